@@ -1,0 +1,71 @@
+# `make` alone says what there is.
+.POSIX:
+
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --timeout 30
+
+# For `make demo`: the workspace and the question.
+DIR = .
+Q = where do unsaved edits shadow what is on disk
+# For `make test`: how many tests run at once, and anything for pytest.
+JOBS = 2
+ARGS =
+# For `make bench`: the workspaces, and the Python of an environment with semble in it.
+REPOS = .
+PEER =
+
+.PHONY: help demo test lint format bench clean
+
+help:
+	@echo 'make demo [DIR=folder] [Q="question"]   start the server on a workspace and ask it'
+	@echo 'make test [JOBS=2] [ARGS=...]           lint, types, import rules, all tests, coverage'
+	@echo 'make lint                               everything of `make test` but the tests'
+	@echo 'make format                             format the code, repair what can be repaired'
+	@echo 'make bench [REPOS="a b"] [PEER=python]  time and memory (server/benchmarks/README.md)'
+	@echo 'make clean                              remove the environment and everything built'
+
+demo: $(VENV)/.installed
+	@PYTHONPATH=server $(BIN)/python -m benchmarks.demo --data .demo "$(DIR)" "$(Q)"
+
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term --cov-fail-under=85 $(ARGS)
+
+# The S rules of ruff are bandit's; known vulnerabilities need a service that is not reachable everywhere.
+lint: $(VENV)/.developing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pip check
+
+format: $(VENV)/.developing
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed
+	@PYTHONPATH=server $(BIN)/python -m benchmarks.latency $(REPOS) \
+		$$(test -z "$(PEER)" || echo --peer-python "$(PEER)") --out server/benchmarks/results/latency.json
+
+clean:
+	rm -rf $(VENV) .demo .coverage .coverage.* htmlcov build dist .pytest_cache .mypy_cache .ruff_cache \
+		.import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'Conexus needs Python 3.11 or newer: make PYTHON=/path/to/python ...' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo 'No virtual environment could be made; on Debian and Ubuntu install python3-venv.' >&2; exit 1; }
+
+$(VENV)/.installed: pyproject.toml $(BIN)/python
+	@echo 'Installing into $(VENV): some 150 MB are downloaded the first time ...'
+	@{ $(PIP) install --upgrade 'pip>=25.1' && $(PIP) install --editable .; } >$(VENV)/pip.log 2>&1 || { \
+		echo 'The packages could not be downloaded or installed; $(VENV)/pip.log says why.' >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.developing: $(VENV)/.installed
+	@echo 'Installing what development needs ...'
+	@$(PIP) install --group dev >$(VENV)/pip.log 2>&1 || { \
+		echo 'The packages could not be downloaded or installed; $(VENV)/pip.log says why.' >&2; exit 1; }
+	@touch $@

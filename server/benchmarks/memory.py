@@ -1,0 +1,56 @@
+"""The memory of a process and all its descendants (Linux)."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_EVERY_SECONDS = 0.1
+
+
+def processes_of(process: int) -> list[int]:
+    """A process and its descendants."""
+    found = [process]
+    for children in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in children.read_text(encoding="ascii").split():
+                found += processes_of(int(child))
+    return found
+
+
+def proportional_mib(process: int) -> float:
+    """Proportional set size, in MiB: what several processes share is counted once."""
+    kib = 0
+    for each in processes_of(process):
+        with contextlib.suppress(OSError):  # it has just ended
+            for line in Path(f"/proc/{each}/smaps_rollup").read_text(encoding="ascii").splitlines():
+                if line.startswith("Pss:"):
+                    kib += int(line.split()[1])
+    return kib / 1024
+
+
+class PeakMemory:
+    """Watches a process in a thread, in a ``with`` statement; ``mib`` is the largest value seen."""
+
+    def __init__(self, process: int) -> None:
+        self.mib = 0.0
+        self._process = process
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_EVERY_SECONDS):
+            self.mib = max(self.mib, proportional_mib(self._process))

@@ -1,0 +1,64 @@
+"""Grammars and queries: from the bytes of a file to the matches of its language's query."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+if TYPE_CHECKING:
+    from tree_sitter import Language, Node, Query
+
+Match: TypeAlias = "tuple[int, dict[str, list[Node]]]"
+
+# In-progress matches that a query may hold. Real files need a few hundred; hostile nesting would need millions.
+_MATCH_LIMIT = 20_000
+
+# Seconds of this thread's processor time that parsing may take: real files need 0.2 s per MB, hostile ones hours.
+_SECONDS = 1.0
+_SECONDS_PER_BYTE = 2e-6
+
+_STEP = 65536
+_STEP_OF_NAMES = 64
+
+
+@lru_cache(maxsize=None)
+def grammar(language: str) -> tuple[Language, Query]:
+    """The grammar and the query of one of ``LANGUAGES``."""
+    from tree_sitter import Query
+    from tree_sitter_language_pack import get_language
+
+    source = (files(__package__) / "queries" / f"{language}.scm").read_text(encoding="utf-8")
+    inherited = _INHERITED.get(language)
+    if inherited is not None:
+        source = (files(__package__) / "queries" / f"{inherited}.scm").read_text(encoding="utf-8") + source
+    known = get_language(cast("Any", language))
+    return known, Query(known, source)
+
+
+_INHERITED = {"tsx": "typescript"}
+
+
+def matches(data: bytes, language: str) -> list[Match] | None:
+    """The matches of the language's query in ``data``, or None where parsing would take too long."""
+    from tree_sitter import Parser, QueryCursor
+
+    known, query = grammar(language)
+    step = _STEP
+    give_up = time.thread_time() + _SECONDS + len(data) * _SECONDS_PER_BYTE
+
+    def late(*_: object) -> bool:
+        return time.thread_time() > give_up
+
+    def read(offset: int, _: object) -> bytes:
+        return data[offset : offset + step]
+
+    try:
+        # Only a parse that reads through a callback can be stopped. It costs nothing measurable.
+        tree = Parser(known).parse(read, progress_callback=late)
+    except ValueError:
+        return None
+    # Predicates read the text of their nodes, which are names, through the same callback.
+    step = _STEP_OF_NAMES
+    return QueryCursor(query, match_limit=_MATCH_LIMIT).matches(tree.root_node)

@@ -1,0 +1,216 @@
+"""Names of languages: what a file is written in, and which name of a language is the canonical one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+#: The languages that are chunked by definition: each has a grammar and a query of its own.
+LANGUAGES = frozenset(
+    {
+        "bash",
+        "c",
+        "cpp",
+        "csharp",
+        "elixir",
+        "go",
+        "haskell",
+        "java",
+        "javascript",
+        "kotlin",
+        "lua",
+        "markdown",
+        "php",
+        "python",
+        "ruby",
+        "rust",
+        "scala",
+        "swift",
+        "tsx",
+        "typescript",
+        "zig",
+    }
+)
+
+#: The language of textual files that nothing else is known of.
+TEXT = "text"
+
+# Language identifiers of editors, and the names that people type, beside the canonical ones.
+_ALIASES = MappingProxyType(
+    {
+        "c#": "csharp",
+        "c++": "cpp",
+        "cs": "csharp",
+        "cxx": "cpp",
+        "dockercompose": "yaml",
+        "docker": "dockerfile",
+        "ex": "elixir",
+        "golang": "go",
+        "hs": "haskell",
+        "htm": "html",
+        "javascriptreact": "javascript",
+        "js": "javascript",
+        "json5": "json",
+        "jsonc": "json",
+        "jsonl": "json",
+        "jsx": "javascript",
+        "kt": "kotlin",
+        "ksh": "bash",
+        "literate haskell": "haskell",
+        "make": "makefile",
+        "md": "markdown",
+        "mdx": "markdown",
+        "objc": "objective-c",
+        "plain text": TEXT,
+        "plaintext": TEXT,
+        "py": "python",
+        "pyi": "python",
+        "rb": "ruby",
+        "rs": "rust",
+        "sh": "bash",
+        "shell": "bash",
+        "shellscript": "bash",
+        "ts": "typescript",
+        "txt": TEXT,
+        "typescriptreact": "tsx",
+        "yml": "yaml",
+        "zsh": "bash",
+    }
+)
+
+# fmt: off
+_EXTENSIONS = MappingProxyType({
+    extension: language
+    for language, extensions in {
+        "bash": "sh bash zsh ksh bats ebuild",
+        "bat": "bat cmd",
+        "c": "c",
+        "clojure": "clj cljs cljc edn",
+        "cmake": "cmake",
+        "coffeescript": "coffee",
+        # A header may be either; the C++ grammar reads C headers well, the C grammar does not read C++ ones.
+        "cpp": "cc cpp cxx c++ h hh hpp hxx h++ inl ipp tcc tpp cu cuh ino",
+        "csharp": "cs csx cake",
+        "css": "css",
+        "csv": "csv tsv",
+        "dart": "dart",
+        "diff": "diff patch",
+        "dockerfile": "dockerfile",
+        "elixir": "ex exs",
+        "elm": "elm",
+        "erlang": "erl hrl",
+        "fsharp": "fs fsx fsi",
+        "go": "go",
+        "graphql": "graphql gql",
+        "groovy": "groovy gradle",
+        "haskell": "hs hs-boot lhs",
+        "hcl": "hcl",
+        "html": "html htm xhtml vue svelte astro eex heex leex erb ejs hbs twig jinja jinja2 j2",
+        "ini": "ini cfg conf properties editorconfig",
+        "java": "java",
+        "javascript": "js jsx mjs cjs es6",
+        "json": "json jsonc json5 jsonl ndjson webmanifest",
+        "julia": "jl",
+        "kotlin": "kt kts",
+        "latex": "tex sty cls",
+        "less": "less",
+        "lua": "lua rockspec",
+        "makefile": "mk mak make",
+        "markdown": "md markdown mdx mkd",
+        "nim": "nim",
+        "nix": "nix",
+        "objective-c": "m mm",
+        "ocaml": "ml mli",
+        "perl": "pl pm t",
+        "php": "php phtml php5 php7",
+        "powershell": "ps1 psm1 psd1",
+        "proto3": "proto",
+        "python": "py pyi pyw pyx pxd wsgi",
+        "r": "r",
+        "restructuredtext": "rst rest",
+        "ruby": "rb rake gemspec ru podspec jbuilder builder",
+        "rust": "rs",
+        "scala": "scala sc sbt mill",
+        "scss": "scss sass",
+        "sql": "sql",
+        "swift": "swift",
+        "terraform": "tf tfvars",
+        "text": "txt text log adoc asciidoc org",
+        "toml": "toml",
+        "tsx": "tsx",
+        "typescript": "ts mts cts",
+        "viml": "vim",
+        "xml": "xml xsd xsl xslt svg plist csproj fsproj vbproj props targets resx xaml",
+        "yaml": "yaml yml",
+        "zig": "zig zon",
+    }.items()
+    for extension in extensions.split()
+})
+
+_FILE_NAMES = MappingProxyType({
+    "brewfile": "ruby", "capfile": "ruby", "dangerfile": "ruby", "fastfile": "ruby", "gemfile": "ruby",
+    "guardfile": "ruby", "podfile": "ruby", "rakefile": "ruby", "thorfile": "ruby", "vagrantfile": "ruby",
+    "containerfile": "dockerfile", "dockerfile": "dockerfile",
+    "cmakelists.txt": "cmake",
+    "gnumakefile": "makefile", "justfile": "makefile", "makefile": "makefile",
+    "jenkinsfile": "groovy",
+    "sconscript": "python", "sconstruct": "python", "snakefile": "python", "wscript": "python",
+    ".bash_aliases": "bash", ".bash_profile": "bash", ".bashrc": "bash", ".envrc": "bash", ".profile": "bash",
+    ".zprofile": "bash", ".zshenv": "bash", ".zshrc": "bash", "pkgbuild": "bash",
+    ".babelrc": "json", ".eslintrc": "json", ".prettierrc": "json", "composer.lock": "json",
+    "cargo.lock": "toml", "pipfile": "toml", "poetry.lock": "toml", "uv.lock": "toml",
+    ".clang-format": "yaml", ".clang-tidy": "yaml",
+    "readme": "markdown",
+})
+
+_INTERPRETERS = MappingProxyType({
+    "ash": "bash", "bash": "bash", "bats": "bash", "dash": "bash", "ksh": "bash", "sh": "bash", "zsh": "bash",
+    "bun": "typescript", "deno": "typescript", "node": "javascript", "nodejs": "javascript", "ts-node": "typescript",
+    "elixir": "elixir", "lua": "lua", "luajit": "lua", "perl": "perl", "php": "php", "python": "python",
+    "pypy": "python", "ruby": "ruby", "jruby": "ruby", "runghc": "haskell", "runhaskell": "haskell",
+    "rscript": "r", "scala": "scala", "swift": "swift",
+})
+# fmt: on
+
+_SHEBANG = re.compile(r"#!\s*(?:\S*/)?(?:env\s+(?:-\S+\s+|\w+=\S*\s+)*)?(?:\S*/)?([\w+-]+)")
+_MODE_LINE = re.compile(r"-\*-\s*(?:mode:\s*)?([\w+#-]+)\s*(?:;.*)?-\*-|\bvim?:.*\b(?:ft|filetype)=([\w+#-]+)")
+
+
+def canonical_language(name: str) -> str:
+    """The one name that a language has here: ``ts`` -> ``typescript``; an unknown name stays, in lower case."""
+    name = name.strip().lower()
+    return _ALIASES.get(name, name)
+
+
+def language_of(path: str, first_line: str = "") -> str:
+    """The language of a file by its name, else by its first line (shebang, mode line), else ``text``.
+
+    ``path`` may have any kind of separator; ``first_line`` may be the whole text.
+    """
+    name = PurePosixPath(path.replace("\\", "/")).name.lower()
+    language = _FILE_NAMES.get(name)
+    if language is not None:
+        return language
+    stem, dot, extension = name.rpartition(".")
+    if dot and stem:
+        language = _EXTENSIONS.get(extension)
+        if language is not None:
+            return language
+    if stem.startswith("dockerfile") or name.startswith("dockerfile."):
+        return "dockerfile"
+    return _by_first_line(first_line[:200].splitlines()[0]) if first_line else TEXT
+
+
+def _by_first_line(line: str) -> str:
+    line = line.removeprefix("\ufeff")
+    shebang = _SHEBANG.match(line)
+    if shebang:
+        interpreter = shebang[1].lower()
+        return _INTERPRETERS.get(interpreter) or _INTERPRETERS.get(interpreter.rstrip("0123456789.-"), TEXT)
+    if line.startswith("<?php"):
+        return "php"
+    if line.startswith("<?xml"):
+        return "xml"
+    mode = _MODE_LINE.search(line)
+    return canonical_language(mode[1] or mode[2]) if mode else TEXT

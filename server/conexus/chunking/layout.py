@@ -1,0 +1,177 @@
+"""Laying out a file: every non-blank line goes to exactly one chunk."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+
+from conexus.chunking.chunk import Chunk
+from conexus.chunking.documentation import string_text
+from conexus.chunking.languages import LANGUAGES
+from conexus.chunking.outline import WHOLE, Definition, Outline, outline
+from conexus.chunking.splitting import Bounds, pieces
+
+_TEXT = Bounds(lines=40, bytes=1500)
+
+# Larger files, and files of which most is one line, were not written by hand: their definitions help nobody.
+_MOST_BYTES = 2_000_000
+_LONG_LINE = 5_000
+
+_MOST_REFERENCES = 200
+_LONGEST_NAME = 100
+
+# Lines that say nothing by themselves go with what stands before them: brackets, `end`, `} // namespace x`.
+_CLOSER = re.compile(
+    rb"\s*(?:[^\w\s]*|(?:end|fi|done|esac|endif|else|public|private|protected)\b[^\w]*"
+    rb"|(?:[})\]]+|end\b|#\s*endif\b|\?>)[;,)]*\s*(?:(?://|/\*|#|--).*)?)\s*",
+    re.DOTALL,
+)
+_MOST_CLOSERS = 6
+
+_MOST_HEADER_LINES = 2
+
+
+@dataclass(slots=True)
+class _Segment:
+    """Consecutive lines of one owner: the index of a definition, or -1."""
+
+    owner: int
+    first: int
+    end: int
+    #: Whether it begins with the first line of its owner.
+    head: bool = False
+
+
+def chunks(text: str, language: str) -> list[Chunk]:
+    """The chunks of a text; ``language`` is canonical."""
+    # Lone surrogates are no UTF-8, but they are text that an editor may send.
+    data = text.encode("utf-8", "surrogatepass")
+    lines = data.splitlines(keepends=True)
+    starts = [0, *accumulate(map(len, lines))]
+    found: Outline | None = None
+    if language in LANGUAGES and _is_written_by_hand(data, lines):
+        found = outline(data, starts, language)
+    if found is None:
+        found = Outline()
+    owners = _owners(len(lines), found.definitions)
+    _take_docstrings(data, starts, owners, found)
+    segments = _without_bare_headers(_segments(lines, owners), found.definitions)
+    return _emit(data, lines, starts, segments, found)
+
+
+def _is_written_by_hand(data: bytes, lines: list[bytes]) -> bool:
+    if not data or len(data) > _MOST_BYTES or b"\0" in data:
+        return False
+    longest = max(map(len, lines))
+    return longest <= _LONG_LINE or 2 * longest < len(data)
+
+
+def _owners(count: int, definitions: list[Definition]) -> list[int]:
+    """For each line the innermost definition that it belongs to, or -1."""
+    owners = [-1] * count
+    for index, definition in enumerate(definitions):
+        start, end = definition.start_line, definition.end_line
+        owners[start:end] = [index] * (end - start)
+    return owners
+
+
+def _take_docstrings(data: bytes, starts: list[int], owners: list[int], found: Outline) -> None:
+    for start, end in found.docstrings:
+        owner = owners[bisect_right(starts, start) - 1]
+        if owner >= 0 and not found.definitions[owner].documentation:
+            found.definitions[owner].documentation = string_text(data[start:end].decode("utf-8", "replace"))
+
+
+def _segments(lines: list[bytes], owners: list[int]) -> list[_Segment]:
+    segments: list[_Segment] = []
+    seen = {-1}
+    first = 0
+    for owner, group in groupby(owners):
+        end = first + len(list(group))
+        start, first = first, end
+        while start < end and not lines[start].strip():
+            start += 1
+        if start == end:
+            continue
+        if owner in seen and segments and _says_nothing(lines, start, end):
+            segments[-1].end = end
+        else:
+            segments.append(_Segment(owner, start, end, head=owner not in seen))
+        seen.add(owner)
+    return segments
+
+
+def _says_nothing(lines: list[bytes], start: int, end: int) -> bool:
+    return end - start <= _MOST_CLOSERS and all(_CLOSER.fullmatch(line) for line in lines[start:end])
+
+
+def _without_bare_headers(segments: list[_Segment], definitions: list[Definition]) -> list[_Segment]:
+    """``impl Foo {`` and ``namespace x {`` alone are no use to anyone: they go with the member that follows."""
+    kept: list[_Segment] = []
+    pending: _Segment | None = None
+    for segment in segments:
+        if pending is not None:
+            if definitions[pending.owner].end_line >= segment.end and segment.first - pending.end <= 1:
+                segment.first = pending.first
+            else:
+                kept.append(pending)
+            pending = None
+        if segment.head and _is_bare_header(segment, definitions[segment.owner]):
+            pending = segment
+        else:
+            kept.append(segment)
+    if pending is not None:
+        kept.append(pending)
+    return kept
+
+
+def _is_bare_header(segment: _Segment, definition: Definition) -> bool:
+    return (
+        definition.scope_only
+        and not definition.documentation
+        and segment.end < definition.end_line
+        and segment.end - definition.first_line <= _MOST_HEADER_LINES
+    )
+
+
+def _emit(
+    data: bytes, lines: list[bytes], starts: list[int], segments: list[_Segment], found: Outline
+) -> list[Chunk]:
+    chunks: list[Chunk] = []
+    references = sorted(found.references)
+    reference = 0
+    parts: dict[int, int] = {}
+    for segment in segments:
+        definition = found.definitions[segment.owner] if segment.owner >= 0 else None
+        part = parts.get(segment.owner, 0) if definition else 0
+        for first, end in pieces(lines, starts, segment.first, segment.end, WHOLE if definition else _TEXT):
+            stop = starts[end]
+            begin = reference
+            while reference < len(references) and references[reference][0] < stop:
+                reference += 1
+            symbol = definition.symbol if definition else ""
+            chunks.append(
+                Chunk(
+                    start_line=first,
+                    end_line=end,
+                    kind=definition.kind if definition and symbol else "text",
+                    symbol=symbol,
+                    breadcrumb=definition.breadcrumb if definition else (),
+                    documentation=definition.documentation if definition and part == 0 else "",
+                    code=data[starts[first] : stop].decode("utf-8", "surrogatepass"),
+                    references=_names(references[begin:reference], symbol),
+                    part=part,
+                )
+            )
+            part += 1
+        parts[segment.owner] = part
+    return chunks
+
+
+def _names(references: list[tuple[int, bytes]], symbol: str) -> tuple[str, ...]:
+    names = dict.fromkeys([name for _, name in references])
+    names.pop(symbol.encode("utf-8", "replace"), None)
+    kept = [name.decode("utf-8", "replace") for name in names if 2 <= len(name) <= _LONGEST_NAME]
+    return tuple(kept[:_MOST_REFERENCES])

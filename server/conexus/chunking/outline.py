@@ -1,0 +1,269 @@
+"""The outline of a file: its definitions, what stands above them, and the names it refers to."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from conexus.chunking.documentation import comment_text
+from conexus.chunking.grammar import matches
+from conexus.chunking.splitting import Bounds
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+# A definition of one of these kinds holds members, each of which is a chunk of its own.
+CONTAINERS = frozenset({"class", "struct", "interface", "trait", "enum", "module", "section"})
+_METHOD_OWNERS = CONTAINERS - {"module", "section"}
+
+# Values that hold definitions: objects, tables, types that a function or a variable stands for.
+_LITERALS = frozenset({"variable", "constant", "property", "type"})
+
+# Smaller functions inside others stay part of them; so do larger ones while the outer is a chunk of readable size.
+_LEAST_LINES_IN_FUNCTION = 8
+_LEAST_LINES_IN_LITERAL = 3
+WHOLE = Bounds(lines=60, bytes=2500)
+
+# Declarations and constants below these stay with their neighbours.
+_LEAST_LINES_DOCUMENTED = 3
+_LEAST_LINES_UNDOCUMENTED = 4
+
+# In these, a function is written as several declarations of one name.
+_CLAUSES = frozenset({"elixir", "haskell", "typescript", "tsx"})
+_MOST_CLAUSE_LINES = 40
+
+# Definitions below this depth stay part of the one they are in.
+_DEEPEST = 32
+
+_QUALIFIED = re.compile(r"(operator\b.*|~?[\w$]+[?!]?)\s*\Z", re.DOTALL)
+_TEMPLATE = re.compile(r"<[^<>]*>")
+_SEPARATOR = re.compile(r"::|[.:]")
+_OF_NO_NAME = frozenset({"", "prototype", "exports", "module", "self", "this", "static"})
+
+
+@dataclass(slots=True)
+class Definition:
+    """A definition while the file is laid out. Lines are 0-based; ``end_line`` is exclusive."""
+
+    kind: str
+    symbol: str
+    #: Names that its own name is qualified with, as in ``Foo::bar``.
+    scope: tuple[str, ...]
+    start_byte: int
+    end_byte: int
+    #: The first line of the documentation above it.
+    start_line: int
+    #: The first line of its own.
+    first_line: int
+    end_line: int
+    #: A declaration or constant: a chunk of its own only where it is documented or long.
+    minor: bool = False
+    #: Only a namespace for its members: of no interest by itself.
+    scope_only: bool = False
+    breadcrumb: tuple[str, ...] = ()
+    documentation: str = ""
+
+
+@dataclass(slots=True)
+class Outline:
+    """What the query found. ``definitions`` are ordered: outer before inner, earlier before later."""
+
+    definitions: list[Definition] = field(default_factory=list)
+    #: Last line -> first line, of comments and attributes that have their lines to themselves.
+    above: dict[int, int] = field(default_factory=dict)
+    #: First line -> the byte range, of the comments among them.
+    comments: dict[int, tuple[int, int]] = field(default_factory=dict)
+    #: Byte ranges of docstrings.
+    docstrings: list[tuple[int, int]] = field(default_factory=list)
+    #: (byte offset, name), unordered.
+    references: list[tuple[int, bytes]] = field(default_factory=list)
+
+
+def outline(data: bytes, starts: list[int], language: str) -> Outline | None:
+    """The outline of a file of a language in ``LANGUAGES``; None where it cannot be had in reasonable time.
+
+    ``starts``: byte offsets of the file's lines.
+    """
+    found = matches(data, language)
+    if found is None:
+        return None
+    result = Outline()
+    references = result.references
+    wrappers: dict[int, int] = {}
+    # By byte range. Of several patterns that match one node the first in the query counts.
+    candidates: dict[tuple[int, int], tuple[bool, int, Definition]] = {}
+    for pattern, captures in found:
+        for role, nodes in captures.items():
+            if role == "reference":
+                for node in nodes:
+                    start, end = node.byte_range
+                    references.append((start, data[start:end]))
+            elif role == "comment" or role == "attribute":
+                for node in nodes:
+                    _note_above(result, data, starts, node, role == "comment")
+            elif role == "doc":
+                result.docstrings.extend(node.byte_range for node in nodes)
+            elif role == "wrapper":
+                for node in nodes:
+                    start, end = _line_range(starts, node)
+                    wrappers[end] = min(start, wrappers.get(end, start))
+            elif role.startswith(("definition.", "declaration.", "scope.")):
+                definition = _definition(data, starts, role, nodes, captures)
+                key = (definition.start_byte, definition.end_byte)
+                candidate = (not definition.symbol, pattern, definition)
+                if key not in candidates or candidate[:2] < candidates[key][:2]:
+                    candidates[key] = candidate
+    ordered = [candidates[key][2] for key in sorted(candidates, key=lambda key: (key[0], -key[1]))]
+    for definition in ordered:
+        start = wrappers.get(definition.end_line)
+        if start is not None and start < definition.first_line:
+            definition.first_line = start
+    result.definitions = _nested(ordered, result, data, language)
+    return result
+
+
+def _line_range(starts: list[int], node: Node) -> tuple[int, int]:
+    start, end = node.byte_range
+    return bisect_right(starts, start) - 1, bisect_right(starts, max(end - 1, start))
+
+
+def _note_above(result: Outline, data: bytes, starts: list[int], node: Node, comment: bool) -> None:
+    start, end = node.byte_range
+    first = bisect_right(starts, start) - 1
+    if data[starts[first] : start].strip():
+        return
+    result.above[bisect_right(starts, max(end - 1, start)) - 1] = first
+    if comment:
+        result.comments[first] = (starts[first], end)
+
+
+def _definition(
+    data: bytes, starts: list[int], role: str, nodes: list[Node], captures: dict[str, list[Node]]
+) -> Definition:
+    group, _, kind = role.partition(".")
+    start = nodes[0].start_byte
+    end = max(node.end_byte for node in nodes)
+    symbol = ""
+    scope: tuple[str, ...] = ()
+    if "name" in captures:
+        symbol = _text(data, captures["name"][-1])
+    elif "name.qualified" in captures:
+        symbol, scope = _qualified(_text(data, captures["name.qualified"][-1]))
+    if "within" in captures:
+        scope = _scope(_text(data, captures["within"][0]))
+    first = bisect_right(starts, start) - 1
+    return Definition(
+        kind=kind,
+        symbol=symbol,
+        scope=scope,
+        start_byte=start,
+        end_byte=end,
+        start_line=first,
+        first_line=first,
+        end_line=bisect_right(starts, max(end - 1, start)),
+        minor=group == "declaration",
+        scope_only=group == "scope",
+    )
+
+
+def _text(data: bytes, node: Node) -> str:
+    start, end = node.byte_range
+    text = " ".join(data[start : min(end, start + 300)].decode("utf-8", "replace").split())
+    return text.strip("\"'`")[:200]
+
+
+def _qualified(text: str) -> tuple[str, tuple[str, ...]]:
+    """``a::Foo<T>::bar`` -> ``bar`` in (``a``, ``Foo``)."""
+    last = _QUALIFIED.search(text)
+    if last is None:
+        return text, ()
+    return last[1], _scope(text[: last.start()])
+
+
+def _scope(text: str) -> tuple[str, ...]:
+    before = None
+    while before != text:
+        before, text = text, _TEMPLATE.sub("", text)
+    parts = (part.strip(" *&()") for part in _SEPARATOR.split(text))
+    return tuple(part for part in parts if part not in _OF_NO_NAME)
+
+
+def _nested(ordered: list[Definition], result: Outline, data: bytes, language: str) -> list[Definition]:
+    """The definitions that become chunks, with kind, breadcrumb, documentation and lines as they will be laid out."""
+    kept: list[Definition] = []
+    enclosing: list[Definition] = []
+    # The latest definition that became a chunk, at the top and inside each of the enclosing ones.
+    latest: list[Definition | None] = [None]
+    for definition in ordered:
+        while enclosing and enclosing[-1].end_byte <= definition.start_byte:
+            enclosing.pop()
+            latest.pop()
+        parent = enclosing[-1] if enclosing else None
+        sibling = latest[-1]
+        first = parent.first_line + 1 if parent else 0
+        if sibling is not None:
+            first = max(first, sibling.end_line)
+        if parent is not None and (definition.first_line <= parent.first_line or len(enclosing) == _DEEPEST):
+            continue
+        definition.first_line = max(definition.first_line, first)
+        if definition.first_line >= definition.end_line or not _stands_alone(definition, parent):
+            continue
+        start = definition.first_line
+        while result.above.get(start - 1, -1) >= first:
+            start = result.above[start - 1]
+        if sibling is not None and start == definition.first_line and _is_clause(definition, sibling, language):
+            sibling.end_line, sibling.end_byte = definition.end_line, definition.end_byte
+            enclosing.append(sibling)
+            latest.append(None)
+            continue
+        definition.start_line = start
+        definition.documentation = _comment_above(data, result, definition)
+        if definition.minor and not _deserves_chunk(definition):
+            continue
+        if parent is not None:
+            definition.breadcrumb = (*parent.breadcrumb, *((parent.symbol,) if parent.symbol else ()))
+            if definition.kind == "function" and parent.kind in _METHOD_OWNERS:
+                definition.kind = "method"
+        definition.breadcrumb += definition.scope
+        latest[-1] = definition
+        kept.append(definition)
+        enclosing.append(definition)
+        latest.append(None)
+    return kept
+
+
+def _stands_alone(definition: Definition, parent: Definition | None) -> bool:
+    """Whether a definition inside another one is cut out of it."""
+    if parent is None or parent.kind in CONTAINERS:
+        return True
+    lines = definition.end_line - definition.first_line
+    if parent.kind in _LITERALS:
+        return lines >= _LEAST_LINES_IN_LITERAL
+    large = parent.end_line - parent.first_line > WHOLE.lines or parent.end_byte - parent.start_byte > WHOLE.bytes
+    return large and lines >= (_LEAST_LINES_IN_LITERAL if definition.kind == "test" else _LEAST_LINES_IN_FUNCTION)
+
+
+def _is_clause(definition: Definition, sibling: Definition, language: str) -> bool:
+    """Whether a definition goes on with the one before, as the equations of a function do."""
+    return (
+        language in _CLAUSES
+        and definition.symbol == sibling.symbol != ""
+        and definition.first_line - sibling.end_line <= 1
+        and (language == "haskell" or definition.end_line - sibling.start_line <= _MOST_CLAUSE_LINES)
+    )
+
+
+def _deserves_chunk(definition: Definition) -> bool:
+    if definition.documentation and definition.end_line - definition.start_line >= _LEAST_LINES_DOCUMENTED:
+        return True
+    return definition.end_line - definition.first_line >= _LEAST_LINES_UNDOCUMENTED
+
+
+def _comment_above(data: bytes, result: Outline, definition: Definition) -> str:
+    if definition.start_line == definition.first_line:
+        return ""
+    comments = result.comments
+    spans = [comments[line] for line in range(definition.start_line, definition.first_line) if line in comments]
+    return comment_text([line for start, end in spans for line in data[start:end].decode("utf-8", "replace").splitlines()])

@@ -1,0 +1,43 @@
+(function_declaration name: (identifier) @name) @definition.function
+(generator_function_declaration name: (identifier) @name) @definition.function
+(function_signature name: (identifier) @name) @definition.function
+(function_expression name: (identifier) @name) @definition.function
+(class_declaration name: (_) @name) @definition.class
+(abstract_class_declaration name: (_) @name) @definition.class
+(class name: (_) @name) @definition.class
+(interface_declaration name: (_) @name) @definition.interface
+(enum_declaration name: (_) @name) @definition.enum
+(type_alias_declaration name: (_) @name) @definition.type
+(internal_module name: (_) @name) @scope.module
+(module name: (_) @name) @scope.module
+(method_definition name: (_) @name) @definition.method
+(method_signature name: (_) @name) @declaration.method
+(abstract_method_signature name: (_) @name) @declaration.method
+(public_field_definition name: (_) @name value: [(arrow_function) (function_expression)]) @definition.method
+(public_field_definition name: (_) @name) @declaration.property
+(pair key: [(property_identifier) (string)] @name value: [(arrow_function) (function_expression) (generator_function)]) @definition.method
+(lexical_declaration (variable_declarator name: (identifier) @name value: [(arrow_function) (function_expression) (generator_function)])) @definition.function
+(variable_declaration (variable_declarator name: (identifier) @name value: [(arrow_function) (function_expression) (generator_function)])) @definition.function
+(lexical_declaration (variable_declarator name: (identifier) @name value: (class))) @definition.class
+(expression_statement (assignment_expression left: (identifier) @name right: [(arrow_function) (function_expression) (generator_function)])) @definition.function
+(expression_statement (assignment_expression left: (member_expression object: (_) @within property: [(property_identifier) (private_property_identifier)] @name) right: [(arrow_function) (function_expression) (generator_function)])) @definition.function
+(program (lexical_declaration (variable_declarator name: (identifier) @name)) @declaration.constant)
+(program (export_statement (lexical_declaration (variable_declarator name: (identifier) @name)) @declaration.constant))
+(program (variable_declaration (variable_declarator name: (identifier) @name)) @declaration.variable)
+(expression_statement (call_expression
+  function: [
+    (identifier) @_tester
+    (member_expression object: (identifier) @_tester)
+    (call_expression function: (member_expression object: (identifier) @_tester))
+  ]
+  arguments: (arguments . [(string) (template_string)] @name [(arrow_function) (function_expression)]))
+  (#any-of? @_tester "describe" "it" "test" "suite" "context" "bench")) @definition.test
+[(export_statement) (ambient_declaration)] @wrapper
+(comment) @comment
+(decorator) @attribute
+(call_expression function: [(identifier) @reference (member_expression property: [(property_identifier) (private_property_identifier)] @reference)])
+(new_expression constructor: [(identifier) @reference (member_expression property: (property_identifier) @reference)])
+(extends_clause value: [(identifier) @reference (member_expression property: (property_identifier) @reference)])
+(type_identifier) @reference
+(import_specifier name: (identifier) @reference)
+(import_clause (identifier) @reference)

@@ -1,0 +1,86 @@
+"""Pieces of the command line that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from conexus.cli.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    # The type has no public name; at run time it is not generic.
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+MAX_HITS = 200
+_PLACE = re.compile(r"(?P<file>.+?):(?P<line>[0-9]+)(?::(?P<column>[0-9]+))?", re.DOTALL)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence instead of a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(ExitCode.USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def folder(text: str) -> Path:
+    """An existing folder, as the user wrote it."""
+    path = Path(text)
+    if not path.is_dir():
+        what = "is not a folder" if path.exists() else "does not exist"
+        raise argparse.ArgumentTypeError(f"{text!r} {what}")
+    return path
+
+
+def file_place(text: str) -> tuple[Path, int, int | None]:
+    """``FILE:LINE[:COLUMN]`` as (file, line, column), counted from 1 as compilers and grep do."""
+    match = _PLACE.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form FILE:LINE or FILE:LINE:COLUMN")
+    path, line, column = Path(match["file"]), int(match["line"]), match["column"]
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "does not exist"
+        raise argparse.ArgumentTypeError(f"{str(path)!r} {what}")
+    if line < 1 or (column is not None and int(column) < 1):
+        raise argparse.ArgumentTypeError("lines and columns are counted from 1")
+    return path, line, None if column is None else int(column)
+
+
+def count(least: int, most: int) -> _Count:
+    """An argument type: a whole number from ``least`` to ``most``."""
+    return _Count(least, most)
+
+
+class _Count:
+    def __init__(self, least: int, most: int) -> None:
+        self._least, self._most = least, most
+
+    def __call__(self, text: str) -> int:
+        number = int(text) if text.isascii() and text.isdigit() else -1
+        if not self._least <= number <= self._most:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {self._least} to {self._most}, not {text!r}")
+        return number
+
+
+def names(text: str) -> list[str]:
+    """``python,rust`` as a list."""
+    given = [name for part in text.split(",") if (name := part.strip())]
+    if not given:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return given
+
+
+def add_hit_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that prints hits."""
+    parser.add_argument(
+        "--limit", type=count(1, MAX_HITS), default=10, metavar="N", help="at most N hits, 1 to 200 (default 10)"
+    )
+    parser.add_argument(
+        "--lines", type=count(0, 100), default=4, metavar="N", help="show N lines of each hit, 0 for none (default 4)"
+    )
+    add_json_option(parser)
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON value, with the names of docs/protocol.md")

@@ -1,0 +1,222 @@
+"""What ``conexus doctor`` looks at. A check never raises: what it meets is its finding."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from conexus import __version__
+from conexus.cli.samples import SAMPLES
+from conexus.cli.session import index_of
+from conexus.cli.tables import size
+from conexus.config import Problem, Settings, load_file
+from conexus.engine import default_data_directory
+
+Level = Literal["OK", "WARN", "FAIL"]
+
+_TESTED_PYTHON = ((3, 11), (3, 13))
+_INOTIFY = Path("/proc/sys/fs/inotify")
+#: Disk space below which indexing soon fails, and below which it may.
+_SCARCE_BYTES, _LOW_BYTES = 100 * 2**20, 2**30
+_IMPORT_SECONDS = 120
+#: Packages with native code: that they are installed does not say that this machine can run them.
+_NATIVE = ("lancedb", "pyarrow", "numpy", "tokenizers", "safetensors", "tree_sitter", "watchfiles")
+_IMPORT = "import importlib, sys\nfor name in sys.argv[1:]: print(name, flush=True); importlib.import_module(name)"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report. ``advice`` says what to do, in a sentence, where something is to be done."""
+
+    level: Level
+    subject: str
+    found: str
+    advice: str = ""
+
+
+def all_checks(folder: Path) -> Iterator[Check]:
+    """The checks of the installation, then those of a folder (absolute); each is made when it is asked for."""
+    yield _python()
+    yield _packages()
+    yield _native_code()
+    yield from _guarded("model", _model)
+    yield from _guarded("grammars", _grammars)
+    yield from _guarded("data", _data_directory)
+    yield from _guarded("disk", _disk_space)
+    settings, problems = load_file(folder, Settings())
+    yield _settings(problems)
+    if settings.model != "static":
+        yield from _guarded("own model", lambda: _own_model(settings))
+    yield from _guarded("watcher", lambda: _watcher(folder))
+    yield from _guarded("index", lambda: _index(folder))
+
+
+def _guarded(subject: str, check: Callable[[], Check]) -> Iterator[Check]:
+    try:
+        yield check()
+    except Exception as error:  # the doctor must not die of what it is there to find  # noqa: BLE001
+        yield Check("FAIL", subject, f"{type(error).__name__}: {error}", "install conexus again")
+
+
+def _python() -> Check:
+    first, last = _TESTED_PYTHON
+    found = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    if not first <= sys.version_info[:2] <= last:
+        return Check("WARN", "python", found, f"tested with {first[0]}.{first[1]} to {last[0]}.{last[1]}")
+    if platform.system() != "Linux":
+        return Check("WARN", "python", found, "only Linux is tested")
+    return Check("OK", "python", found)
+
+
+def _packages() -> Check:
+    try:
+        required = metadata.requires("conexus") or []
+    except metadata.PackageNotFoundError:
+        return Check("WARN", "packages", f"conexus {__version__} runs from a source tree", "pip install it")
+    names = [match[0] for line in required if "extra ==" not in line and (match := re.match(r"[\w.-]+", line))]
+    found, missing = [f"conexus {__version__}"], []
+    for name in names:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Check("FAIL", "packages", f"missing: {', '.join(missing)}", "install conexus again")
+    return Check("OK", "packages", ", ".join(found))
+
+
+def _native_code() -> Check:
+    # In a process of its own: code for another processor ends the process that runs it.
+    command = [sys.executable, "-c", _IMPORT, *_NATIVE]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return Check("FAIL", "native code", f"not imported in {_IMPORT_SECONDS} s", "look at the load of the machine")
+    if result.returncode == 0:
+        return Check("OK", "native code", f"{', '.join(_NATIVE)} can be imported")
+    name = (result.stdout.split() or ["python"])[-1]
+    if result.returncode < 0:
+        found = f"importing {name} ended the process with signal {-result.returncode}"
+        return Check("FAIL", "native code", found, "its wheel may not be made for this processor")
+    reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+    return Check("FAIL", "native code", f"{name} cannot be imported ({reason})", f"install {name} again")
+
+
+def _model() -> Check:
+    from conexus.embedding.static import StaticEmbedder
+
+    embedder = StaticEmbedder()
+    near, far = embedder.embed_documents(["def read_file(path): return open(path).read()", "class Colour(Enum): RED"])
+    query = embedder.embed_query("load the content of a file")
+    found = f"{embedder.name}, {embedder.dimensions} dimensions, {embedder.fingerprint}"
+    if not query @ near > query @ far:
+        return Check("FAIL", "model", f"{found}: it carries no meaning", "install conexus again")
+    return Check("OK", "model", found)
+
+
+def _grammars() -> Check:
+    from conexus.chunking.grammar import matches
+    from conexus.chunking.languages import LANGUAGES
+
+    broken = []
+    for language in sorted(LANGUAGES):
+        try:
+            found = matches(SAMPLES[language].encode(), language)
+        except Exception as error:  # whatever a wheel for another machine may raise  # noqa: BLE001
+            broken.append(f"{language} ({type(error).__name__})")
+        else:
+            if not found:
+                broken.append(f"{language} (its query finds nothing)")
+    if broken:
+        return Check("FAIL", "grammars", ", ".join(broken), "install tree-sitter-language-pack again")
+    return Check("OK", "grammars", f"{len(LANGUAGES)} languages are understood")
+
+
+def _data_directory() -> Check:
+    directory = default_data_directory()
+    if not directory.exists():
+        parent = next(parent for parent in directory.parents if parent.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+            return Check("FAIL", "data", f"{directory} cannot be made", "set CONEXUS_DATA_DIR to a folder of yours")
+        return Check("OK", "data", f"{directory} does not exist yet")
+    if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
+        return Check("FAIL", "data", f"{directory} is not writable", "set CONEXUS_DATA_DIR to a folder of yours")
+    used = size(_bytes_below(directory))
+    mode = directory.stat().st_mode & 0o777
+    if os.name == "posix" and mode & 0o077:
+        return Check(
+            "WARN", "data", f"{directory}, {used}, is open to others (mode {mode:o})", f"chmod 700 {directory}"
+        )
+    return Check("OK", "data", f"{directory}, {used}, mode {mode:o}")
+
+
+def _bytes_below(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def _disk_space() -> Check:
+    directory = default_data_directory()
+    existing = next(parent for parent in (directory, *directory.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    advice = "make room, or set CONEXUS_DATA_DIR to another disk"
+    if free < _SCARCE_BYTES:
+        return Check("FAIL", "disk", f"{size(free)} free", advice)
+    if free < _LOW_BYTES:
+        return Check("WARN", "disk", f"{size(free)} free", advice)
+    return Check("OK", "disk", f"{size(free)} free")
+
+
+def _settings(problems: list[Problem]) -> Check:
+    if problems:
+        return Check("WARN", "settings", "; ".join(problems), "see docs/configuration.md")
+    return Check("OK", "settings", "no problem found")
+
+
+def _own_model(settings: Settings) -> Check:
+    from conexus.embedding.embedder import EmbeddingError
+    from conexus.embedding.transformer import TransformerEmbedder
+
+    try:
+        embedder = TransformerEmbedder(
+            settings.model, memory_mib=settings.model_memory_mib, timeout_seconds=settings.model_timeout_seconds
+        )
+        try:
+            embedder.embed_query("load the content of a file")
+            return Check("OK", "own model", f"{embedder.name}, {embedder.dimensions} dimensions")
+        finally:
+            embedder.close()
+    except EmbeddingError as error:
+        return Check("FAIL", "own model", str(error), "the shipped model answers until it is repaired")
+
+
+def _watcher(folder: Path) -> Check:
+    if not _INOTIFY.is_dir():
+        return Check("OK", "watcher", "no limits to check on this system")
+    watches = int((_INOTIFY / "max_user_watches").read_text(encoding="ascii"))
+    instances = int((_INOTIFY / "max_user_instances").read_text(encoding="ascii"))
+    directories = sum(1 for _ in os.walk(folder))
+    found = f"{directories} directories here, at most {watches} watched for each user and {instances} watchers"
+    if directories > watches // 2:
+        level: Level = "FAIL" if directories > watches else "WARN"
+        advice = f"sudo sysctl fs.inotify.max_user_watches={max(524288, 4 * directories)}, or set watcher to client"
+        return Check(level, "watcher", found, advice)
+    return Check("OK", "watcher", found)
+
+
+def _index(folder: Path) -> Check:
+    directory = index_of(folder)
+    if directory is None:
+        return Check("OK", "index", f"{folder} was not indexed yet")
+    found = f"{directory}, {size(_bytes_below(directory))}"
+    if os.name == "posix" and directory.stat().st_mode & 0o077:
+        return Check("WARN", "index", f"{found}, is open to others", f"chmod -R go= {directory}")
+    return Check("OK", "index", found)

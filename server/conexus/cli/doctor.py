@@ -1,0 +1,43 @@
+"""``conexus doctor``: is everything in place, and what to do where it is not."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conexus.cli.arguments import folder
+from conexus.cli.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from conexus.cli.arguments import Commands
+
+
+def add_to(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "doctor",
+        help="check the installation, the model, the index and the limits",
+        description="Check the installation, the model, the grammars, the index directory and the limits of the"
+        " machine. Every line says OK, WARN or FAIL, and what to do.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "folder", type=folder, nargs="?", default=Path(), metavar="DIR", help="the folder to look at (default: here)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from conexus.cli.checks import all_checks
+    from conexus.cli.paint import LEVELS, paint, printable, wants_colour
+
+    colour = wants_colour(sys.stdout)
+    failed = False
+    for check in all_checks(arguments.folder.resolve()):
+        failed = failed or check.level == "FAIL"
+        level = paint(f"{check.level:<4}", LEVELS[check.level], colour)
+        advice = f": {check.advice}" if check.advice else ""
+        # One after the other, for some take seconds.
+        print(f"{level}  {check.subject:<12} {printable(check.found + advice)}", flush=True)
+    return ExitCode.NOTHING if failed else ExitCode.OK

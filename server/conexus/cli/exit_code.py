@@ -1,0 +1,28 @@
+"""What the exit status of every command means. ``docs/cli.md`` and ``conexus --help`` say the same."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit statuses, as scripts see them."""
+
+    OK = 0
+    NOTHING = 1
+    USAGE = 2
+    FAILED = 3
+    INTERRUPTED = 130
+
+    @property
+    def meaning(self) -> str:
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.OK: "done; search and related found something",
+    ExitCode.NOTHING: "search and related found nothing; status: there is no index; doctor: something must be repaired",
+    ExitCode.USAGE: "the command line is wrong",
+    ExitCode.FAILED: "it could not be done; standard error says why",
+    ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
+}

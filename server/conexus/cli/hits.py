@@ -1,0 +1,74 @@
+"""Hits for people: a line that grep's readers understand (``path:line: …``), then some lines of the code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from os.path import relpath
+from pathlib import Path
+
+from conexus.cli.paint import DIM, LINE, MATCH, PATH, SYMBOL, paint, printable
+from conexus.text import split_lines
+from conexus.values import Hit
+
+_TAB = 4
+_WIDEST = 200
+
+
+def hit_lines(hit: Hit, folder: Path, *, preview: int, colour: bool) -> Iterator[str]:
+    """A hit as lines without line ends; ``folder`` is the searched folder as the user named it.
+
+    Columns of the hit are code points: the session's encoding is UTF-32.
+    """
+    path = paint(printable(_shown_path(hit, folder)), PATH, colour)
+    line = paint(str(hit.range.start.line + 1), LINE, colour)
+    what = " ".join(word for word in (_named(hit.relation), hit.kind, _name(hit, colour)) if word)
+    why = paint(f"[{printable(', '.join(hit.reasons))}]", DIM, colour) if hit.reasons else ""
+    yield f"{path}:{line}: {what}  {why}".rstrip()
+    for number, text in _preview_lines(hit, preview):
+        yield f"  {paint(f'{number + 1:>5}', DIM, colour)}  {_marked(hit, number, text, colour)}"
+
+
+def _shown_path(hit: Hit, folder: Path) -> str:
+    # As grep does: below the folder as it was given, so that an editor can open what is printed.
+    return str(folder / relpath(hit.document, folder.resolve()))
+
+
+def _named(relation: str | None) -> str:
+    return f"{relation}:" if relation else ""
+
+
+def _name(hit: Hit, colour: bool) -> str:
+    if not hit.symbol:
+        return ""
+    container = f" in {printable(hit.container)}" if hit.container else ""
+    return paint(printable(hit.symbol), SYMBOL, colour) + container
+
+
+def _preview_lines(hit: Hit, count: int) -> Iterator[tuple[int, str]]:
+    """The first lines of a hit that are not blank, with their numbers from 0, and the first one with a match."""
+    shown = [
+        (number, text)
+        for number, text in enumerate((line.rstrip("\r\n") for line in split_lines(hit.preview)), hit.range.start.line)
+        if text.strip()
+    ]
+    matched = {match.start.line for match in hit.matches}
+    head, rest = shown[:count], shown[count:]
+    if head and not any(number in matched for number, _ in head):
+        further = next((row for row in rest if row[0] in matched), None)
+        head = [*head[:-1], further] if further else head
+    yield from head
+
+
+def _marked(hit: Hit, number: int, text: str, colour: bool) -> str:
+    """The line with its matches painted; a very long line is cut."""
+    line, end = "", 0
+    for match in sorted(hit.matches, key=lambda span: (span.start.line, span.start.column)):
+        if match.start.line == match.end.line == number and end <= match.start.column < _WIDEST:
+            line += _plain(text[end : match.start.column])
+            end = match.end.column
+            line += paint(_plain(text[match.start.column : end]), MATCH, colour)
+    return line + _plain(text[end : max(end, _WIDEST)]) + ("…" if len(text) > max(end, _WIDEST) else "")
+
+
+def _plain(text: str) -> str:
+    return printable(text).replace("\t", " " * _TAB)

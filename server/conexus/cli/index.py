@@ -1,0 +1,48 @@
+"""``conexus index``: bring the index of a folder up to date."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from conexus.cli.arguments import add_json_option, folder
+from conexus.cli.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from conexus.cli.arguments import Commands
+
+
+def add_to(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "index",
+        help="bring the index of a folder up to date",
+        description="Bring the index of a folder up to date. Only what changed since the last time is read again.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("folder", type=folder, metavar="DIR", help="the folder")
+    parser.add_argument("--rebuild", action="store_true", help="forget the index and build it anew")
+    add_json_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from conexus.cli.json_output import dump, status_value
+    from conexus.cli.session import session
+    from conexus.cli.tables import skipped_words
+
+    began = time.perf_counter()
+    with session(arguments.folder) as opened:
+        if arguments.rebuild:
+            opened.engine.clear()
+        opened.wait()
+        # Only after closing is everything written, and known whether it could be.
+        opened.engine.close()
+        status = opened.engine.status()
+        seconds = time.perf_counter() - began
+    if arguments.json:
+        sys.stdout.write(dump(status_value(status)))
+    else:
+        print(f"{status.files} files, {status.chunks} chunks in {seconds:.1f} s{skipped_words(status)}")
+    return ExitCode.OK if status.index_bytes and all(part.complete for part in status.folders) else ExitCode.FAILED

@@ -1,0 +1,72 @@
+"""The command ``conexus``: reads the command line, runs one command, turns every failure into one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from conexus import __version__
+from conexus.cli import doctor, index, related, search, serve, status
+from conexus.cli.arguments import Parser
+from conexus.cli.exit_code import ExitCode
+
+_COMMANDS = (serve, index, search, related, status, doctor)
+
+
+def command_line() -> Parser:
+    """The parser of the whole command line; what a command does is in its ``run``."""
+    codes = "\n".join(f"  {code.value:<4} {code.meaning}" for code in ExitCode)
+    parser = Parser(
+        prog="conexus",
+        description="Find code by meaning, in the code as it is now.",
+        epilog=f"exit status:\n{codes}\n\nCONEXUS_DATA_DIR is where indexes are kept; NO_COLOR turns colours off.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"conexus {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_to(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status.
+
+    Raises SystemExit for --help, --version and a wrong command line, as argparse does.
+    """
+    arguments = command_line().parse_args(argv)
+    # A file's name need not be text in the terminal's encoding.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`head`, a pager) has seen enough. What is still buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as error:  # the promise of this module: no traceback for users
+        if os.environ.get("CONEXUS_DEBUG"):
+            raise
+        code, message = _explained(error)
+        print(f"conexus: {' '.join(message.split())}", file=sys.stderr)
+        return code
+    return status
+
+
+def _explained(error: Exception) -> tuple[ExitCode, str]:
+    from conexus.values import BadQuery, EngineError
+
+    if isinstance(error, BadQuery):
+        return ExitCode.USAGE, str(error)
+    if isinstance(error, EngineError):
+        return ExitCode.FAILED, str(error)
+    if isinstance(error, OSError):
+        reason = error.strerror or type(error).__name__
+        return ExitCode.FAILED, f"{reason}: {error.filename}" if isinstance(error.filename, str) else reason
+    return ExitCode.FAILED, f"internal error: {type(error).__name__}: {error}"

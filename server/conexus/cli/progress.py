@@ -1,0 +1,43 @@
+"""A progress bar on standard error while the engine works, and nothing where that is no terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from conexus.values import Event, Progress
+
+Show = Callable[[], None]
+
+
+class LatestProgress:
+    """Keeps the last progress event. The engine calls it from its own threads; one reference is assigned at once."""
+
+    def __init__(self) -> None:
+        self.value: Progress | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self.value = event
+
+
+@contextmanager
+def progress_bar(latest: LatestProgress) -> Iterator[Show]:
+    """Gives a function that brings the bar up to date. The bar goes away at the end: it is no part of the output."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Starting", total=None)
+
+        def show() -> None:
+            if (now := latest.value) is not None:
+                bar.update(task, description=now.title, completed=now.done, total=now.total or None)
+
+        yield show

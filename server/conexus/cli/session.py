@@ -1,0 +1,72 @@
+"""An engine for the time of one command."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from conexus.cli.progress import LatestProgress, progress_bar
+from conexus.config import Settings, load_file
+from conexus.engine import Engine, default_data_directory
+from conexus.index.persistence import index_directory
+from conexus.text import Encoding
+from conexus.values import EngineError, Status
+
+_TICK_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    engine: Engine
+    latest: LatestProgress
+
+    def wait(self) -> Status:
+        """Wait until the index equals the files, with a bar. Raises EngineError if it cannot."""
+        with progress_bar(self.latest) as show:
+            # In short steps, so that the bar moves and Ctrl-C is heard.
+            while not self.engine.wait(_TICK_SECONDS):
+                show()
+                _raise_if_broken(self.engine.status())
+        status = self.engine.status()
+        _raise_if_broken(status)
+        if status.health == "warning":
+            warn(status.message)
+        return status
+
+
+@contextmanager
+def session(folder: Path, *, encoding: Encoding = Encoding.UTF16) -> Iterator[Session]:
+    """An engine that has begun to index a folder with the folder's settings; it is closed at the end."""
+    # The engine logs for those who run a server; here every failure is said in a sentence by whoever asked.
+    logging.getLogger("conexus").addHandler(logging.NullHandler())
+    settings, problems = load_file(folder, Settings())
+    for problem in problems:
+        warn(problem)
+    latest = LatestProgress()
+    # One look at the files answers one command; nobody is there to hear of later changes.
+    engine = Engine(replace(settings, watcher="off"), encoding=encoding, listener=latest)
+    try:
+        engine.start([folder.resolve()])
+        yield Session(engine, latest)
+    finally:
+        engine.close()
+
+
+def index_of(folder: Path) -> Path | None:
+    """The directory of a folder's index, None if the folder was not indexed."""
+    settings, _ = load_file(folder, Settings())
+    directory = index_directory(default_data_directory(), str(folder.resolve()), settings.model)
+    return directory if any(directory.glob("*.lance")) else None
+
+
+def _raise_if_broken(status: Status) -> None:
+    if status.health == "error":
+        raise EngineError(status.message)
+
+
+def warn(message: str) -> None:
+    print(f"conexus: {message}", file=sys.stderr)

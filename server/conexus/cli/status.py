@@ -1,0 +1,45 @@
+"""``conexus status``: what the index of a folder holds."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from conexus.cli.arguments import add_json_option, folder
+from conexus.cli.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from conexus.cli.arguments import Commands
+
+
+def add_to(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "status",
+        help="what the index of a folder holds",
+        description="Print what the index of a folder holds. An index that exists is brought up to date first;"
+        " none is made, `conexus index` does that.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("folder", type=folder, metavar="DIR", help="the folder")
+    add_json_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from conexus.cli.json_output import dump, status_value
+    from conexus.cli.session import index_of, session, warn
+    from conexus.cli.tables import status_lines
+
+    if index_of(arguments.folder) is None:
+        warn(f"there is no index of {arguments.folder}; `conexus index {arguments.folder}` makes one")
+        if arguments.json:
+            sys.stdout.write(dump(None))
+        return ExitCode.NOTHING
+    with session(arguments.folder) as opened:
+        status = opened.wait()
+    if arguments.json:
+        sys.stdout.write(dump(status_value(status)))
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in status_lines(status))
+    return ExitCode.OK

@@ -1,0 +1,139 @@
+"""Settings: one frozen value, merged from defaults, conexus.toml, initializationOptions and the client's answers."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+Watcher = Literal["auto", "client", "server", "off"]
+WorkspaceSymbol = Literal["auto", "on", "off"]
+
+#: The name of the settings file, looked for in the first workspace folder.
+SETTINGS_FILE = "conexus.toml"
+
+
+def _setting(default: Any, description: str, *, least: int | None = None) -> Any:
+    metadata = {"description": description, "least": least}
+    if isinstance(default, list):
+        return field(default=tuple(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a user can set. The names on the wire and in conexus.toml are the camelCase of these."""
+
+    watcher: Watcher = _setting(
+        "auto",
+        "Who watches the files: `client` (the editor), `server` (Conexus), `auto` (whichever is reliable here) or `off`"
+        " (only saves and the reconcile scan).",
+    )
+    workspace_symbol: WorkspaceSymbol = _setting(
+        "auto",
+        "Answer `workspace/symbol` by meaning: `auto` is off for editors that filter the answer by name themselves.",
+    )
+    exclude: tuple[str, ...] = _setting(
+        [], "Patterns of files to leave out, in the syntax of .gitignore, relative to each folder."
+    )
+    max_file_bytes: int = _setting(1_000_000, "Larger files are left out.", least=1)
+    max_files: int = _setting(
+        200_000, "A folder with more files than this is not indexed until `allowLargeFolders` is set.", least=1
+    )
+    allow_large_folders: bool = _setting(
+        False, "Index a folder even if it is a home directory, `/`, or has more than `maxFiles` files."
+    )
+    model: str = _setting(
+        "static",
+        "The embedding model: `static` (shipped) or the name or path of a sentence-transformers model"
+        " (needs the `transformers` extra).",
+    )
+    model_memory_mib: int = _setting(
+        4096, "The memory that a sentence-transformers model's process may use, in MiB.", least=256
+    )
+    model_timeout_seconds: int = _setting(
+        120, "How long one batch may take in a sentence-transformers model's process.", least=1
+    )
+    workers: int = _setting(
+        0, "Processes that read and embed files while many are waiting; 0 chooses by the number of cores.", least=0
+    )
+
+
+class Problem(str):
+    """One sentence about a setting that was not taken, for the user."""
+
+    __slots__ = ()
+
+
+def camel_case(name: str) -> str:
+    """``max_file_bytes`` -> ``maxFileBytes``."""
+    head, *tail = name.split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
+def merge(settings: Settings, given: object, source: str) -> tuple[Settings, list[Problem]]:
+    """Settings with the valid ones of ``given`` (wire names -> values) taken over, and a problem for each other one.
+
+    Never raises: a setting that is not understood keeps its former value.
+    """
+    if given is None:
+        return settings, []
+    if not isinstance(given, Mapping):
+        return settings, [Problem(f"{source}: expected settings by name, got {type(given).__name__}")]
+    hints = get_type_hints(Settings)
+    by_name = {camel_case(item.name): item for item in fields(Settings)}
+    taken: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, value in given.items():
+        item = by_name.get(str(name))
+        if item is None:
+            problems.append(Problem(f"{source}: there is no setting `{name}`"))
+            continue
+        if value is None:
+            continue
+        wrong = _wrong(hints[item.name], value, item.metadata["least"])
+        if wrong:
+            problems.append(Problem(f"{source}: `{name}` {wrong}"))
+        else:
+            taken[item.name] = tuple(value) if get_origin(hints[item.name]) is tuple else value
+    return replace(settings, **taken), problems
+
+
+def _wrong(hint: Any, value: object, least: int | None) -> str:
+    if get_origin(hint) is Literal:
+        allowed = get_args(hint)
+        return "" if value in allowed else f"must be one of {', '.join(allowed)}"
+    if get_origin(hint) is tuple:
+        ok = isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, str) for v in value)
+        return "" if ok else "must be a list of strings"
+    if hint is bool or isinstance(value, bool):
+        return "" if hint is bool and isinstance(value, bool) else f"must be {_words(hint)}"
+    if not isinstance(value, hint):
+        return f"must be {_words(hint)}"
+    if least is not None and isinstance(value, int) and value < least:
+        return f"must be {least} or more"
+    return ""
+
+
+def _words(hint: Any) -> str:
+    return {bool: "true or false", int: "a whole number", str: "a string"}.get(hint, str(hint))
+
+
+def load_file(folder: Path, settings: Settings) -> tuple[Settings, list[Problem]]:
+    """Settings with those of the folder's conexus.toml taken over, if it has one."""
+    path = folder / SETTINGS_FILE
+    try:
+        if not path.is_file():  # reading a pipe would wait for its writer
+            return settings, [Problem(f"{SETTINGS_FILE}: is not a file")] if path.exists() else []
+        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        return settings, [Problem(f"{SETTINGS_FILE}: cannot be read ({type(error).__name__})")]
+    except UnicodeDecodeError:
+        return settings, [Problem(f"{SETTINGS_FILE}: is not UTF-8")]
+    except RecursionError:
+        return settings, [Problem(f"{SETTINGS_FILE}: is nested too deeply")]
+    except ValueError as error:  # TOMLDecodeError, or a number of too many digits
+        return settings, [Problem(f"{SETTINGS_FILE}: {error}")]
+    return merge(settings, given, SETTINGS_FILE)

@@ -1,0 +1,346 @@
+"""The façade: an API for the ideal client. Its values are in values.py; nothing here knows LSP or JSON."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import platformdirs
+
+from conexus.config import Settings
+from conexus.embedding.embedder import Embedder, EmbeddingError, Vectors
+from conexus.hits import Reader, hits_of
+from conexus.index.indexer import Indexer, Searchable
+from conexus.related.place import RelatedPlace
+from conexus.related.relations import Related, related
+from conexus.search.query import Query, understand
+from conexus.search.search import FileKey, Ranked, search
+from conexus.search.symbols import symbols
+from conexus.text import Encoding, LineIndex
+from conexus.values import (
+    Answer,
+    BadQuery,
+    CancelToken,
+    Event,
+    Filters,
+    FolderStatus,
+    Health,
+    IndexChanged,
+    IndexState,
+    ModelStatus,
+    Place,
+    Progress,
+    Status,
+    StatusChanged,
+)
+from conexus.workspace.documents import Document
+from conexus.workspace.read import Skipped, read_text
+from conexus.workspace.roots import normalise_roots
+
+log = logging.getLogger(__name__)
+
+#: Where indexes lie if no one says otherwise.
+DATA_DIRECTORY_VARIABLE = "CONEXUS_DATA_DIR"
+
+
+def default_data_directory() -> Path:
+    """The user's data directory for Conexus, or what CONEXUS_DATA_DIR names."""
+    given = os.environ.get(DATA_DIRECTORY_VARIABLE)
+    return Path(given).absolute() if given else platformdirs.user_data_path("conexus", appauthor=False)
+
+
+class Engine:
+    """Thread-safe. Nothing here blocks for long except ``search``, ``related``, ``symbols``, ``wait`` and ``close``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        encoding: Encoding = Encoding.UTF16,
+        listener: Callable[[Event], None] | None = None,
+        data_directory: Path | None = None,
+    ) -> None:
+        """``encoding``: the unit of all columns. ``listener`` is called from the engine's own threads."""
+        self._encoding = encoding
+        self._notify = listener or (lambda event: None)
+        self._closed = False
+        self._indexer = Indexer(
+            settings,
+            data_directory or default_data_directory(),
+            _load_static,
+            _load_transformer,
+            on_publish=lambda generation, folders: self._notify(IndexChanged(generation, folders)),
+            on_progress=lambda done, total: self._notify(Progress("Indexing", done, total)),
+            on_status=lambda: self._notify(StatusChanged()),
+        )
+
+    # --- life ---
+
+    def start(self, folders: Sequence[Path]) -> None:
+        """Begin indexing in the background. Returns at once."""
+        self._indexer.start(_roots(folders))
+
+    def set_folders(self, folders: Sequence[Path]) -> None:
+        """These are the workspace's folders from now on."""
+        self._indexer.set_folders(_roots(folders))
+
+    def configure(self, settings: Settings) -> None:
+        """Take over settings; what they change is done in the background."""
+        self._indexer.configure(settings)
+
+    def close(self) -> None:
+        """Write what waits to be written, stop threads and processes. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._indexer.stop()
+
+    # --- the world changes ---
+
+    def open_document(self, document: str, text: str, version: int | None, language: str) -> None:
+        """``document``: absolute path, or URI for a buffer without a file. ``language``: the client's languageId."""
+        self._indexer.open_document(Document(document, text, version, language))
+
+    def change_document(self, document: str, text: str, version: int | None) -> None:
+        """The whole new text of an open buffer; unknown buffers are ignored."""
+        self._indexer.change_document(document, text, version)
+
+    def close_document(self, document: str) -> None:
+        """The disk is the truth again."""
+        self._indexer.close_document(document)
+
+    def hint(self, paths: Iterable[str | Path]) -> None:
+        """These paths, or something below them, may have changed."""
+        self._indexer.hint([str(path) for path in paths])
+
+    # --- questions ---
+
+    def search(
+        self,
+        query: str,
+        *,
+        limit: int = 20,
+        filters: Filters | None = None,
+        near: Place | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Answer:
+        """The best chunks for a query. ``BadQuery`` if it cannot be understood, ``Cancelled`` if asked to stop."""
+        started = time.perf_counter()
+        token = cancel or CancelToken()
+        understood = understand(query)
+        now = self._indexer.searchable
+        vectors, degraded = _query_vectors(now, understood.text)
+        token.check()
+        ranked = search(
+            now.snapshot,
+            understood,
+            vectors=vectors,
+            filters=filters,
+            near=self._key(near.document) if near else None,
+            open_files=frozenset(self._key(identity) for identity in list(self._indexer.documents)),
+            limit=limit,
+            check=token.check,
+        )
+        token.check()
+        return self._answer(started, now, ranked, understood, degraded)
+
+    def symbols(self, query: str, *, limit: int = 50, cancel: CancelToken | None = None) -> Answer:
+        """Definitions, exact names first, then by meaning."""
+        started = time.perf_counter()
+        token = cancel or CancelToken()
+        now = self._indexer.searchable
+        vectors, degraded = _query_vectors(now, query)
+        ranked = symbols(now.snapshot, query, vectors=vectors, limit=limit, check=token.check)
+        return self._answer(started, now, ranked, degraded=degraded)
+
+    def related(
+        self,
+        place: Place,
+        *,
+        relations: Sequence[str] = (),
+        limit: int = 20,
+        filters: Filters | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Answer:
+        """Code that has to do with a place. ``BadQuery`` if the place is in no folder and no open buffer."""
+        started = time.perf_counter()
+        token = cancel or CancelToken()
+        folder, path = self._key(place.document)
+        document = self._indexer.documents.get(place.document)
+        if not folder and document is None:
+            raise BadQuery("the document is neither in a workspace folder nor open")
+        now = self._indexer.searchable
+        first, last = place.range.start.line, place.range.end.line + 1
+        asked = RelatedPlace(folder, path, first, last, self._selected(place, document))
+        found = related(
+            now.snapshot,
+            asked,
+            relations=relations,
+            limit=limit,
+            filters=filters,
+            embed=lambda text: _query_vectors(now, text)[0],
+            check=token.check,
+        )
+        return self._answer(started, now, found)
+
+    def status(self) -> Status:
+        """Everything a user may want to know of the index, as it is at this moment."""
+        indexer = self._indexer
+        counts, now = indexer.counts(), indexer.searchable
+        health, message = self._health()
+        folders = [
+            FolderStatus(
+                tracked.root,
+                tracked.index.files,
+                tracked.index.chunks,
+                tracked.complete,
+                tracked.skipped(),
+                tracked.persistence.role,
+            )
+            for tracked in list(indexer.folders.values())
+        ]
+        model = now.embedders[-1] if now.embedders else None
+        return Status(
+            quiescent=indexer.quiescent,
+            health=health,
+            message=message,
+            files=counts.indexed_files,
+            chunks=now.snapshot.chunks,
+            pending=counts.pending,
+            dirty_buffers=indexer.dirty_buffers,
+            generation=now.snapshot.generation,
+            model=ModelStatus(model.name, model.dimensions, model.fingerprint) if model else ModelStatus("", 0, ""),
+            folders=tuple(folders),
+            phase=counts.phase,
+            paused=indexer.paused,
+            memory_bytes=_resident_bytes(),
+            index_bytes=sum(tracked.persistence.size_bytes for tracked in list(indexer.folders.values())),
+            role="reader" if any(folder.role == "reader" for folder in folders) else "writer",
+        )
+
+    # --- commands ---
+
+    def reindex(self, folders: Sequence[str] = (), paths: Sequence[str] = ()) -> None:
+        """Read these again from scratch (all folders if none is named). Returns when accepted."""
+        self._indexer.reindex(folders, paths)
+
+    def pause(self) -> None:
+        """Stop indexing files; open buffers stay live."""
+        self._indexer.set_paused(True)
+
+    def resume(self) -> None:
+        self._indexer.set_paused(False)
+
+    def clear(self) -> None:
+        """Forget the persisted index of all folders and build it anew."""
+        self._indexer.clear()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until quiescent; False on time-out."""
+        return self._indexer.wait(timeout)
+
+    # --- inside ---
+
+    def _answer(
+        self,
+        started: float,
+        now: Searchable,
+        ranked: Sequence[Ranked | Related],
+        query: Query | None = None,
+        degraded: str | None = None,
+    ) -> Answer:
+        hits = hits_of(ranked, self._reader(now), query)
+        counts = self._indexer.counts()
+        index = IndexState(counts.complete, counts.indexed_files, counts.total_files, self._indexer.problem or degraded)
+        return Answer(hits, index, now.snapshot.generation, (time.perf_counter() - started) * 1e3)
+
+    def _reader(self, now: Searchable) -> Reader:
+        return Reader(
+            now.overlay,
+            self._encoding,
+            self._indexer.settings.max_file_bytes,
+            lambda path: self._indexer.hint([path]),
+        )
+
+    def _health(self) -> tuple[Health, str]:
+        if self._indexer.problem:
+            return "error", self._indexer.problem
+        for tracked in list(self._indexer.folders.values()):
+            watching = tracked.watcher.degraded if tracked.watcher is not None else None
+            problem = tracked.refused or tracked.persistence.problem or watching
+            if problem:
+                return "warning", f"{Path(tracked.root).name}: {problem}"
+        if self._indexer.model_problem:
+            return "warning", f"{self._indexer.model_problem}; the shipped model answers"
+        return "ok", ""
+
+    def _key(self, document: str) -> FileKey:
+        """The folder and relative path of a document; no folder and the document itself where there is none."""
+        for tracked in list(self._indexer.folders.values()):
+            relative = tracked.relative(document)
+            if relative:
+                return tracked.root, relative
+        return "", document
+
+    def _selected(self, place: Place, document: Document | None) -> str:
+        """The text of a place; empty if it is a mere position or cannot be read."""
+        start, end = place.range.start, place.range.end
+        if start == end:
+            return ""
+        if document is not None:
+            text = document.text
+        else:
+            read = read_text(place.document, self._indexer.settings.max_file_bytes)
+            if isinstance(read, Skipped):
+                return ""
+            text = read.text
+        index = LineIndex(text)
+        first = index.offset(start.line, start.column, self._encoding)
+        return text[first : index.offset(end.line, end.column, self._encoding)]
+
+
+def _roots(folders: Sequence[Path]) -> list[str]:
+    kept, problems = normalise_roots(folders)
+    for problem in problems:
+        log.warning("%s", problem)
+    return [str(root) for root in kept]
+
+
+def _load_static() -> Embedder:
+    from conexus.embedding.static import StaticEmbedder
+
+    return StaticEmbedder()
+
+
+def _load_transformer(settings: Settings) -> Embedder:
+    from conexus.embedding.transformer import TransformerEmbedder
+
+    embedder = TransformerEmbedder(
+        settings.model, memory_mib=settings.model_memory_mib, timeout_seconds=settings.model_timeout_seconds
+    )
+    embedder.wait_ready()
+    return embedder
+
+
+def _query_vectors(now: Searchable, text: str) -> tuple[dict[str, Vectors], str | None]:
+    """The query's vector by model, and why one is missing."""
+    vectors: dict[str, Vectors] = {}
+    degraded = None
+    for embedder in now.embedders if text.strip() else ():
+        try:
+            vectors[embedder.fingerprint] = embedder.embed_query(text)
+        except EmbeddingError as error:
+            degraded = str(error)
+    return vectors, degraded
+
+
+def _resident_bytes() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return pages * os.sysconf("SC_PAGE_SIZE")

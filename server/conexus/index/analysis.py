@@ -1,0 +1,94 @@
+"""What the index keeps of one file: its chunks, their terms and their vectors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.chunking import chunk_text
+from conexus.chunking.chunk import Chunk
+from conexus.embedding.embedder import Embedder, Vectors
+from conexus.embedding.recipe import document_text
+from conexus.index.postings import Occurrences, occurrences
+from conexus.index.terms import terms
+
+Digests = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What tells whether a file changed since it was indexed."""
+
+    #: Relative to the folder, with ``/``; the URI for a buffer without a file.
+    path: str
+    language: str
+    size: int
+    mtime_ns: int
+    #: Hex digest of the bytes on disk, empty for a text that is not on disk.
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedFile:
+    """One file as the index keeps it. Arrays and tuples have one entry for each chunk."""
+
+    facts: FileFacts
+    chunks: tuple[Chunk, ...]
+    #: Identify the text that was embedded, so that an unchanged chunk is not embedded twice.
+    digests: Digests
+    #: Shape (chunks, dimensions), float32.
+    vectors: Vectors
+    body: Occurrences
+    names: Occurrences
+    references: Occurrences
+
+    def with_vectors(self, vectors: Vectors) -> IndexedFile:
+        """The same file with other vectors."""
+        return replace(self, vectors=vectors)
+
+
+def analyse(facts: FileFacts, text: str, embedder: Embedder, reuse: Mapping[int, Vectors] | None = None) -> IndexedFile:
+    """Chunk a text, count its terms and embed those chunks whose vector is not in ``reuse`` (digest -> vector)."""
+    chunks = tuple(chunk_text(text, facts.language))
+    texts = [document_text(facts.path, chunk) for chunk in chunks]
+    digests = np.array([_digest(each) for each in texts], np.int64)
+    return IndexedFile(
+        facts,
+        chunks,
+        digests,
+        _embed(texts, digests, embedder, reuse or {}),
+        occurrences([terms(chunk.code) for chunk in chunks]),
+        occurrences([name_terms(facts.path, chunk) for chunk in chunks]),
+        occurrences([chunk.references for chunk in chunks]),
+    )
+
+
+def name_terms(path: str, chunk: Chunk) -> list[str]:
+    """The terms by which a chunk is called: its symbol, what encloses it, its file and the folders next to it."""
+    place = PurePosixPath(path)
+    words = [chunk.symbol, *chunk.breadcrumb, place.stem, *place.parent.parts[-3:]]
+    return terms(" ".join(words))
+
+
+def _embed(texts: list[str], digests: Digests, embedder: Embedder, reuse: Mapping[int, Vectors]) -> Vectors:
+    vectors = np.zeros((len(texts), embedder.dimensions), np.float32)
+    new: list[int] = []
+    for row, digest in enumerate(digests.tolist()):
+        known = reuse.get(digest)
+        if known is None:
+            new.append(row)
+        else:
+            vectors[row] = known
+    if new:
+        vectors[new] = embedder.embed_documents([texts[row] for row in new])
+    return vectors
+
+
+def _digest(text: str) -> int:
+    hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(hashed, "little", signed=True)

@@ -1,0 +1,157 @@
+"""The files that wait to be read in bulk, and the worker processes that read them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from conexus.index.pool import BATCH_FILES, FATAL, Job, Outcome, Pool
+from conexus.workspace.read import Skipped
+
+log = logging.getLogger(__name__)
+
+#: A file: absolute path of its folder, path relative to it.
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    folder: str
+    jobs: tuple[Job, ...]
+    started: int
+
+
+class Bulk:
+    """Not thread-safe: the indexer's thread owns it. ``wake`` is called from other threads when a batch is done."""
+
+    def __init__(self, workers: int, wake: Callable[[], None]) -> None:
+        self._pool = Pool(workers)
+        self._wake = wake
+        self._waiting: dict[Key, None] = {}
+        self._flying: dict[Future[list[Outcome]], _Batch] = {}
+        # When which file was handled otherwise, on a clock that ticks at every such event.
+        self._clock = 0
+        self._superseded: dict[Key, int] = {}
+        # Files of which one made a worker die: each is tried alone, so that the others are not blamed.
+        self._suspects: dict[Key, None] = {}
+        #: Files done since there was last nothing to do.
+        self.done = 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def pending(self) -> int:
+        """Files that wait or are being read."""
+        flying = sum(len(batch.jobs) for batch in list(self._flying.values()))
+        return len(self._waiting) + len(self._suspects) + flying
+
+    @property
+    def idle(self) -> bool:
+        return not self._waiting and not self._flying and not self._suspects
+
+    @property
+    def busy(self) -> bool:
+        """Whether workers have, or must have, something to do."""
+        return bool(self._flying or self._suspects)
+
+    @property
+    def can_submit(self) -> bool:
+        """Whether a batch would find a worker soon: two for each keep them busy while results are taken."""
+        if self._suspects:
+            return not self._flying
+        return bool(self._waiting) and len(self._flying) < 2 * self._pool.workers
+
+    @property
+    def has_results(self) -> bool:
+        return any(future.done() for future in list(self._flying))
+
+    def add(self, keys: Iterable[Key]) -> None:
+        """Let files wait; those that are being read already are left alone."""
+        reading = {(batch.folder, job.path) for batch in self._flying.values() for job in batch.jobs}
+        self._waiting.update((key, None) for key in keys if key not in reading)
+
+    def take(self) -> Key:
+        """The file that waits longest, which waits no more."""
+        key = next(iter(self._waiting))
+        del self._waiting[key]
+        return key
+
+    def supersede(self, key: Key) -> None:
+        """A file was handled otherwise just now: what a worker read of it before is out of date."""
+        self._waiting.pop(key, None)
+        self._suspects.pop(key, None)
+        if self._flying:
+            self._clock += 1
+            self._superseded[key] = self._clock
+
+    def forget(self, folder: str) -> None:
+        """Nothing of a folder is wanted any more."""
+        for waiting in (self._waiting, self._suspects):
+            for key in [key for key in waiting if key[0] == folder]:
+                del waiting[key]
+        self._flying = {future: batch for future, batch in self._flying.items() if batch.folder != folder}
+
+    def submit(self, max_bytes: int) -> None:
+        """Hand the next batch to a worker."""
+        jobs: list[Job] = []
+        if self._suspects:
+            jobs.append(Job(*self._suspects.popitem()[0]))
+        else:
+            folder = next(iter(self._waiting))[0]
+            for root, path in self._waiting:
+                if root == folder:
+                    jobs.append(Job(root, path))
+                if len(jobs) == BATCH_FILES:
+                    break
+            for job in jobs:
+                del self._waiting[job.folder, job.path]
+        self._clock += 1
+        future = self._pool.submit(jobs, max_bytes)
+        self._flying[future] = _Batch(jobs[0].folder, tuple(jobs), self._clock)
+        future.add_done_callback(lambda _: self._wake())
+
+    def results(self) -> Iterator[tuple[str, list[tuple[str, Outcome]]]]:
+        """Folder, and paths with what was read, of each batch that is done; without what was superseded.
+
+        Where a worker died (killed, out of memory, a parser's fault) its files are tried one by one.
+        """
+        for future in [future for future in self._flying if future.done()]:
+            batch = self._flying.pop(future)
+            if future.cancelled():
+                continue
+            error = future.exception()
+            if error is None:
+                yield batch.folder, self._current(batch, future.result())
+            elif len(batch.jobs) == 1:
+                log.warning("%s makes an indexing process fail: %s", batch.jobs[0].path, error)
+                self._pool.close()
+                yield batch.folder, self._current(batch, [Skipped(FATAL)])
+            else:
+                log.warning("an indexing process failed: %s", error)
+                self._pool.close()
+                self._suspects.update(((batch.folder, job.path), None) for job in batch.jobs)
+        if not self._flying:
+            self._superseded.clear()
+
+    def _current(self, batch: _Batch, outcomes: Sequence[Outcome]) -> list[tuple[str, Outcome]]:
+        self.done += len(batch.jobs)
+        return [
+            (job.path, outcome)
+            for job, outcome in zip(batch.jobs, outcomes, strict=True)
+            if self._superseded.get((batch.folder, job.path), 0) <= batch.started
+        ]
+
+    def interrupt(self) -> None:
+        """Stop the workers; what they were reading waits again."""
+        self._pool.close()
+        for batch in self._flying.values():
+            self._waiting.update(((batch.folder, job.path), None) for job in batch.jobs)
+        self._flying.clear()
+
+    def close(self) -> None:
+        """Stop the workers."""
+        self._pool.close()

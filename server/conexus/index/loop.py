@@ -1,0 +1,109 @@
+"""One thread that runs posted commands in order, and a step after them and whenever something is due."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+Command = Callable[[], None]
+
+
+class Loop:
+    """``post``, ``wake``, ``wait`` and ``stop`` may be called from any thread."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        start: Callable[[], bool],
+        step: Command,
+        patience: Callable[[], float],
+        has_news: Callable[[], bool],
+        idle: Command,
+    ) -> None:
+        """All callables but ``has_news`` are called from the loop's thread alone.
+
+        ``start``: first of all; False ends the loop. ``patience``: seconds until ``step`` is due without any news.
+        ``has_news``: whether it is due at once. ``idle``: called before each wait.
+        """
+        self._start, self._step, self._patience = start, step, patience
+        self._news, self._idle = has_news, idle
+        self._changed = threading.Condition()
+        self._inbox: deque[Command] = deque()
+        self._busy = True
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.stopping = False
+
+    def begin(self) -> None:
+        self._thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command waits or runs."""
+        return bool(self._inbox) or self._busy
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a command waits."""
+        return bool(self._inbox)
+
+    def post(self, command: Command) -> None:
+        """Run a command soon, after those posted before."""
+        with self._changed:
+            self._inbox.append(command)
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """There is news."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def holds(self, condition: Callable[[], bool]) -> bool:
+        """Whether something holds now, asked between commands' beginnings and ends and not while they change hands."""
+        with self._changed:
+            return condition()
+
+    def wait(self, condition: Callable[[], bool], timeout: float | None) -> bool:
+        """Block until a condition holds (asked after every step) or the loop ends; returns whether it holds."""
+        with self._changed:
+            self._changed.wait_for(lambda: condition() or self.stopping, timeout)
+            return condition()
+
+    def stop(self) -> None:
+        """End after the current command. Blocks until then; commands that still wait are dropped."""
+        with self._changed:
+            self.stopping = True
+            self._changed.notify_all()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        if not self._start():
+            with self._changed:
+                self.stopping = True
+                self._changed.notify_all()
+            return
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                self._idle()
+                self._changed.wait_for(self._is_due, self._patience())
+                if self.stopping:
+                    return
+                self._busy = True
+                commands = list(self._inbox)
+                self._inbox.clear()
+            for command in (*commands, self._step):
+                try:
+                    command()
+                except Exception:
+                    # One bad file or event must not end the index: what it concerned is found by the next scan.
+                    log.exception("an indexing step failed")
+
+    def _is_due(self) -> bool:
+        return self.stopping or bool(self._inbox) or self._news()

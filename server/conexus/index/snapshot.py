@@ -1,0 +1,64 @@
+"""An immutable view of everything that is searchable at one generation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from conexus.index.analysis import FileFacts
+from conexus.index.segment import Alive, MemorySegment
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A segment of one folder with the rows that still count: a shadowed or deleted file's rows are not alive."""
+
+    #: Absolute path of the workspace folder, empty for buffers outside all folders.
+    folder: str
+    segment: MemorySegment
+    alive: Alive
+
+    def live_rows(self) -> int:
+        return int(np.count_nonzero(self.alive))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """Base segments, then the overlay, of every folder."""
+
+    generation: int
+    views: tuple[View, ...] = ()
+
+    @property
+    def chunks(self) -> int:
+        return sum(view.live_rows() for view in self.views)
+
+    def find(self, folder: str, path: str) -> Iterator[tuple[View, range]]:
+        """The view and rows that hold a file now; none if it is not indexed or has no chunk."""
+        for view in self.views:
+            if view.folder != folder:
+                continue
+            for number, facts in enumerate(view.segment.files):
+                if facts.path == path:
+                    rows = view.segment.rows_of(number)
+                    if len(rows) and view.alive[rows.start]:
+                        yield view, rows
+
+
+@dataclass(frozen=True, slots=True)
+class RowRef:
+    """One chunk of a snapshot."""
+
+    view: View = field(repr=False)
+    row: int
+
+    @property
+    def path(self) -> str:
+        return self.facts.path
+
+    @property
+    def facts(self) -> FileFacts:
+        segment = self.view.segment
+        return segment.files[int(segment.file_of[self.row])]

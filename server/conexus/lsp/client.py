@@ -1,0 +1,101 @@
+"""What the client told us of itself, resolved once."""
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from lsprotocol import types as lsp
+from pygls.capabilities import get_capability
+
+from conexus.text import Encoding
+
+#: Parts of the `clientInfo.name` of editors made from VS Code.
+_VS_CODE_FAMILY = (
+    "visual studio code",
+    "vscode",
+    "vscodium",
+    "code - oss",
+    "code-server",
+    "cursor",
+    "windsurf",
+    "positron",
+    "trae",
+    "kiro",
+    "antigravity",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    name: str
+    #: What columns count, in both directions.
+    encoding: Encoding
+    pulls_configuration: bool
+    registers_configuration: bool
+    registers_watched_files: bool
+    registers_symbols: bool
+    shows_progress: bool
+    shows_documents: bool
+    takes_code_actions: bool
+    wants_index_changed: bool
+    wants_server_status: bool
+
+    @property
+    def is_vs_code(self) -> bool:
+        return any(part in self.name.lower() for part in _VS_CODE_FAMILY)
+
+    @property
+    def filters_symbols(self) -> bool:
+        """Whether it drops answers to `workspace/symbol` whose names do not contain the query's letters."""
+        return self.is_vs_code or self.name.lower().startswith("zed")
+
+    @property
+    def watches_reliably(self) -> bool:
+        """Whether its file events can be relied on.
+
+        The capability alone says little: Helix has it and reports only what it wrote itself, and what Neovim
+        can do depends on the system.
+        """
+        if not self.registers_watched_files:
+            return False
+        return self.is_vs_code or (self.name == "Neovim" and sys.platform in {"darwin", "win32"})
+
+
+def client_of(params: lsp.InitializeParams) -> Client:
+    capabilities = params.capabilities
+
+    def can(path: str) -> bool:
+        return get_capability(capabilities, path, default=None) is True
+
+    conexus = _object(_object(capabilities.experimental).get("conexus"))
+    return Client(
+        name=params.client_info.name if params.client_info else "",
+        encoding=_encoding(capabilities),
+        pulls_configuration=can("workspace.configuration"),
+        registers_configuration=can("workspace.did_change_configuration.dynamic_registration"),
+        registers_watched_files=can("workspace.did_change_watched_files.dynamic_registration"),
+        registers_symbols=can("workspace.symbol.dynamic_registration"),
+        shows_progress=can("window.work_done_progress"),
+        shows_documents=can("window.show_document.support"),
+        takes_code_actions=get_capability(
+            capabilities, "text_document.code_action.code_action_literal_support", default=None
+        )
+        is not None,
+        wants_index_changed=conexus.get("indexChanged") is True,
+        wants_server_status=_object(capabilities.experimental).get("serverStatusNotification") is True,
+    )
+
+
+def _encoding(capabilities: lsp.ClientCapabilities) -> Encoding:
+    """The first of the client's that we have too; UTF-16 if it names none, as the protocol says."""
+    offered = capabilities.general.position_encodings if capabilities.general else None
+    ours = {str(encoding): encoding for encoding in Encoding}
+    for name in offered or ():
+        # lsprotocol gives an enumeration's member for the names it knows.
+        if (encoding := ours.get(getattr(name, "value", name))) is not None:
+            return encoding
+    return Encoding.UTF16
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

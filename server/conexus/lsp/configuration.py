@@ -1,0 +1,54 @@
+"""The settings' layers: defaults < conexus.toml < initializationOptions < the client's configuration."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from conexus.config import Problem, Settings, Watcher, load_file, merge
+from conexus.lsp.client import Client
+
+#: The section of the client's configuration that is ours.
+SECTION = "conexus"
+
+#: What editors keep in our section for themselves.
+_OF_THE_EDITOR = frozenset({"path", "trace"})
+
+
+@dataclass(slots=True)
+class Configuration:
+    """The layers as they were last given."""
+
+    initialization_options: object = None
+    #: What the client answered to `workspace/configuration` or pushed.
+    of_client: object = None
+
+    def settings(self, folders: Sequence[Path], client: Client) -> tuple[Settings, list[Problem]]:
+        """The settings that hold, with ``watcher`` resolved to who watches, and what was not taken."""
+        settings, problems = load_file(folders[0], Settings()) if folders else (Settings(), [])
+        settings, more = merge(settings, _ours(self.initialization_options), "initializationOptions")
+        problems += more
+        settings, more = merge(settings, _ours(self.of_client), "configuration")
+        problems += more
+        watcher, more = _watcher(settings, client)
+        return replace(settings, watcher=watcher), problems + more
+
+
+def symbols_wanted(settings: Settings, client: Client) -> bool:
+    """Whether `workspace/symbol` is answered."""
+    if settings.workspace_symbol == "auto":
+        return not client.filters_symbols
+    return settings.workspace_symbol == "on"
+
+
+def _watcher(settings: Settings, client: Client) -> tuple[Watcher, list[Problem]]:
+    if settings.watcher == "auto":
+        return "client" if client.watches_reliably else "server", []
+    if settings.watcher == "client" and not client.registers_watched_files:
+        return "server", [Problem("`watcher` is `client`, but the editor cannot watch files; Conexus does.")]
+    return settings.watcher, []
+
+
+def _ours(given: object) -> object:
+    if not isinstance(given, Mapping):
+        return given
+    return {name: value for name, value in given.items() if name not in _OF_THE_EDITOR}

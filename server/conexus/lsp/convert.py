@@ -1,0 +1,154 @@
+"""Between the engine's values and the wire's. The engine speaks the client's column encoding already."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lsprotocol import types as lsp
+
+from conexus import values
+from conexus.lsp import types
+from conexus.workspace.paths import path_of_uri, uri_of_path
+
+#: Buffers without a file that are indexed while they are open.
+_BUFFER_SCHEMES = ("untitled:",)
+
+_SYMBOL_KINDS = {
+    "function": lsp.SymbolKind.Function,
+    "method": lsp.SymbolKind.Method,
+    "class": lsp.SymbolKind.Class,
+    "struct": lsp.SymbolKind.Struct,
+    "interface": lsp.SymbolKind.Interface,
+    "trait": lsp.SymbolKind.Interface,
+    "enum": lsp.SymbolKind.Enum,
+    "module": lsp.SymbolKind.Module,
+    "type": lsp.SymbolKind.TypeParameter,
+    "constant": lsp.SymbolKind.Constant,
+    "variable": lsp.SymbolKind.Variable,
+    "macro": lsp.SymbolKind.Function,
+    "property": lsp.SymbolKind.Property,
+    "section": lsp.SymbolKind.String,
+    "test": lsp.SymbolKind.Function,
+}
+
+
+def document_of_uri(uri: str) -> str | None:
+    """The engine's name of a document; None if it is of a scheme that is not ours."""
+    return uri if uri.startswith(_BUFFER_SCHEMES) else path_of_uri(uri)
+
+
+def uri_of_document(document: str) -> str:
+    return document if document.startswith(_BUFFER_SCHEMES) else uri_of_path(document)
+
+
+def folder_paths(uris: Sequence[str]) -> tuple[str, ...]:
+    """Absolute paths. A URI that names no local folder is kept: nothing is in it."""
+    return tuple(document_of_uri(uri) or uri for uri in uris)
+
+
+def place(document: str, where: lsp.Range | lsp.Position) -> values.Place:
+    if isinstance(where, lsp.Position):
+        return values.Place(document, values.TextRange(_position(where), _position(where)))
+    return values.Place(document, values.TextRange(_position(where.start), _position(where.end)))
+
+
+def filters(given: types.Filters) -> values.Filters:
+    return values.Filters(
+        languages=tuple(given.languages),
+        include=tuple(given.include),
+        exclude=tuple(given.exclude),
+        kinds=tuple(given.kinds),
+        folders=folder_paths(given.folders),
+        tests=given.tests,
+    )
+
+
+def result(answer: values.Answer) -> types.SearchResult:
+    return types.SearchResult(
+        hits=[hit(found) for found in answer.hits],
+        index=types.IndexState(
+            complete=answer.index.complete,
+            indexed_files=answer.index.indexed_files,
+            total_files=answer.index.total_files,
+            degraded=answer.index.degraded,
+        ),
+        generation=answer.generation,
+        took_ms=answer.took_ms,
+    )
+
+
+def hit(found: values.Hit) -> types.Hit:
+    return types.Hit(
+        location=lsp.Location(uri=uri_of_document(found.document), range=text_range(found.range)),
+        version=found.version,
+        folder=uri_of_path(found.folder) if found.folder else "",
+        language=found.language,
+        kind=found.kind or None,
+        symbol=found.symbol or None,
+        container=found.container or None,
+        score=found.score,
+        reasons=list(found.reasons),
+        preview=found.preview,
+        matches=[text_range(match) for match in found.matches],
+        relation=found.relation,
+        name_range=text_range(found.name_range) if found.name_range else None,
+    )
+
+
+def symbol(found: values.Hit) -> lsp.SymbolInformation:
+    """A hit for clients that show one line. One without a name is called by its place."""
+    return lsp.SymbolInformation(
+        name=found.symbol or f"{Path(found.document).name}:{found.range.start.line + 1}",
+        kind=_SYMBOL_KINDS.get(found.kind, lsp.SymbolKind.File),
+        location=lsp.Location(uri=uri_of_document(found.document), range=text_range(found.name_range or found.range)),
+        container_name=found.container or None,
+    )
+
+
+def status(given: values.Status) -> types.StatusResult:
+    return types.StatusResult(
+        quiescent=given.quiescent,
+        health=given.health,
+        message=given.message,
+        files=given.files,
+        chunks=given.chunks,
+        pending=given.pending,
+        dirty_buffers=given.dirty_buffers,
+        generation=given.generation,
+        model=types.ModelStatus(
+            name=given.model.name, dimensions=given.model.dimensions, fingerprint=given.model.fingerprint
+        ),
+        folders=[
+            types.FolderStatus(
+                uri=uri_of_path(folder.path),
+                files=folder.files,
+                chunks=folder.chunks,
+                complete=folder.complete,
+                skipped=folder.skipped,
+                role=folder.role,
+            )
+            for folder in given.folders
+        ],
+        phase=given.phase,
+        paused=given.paused,
+        memory_bytes=given.memory_bytes,
+        index_bytes=given.index_bytes,
+        role=given.role,
+        protocol_version=types.PROTOCOL_VERSION,
+    )
+
+
+def index_changed(event: values.IndexChanged) -> types.IndexChangedParams:
+    return types.IndexChangedParams(
+        generation=event.generation, folders=[uri_of_path(folder) for folder in event.folders]
+    )
+
+
+def text_range(given: values.TextRange) -> lsp.Range:
+    return lsp.Range(
+        start=lsp.Position(line=given.start.line, character=given.start.column),
+        end=lsp.Position(line=given.end.line, character=given.end.column),
+    )
+
+
+def _position(given: lsp.Position) -> values.Position:
+    return values.Position(given.line, given.character)

@@ -1,0 +1,1 @@
+"""One module per feature: functions of the session and the message's parameters."""

@@ -1,0 +1,33 @@
+"""One code action, "Find related code", of a kind of its own, so that it is among no quick fixes."""
+
+from lsprotocol import types as lsp
+
+from conexus.lsp import convert, types
+from conexus.lsp.session import Session
+
+
+def code_action(session: Session, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+    if not session.client.takes_code_actions or not _asked_for(params.context):
+        return []
+    if convert.document_of_uri(params.text_document.uri) is None:
+        return []
+    arguments = {
+        "textDocument": {"uri": params.text_document.uri},
+        "range": session.protocol.converter.unstructure(params.range),
+    }
+    title = "Find related code"
+    return [
+        lsp.CodeAction(
+            title=title,
+            kind=types.ACTION_RELATED,
+            command=lsp.Command(title=title, command=types.COMMAND_SHOW_RESULTS, arguments=[arguments]),
+        )
+    ]
+
+
+def _asked_for(context: lsp.CodeActionContext) -> bool:
+    """By its kind or one above it; or by a user who asks for whatever there is."""
+    if context.only is None:
+        return context.trigger_kind is not lsp.CodeActionTriggerKind.Automatic
+    kinds = [getattr(kind, "value", kind) for kind in context.only]
+    return any(kind == types.ACTION_RELATED or types.ACTION_RELATED.startswith(f"{kind}.") for kind in kinds)

@@ -1,0 +1,35 @@
+"""`conexus/reindex`: read files again from scratch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from conexus.lsp import errors, types
+from conexus.lsp.session import Session
+from conexus.workspace.paths import path_of_uri
+
+
+async def reindex(session: Session, params: types.ReindexParams) -> types.ReindexResult:
+    """Answers when accepted; the work goes on, shown under the client's token or one of ours."""
+    folders = _local(session, "folders", params.folders)
+    paths = _local(session, "paths", params.paths)
+    engine = await session.started()
+    if params.work_done_token is not None:
+        session.progress.adopt(params.work_done_token)
+    engine.reindex(folders, paths)
+    session.announce_status()
+    return types.ReindexResult()
+
+
+def _local(session: Session, field: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Absolute paths of URIs, absolute paths, and paths relative to any workspace folder."""
+    found: list[str] = []
+    for index, name in enumerate(names):
+        if (path := path_of_uri(name)) is not None:
+            found.append(path)
+        elif Path(name).is_absolute():
+            found.append(name)
+        elif "://" in name:
+            raise errors.invalid_params(f"`{field}[{index}]` is not the URI of a file or folder.")
+        else:
+            found += [str(folder / name) for folder in session.folders]
+    return tuple(found)

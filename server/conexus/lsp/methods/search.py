@@ -1,0 +1,30 @@
+"""`conexus/search`: code by meaning."""
+
+from functools import partial
+
+from conexus.lsp import convert, errors, types
+from conexus.lsp.session import Session
+from conexus.values import Place
+
+
+async def search(session: Session, params: types.SearchParams) -> types.SearchResult:
+    with session.workers.admitted():
+        near = _near(params)
+        engine = await session.started()
+        ask = partial(
+            engine.search,
+            params.query,
+            limit=params.limit,
+            filters=convert.filters(params.filters),
+            near=near,
+        )
+        return convert.result(await session.workers.run(lambda token: ask(cancel=token)))
+
+
+def _near(params: types.SearchParams) -> Place | None:
+    if params.near is None:
+        return None
+    document = convert.document_of_uri(params.near.text_document.uri)
+    if document is None:
+        raise errors.invalid_params("`near.textDocument.uri` is neither a file nor an untitled document.")
+    return convert.place(document, params.near.position)

@@ -1,0 +1,39 @@
+"""`conexus.server.showResults`: the answer as a page, for clients without a plugin."""
+
+import asyncio
+from collections.abc import Mapping
+
+from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcException
+
+from conexus.lsp import results_page, types
+from conexus.lsp.methods.related import related
+from conexus.lsp.methods.search import search
+from conexus.lsp.session import Session
+from conexus.workspace.paths import uri_of_path
+
+
+async def show_results(session: Session, params: types.SearchParams | types.RelatedParams) -> Mapping[str, str]:
+    """Ask, write the page and open it. Returns its URI."""
+    if isinstance(params, types.SearchParams):
+        title, result = params.query, await search(session, params)
+    else:
+        title, result = "Related code", await related(session, params)
+    text = results_page.render(title, result)
+    path = await asyncio.to_thread(results_page.write, text)
+    uri = uri_of_path(path)
+    if not await _open(session, uri):
+        session.server.window_show_message(
+            lsp.ShowMessageParams(type=lsp.MessageType.Info, message=f"The results are in {path}")
+        )
+    return {"uri": uri}
+
+
+async def _open(session: Session, uri: str) -> bool:
+    if not session.client.shows_documents:
+        return False
+    try:
+        shown = await session.server.window_show_document_async(lsp.ShowDocumentParams(uri=uri, take_focus=True))
+    except JsonRpcException:
+        return False
+    return shown.success

@@ -1,0 +1,10 @@
+"""`conexus/status`: what is indexed, and whether all that was saved and typed is searchable."""
+
+from conexus.lsp import types
+from conexus.lsp.session import Session
+
+
+def status(session: Session, _: types.StatusParams) -> types.StatusResult:
+    """Answered at once, also while the engine starts."""
+    session.start()
+    return session.status()

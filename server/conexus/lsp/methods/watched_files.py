@@ -1,0 +1,23 @@
+"""Files that changed outside the editor: hints, never truths."""
+
+from collections.abc import Iterable
+
+from lsprotocol import types as lsp
+
+from conexus.config import SETTINGS_FILE
+from conexus.lsp.session import Session
+from conexus.workspace.paths import path_of_uri
+
+
+def did_change_watched_files(session: Session, params: lsp.DidChangeWatchedFilesParams) -> None:
+    hint(session, (change.uri for change in params.changes))
+
+
+def hint(session: Session, uris: Iterable[str]) -> None:
+    """These files, or something below them, may have changed."""
+    paths = [path for uri in uris if (path := path_of_uri(uri)) is not None]
+    if session.folders and str(session.folders[0] / SETTINGS_FILE) in paths:
+        session.take_settings()
+    # Before the engine runs nothing is missed: its start reads the disk.
+    if paths and session.engine is not None:
+        session.engine.hint(paths)

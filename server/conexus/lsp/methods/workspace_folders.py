@@ -1,0 +1,34 @@
+"""The workspace's folders."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lsprotocol import types as lsp
+
+from conexus.lsp.session import Session
+from conexus.workspace.paths import path_of_uri
+
+
+def initial_folders(params: lsp.InitializeParams) -> tuple[Path, ...]:
+    """Local folders of the workspace: none where only a file is open."""
+    if params.workspace_folders:
+        return _local([folder.uri for folder in params.workspace_folders])
+    if params.root_uri:
+        return _local([params.root_uri])
+    if params.root_path:
+        return (Path(params.root_path),)
+    return ()
+
+
+def did_change_workspace_folders(session: Session, params: lsp.DidChangeWorkspaceFoldersParams) -> None:
+    removed = _local([folder.uri for folder in params.event.removed])
+    added = _local([folder.uri for folder in params.event.added])
+    kept = [folder for folder in session.folders if folder not in removed]
+    session.folders = tuple(dict.fromkeys([*kept, *added]))
+    session.take_settings()
+    if session.engine is not None:
+        session.engine.set_folders(session.folders)
+
+
+def _local(uris: Sequence[str]) -> tuple[Path, ...]:
+    return tuple(Path(path) for uri in uris if (path := path_of_uri(uri)) is not None)

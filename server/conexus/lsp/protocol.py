@@ -1,0 +1,243 @@
+"""pygls's protocol with the gaps closed that leave a client waiting or show it our insides.
+
+What pygls 2.1.1 does by itself, and this does not: bad parameters, an absent `params` and anything after
+`shutdown` get no answer; a request before `initialize` is run; a handler's traceback is sent to the client;
+a notification's error pops up as a message; an object inside a message that has a key `jsonrpc` is taken for
+a message itself; every body is logged.
+"""
+
+import asyncio
+import inspect
+import json
+import logging
+from collections.abc import Callable, Coroutine
+from enum import Enum
+from functools import partial
+from typing import Any, cast
+
+from cattrs import Converter
+from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol
+
+from conexus.lsp import errors, types
+from conexus.lsp.stdio import Stdio
+from conexus.lsp.structuring import ParamsError, structure_params
+
+logger = logging.getLogger(__name__)
+
+MessageId = int | str
+
+
+class Stage(Enum):
+    CREATED = 0
+    INITIALIZED = 1
+    SHUT_DOWN = 2
+
+
+class Protocol(LanguageServerProtocol):
+    """Answers every request exactly once. All its methods run on the event loop."""
+
+    stdio: Stdio
+
+    def __init__(self, server: LanguageServer, converter: Converter) -> None:
+        super().__init__(server, converter)
+        self.stage = Stage.CREATED
+        #: Called when the client asks us to exit.
+        self.on_exit: Callable[[], None] = lambda: None
+        self._running: dict[MessageId, asyncio.Task[Any]] = {}
+        self._background: set[asyncio.Task[Any]] = set()
+
+    def _register_builtin_features(self) -> None:
+        """None: pygls's would keep a second, differently split copy of every document."""
+
+    @property
+    def converter(self) -> Converter:
+        return self._converter
+
+    # --- what comes in ---
+
+    def receive(self, body: bytes) -> None:
+        """Handle one message body."""
+        try:
+            message = json.loads(body)
+        except (ValueError, RecursionError):
+            self._refuse(None, errors.parse_error())
+            return
+        if not isinstance(message, dict):
+            self._refuse(None, errors.invalid_request("A message is an object."))
+        elif "method" not in message:
+            self._receive_response(message)
+        elif "id" in message:
+            self._receive_request(message)
+        else:
+            self._receive_notification(message)
+
+    def _receive_request(self, message: dict[str, Any]) -> None:
+        msg_id, method = message["id"], message["method"]
+        if isinstance(msg_id, bool) or not isinstance(msg_id, (int, str)):
+            self._refuse(None, errors.invalid_request("`id` must be a whole number or a string."))
+            return
+        try:
+            if msg_id in self._running:
+                raise errors.invalid_request("`id` is that of a request that is still running.")
+            self._check_stage(message)
+            handler = self.fm.features.get(method)
+            if handler is None or method in _NOTIFICATIONS:
+                raise errors.method_not_found(method)
+            arguments = self._arguments(method, message.get("params"))
+            if method == lsp.SHUTDOWN:
+                self.stage = Stage.SHUT_DOWN
+            result = handler(*arguments)
+            if method == lsp.INITIALIZE:
+                self.stage = Stage.INITIALIZED
+        except ParamsError as error:
+            self._refuse(msg_id, errors.invalid_params(str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever it was, the client gets its answer
+            self._refuse(msg_id, _answerable(error, method))
+        else:
+            if inspect.iscoroutine(result):
+                task = asyncio.get_running_loop().create_task(result, name=method)
+                self._running[msg_id] = task
+                # Not a wrapping coroutine: a task that is cancelled before its first step never runs.
+                task.add_done_callback(partial(self._finish, msg_id))
+            else:
+                self._respond(msg_id, result)
+
+    def _check_stage(self, message: dict[str, Any]) -> None:
+        method = message["method"]
+        if message.get("jsonrpc") != self.VERSION:
+            raise errors.invalid_request('`jsonrpc` must be "2.0".')
+        if not isinstance(method, str):
+            raise errors.invalid_request("`method` must be a string.")
+        if self.stage is Stage.SHUT_DOWN:
+            raise errors.invalid_request("The server was shut down.")
+        if (method == lsp.INITIALIZE) != (self.stage is Stage.CREATED):
+            if method == lsp.INITIALIZE:
+                raise errors.invalid_request("The server is initialized already.")
+            raise errors.not_initialized()
+
+    def _finish(self, msg_id: MessageId, task: asyncio.Task[Any]) -> None:
+        del self._running[msg_id]
+        if task.cancelled():
+            self._refuse(msg_id, errors.cancelled())
+        elif (error := task.exception()) is not None:
+            self._refuse(msg_id, _answerable(error, task.get_name()))
+        else:
+            self._respond(msg_id, task.result())
+
+    def _receive_notification(self, message: dict[str, Any]) -> None:
+        method = message["method"]
+        if method == lsp.EXIT:
+            self.on_exit()
+            return
+        if self.stage is not Stage.INITIALIZED:
+            return
+        if method == lsp.CANCEL_REQUEST:
+            self._cancel(message.get("params"))
+            return
+        handler = self.fm.features.get(method) if isinstance(method, str) else None
+        if handler is None or method not in _NOTIFICATIONS:
+            if not str(method).startswith("$/"):
+                logger.info("Ignored a notification of the unknown method %.100r", method)
+            return
+        try:
+            result = handler(*self._arguments(method, message.get("params")))
+        except ParamsError as error:
+            logger.warning("Ignored a bad %s: %s", method, error)
+        except Exception:
+            logger.exception("Handling %s failed", method)
+        else:
+            if inspect.iscoroutine(result):
+                self.spawn(result, method)
+
+    def _cancel(self, params: object) -> None:
+        msg_id = params.get("id") if isinstance(params, dict) else None
+        task = self._running.get(msg_id) if isinstance(msg_id, (int, str)) else None
+        if task is not None:
+            task.cancel()
+
+    def _arguments(self, method: str, params: object) -> tuple[Any, ...]:
+        cls = types.REQUESTS.get(method) or _STANDARD_PARAMS[method]
+        return () if cls is None else (structure_params(self._converter, params, cls),)
+
+    def _receive_response(self, message: dict[str, Any]) -> None:
+        msg_id = message.get("id")
+        future = self._request_futures.pop(msg_id, None) if isinstance(msg_id, str) else None
+        response_type = self._result_types.pop(msg_id, None) if isinstance(msg_id, str) else None
+        if future is None or not future.set_running_or_notify_cancel():
+            logger.info("Ignored a response to nothing we asked")
+            return
+        try:
+            if (error := message.get("error")) is not None:
+                raise JsonRpcException(str(error.get("message")), code=error.get("code"))
+            if response_type is None:
+                future.set_result(message.get("result"))
+            else:
+                future.set_result(self._converter.structure(message, response_type).result)
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
+            future.set_exception(error)
+
+    # --- what goes out ---
+
+    def _respond(self, msg_id: MessageId, result: Any) -> None:
+        try:
+            self._send_data({"jsonrpc": self.VERSION, "id": msg_id, "result": result})
+        except Exception as error:  # noqa: BLE001 - a result that JSON cannot carry
+            self._refuse(msg_id, _answerable(error, "a response"))
+
+    def _refuse(self, msg_id: MessageId | None, error: JsonRpcException) -> None:
+        wire: dict[str, Any] = {"code": int(error.code), "message": error.message}
+        if error.data is not None:
+            wire["data"] = error.data
+        self._send_data({"jsonrpc": self.VERSION, "id": msg_id, "error": wire})
+
+    def _send_data(self, data: Any) -> None:
+        # NaN is no JSON: better one failed answer than a client that cannot read any.
+        text = json.dumps(data, default=self._serialize_message, separators=(",", ":"), allow_nan=False)
+        self.stdio.write(text.encode())
+
+    # --- work ---
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        """Run in the background; a failure is logged."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._background.add(task)
+        task.add_done_callback(self._finish_background)
+
+    def _finish_background(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("%s failed", task.get_name(), exc_info=error)
+
+    def cancel_requests(self) -> None:
+        """Answer all running requests with "cancelled", except for `shutdown`."""
+        for task in self._running.values():
+            if task.get_name() != lsp.SHUTDOWN:
+                task.cancel()
+
+    async def drain(self) -> None:
+        """Wait until all requests are answered."""
+        while self._running:
+            await asyncio.wait(self._running.values())
+
+    def cancel_background(self) -> None:
+        for task in self._background:
+            task.cancel()
+
+
+def _answerable(error: BaseException, method: str) -> JsonRpcException:
+    """The error to answer with. One that is not meant for the client is logged, and stays here."""
+    if isinstance(error, JsonRpcException):
+        return error
+    logger.error("Handling %s failed", method, exc_info=error)
+    return errors.request_failed("The server failed to answer; its log says why.")
+
+
+_STANDARD_PARAMS: dict[str, type | None] = {
+    method: cast("type | None", entry[2]) for method, entry in lsp.METHOD_TO_TYPES.items()
+}
+
+#: Methods that are notifications: sent with an `id` they are unknown, and a request sent without is ignored.
+_NOTIFICATIONS = frozenset(method for method, entry in lsp.METHOD_TO_TYPES.items() if entry[1] is None)

@@ -1,0 +1,87 @@
+"""A page of results in Markdown: the answer that any editor can show."""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote
+
+import platformdirs
+
+from conexus.lsp import types
+
+#: Pages that are kept; the oldest go first.
+_KEPT = 20
+
+
+def directory() -> Path:
+    """Where pages are written. What lies there is never indexed."""
+    base = os.environ.get("CONEXUS_DATA_DIR")
+    return (Path(base) if base else platformdirs.user_data_path("conexus")) / "results"
+
+
+def is_page(document: str) -> bool:
+    return Path(document).is_relative_to(directory())
+
+
+def render(title: str, result: types.SearchResult) -> str:
+    """The page's text."""
+    lines = [f"# {_escaped(title) or 'Results'}", "", _summary(result), ""]
+    for number, hit in enumerate(result.hits, 1):
+        lines += [f"## {number}. {_heading(hit)}", ""]
+        lines += [f"*{_escaped(', '.join(hit.reasons))}*", ""] if hit.reasons else []
+        fence = _fence(hit.preview)
+        lines += [f"{fence}{hit.language}", hit.preview.rstrip("\r\n"), fence, ""]
+    return "\n".join(lines)
+
+
+def write(text: str) -> Path:
+    """Write a page that only the user can read, and remove the oldest ones."""
+    folder = directory()
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix="results-", suffix=".md", dir=folder)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+        file.write(text)
+    pages = sorted(folder.glob("results-*.md"), key=_age, reverse=True)
+    for page in pages[_KEPT:]:
+        page.unlink(missing_ok=True)
+    return Path(name)
+
+
+def _age(page: Path) -> float:
+    try:
+        return page.stat().st_mtime
+    except FileNotFoundError:  # another server of the same user removed it
+        return 0.0
+
+
+def _summary(result: types.SearchResult) -> str:
+    found = "1 result" if len(result.hits) == 1 else f"{len(result.hits)} results"
+    index = result.index
+    if index.complete:
+        return f"{found}."
+    return f"{found}; {index.indexed_files} of {index.total_files} files are indexed so far."
+
+
+def _heading(hit: types.Hit) -> str:
+    line = hit.location.range.start.line + 1
+    link = f"[{_escaped(_short_path(hit))}#L{line}]({hit.location.uri}#L{line})"
+    what = " ".join(part for part in (hit.relation, hit.kind, hit.symbol and f"`{hit.symbol}`") if part)
+    return f"{link} {what}".rstrip()
+
+
+def _short_path(hit: types.Hit) -> str:
+    """The path inside its workspace folder."""
+    inside = hit.location.uri.removeprefix(f"{hit.folder.rstrip('/')}/") if hit.folder else hit.location.uri
+    return unquote(inside)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>#])", r"\\\1", text.replace("\n", " "))
+
+
+def _fence(code: str) -> str:
+    """Longer than any run of backticks in the code."""
+    longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
+    return "`" * max(3, longest + 1)

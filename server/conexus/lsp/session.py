@@ -1,0 +1,229 @@
+"""What one connection knows: the client, its folders, settings and open documents, and the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+
+from conexus.config import Settings
+from conexus.lsp import convert, errors, types
+from conexus.lsp.announcer import Announcer
+from conexus.lsp.client import Client
+from conexus.lsp.configuration import SECTION, Configuration, symbols_wanted
+from conexus.lsp.events import EventInbox
+from conexus.lsp.progress import IndexProgress
+from conexus.lsp.protocol import Protocol
+from conexus.lsp.registrations import Registrations
+from conexus.lsp.workers import Workers
+from conexus.values import Event, IndexChanged, Progress, StatusChanged
+from conexus.workspace.documents import Documents
+
+if TYPE_CHECKING:
+    from conexus.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+#: How long the engine's start waits for a client that does not answer `workspace/configuration`.
+_CONFIGURATION_SECONDS = 3.0
+
+#: How long the end waits for an engine that is still being made.
+_START_SECONDS = 10.0
+
+
+class Session:
+    """All of it lives on the event loop; only the engine is shared with other threads."""
+
+    client: Client
+
+    def __init__(self, server: LanguageServer, protocol: Protocol, *, watch_parent: Callable[[int], bool]) -> None:
+        self.server = server
+        self.protocol = protocol
+        #: Ends the server when the process with this id does.
+        self.watch_parent = watch_parent
+        self.configuration = Configuration()
+        self.settings = Settings()
+        self.folders: tuple[Path, ...] = ()
+        self.documents = Documents()
+        self.workers = Workers()
+        self.progress = IndexProgress(server, protocol, offered=lambda: self.client.shows_progress)
+        self.announcer = Announcer(
+            protocol,
+            wants_index=lambda: self.client.wants_index_changed,
+            wants_status=lambda: self.client.wants_server_status,
+        )
+        self.registrations = Registrations(server)
+        self.symbols_offered = False
+        #: The engine once it runs. Questions wait for it with `started`.
+        self.engine: Engine | None = None
+        self.failure = ""
+        self._starting: asyncio.Task[Engine] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._shown: set[str] = set()
+
+    # --- life ---
+
+    def introduce(self, client: Client, folders: tuple[Path, ...], options: object) -> None:
+        """What `initialize` says. Nothing is sent and nothing heavy is loaded."""
+        self.client = client
+        self.folders = folders
+        self.configuration.initialization_options = options
+        self.settings, _ = self.configuration.settings(folders, client)
+        self.symbols_offered = symbols_wanted(self.settings, client)
+
+    def start(self) -> asyncio.Task[Engine]:
+        """Begin to make the engine, once. Only after `initialize` is answered: importing it takes seconds."""
+        if self._starting is None:
+            self._starting = asyncio.get_running_loop().create_task(self._start())
+            self._starting.add_done_callback(_look_at)
+        return self._starting
+
+    async def started(self) -> Engine:
+        """The engine, as soon as it runs.
+
+        Raises:
+            JsonRpcException: it could not be started.
+        """
+        if self.engine is not None:
+            return self.engine
+        return await asyncio.shield(self.start())
+
+    async def _start(self) -> Engine:
+        inbox = EventInbox(asyncio.get_running_loop(), self._handle_event)
+        loading = asyncio.create_task(asyncio.to_thread(_engine_class))
+        try:
+            try:
+                await asyncio.wait_for(self.configure(), _CONFIGURATION_SECONDS)
+            except TimeoutError:
+                logger.warning("The client did not answer workspace/configuration")
+                self.take_settings()
+            settings = self.settings
+            engine_class = await loading
+            engine = await asyncio.to_thread(engine_class, settings, encoding=self.client.encoding, listener=inbox.put)
+        except Exception as error:
+            logger.exception("The engine did not start")
+            self.failure = f"Conexus could not start ({type(error).__name__}); its log says why."
+            self.show(self.failure, lsp.MessageType.Error)
+            self.announce_status()
+            raise errors.request_failed(self.failure) from error
+        if settings != self.settings:
+            engine.configure(self.settings)
+        for document in self.documents:
+            engine.open_document(document.id, document.text, document.version, document.language)
+        engine.start(self.folders)
+        self.engine = engine
+        self.announce_status()
+        return engine
+
+    def close(self) -> asyncio.Task[None]:
+        """End the work and close the engine, once."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+        return self._closing
+
+    async def _close(self) -> None:
+        self.progress.close()
+        self.announcer.close()
+        self.workers.close()
+        self.protocol.cancel_background()
+        if self._starting is not None:
+            await asyncio.wait({self._starting}, timeout=_START_SECONDS)
+        if self.engine is not None:
+            await asyncio.to_thread(self.engine.close)
+
+    # --- settings ---
+
+    async def configure(self) -> None:
+        """Ask the client for its settings, if it lets us, and take over what holds then."""
+        if self.client.pulls_configuration:
+            try:
+                answer = await self.server.workspace_configuration_async(
+                    lsp.ConfigurationParams(items=[lsp.ConfigurationItem(section=SECTION)])
+                )
+                self.configuration.of_client = answer[0] if answer else None
+            except JsonRpcException as error:
+                logger.warning("The client refused workspace/configuration: %s", error)
+        self.take_settings()
+
+    def take_settings(self) -> None:
+        """Work out the settings from their layers, tell of what was not understood, and use them."""
+        self.settings, problems = self.configuration.settings(self.folders, self.client)
+        for problem in problems:
+            if problem not in self._shown:
+                self._shown.add(problem)
+                self.show(problem, lsp.MessageType.Warning)
+        if self.engine is not None:
+            self.engine.configure(self.settings)
+        self.protocol.spawn(
+            self.registrations.follow(self.settings, self.client, symbols_offered=self.symbols_offered),
+            "registering with the client",
+        )
+
+    def show(self, message: str, kind: lsp.MessageType) -> None:
+        """A message that the user should act on, in the log too."""
+        logger.warning("%s", message)
+        text = errors.without_home(message)
+        self.server.window_show_message(lsp.ShowMessageParams(type=kind, message=text))
+        self.server.window_log_message(lsp.LogMessageParams(type=kind, message=text))
+
+    # --- what the engine tells ---
+
+    def status(self) -> types.StatusResult:
+        """The engine's status, or that there is none yet."""
+        if self.engine is not None:
+            return convert.status(self.engine.status())
+        return types.StatusResult(
+            quiescent=False,
+            health="error" if self.failure else "ok",
+            message=self.failure or "Starting",
+            files=0,
+            chunks=0,
+            pending=0,
+            dirty_buffers=0,
+            generation=0,
+            model=types.ModelStatus(name=self.settings.model, dimensions=0, fingerprint=""),
+            folders=[],
+            phase="failed" if self.failure else "starting",
+            paused=False,
+            memory_bytes=0,
+            index_bytes=0,
+            role="reader",
+            protocol_version=types.PROTOCOL_VERSION,
+        )
+
+    def announce_status(self) -> None:
+        """Tell the client what changed, and end the bars of work that is done."""
+        status = self.status()
+        self.announcer.status(status)
+        if status.quiescent or self.failure:
+            self.progress.settle()
+
+    def _handle_event(self, event: Event) -> None:
+        if self._closing is not None:
+            return
+        match event:
+            case Progress():
+                self.progress.update(event)
+            case IndexChanged():
+                self.announcer.index_changed(event)
+            case StatusChanged():
+                if self.engine is not None:
+                    self.announce_status()
+
+
+def _engine_class() -> type[Engine]:
+    from conexus.engine import Engine
+
+    return Engine
+
+
+def _look_at(task: asyncio.Task[Engine]) -> None:
+    """Every waiter gets the failure; with none, asyncio would report it a second time."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,62 @@
+"""Threads of our own for questions to the engine, so that the event loop never waits."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from conexus.lsp import errors
+from conexus.values import BadQuery, Cancelled, CancelToken, EngineError
+
+T = TypeVar("T")
+
+#: Questions that are answered at the same time, and how many more may wait. A client that asks without
+#: waiting is told to come back, instead of growing our memory.
+_THREADS = 3
+_LARGEST_QUEUE = 64
+_RETRY_AFTER_MS = 500
+
+
+class Workers:
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="conexus-question")
+        self._admitted = 0
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """A place in the queue.
+
+        Raises:
+            JsonRpcException: there is none (-32803 with `retryAfterMs`).
+        """
+        if self._admitted >= _THREADS + _LARGEST_QUEUE:
+            raise errors.request_failed("Too many requests are waiting.", retry_after_ms=_RETRY_AFTER_MS)
+        self._admitted += 1
+        try:
+            yield
+        finally:
+            self._admitted -= 1
+
+    async def run(self, ask: Callable[[CancelToken], T]) -> T:
+        """What `ask` returns, run in a thread. When the awaiting task is cancelled, so is the token.
+
+        Raises:
+            JsonRpcException: the engine refused the question.
+        """
+        token = CancelToken()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, ask, token)
+        except asyncio.CancelledError:
+            token.cancel()
+            raise
+        except Cancelled:
+            raise errors.cancelled() from None
+        except BadQuery as error:
+            raise errors.invalid_params(str(error)) from error
+        except EngineError as error:
+            raise errors.request_failed(str(error)) from error
+
+    def close(self) -> None:
+        """Drop what waits. What runs is awaited by nobody."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,112 @@
+"""The place that related code is asked for, and the chunks that hold it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.index.postings import Postings
+from conexus.index.segment import MemorySegment
+from conexus.search.roles import Role
+from conexus.search.scope import Scope
+from conexus.search.tables import Table
+
+_NAME = re.compile(r"[^\W\d]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedPlace:
+    """Whole lines of one file, or a piece of them."""
+
+    #: Absolute path of the workspace folder, empty for a buffer outside all of them.
+    folder: str
+    #: Relative to the folder, with ``/``.
+    path: str
+    #: 0-based.
+    start_line: int
+    #: Exclusive; a place of no length is the line it lies in.
+    end_line: int
+    #: What is selected; empty for a cursor, which stands for the chunk around it.
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Anchor:
+    """A place found in a scope. Rows are numbered as the scope's."""
+
+    place: RelatedPlace
+    #: Rows that the place touches, in order; empty if the file is not indexed.
+    rows: tuple[int, ...]
+    #: Rows that are never answered: those, and the other pieces of their definitions.
+    own: frozenset[int]
+    #: The file's number, -1 if it is not indexed.
+    file: int
+    language: str
+    is_test: bool
+    #: The name that the place defines or lies in, and what encloses that.
+    symbol: str
+    breadcrumb: tuple[str, ...]
+    #: Names that the place refers to, in no order.
+    references: frozenset[str]
+
+
+def anchor(scope: Scope, place: RelatedPlace) -> Anchor:
+    """Find a place. Lines beyond the end stand for the last ones."""
+    selected = frozenset(_NAME.findall(place.text))
+    for number, view in enumerate(scope.views):
+        if view.folder != place.folder:
+            continue
+        for file, facts in enumerate(view.segment.files):
+            rows = view.segment.rows_of(file)
+            if facts.path == place.path and len(rows) and view.alive[rows.start]:
+                return _anchor(scope, place, number, file, selected)
+    return Anchor(place, (), frozenset(), -1, "", False, "", (), selected)
+
+
+def _anchor(scope: Scope, place: RelatedPlace, number: int, file: int, selected: frozenset[str]) -> Anchor:
+    segment, first = scope.views[number].segment, scope.first_rows[number]
+    rows = touched(segment, file, place.start_line, place.end_line)
+    head = next((row for row in rows if segment.symbols[row]), rows[0])
+    names = {(segment.symbols[row], segment.breadcrumbs[row]) for row in rows if segment.symbols[row]}
+    own = {row for row in segment.rows_of(file) if (segment.symbols[row], segment.breadcrumbs[row]) in names}
+    references = frozenset(name for row in rows for name in referred(segment.references, scope.tables[number], row))
+    return Anchor(
+        place=place,
+        rows=tuple(first + row for row in rows),
+        own=frozenset(first + row for row in own.union(rows)),
+        file=scope.first_files[number] + file,
+        language=segment.files[file].language,
+        is_test=bool(scope.roles[first + head] & Role.TEST),
+        symbol=segment.symbols[head],
+        breadcrumb=segment.breadcrumbs[head],
+        references=references & selected if selected else references,
+    )
+
+
+def touched(segment: MemorySegment, file: int, start: int, end: int) -> list[int]:
+    """Rows of a file that share a line with ``[start, end)``, or else the nearest one before.
+
+    The file must have rows.
+    """
+    rows = segment.rows_of(file)
+    end = max(end, start + 1)
+    found = [row for row in rows if segment.start_lines[row] < end and segment.end_lines[row] > start]
+    if found:
+        return found
+    before = [row for row in rows if segment.start_lines[row] <= start]
+    return [before[-1] if before else rows.start]
+
+
+def referred(references: Postings, facts: Table, row: int) -> list[str]:
+    """The names that a row refers to."""
+    return [facts.reference_names[number] for number in terms_of(references, row).tolist()]
+
+
+def terms_of(postings: Postings, row: int) -> NDArray[np.int64]:
+    """The numbers of a row's terms."""
+    places = np.flatnonzero(postings.rows == row)
+    found: NDArray[np.int64] = np.searchsorted(postings.starts, places, side="right") - 1
+    return found

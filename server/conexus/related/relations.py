@@ -1,0 +1,100 @@
+"""Place -> related code: every relation asks for itself, the answers are mixed so that each is seen early."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from conexus.index.snapshot import RowRef, Snapshot
+from conexus.related.calls import callees, callers, definitions
+from conexus.related.found import Found
+from conexus.related.place import Anchor, RelatedPlace, anchor
+from conexus.related.siblings import siblings
+from conexus.related.similar import Embed, similar
+from conexus.related.tests import tested, tests
+from conexus.search.operators import shown
+from conexus.search.scope import Scope, scope_of
+from conexus.values import BadQuery, Filters
+
+_Family = Callable[[Scope, Anchor, int, Embed | None], list[Found]]
+
+
+def _plain(family: Callable[[Scope, Anchor, int], list[Found]]) -> _Family:
+    return lambda scope, anchor, limit, _: family(scope, anchor, limit)
+
+
+#: Relations, the more telling first.
+_FAMILIES: dict[str, _Family] = {
+    "definition": _plain(definitions),
+    "callee": _plain(callees),
+    "caller": _plain(callers),
+    "test": _plain(tests),
+    "tested": _plain(tested),
+    "similar": similar,
+    "sibling": _plain(siblings),
+}
+RELATIONS = tuple(_FAMILIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """One answer: a chunk, its relation to the place, how sure that is (0..1) and why, in words."""
+
+    ref: RowRef
+    relation: str
+    score: float
+    reasons: tuple[str, ...]
+
+
+def related(
+    snapshot: Snapshot,
+    place: RelatedPlace,
+    *,
+    relations: Sequence[str] = (),
+    filters: Filters | None = None,
+    limit: int = 20,
+    embed: Embed | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> list[Related]:
+    """Code related to a place, best first, each chunk once, never the place itself.
+
+    ``relations`` restricts the answer (all if empty; ``BadQuery`` names an unknown one). ``embed`` gives the
+    vectors of a selected text by model fingerprint; without it a selection is compared as the chunks that it
+    touches. The file of the place may be unknown to the snapshot: then only what the text says counts. ``check``
+    is called between relations and raises if the request was cancelled.
+    """
+    for name in relations:
+        if name not in _FAMILIES:
+            raise BadQuery(f"there is no relation `{shown(name)}`; relations are {', '.join(RELATIONS)}")
+    scope = scope_of(snapshot, filters or Filters())
+    here = anchor(scope, place)
+    answers: dict[str, list[Found]] = {}
+    for name in RELATIONS:
+        if not relations or name in relations:
+            check()
+            answers[name] = _FAMILIES[name](scope, here, limit, embed)
+    return [
+        Related(scope.ref(found.row), relation, score, (found.reason,))
+        for relation, found, score in _mixed(answers, limit)
+    ]
+
+
+def _mixed(answers: dict[str, list[Found]], limit: int) -> list[tuple[str, Found, float]]:
+    """In rounds: the best of each relation, then the second best, …; each row once. Scores never rise."""
+    taken: set[int] = set()
+    left = {relation: iter(found) for relation, found in answers.items()}
+    mixed: list[tuple[str, Found, float]] = []
+    score = 1.0
+    while left and len(mixed) < limit:
+        fresh: list[tuple[str, Found]] = []
+        for relation, found in list(left.items()):
+            best = next((each for each in found if each.row not in taken), None)
+            if best is None:
+                del left[relation]
+            else:
+                taken.add(best.row)
+                fresh.append((relation, best))
+        for relation, best in sorted(fresh, key=lambda each: -each[1].score):
+            score = min(score, best.score)
+            mixed.append((relation, best, score))
+    return mixed[:limit]

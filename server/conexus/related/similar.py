@@ -1,0 +1,97 @@
+"""``similar``: code that means the same, in any language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.index.terms import terms
+from conexus.related.found import Found
+from conexus.related.place import Anchor, terms_of
+from conexus.search.bm25 import Field, Scores, idf, saturated
+from conexus.search.query import Concept
+from conexus.search.scope import Scope
+from conexus.search.signals import QueryVectors, standardised
+from conexus.search.weights import DEFAULT
+
+Embed = Callable[[str], QueryVectors]
+
+#: Terms of the place that are looked for: its most telling ones.
+_MOST_TERMS = 40
+_DENSE, _BODY = 1.0, 0.4
+#: Scores (in standard deviations) that become 0 and 1.
+_LEAST, _FULL = 1.0, 9.0
+#: Taken off what is no definition, if the place is one.
+_TEXT = 1.0
+
+
+def similar(scope: Scope, anchor: Anchor, limit: int, embed: Embed | None) -> list[Found]:
+    """The nearest chunks by meaning and words, the best of each file first."""
+    dense = _dense(scope, anchor, embed)
+    scores = _DENSE * dense + _BODY * _words(scope, anchor)
+    if anchor.symbol:
+        definitions = [facts.defines for facts in scope.tables]
+        scores[~np.concatenate(definitions)] -= _TEXT
+    allowed = scope.allowed.copy()
+    allowed[list(anchor.own)] = False
+    rows = np.flatnonzero(allowed & (scores > _LEAST))
+    rows = rows[np.argsort(-scores[rows], kind="stable")][: 10 * limit]
+    _, firsts = np.unique(scope.file_of[rows], return_index=True)
+    leading = np.sort(firsts)
+    order = np.concatenate([leading, np.setdiff1d(np.arange(len(rows)), leading)])
+    return [
+        Found(int(row), float(np.clip((scores[row] - _LEAST) / (_FULL - _LEAST), 0, 1)), "similar code")
+        for row in rows[order][:limit]
+    ]
+
+
+def _dense(scope: Scope, anchor: Anchor, embed: Embed | None) -> Scores:
+    vectors = _vectors(scope, anchor, embed)
+    values = np.zeros(scope.rows, np.float32)
+    counted = np.zeros(scope.rows, np.bool_)
+    for number, view in enumerate(scope.views):
+        vector = vectors.get(view.segment.model)
+        if vector is not None and vector.any():
+            span = slice(scope.first_rows[number], scope.first_rows[number + 1])
+            np.matmul(view.segment.vectors, vector, out=values[span])
+            counted[span] = True
+    return standardised(values, counted)
+
+
+def _vectors(scope: Scope, anchor: Anchor, embed: Embed | None) -> Mapping[str, NDArray[np.float32]]:
+    """The vector of what is selected, or of the chunks around the cursor, which are embedded already."""
+    if anchor.place.text and embed is not None:
+        return embed(anchor.place.text)
+    if not anchor.rows:
+        return {}
+    number = scope.view_of(anchor.rows[0])
+    segment = scope.views[number].segment
+    return {segment.model: segment.vectors[[row - scope.first_rows[number] for row in anchor.rows]].mean(axis=0)}
+
+
+def _words(scope: Scope, anchor: Anchor) -> Scores:
+    """BM25 of the place's most telling terms, standardised."""
+    body = Field.of([view.segment.body for view in scope.views], scope.first_rows)
+    scores = np.zeros(scope.rows, np.float32)
+    telling = []
+    for term in _terms(scope, anchor):
+        rows, counts = body.occurrences(Concept(((term, 1.0),), term))
+        if len(rows) > 1:
+            telling.append((idf(len(rows), scope.rows), term, rows, counts))
+    telling.sort(key=lambda each: (-each[0], each[1]))
+    mean = float(body.lengths.mean()) if scope.rows else 0.0
+    for rare, _, rows, counts in telling[:_MOST_TERMS]:
+        lengths = body.lengths[rows]
+        scores[rows] += np.float32(rare) * saturated(counts, lengths, mean, DEFAULT.body_k1, DEFAULT.body_b)
+    return standardised(scores)
+
+
+def _terms(scope: Scope, anchor: Anchor) -> list[str]:
+    if anchor.place.text or not anchor.rows:
+        return list(dict.fromkeys(terms(anchor.place.text)))
+    number = scope.view_of(anchor.rows[0])
+    body, first = scope.views[number].segment.body, scope.first_rows[number]
+    numbers = {term for row in anchor.rows for term in terms_of(body, row - first).tolist()}
+    return [term for term, number in body.numbers.items() if number in numbers]

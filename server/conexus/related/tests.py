@@ -1,0 +1,83 @@
+"""``test`` and ``tested``: which tests exercise the place, and what the test at the place exercises."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from conexus.index.terms import word_terms
+from conexus.related.calls import referring
+from conexus.related.found import Found, best
+from conexus.related.names import affinity, defining, rarity
+from conexus.related.place import Anchor
+from conexus.search.roles import Role
+from conexus.search.scope import Scope
+
+_AFFIX = re.compile(r"^tests?[-_.]|[-_.](?:tests?|spec)$|(?<=[a-z0-9])(?:Tests?|Specs?|TestCase)$|^Test(?=[A-Z])")
+_TEST_WORDS = frozenset({"test", "tests", "spec", "should", "it"})
+
+
+def tests(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
+    """Tests that refer to the anchor's name, are called after it, or lie in the file of tests of its file."""
+    if anchor.is_test or not anchor.rows:
+        return []
+    scores: dict[int, float] = {}
+    if anchor.symbol:
+        sure = rarity(len(defining(scope, anchor.symbol)))
+        for row in referring(scope, anchor):
+            if scope.roles[row] & Role.TEST:
+                scores[row] = 0.4 * sure + 0.2 * affinity(scope, anchor, row)
+    subject = _terms(anchor.symbol)
+    for row in _of_same_stem(scope, anchor, in_tests=True):
+        called = bool(subject) and subject <= _terms(scope.ref(row).view.segment.symbols[scope.ref(row).row])
+        if row in scores or called or not anchor.symbol:
+            scores[row] = scores.get(row, 0.0) + 0.2 + 0.2 * called
+    found = [
+        Found(row, min(score, 1.0), f"tests {anchor.symbol}" if anchor.symbol else "tests this file")
+        for row, score in scores.items()
+        if scope.allowed[row] and row not in anchor.own
+    ]
+    return best(found, limit)
+
+
+def tested(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
+    """What a test refers to outside of tests, first what it and its file are called after."""
+    if not anchor.is_test:
+        return []
+    about = _terms(anchor.symbol)
+    same_stem = frozenset(_of_same_stem(scope, anchor, in_tests=False))
+    found: list[Found] = []
+    for name in anchor.references:
+        rows = [row for row in defining(scope, name) if not scope.roles[row] & Role.TEST]
+        subject = _terms(name)
+        for row in rows:
+            if scope.allowed[row] and row not in anchor.own:
+                score = 0.4 * rarity(len(rows)) + 0.2 * affinity(scope, anchor, row)
+                score += 0.2 * (row in same_stem) + 0.2 * (bool(subject) and subject <= about)
+                found.append(Found(row, score, f"{name} is tested here"))
+    return best(found, limit)
+
+
+def _of_same_stem(scope: Scope, anchor: Anchor, *, in_tests: bool) -> list[int]:
+    """Definitions in files with the anchor's file name, less what marks a test."""
+    wanted = _stem(anchor.place.path)
+    rows: list[int] = []
+    for number, (view, facts) in enumerate(zip(scope.views, scope.tables, strict=True)):
+        for file, of_file in enumerate(view.segment.files):
+            if wanted in of_file.path.lower() and _stem(of_file.path) == wanted:
+                span = view.segment.rows_of(file)
+                are_tests = (facts.roles[span.start : span.stop] & Role.TEST) != 0
+                chosen = np.flatnonzero(facts.defines[span.start : span.stop] & (are_tests == in_tests))
+                rows += (chosen + span.start + scope.first_rows[number]).tolist()
+    return rows
+
+
+def _stem(path: str) -> str:
+    return _AFFIX.sub("", PurePosixPath(path).stem).lower()
+
+
+def _terms(name: str) -> frozenset[str]:
+    found = word_terms(name)
+    return frozenset(found[1:] or found) - _TEST_WORDS

@@ -1,0 +1,1 @@
+"""Query understanding, candidates, fusion and ranking: pure functions over a snapshot."""

@@ -1,0 +1,64 @@
+"""BM25 over the postings of several segments.
+
+Robertson & Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.index.postings import Postings, Rows
+from conexus.search.query import Concept
+
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of all rows: the views' postings, and where each view's rows begin."""
+
+    postings: tuple[Postings, ...]
+    first_rows: tuple[int, ...]
+    #: Terms of each row, shape (rows,).
+    lengths: Scores
+
+    @staticmethod
+    def of(postings: Sequence[Postings], first_rows: Sequence[int]) -> Field:
+        parts = [each.lengths for each in postings]
+        lengths = np.concatenate(parts) if parts else np.empty(0, np.float32)
+        return Field(tuple(postings), tuple(first_rows), lengths)
+
+    def occurrences(self, concept: Concept) -> tuple[Rows, Scores]:
+        """Rows that have one of the concept's terms, each once, and how often, other forms counting less."""
+        rows: list[Rows] = []
+        counts: list[Scores] = []
+        for postings, first in zip(self.postings, self.first_rows, strict=False):
+            for term, weight in concept.terms:
+                found, often = postings.of(term)
+                if len(found):
+                    rows.append(found + np.int32(first))
+                    counts.append(often if weight == 1.0 else often * np.float32(weight))
+        if not rows:
+            return np.empty(0, np.int32), np.empty(0, np.float32)
+        if len(rows) == 1:
+            return rows[0], counts[0]
+        joined = np.concatenate(rows)
+        sums = np.bincount(joined, np.concatenate(counts), len(self.lengths))
+        # comparing first is several times faster than looking for non-zero floats
+        unique = np.flatnonzero(sums > 0).astype(np.int32)
+        return unique, sums[unique].astype(np.float32)
+
+
+def idf(document_frequency: int, documents: int) -> float:
+    """Inverse document frequency, never below 0."""
+    return float(np.log1p((documents - document_frequency + 0.5) / (document_frequency + 0.5)))
+
+
+def saturated(counts: Scores, lengths: Scores, mean: float, k1: float, b: float) -> Scores:
+    """Term counts -> 0..1, growing ever less, less for long rows."""
+    norm: Scores = lengths * np.float32(k1 * b / max(mean, 1e-6)) + np.float32(k1 * (1 - b))
+    return counts / (counts + norm)

@@ -1,0 +1,74 @@
+"""Why a row is an answer, in words that a user understands."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.index.postings import Rows
+from conexus.search.scope import Scope
+from conexus.search.signals import Signals
+from conexus.search.weights import SignalWeights
+
+_MOST_WORDS = 4
+#: Standard deviations above the mean from which a likeness is worth naming.
+_REMARKABLE = 2.0
+
+
+def of_rows(scope: Scope, found: Signals, rows: NDArray[np.int64], mix: SignalWeights) -> list[tuple[str, ...]]:
+    """Reasons of each row, the strongest first; never empty."""
+    words = _words(found, rows)
+    files, counts = np.unique(scope.file_of[rows], return_counts=True)
+    several = set(files[counts > 1].tolist())
+    return [
+        _of_row(scope, found, int(row), words[place], mix, several=int(scope.file_of[row]) in several)
+        for place, row in enumerate(rows)
+    ]
+
+
+def _of_row(
+    scope: Scope, found: Signals, row: int, words: list[str], mix: SignalWeights, *, several: bool
+) -> tuple[str, ...]:
+    ref = scope.ref(row)
+    symbol = ref.view.segment.symbols[ref.row]
+    why: list[tuple[float, str]] = []
+    if found.defined[row] > 0:
+        why.append((100.0, f"defines {symbol}"))
+    file = scope.file_of[row]
+    if found.filed[file] > 0:
+        why.append((90.0, f"file: {ref.path}"))
+    if words:
+        why.append(
+            (
+                mix.body * float(found.body[row]) + mix.names * float(found.names[row]),
+                f"words: {', '.join(words)}",
+            )
+        )
+    dense = mix.dense * float(found.dense[row])
+    if found.dense[row] >= _REMARKABLE or (not why and found.dense[row] > 0):
+        why.append((dense, "meaning"))
+    if found.stem[file] >= 0.2:
+        why.append((float(found.stem[file]), f"path: {ref.path}"))
+    if several:
+        why.append((-1.0, "several matches in this file"))
+    if not why:
+        why.append((0.0, "meaning" if found.dense.any() else "words"))
+    why.sort(key=lambda each: -each[0])
+    return tuple(reason for _, reason in why)
+
+
+def _words(found: Signals, rows: NDArray[np.int64]) -> list[list[str]]:
+    """The words of the query that each row has in its code or names, the rarest first."""
+    rarest = sorted(found.found, key=lambda each: len(each.rows))
+    having = [_among(rows, each.rows) for each in rarest]
+    return [
+        list(dict.fromkeys(each.word for each, has in zip(rarest, having, strict=True) if has[place]))[:_MOST_WORDS]
+        for place in range(len(rows))
+    ]
+
+
+def _among(rows: NDArray[np.int64], ascending: Rows) -> list[bool]:
+    """For each row whether it is among the others."""
+    places = np.minimum(np.searchsorted(ascending, rows), len(ascending) - 1)
+    among: list[bool] = (ascending[places] == rows).tolist()
+    return among

@@ -1,0 +1,201 @@
+"""Which rows of a snapshot a request may answer with: filters become a mask before anything is ranked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pathspec
+from numpy.typing import NDArray
+
+from conexus.chunking import LANGUAGES, canonical_language
+from conexus.chunking.chunk import KINDS
+from conexus.index.snapshot import RowRef, Snapshot, View
+from conexus.search.operators import Operators, kind_named, shown
+from conexus.search.roles import Role
+from conexus.search.tables import Table, table
+from conexus.values import BadQuery, Filters, Tests
+
+Mask = NDArray[np.bool_]
+#: Masks of path patterns that one segment's table keeps; more are made anew each time.
+_MOST_CHOSEN = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """The rows of all views, numbered one after the other, and so their files."""
+
+    views: tuple[View, ...]
+    tables: tuple[Table, ...]
+    #: The rows of view ``v`` are ``first_rows[v]:first_rows[v + 1]``.
+    first_rows: tuple[int, ...]
+    first_files: tuple[int, ...]
+    #: The file of each row.
+    file_of: NDArray[np.int32]
+    #: Sets of ``Role``, for each row.
+    roles: NDArray[np.uint8]
+    #: Rows that the request may answer with.
+    allowed: Mask
+
+    @property
+    def rows(self) -> int:
+        return self.first_rows[-1]
+
+    @property
+    def files(self) -> int:
+        return self.first_files[-1]
+
+    def ref(self, row: int) -> RowRef:
+        number = self.view_of(row)
+        return RowRef(self.views[number], row - self.first_rows[number])
+
+    def view_of(self, row: int) -> int:
+        return int(np.searchsorted(self.first_rows, row, side="right")) - 1
+
+
+def scope_of(snapshot: Snapshot, filters: Filters, operators: Operators | None = None) -> Scope:
+    """The scope of a request. ``BadQuery`` if a filter's value means nothing."""
+    views = tuple(view for view in snapshot.views if len(view.segment))
+    tables = tuple(table(view.segment) for view in views)
+    first_rows, first_files = [0], [0]
+    for view in views:
+        first_rows.append(first_rows[-1] + len(view.segment))
+        first_files.append(first_files[-1] + len(view.segment.files))
+    operators = operators or Operators()
+    _check_languages(operators, tables)
+    chosen = _Chosen.of(filters, operators)
+    return Scope(
+        views,
+        tables,
+        tuple(first_rows),
+        tuple(first_files),
+        _join(
+            (view.segment.file_of + np.int32(first) for view, first in zip(views, first_files, strict=False)),
+            np.int32,
+        ),
+        _join((each.roles for each in tables), np.uint8),
+        _join((chosen.rows(view, each) for view, each in zip(views, tables, strict=True)), np.bool_),
+    )
+
+
+def _check_languages(operators: Operators, tables: Sequence[Table]) -> None:
+    """``BadQuery`` for a language that is neither one we know nor any file's: most likely mistyped."""
+    for name in operators.languages:
+        if tables and name not in LANGUAGES and not any(name in facts.language_numbers for facts in tables):
+            raise BadQuery(f"lang: no file here is in a language called `{shown(name)}`")
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Filters and operators in the form in which rows are tested."""
+
+    folders: frozenset[str]
+    #: Sets of which a file's language must be in each (positive) or in none (negative).
+    languages: tuple[frozenset[str], ...]
+    not_languages: frozenset[str]
+    kinds: tuple[NDArray[np.bool_], ...]
+    #: Groups of patterns, each of which must choose the file.
+    paths: tuple[tuple[str, ...], ...]
+    not_paths: tuple[tuple[str, ...], ...]
+    tests: tuple[Tests, ...]
+
+    @staticmethod
+    def of(filters: Filters, operators: Operators) -> _Chosen:
+        asked = tuple(canonical_language(each) for each in filters.languages)
+        kinds = [tuple(kind_named(each, "kinds:") for each in filters.kinds), operators.kinds]
+        masks = [np.array([kind in names for kind in KINDS]) for names in kinds if names]
+        if operators.not_kinds:
+            masks.append(np.array([kind not in operators.not_kinds for kind in KINDS]))
+        return _Chosen(
+            folders=frozenset(_folder(folder) for folder in filters.folders),
+            languages=tuple(frozenset(names) for names in (asked, operators.languages) if names),
+            not_languages=frozenset(operators.not_languages),
+            kinds=tuple(masks),
+            paths=tuple(
+                patterns for patterns in (filters.include, *(_word(each) for each in operators.paths)) if patterns
+            ),
+            not_paths=tuple(
+                patterns for patterns in (filters.exclude, *(_word(each) for each in operators.not_paths)) if patterns
+            ),
+            tests=(filters.tests, operators.tests),
+        )
+
+    def rows(self, view: View, facts: Table) -> Mask:
+        """The view's rows that may be answered."""
+        segment = view.segment
+        allowed = view.alive.copy()
+        if self.folders and _folder(view.folder) not in self.folders:
+            allowed[:] = False
+            return allowed
+        files = self._files(view, facts)
+        if files is not None:
+            allowed &= files[segment.file_of]
+        for kinds in self.kinds:
+            allowed &= kinds[segment.kinds]
+        for tests in self.tests:
+            if tests != "include":
+                allowed &= ((facts.roles & np.uint8(Role.TEST)) != 0) == (tests == "only")
+        return allowed
+
+    def _files(self, view: View, facts: Table) -> Mask | None:
+        if not (self.languages or self.not_languages or self.paths or self.not_paths):
+            return None
+        files = np.ones(len(view.segment.files), np.bool_)
+        for names in self.languages:
+            files &= _in_languages(facts, names)
+        if self.not_languages:
+            files &= ~_in_languages(facts, self.not_languages)
+        for patterns in self.paths:
+            files &= _matching(view, facts, patterns)
+        for patterns in self.not_paths:
+            files &= ~_matching(view, facts, patterns)
+        return files
+
+
+def _folder(path: str) -> str:
+    return path.rstrip("/") if len(path) > 1 else path
+
+
+def _word(pattern: str) -> tuple[str, ...]:
+    """The patterns that an operator's value stands for: itself, or what contains it if it has no wildcard."""
+    return (pattern,) if re.search(r"[*?\[!]", pattern) else (_CONTAINS + pattern.lower(),)
+
+
+#: Marks a pattern that is looked for anywhere in the path, in lower case; no path pattern begins with it.
+_CONTAINS = "\0"
+
+
+def _in_languages(facts: Table, names: Iterable[str]) -> Mask:
+    numbers = [facts.language_numbers[name] for name in names if name in facts.language_numbers]
+    return np.isin(facts.languages, numbers)
+
+
+def _matching(view: View, facts: Table, patterns: tuple[str, ...]) -> Mask:
+    known = facts.chosen.get(patterns)
+    if known is not None:
+        return known
+    paths = [file.path for file in view.segment.files]
+    mask = np.array(_match(paths, patterns), np.bool_)
+    if len(facts.chosen) < _MOST_CHOSEN:
+        facts.chosen[patterns] = mask
+    return mask
+
+
+def _match(paths: Sequence[str], patterns: tuple[str, ...]) -> list[bool]:
+    if len(patterns) == 1 and patterns[0].startswith(_CONTAINS):
+        word = patterns[0].removeprefix(_CONTAINS)
+        whole = word.removeprefix("/")
+        # "/src" is anchored at the folder, as in .gitignore.
+        return [path.lower().startswith(whole) if word != whole else word in path.lower() for path in paths]
+    try:
+        spec = pathspec.GitIgnoreSpec.from_lines(patterns)
+    except (ValueError, re.error) as error:
+        raise BadQuery(f"`{shown(patterns[0])}` is not a pattern of paths") from error
+    return [spec.match_file(path) for path in paths]
+
+
+def _join(parts: Iterable[NDArray], kind: type) -> NDArray:  # type: ignore[type-arg]
+    arrays = list(parts)
+    return np.concatenate(arrays) if arrays else np.empty(0, kind)

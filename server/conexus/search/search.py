@@ -1,0 +1,211 @@
+"""Query -> the best chunks of a snapshot, best first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.chunking.chunk import KINDS
+from conexus.index.snapshot import RowRef, Snapshot
+from conexus.search import reasons
+from conexus.search.bm25 import Scores
+from conexus.search.query import Query
+from conexus.search.roles import Role
+from conexus.search.scope import Scope, scope_of
+from conexus.search.signals import QueryVectors, Signals, signals
+from conexus.search.weights import DEFAULT, Weights
+from conexus.values import Filters
+
+#: A file: absolute path of its folder, path relative to it.
+FileKey = tuple[str, str]
+_NO_FILES: frozenset[FileKey] = frozenset()
+#: So many of the best rows by signals alone are ranked; more, if a larger answer is asked for.
+_CANDIDATES = 300
+_TEXT = KINDS.index("text")
+#: Which roles each set of roles has, shape (sets, roles).
+_MEMBERS = ((np.arange(1 << len(Role))[:, None] >> np.arange(len(Role))) & 1).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One answer: a chunk, how good it is (0..1, comparable within one answer) and why, in words."""
+
+    ref: RowRef
+    score: float
+    reasons: tuple[str, ...]
+
+
+def search(
+    snapshot: Snapshot,
+    query: Query,
+    *,
+    vectors: QueryVectors,
+    filters: Filters | None = None,
+    near: FileKey | None = None,
+    open_files: frozenset[FileKey] = _NO_FILES,
+    limit: int = 20,
+    check: Callable[[], None] = lambda: None,
+    weights: Weights = DEFAULT,
+) -> list[Ranked]:
+    """The best chunks, best first, each once.
+
+    ``vectors`` has the query's vector for each model that can answer; a view with another model is searched by
+    words alone. ``near`` is the file that the user looks at. ``check`` is called between stages and raises if the
+    request was cancelled. ``BadQuery`` if a filter's value means nothing.
+    """
+    scope = scope_of(snapshot, filters or Filters(), query.operators)
+    check()
+    if not query.text:
+        return _listed(scope, limit)
+    found = signals(scope, query, vectors, weights)
+    check()
+    mix = weights.symbol if query.symbol_like else weights.prose
+    answers = answering(scope, found)
+    totals = scaled(found.total(mix), answers) - penalties(scope, query, weights)
+    candidates = best_rows(totals, answers, max(_CANDIDATES, 2 * limit))
+    scores = totals[candidates] + _nearness(scope, candidates, near, open_files, weights)
+    order, scores = diversified(scores, scope.file_of[candidates], weights)
+    check()
+    chosen = candidates[order][:limit]
+    why = reasons.of_rows(scope, found, chosen, mix)
+    return [
+        Ranked(scope.ref(int(row)), between_0_and_1(score, weights), reason)
+        for row, score, reason in zip(chosen, scores[order][:limit].tolist(), why, strict=True)
+    ]
+
+
+def answering(scope: Scope, found: Signals) -> NDArray[np.bool_]:
+    """Rows that the scope allows and that any signal speaks for."""
+    if found.dense.any():
+        return scope.allowed
+    answers: NDArray[np.bool_] = scope.allowed & (found.filed > 0)[scope.file_of]
+    for word in found.found:
+        answers[word.rows] = scope.allowed[word.rows]
+    return answers
+
+
+def _listed(scope: Scope, limit: int) -> list[Ranked]:
+    """What the operators alone choose: definitions first, code before tests, in the order of the files."""
+    rows = np.flatnonzero(scope.allowed)
+    parts = np.concatenate([view.segment.parts for view in scope.views]) if scope.views else np.empty(0, np.uint16)
+    later = (_kinds(scope)[rows] == _TEXT) * 2 + (parts[rows] > 0) * 4 + (scope.roles[rows] != 0)
+    chosen = rows[np.argsort(later, kind="stable")][:limit]
+    return [Ranked(scope.ref(int(row)), 1.0 - place / (2 * limit), ("filter",)) for place, row in enumerate(chosen)]
+
+
+def _kinds(scope: Scope) -> NDArray[np.uint8]:
+    return np.concatenate([view.segment.kinds for view in scope.views]) if scope.views else np.empty(0, np.uint8)
+
+
+def scaled(totals: Scores, answers: NDArray[np.bool_]) -> Scores:
+    """Totals so that the best answer has 1, whatever the query: what priors add and take off is a share of that."""
+    best = float(totals[answers].max(initial=0.0))
+    return totals / np.float32(best) if best > 0 else totals
+
+
+def penalties(scope: Scope, query: Query, weights: Weights) -> Scores:
+    """What each row loses for its file's roles, except those that the query asks for; shape (rows,)."""
+    costs = np.zeros(len(Role), np.float32)
+    for place, role in enumerate(Role):
+        if role not in _asked_roles(query):
+            costs[place] = getattr(weights, str(role.name).lower())
+    lost: Scores = (_MEMBERS @ costs)[scope.roles]
+    for number, view in enumerate(scope.views):
+        of_view = slice(scope.first_rows[number], scope.first_rows[number + 1])
+        lost[of_view] += np.float32(weights.text) * (view.segment.kinds == _TEXT)
+        lost[of_view] += np.float32(weights.piece) * (view.segment.parts > 0)
+    return lost
+
+
+def _asked_roles(query: Query) -> Role:
+    """Roles that the query asks for, so that nothing is taken off for them."""
+    asked = Role(0)
+    if query.about_tests or query.operators.tests == "only":
+        asked |= Role.TEST
+    if query.about_examples:
+        asked |= Role.EXAMPLE
+    if query.about_documents:
+        asked |= Role.DOCUMENT
+    return asked
+
+
+def best_rows(totals: Scores, allowed: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+    """The allowed rows with the highest totals, best first; ties by row, so that answers do not vary."""
+    rows = np.flatnonzero(allowed)
+    values = totals[rows]
+    if len(rows) > count:
+        kept = np.sort(np.argpartition(-values, count - 1)[:count])
+        rows, values = rows[kept], values[kept]
+    best: NDArray[np.int64] = rows[np.argsort(-values, kind="stable")]
+    return best
+
+
+def _nearness(
+    scope: Scope,
+    rows: NDArray[np.int64],
+    near: FileKey | None,
+    open_files: frozenset[FileKey],
+    weights: Weights,
+) -> Scores:
+    given = np.zeros(len(rows), np.float32)
+    if near is None and not open_files:
+        return given
+    of_file: dict[int, float] = {}
+    for place, row in enumerate(rows.tolist()):
+        file = int(scope.file_of[row])
+        if file not in of_file:
+            number = scope.view_of(row)
+            view = scope.views[number]
+            key = (view.folder, view.segment.files[file - scope.first_files[number]].path)
+            of_file[file] = weights.opened * (key in open_files) + weights.near * closeness(key, near)
+        given[place] = of_file[file]
+    return given
+
+
+def closeness(one: FileKey, other: FileKey | None) -> float:
+    """1 for files of one folder of the tree, less for those farther apart, 0 without a common folder."""
+    if other is None or one[0] != other[0]:
+        return 0.0
+    ours, theirs = one[1].split("/")[:-1], other[1].split("/")[:-1]
+    common = 0
+    for left, right in zip(ours, theirs, strict=False):
+        if left != right:
+            break
+        common += 1
+    return (1 + common) / (1 + max(len(ours), len(theirs)))
+
+
+def diversified(scores: Scores, files: NDArray[np.int32], weights: Weights) -> tuple[NDArray[np.int64], Scores]:
+    """The order of candidates, best first, and their scores.
+
+    A file gains by having several good chunks, and each further chunk of one file loses.
+    """
+    if not len(scores):
+        return np.empty(0, np.int64), scores
+    _, owners = np.unique(files, return_inverse=True)
+    good = np.maximum(scores - np.float32(scores.max() - weights.good), 0)
+    sums = np.bincount(owners, good)
+    together = sums[owners] / max(float(sums.max()), 1e-6)
+    scores = scores + np.float32(weights.coherence) * together.astype(np.float32)
+    order = np.argsort(-scores, kind="stable")
+    scores[order] -= np.float32(weights.saturation) * _earlier(owners[order])
+    return np.argsort(-scores, kind="stable"), scores
+
+
+def _earlier(owners: NDArray[np.int64]) -> NDArray[np.float32]:
+    """For each place, how many places before it have the same owner."""
+    grouped = np.argsort(owners, kind="stable")
+    sorted_owners = owners[grouped]
+    first = np.searchsorted(sorted_owners, sorted_owners, side="left")
+    counts = np.empty(len(owners), np.float32)
+    counts[grouped] = np.arange(len(owners)) - first
+    return counts
+
+
+def between_0_and_1(score: float, weights: Weights) -> float:
+    """A score as the user sees it: 1 for the best that is possible, order kept."""
+    most = 1 + weights.coherence + weights.near + weights.opened
+    return min(max(score / most, 0.0), 1.0)

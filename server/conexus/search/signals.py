@@ -1,0 +1,219 @@
+"""The signals of a query: for each row of the scope, how well it answers in one respect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.index.postings import Rows
+from conexus.search.bm25 import Field, Scores, idf, saturated
+from conexus.search.query import Query
+from conexus.search.scope import Scope
+from conexus.search.weights import SignalWeights, Weights
+
+#: Query vectors by the fingerprint of the model that made them, each of shape (dimensions,).
+QueryVectors = Mapping[str, NDArray[np.float32]]
+
+#: A name that many rows define says little about each of them.
+_COMMON_NAME = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundWord:
+    """A word of the query and the rows that have it, in ascending order."""
+
+    word: str
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signals:
+    """All float32. Likenesses are standardised over all rows or files: mean 0, deviation 1."""
+
+    #: The file of each row.
+    file_of: Rows
+    # of rows, shape (rows,)
+    #: Cosine of the query's vector and the chunk's, standardised.
+    dense: Scores
+    #: BM25 of the code, standardised.
+    body: Scores
+    #: BM25 of the symbol, what encloses it and the path, standardised.
+    names: Scores
+    #: 0..1: the row defines a name that the query names.
+    defined: Scores
+    # of files, shape (files,)
+    #: As ``dense`` and ``body``, of the whole file.
+    file_dense: Scores
+    file_body: Scores
+    #: 0..1: how much of the query the names of the file and its folder say.
+    stem: Scores
+    #: 0..1: how much of the file's name the query says.
+    called: Scores
+    #: 0 or 1: the query names the file.
+    filed: Scores
+    #: Which words of the query were found where, in the code and in names.
+    found: tuple[FoundWord, ...]
+
+    def total(self, weights: SignalWeights) -> Scores:
+        """The weighted sum for each row, shape (rows,)."""
+        of_files = self._sum(weights, OF_FILES, len(self.file_dense))
+        return self._sum(weights, OF_ROWS, len(self.dense)) + of_files[self.file_of]
+
+    def _sum(self, weights: SignalWeights, names: tuple[str, ...], size: int) -> Scores:
+        total = np.zeros(size, np.float32)
+        for name in names:
+            total += np.float32(getattr(weights, name)) * getattr(self, name)
+        return total
+
+
+OF_ROWS = ("dense", "body", "names", "defined")
+OF_FILES = ("file_dense", "file_body", "stem", "called", "filed")
+
+
+def signals(scope: Scope, query: Query, vectors: QueryVectors, weights: Weights) -> Signals:
+    """All signals of a query."""
+    found: list[FoundWord] = []
+    dense, file_dense = _dense(scope, vectors)
+    body, file_body = _lexical(scope, query, weights, found)
+    stem, called = _paths(scope, query)
+    return Signals(
+        file_of=scope.file_of,
+        dense=dense,
+        body=body,
+        names=_names(scope, query, weights, found),
+        defined=_defined(scope, query),
+        file_dense=file_dense,
+        file_body=file_body,
+        stem=stem,
+        called=called,
+        filed=_filed(scope, query),
+        found=tuple(found),
+    )
+
+
+def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Scores, Scores]:
+    """Standardised cosines of rows and of files; 0 where a view's model has no vector of the query."""
+    rows = np.zeros(scope.rows, np.float32)
+    files = np.zeros(scope.files, np.float32)
+    has_rows = np.zeros(scope.rows, np.bool_)
+    has_files = np.zeros(scope.files, np.bool_)
+    for number, (view, facts) in enumerate(zip(scope.views, scope.tables, strict=True)):
+        vector = vectors.get(view.segment.model)
+        if vector is None or not vector.any():
+            continue
+        of_view = slice(scope.first_rows[number], scope.first_rows[number + 1])
+        of_files = slice(scope.first_files[number], scope.first_files[number + 1])
+        np.matmul(view.segment.vectors, vector, out=rows[of_view])
+        np.matmul(facts.centroids, vector, out=files[of_files])
+        has_rows[of_view] = True
+        has_files[of_files] = True
+    return standardised(rows, has_rows), standardised(files, has_files)
+
+
+def standardised(values: Scores, counted: NDArray[np.bool_] | None = None) -> Scores:
+    """Values less their mean, over their deviation; 0 where not ``counted`` or where all are alike."""
+    seen = values if counted is None or counted.all() else values[counted]
+    deviation = float(seen.std()) if len(seen) else 0.0
+    if deviation < 1e-6:
+        return np.zeros_like(values)
+    result: Scores = (values - np.float32(seen.mean())) / np.float32(deviation)
+    if seen is not values and counted is not None:
+        result[~counted] = 0
+    return result
+
+
+def _lexical(scope: Scope, query: Query, weights: Weights, words: list[FoundWord]) -> tuple[Scores, Scores]:
+    """Standardised BM25 of rows and of files."""
+    body = Field.of([view.segment.body for view in scope.views], scope.first_rows)
+    file_lengths = _lengths(scope)
+    mean, file_mean = _mean(body.lengths), _mean(file_lengths)
+    rows = np.zeros(scope.rows, np.float32)
+    files = np.zeros(scope.files, np.float32)
+    k1, b = weights.body_k1, weights.body_b
+    for concept in query.concepts:
+        found, counts = body.occurrences(concept)
+        if not len(found):
+            continue
+        words.append(FoundWord(concept.word, found))
+        rarity = np.float32(idf(len(found), scope.rows) * concept.weight)
+        rows[found] += rarity * saturated(counts, body.lengths[found], mean, k1, b)
+        in_files = np.bincount(scope.file_of[found], counts, scope.files).astype(np.float32)
+        hit = np.flatnonzero(in_files > 0)
+        rarity = np.float32(idf(len(hit), scope.files) * concept.weight)
+        files[hit] += rarity * saturated(in_files[hit], file_lengths[hit], file_mean, k1, b)
+    return standardised(rows), standardised(files)
+
+
+def _paths(scope: Scope, query: Query) -> tuple[Scores, Scores]:
+    """For each file, the share of the query that its name and folder say, and of its name that the query says."""
+    stems = Field.of([facts.stems for facts in scope.tables], scope.first_files)
+    parents = Field.of([facts.parents for facts in scope.tables], scope.first_files)
+    said = np.zeros(scope.files, np.float32)
+    called = np.zeros(scope.files, np.float32)
+    asked = 1e-6
+    for concept in query.concepts:
+        in_stem, _ = stems.occurrences(concept)
+        in_parent, _ = parents.occurrences(concept)
+        rarity = idf(len(in_stem), scope.files) * concept.weight
+        if concept.weight == 1.0:
+            asked += rarity
+        here = np.zeros(scope.files, np.float32)
+        here[in_parent] = 0.5
+        here[in_stem] = 1
+        said += np.float32(rarity) * here
+        called[in_stem] += 1
+    return np.minimum(said / np.float32(asked), 1), np.minimum(called / np.maximum(stems.lengths, 1), 1)
+
+
+def _names(scope: Scope, query: Query, weights: Weights, words: list[FoundWord]) -> Scores:
+    names = Field.of([view.segment.names for view in scope.views], scope.first_rows)
+    mean = _mean(names.lengths)
+    rows = np.zeros(scope.rows, np.float32)
+    for concept in query.concepts:
+        found, counts = names.occurrences(concept)
+        if len(found):
+            words.append(FoundWord(concept.word, found))
+            rarity = np.float32(idf(len(found), scope.rows) * concept.weight)
+            rows[found] += rarity * saturated(counts, names.lengths[found], mean, weights.names_k1, weights.names_b)
+    return standardised(rows)
+
+
+def _lengths(scope: Scope) -> Scores:
+    return np.concatenate([facts.lengths for facts in scope.tables]) if scope.tables else np.empty(0, np.float32)
+
+
+def _mean(lengths: Scores) -> float:
+    return float(lengths.mean()) if len(lengths) else 0.0
+
+
+def _defined(scope: Scope, query: Query) -> Scores:
+    """1 for a row that defines a name of the query, less where the case differs or many rows define it."""
+    rows = np.zeros(scope.rows, np.float32)
+    for name in query.identifiers:
+        lowered = name.lower()
+        found = [view.segment.definitions.get(lowered, ()) for view in scope.views]
+        many = sum(map(len, found))
+        rarity = min(1.0, (_COMMON_NAME / max(many, 1)) ** 0.5)
+        for number, definitions in enumerate(found):
+            symbols = scope.views[number].segment.symbols
+            for row in list(definitions):
+                value = rarity * (1.0 if symbols[row] == name else 0.7)
+                place = scope.first_rows[number] + int(row)
+                rows[place] = max(rows[place], value)
+    return rows
+
+
+def _filed(scope: Scope, query: Query) -> Scores:
+    """1 for a file whose path ends with one that the query names."""
+    files = np.zeros(scope.files, np.float32)
+    for path in query.files:
+        name = path.rsplit("/", 1)[-1]
+        for number, (view, facts) in enumerate(zip(scope.views, scope.tables, strict=True)):
+            for file in facts.by_name.get(name, ()):
+                full = "/" + view.segment.files[file].path.lower()
+                if full.endswith("/" + path.lstrip("./")):
+                    files[scope.first_files[number] + file] = 1
+    return files

@@ -1,0 +1,144 @@
+"""Definitions by name, exact names first, then by meaning: what ``workspace/symbol`` answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.index.postings import Postings
+from conexus.index.snapshot import Snapshot
+from conexus.index.terms import word_terms
+from conexus.search.query import Query, understand
+from conexus.search.reasons import of_rows
+from conexus.search.scope import Scope, scope_of
+from conexus.search.search import Ranked, answering, best_rows, between_0_and_1, penalties, scaled
+from conexus.search.signals import QueryVectors, signals
+from conexus.search.tables import NameList
+from conexus.search.weights import DEFAULT, Weights
+from conexus.values import Filters
+
+# How well a name agrees with the asked one; what agrees better comes first, whatever it means.
+_PARTS, _INSIDE, _BEGINS, _LETTERS, _EXACT = range(1, 6)
+_SAID = {
+    _PARTS: "name has these parts",
+    _INSIDE: "name contains it",
+    _BEGINS: "name begins with it",
+    _LETTERS: "same name in other case",
+    _EXACT: "exact name",
+}
+_WORD = re.compile(r"\w+")
+#: A text of one letter is in every name: the first so many names of a segment will do.
+_MOST_NAMES = 2000
+
+
+def symbols(
+    snapshot: Snapshot,
+    text: str,
+    *,
+    vectors: QueryVectors,
+    filters: Filters | None = None,
+    limit: int = 50,
+    check: Callable[[], None] = lambda: None,
+    weights: Weights = DEFAULT,
+) -> list[Ranked]:
+    """The best definitions, each once, best first.
+
+    First exact names, then the same in other case, names that begin with the text, that contain it, that have its
+    parts, then definitions by meaning. An empty text lists definitions. Operators work as in ``search``.
+    """
+    if not text.strip():
+        return _all(scope_of(snapshot, filters or Filters()), limit)
+    query = understand(text)
+    scope = scope_of(snapshot, filters or Filters(), query.operators)
+    if not query.text:
+        return _all(scope, limit)
+    check()
+    found = signals(scope, query, vectors, weights)
+    check()
+    agreement = _agreement(scope, query)
+    eligible = (answering(scope, found) | (agreement > 0)) & scope.allowed & _definitions(scope)
+    totals = scaled(found.total(weights.symbol), eligible) - penalties(scope, query, weights)
+    spread = float(np.ptp(totals)) + 1.0 if len(totals) else 1.0
+    chosen = best_rows(totals + np.float32(spread) * agreement, eligible, limit)
+    check()
+    why = of_rows(scope, found, chosen, weights.symbol)
+    answers = []
+    for row, reasons in zip(chosen.tolist(), why, strict=True):
+        tier = int(agreement[row])
+        said = (_SAID[tier], *reasons) if tier else reasons
+        score = (tier + between_0_and_1(float(totals[row]), weights)) / (_EXACT + 1)
+        answers.append(Ranked(scope.ref(row), score, said))
+    return answers
+
+
+def _all(scope: Scope, limit: int) -> list[Ranked]:
+    rows = np.flatnonzero(scope.allowed & _definitions(scope))
+    chosen = rows[np.argsort(scope.roles[rows] != 0, kind="stable")][:limit]
+    return [Ranked(scope.ref(int(row)), 1 - place / (2 * limit), ("definition",)) for place, row in enumerate(chosen)]
+
+
+def _definitions(scope: Scope) -> NDArray[np.bool_]:
+    parts = [facts.defines for facts in scope.tables]
+    return np.concatenate(parts) if parts else np.empty(0, np.bool_)
+
+
+def _agreement(scope: Scope, query: Query) -> NDArray[np.float32]:
+    """For each row, how well its name agrees with the query's; 0 if it does not."""
+    rows = np.zeros(scope.rows, np.float32)
+    words = _WORD.findall(query.text)
+    if not words:
+        return rows
+    # Several words that are no qualified name may be one name, typed with spaces.
+    outer, name = (words[:-1], words[-1]) if query.symbol_like else ([], "".join(words))
+    parts = [part for word in words for part in (word_terms(word)[1:] or word_terms(word))]
+    for number, (view, facts) in enumerate(zip(scope.views, scope.tables, strict=True)):
+        segment, first = view.segment, scope.first_rows[number]
+        for row in _having(segment.names, parts if not outer else []):
+            if facts.defines[row] and _in_order(parts, segment.symbols[row].lower()):
+                rows[first + row] = _PARTS
+        for found, level in _alike(facts.names, name.lower()):
+            for row in segment.definitions[found].tolist():
+                level_here = _EXACT if level == _LETTERS and segment.symbols[row] == name else level
+                if outer and not _encloses(outer, segment.breadcrumbs[row]):
+                    level_here = _PARTS
+                rows[first + row] = max(rows[first + row], level_here)
+    return rows
+
+
+def _alike(names: NameList, name: str) -> Iterator[tuple[str, int]]:
+    """Names in lower case that contain the given one, and how well they agree with it."""
+    for found in names.containing(name, _MOST_NAMES):
+        yield found, _INSIDE
+    for found in names.beginning(name, _MOST_NAMES):
+        yield found, _BEGINS
+    for found in names.beginning(name + "\n", 1):
+        yield found, _LETTERS
+
+
+def _having(names: Postings, parts: list[str]) -> list[int]:
+    """Rows with all parts among their names; none for a single part, which the other ways find."""
+    if len(parts) < 2:
+        return []
+    common, *others = sorted((names.of(part)[0] for part in parts), key=len)
+    for other in others:
+        common = common[np.isin(common, other)]
+    rows: list[int] = common[:_MOST_NAMES].tolist()
+    return rows
+
+
+def _in_order(parts: list[str], name: str) -> bool:
+    end = 0
+    for part in parts:
+        start = name.find(part, end)
+        if start < 0:
+            return False
+        end = start + len(part)
+    return True
+
+
+def _encloses(outer: list[str], breadcrumb: tuple[str, ...]) -> bool:
+    lowered = {each.lower() for each in breadcrumb}
+    return all(each.lower() in lowered for each in outer)

@@ -1,0 +1,59 @@
+"""The numbers of the ranking, fitted on queries over public repositories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class SignalWeights:
+    """How much each signal counts; what they are and their scale stand in signals.py."""
+
+    dense: float = 1.0
+    body: float = 1.0
+    names: float = 1.0
+    file_dense: float = 0.2
+    file_body: float = 0.3
+    stem: float = 1.0
+    called: float = 1.0
+    defined: float = 0.5
+    filed: float = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """All numbers of the ranking."""
+
+    version: int = 1
+    prose: SignalWeights = field(default_factory=SignalWeights)
+    symbol: SignalWeights = field(default_factory=SignalWeights)
+    # BM25 (Robertson & Zaragoza 2009)
+    body_k1: float = 1.2
+    body_b: float = 0.5
+    names_k1: float = 1.0
+    names_b: float = 0.3
+    # what a role takes off
+    test: float = 0.5
+    example: float = 0.2
+    document: float = 0.4
+    old: float = 0.1
+    foreign: float = 0.1
+    entry: float = 0.01
+    declaration: float = 0.02
+    #: Taken off rows that are no definition.
+    text: float = 0.0
+    #: Taken off further pieces of a long definition.
+    piece: float = 0.0
+    #: Given to each chunk of a file in proportion to how good the file's chunks are together.
+    coherence: float = 0.02
+    #: Chunks count as good that are at most this much worse than the best.
+    good: float = 0.4
+    #: Taken off the second chunk of a file, twice off the third, and so on.
+    saturation: float = 0.08
+    #: Given to files in the folder of the file that the user looks at, less to those farther away.
+    near: float = 0.03
+    #: Given to files that are open.
+    opened: float = 0.01
+
+
+DEFAULT = Weights()

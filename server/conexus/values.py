@@ -1,0 +1,176 @@
+"""The values of the engine's API: plain and frozen, no LSP and no JSON types. Importing them loads nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Health = Literal["ok", "warning", "error"]
+Tests = Literal["include", "exclude", "only"]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """0-based line and column; the column counts units of the engine's encoding."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextRange:
+    """From ``start`` up to, not including, ``end``."""
+
+    start: Position
+    end: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position or range in a document: an absolute path, or the URI of a buffer that has no file."""
+
+    document: str
+    range: TextRange
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a hit must be. Empty means no restriction. Applied before ranking."""
+
+    languages: tuple[str, ...] = ()
+    #: gitignore-style patterns of folder-relative paths.
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    #: Absolute paths of workspace folders.
+    folders: tuple[str, ...] = ()
+    tests: Tests = "include"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    document: str
+    range: TextRange
+    #: The version of the open buffer that ``range`` is valid for, None if the document is not open.
+    version: int | None
+    #: Absolute path of the workspace folder, empty for a buffer outside all of them.
+    folder: str
+    language: str
+    kind: str
+    symbol: str
+    container: str
+    #: 0..1, comparable only within one answer.
+    score: float
+    reasons: tuple[str, ...]
+    preview: str
+    #: Where words of the query stand, inside ``range``.
+    matches: tuple[TextRange, ...] = ()
+    relation: str | None = None
+    #: Where the symbol's name stands, for clients that show one line.
+    name_range: TextRange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    complete: bool
+    indexed_files: int
+    total_files: int
+    degraded: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    hits: tuple[Hit, ...]
+    index: IndexState
+    generation: int
+    took_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStatus:
+    path: str
+    files: int
+    chunks: int
+    complete: bool
+    #: Files left out, by reason in words ("binary", "larger than maxFileBytes", …).
+    skipped: dict[str, int]
+    role: Literal["writer", "reader"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    name: str
+    dimensions: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    quiescent: bool
+    health: Health
+    message: str
+    files: int
+    chunks: int
+    #: Files whose latest text is not searchable yet.
+    pending: int
+    dirty_buffers: int
+    generation: int
+    model: ModelStatus
+    folders: tuple[FolderStatus, ...]
+    phase: str
+    paused: bool
+    memory_bytes: int
+    index_bytes: int
+    role: Literal["writer", "reader"]
+
+
+# --- events: what the engine tells its owner, called from the engine's own threads ---
+
+
+@dataclass(frozen=True, slots=True)
+class IndexChanged:
+    generation: int
+    folders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Work of which a user would want to see a bar. ``done == total`` ends it."""
+
+    title: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    """Health, quiescence or message changed; ask ``status()``."""
+
+
+Event = IndexChanged | Progress | StatusChanged
+
+
+class EngineError(Exception):
+    """A request that cannot be answered; the message is one sentence for the user, without absolute paths."""
+
+
+class BadQuery(EngineError):
+    """The request itself is wrong; the message names what."""
+
+
+class Cancelled(Exception):
+    """The caller's CancelToken was set."""
+
+
+@dataclass(slots=True)
+class CancelToken:
+    """Set by the asker, looked at by the engine between stages."""
+
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def check(self) -> None:
+        if self.cancelled:
+            raise Cancelled

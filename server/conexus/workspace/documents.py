@@ -1,0 +1,76 @@
+"""The open documents, as the editor has them: an immutable map of immutable values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from conexus.text import Encoding, LineIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New text for a range, or for the whole document if there is none."""
+
+    text: str
+    #: Start line, start column, end line, end column.
+    range: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An open buffer."""
+
+    #: Absolute path, or the URI of a buffer that has no file.
+    id: str
+    text: str
+    version: int | None
+    #: The client's languageId.
+    language: str
+    #: The lines of ``text``, kept between changes.
+    _lines: LineIndex | None = field(default=None, repr=False, compare=False)
+
+    def changed(self, changes: Iterable[Change], version: int | None, encoding: Encoding) -> Document:
+        """The document after changes that apply one after the other."""
+        lines = self._lines or LineIndex(self.text)
+        for change in changes:
+            lines = LineIndex(change.text) if change.range is None else lines.edit(*change.range, change.text, encoding)
+        return replace(self, text=lines.text, version=version, _lines=lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """All open documents by id. A change gives a new value; whoever holds the old one is not disturbed."""
+
+    _by_id: Mapping[str, Document] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __iter__(self) -> Iterator[Document]:
+        return iter(self._by_id.values())
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, identity: object) -> bool:
+        return identity in self._by_id
+
+    def get(self, identity: str) -> Document | None:
+        return self._by_id.get(identity)
+
+    def put(self, document: Document) -> Documents:
+        """With a document added or replaced."""
+        return Documents(MappingProxyType({**self._by_id, document.id: document}))
+
+    def open(self, identity: str, text: str, version: int | None, language: str) -> Documents:
+        return self.put(Document(identity, text, version, language))
+
+    def change(self, identity: str, changes: Iterable[Change], version: int | None, encoding: Encoding) -> Documents:
+        """With a document changed; the same documents if it is not open."""
+        document = self._by_id.get(identity)
+        return self if document is None else self.put(document.changed(changes, version, encoding))
+
+    def close(self, identity: str) -> Documents:
+        """Without a document; the same documents if it is not open."""
+        if identity not in self._by_id:
+            return self
+        return Documents(MappingProxyType({key: each for key, each in self._by_id.items() if key != identity}))

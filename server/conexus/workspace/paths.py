@@ -1,0 +1,57 @@
+"""File URIs and paths (RFC 8089). Pure: the platform is an argument, so that all are tested on any."""
+
+from __future__ import annotations
+
+import ntpath
+import os
+import posixpath
+import re
+from urllib.parse import quote, unquote_to_bytes
+
+_WINDOWS = os.name == "nt"
+_FILE_URI = re.compile(r"file:(?://([^/?#]*))?([^?#]*)", re.IGNORECASE)
+_DRIVE = re.compile(r"/?([A-Za-z])[:|](/.*)?", re.DOTALL)
+
+
+def path_of_uri(uri: str, windows: bool = _WINDOWS) -> str | None:
+    """The absolute path that a URI names, in one spelling for all spellings of the URI.
+
+    None if it names no local file: another scheme, another host, or a name that is not UTF-8 or not absolute.
+    Editors spell one file's URI differently (VS Code writes ``file:///c%3A/``), so paths are compared instead.
+    """
+    match = _FILE_URI.match(uri)
+    if match is None:
+        return None
+    try:
+        path = unquote_to_bytes(match[2]).decode()
+        host = unquote_to_bytes(match[1] or "").decode()
+    except UnicodeError:
+        return None
+    if host.lower() == "localhost":
+        host = ""
+    if "\0" in path + host or not path.startswith("/"):
+        return None
+    if not windows:
+        return None if host else posixpath.normpath("/" + path.lstrip("/"))
+    if host:
+        return ntpath.normpath(f"//{host}{path}")
+    if drive := _DRIVE.fullmatch(path):
+        return ntpath.normpath(f"{drive[1].upper()}:{drive[2] or '/'}")
+    # Some clients write the host of a network share into the path.
+    return ntpath.normpath(path) if path.startswith("//") else None
+
+
+def uri_of_path(path: str | os.PathLike[str], windows: bool = _WINDOWS) -> str:
+    """The URI of an absolute path. Bytes of a name that are not UTF-8 are kept as they are."""
+    name = os.fspath(path)
+    if not windows:
+        return "file://" + _quoted(name)
+    name = name.replace("\\", "/")
+    if name.startswith("//"):
+        return "file:" + _quoted(name)
+    drive, rest = name[:2], name[2:]
+    return f"file:///{drive}{_quoted(rest)}"
+
+
+def _quoted(path: str) -> str:
+    return quote(path.encode("utf-8", "surrogateescape"), safe="/~")

@@ -1,0 +1,88 @@
+"""Files to text. Never raises for what a file system may hold."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import hashlib
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from conexus.workspace.files import read_bytes
+
+#: Why a file is left out, in the words that users read.
+BINARY = "binary"
+NOT_REGULAR = "not a regular file"
+NOT_UTF8 = "not UTF-8"
+NOT_UTF8_NAME = "name is not UTF-8"
+SYMLINK = "symbolic link"
+TOO_LARGE = "larger than maxFileBytes"
+UNREADABLE = "unreadable"
+VANISHED = "vanished"
+
+#: A zero byte this early marks a binary file, as in git (xdiff-interface.c) with the same number of bytes.
+_BINARY_PROBE_BYTES = 8000
+_UTF16_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a file says. Size and time are of the moment before it was read, so a later change shows."""
+
+    #: Without a byte order mark, which editors do not show and columns do not count.
+    text: str
+    #: In bytes, on disk.
+    size: int
+    mtime_ns: int
+    #: 32 hex digits over the bytes on disk.
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that is left out, and why."""
+
+    reason: str
+
+
+def read_text(path: str | Path, max_bytes: int) -> Text | Skipped:
+    """The text of a regular file of at most ``max_bytes`` bytes: UTF-8, or UTF-16 with a byte order mark."""
+    try:
+        facts, content = read_bytes(path, max_bytes + 1)
+    except (OSError, ValueError) as error:
+        return Skipped(reason_of(error))
+    if not stat.S_ISREG(facts.st_mode):
+        return Skipped(NOT_REGULAR)
+    if len(content) > max_bytes:
+        return Skipped(TOO_LARGE)
+    text = decode(content)
+    if isinstance(text, Skipped):
+        return text
+    return Text(text, facts.st_size, facts.st_mtime_ns, hashlib.blake2b(content, digest_size=16).hexdigest())
+
+
+def decode(content: bytes) -> str | Skipped:
+    """Bytes to text without its byte order mark."""
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return Skipped(NOT_UTF8)
+    encoding = _UTF16_MARKS.get(content[:2])
+    if encoding is None:
+        encoding = "utf-8-sig"
+        if b"\0" in content[:_BINARY_PROBE_BYTES]:
+            return Skipped(BINARY)
+    else:
+        content = content[2:]
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        return Skipped(NOT_UTF8)
+
+
+def reason_of(error: Exception) -> str:
+    """Why a file or directory could not be opened."""
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return VANISHED
+    if isinstance(error, OSError) and error.errno == errno.ELOOP:
+        return SYMLINK
+    return UNREADABLE

@@ -1,0 +1,139 @@
+"""The files of a workspace folder, found by a walk of the disk.
+
+Never raises for what a file system may hold.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from conexus.config import Settings
+from conexus.workspace.ignore import IgnoreRules
+from conexus.workspace.read import NOT_REGULAR, NOT_UTF8_NAME, SYMLINK, TOO_LARGE, reason_of
+from conexus.workspace.roots import needs_consent
+
+_CONSENT = "Set `allowLargeFolders` to index it."
+
+
+class Entry(NamedTuple):
+    """A file that the rules let in. Not a dataclass: a scan makes one of these for every file."""
+
+    #: Relative to the folder, with ``/``.
+    path: str
+    #: In bytes.
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a walk found."""
+
+    entries: list[Entry]
+    #: What was left out although the rules let it in, counted by reason.
+    skipped: dict[str, int]
+    #: Why the folder must not be taken to hold just these entries, in a sentence for the user.
+    refused: str | None = None
+
+
+def scan(
+    root: Path | str,
+    rules: IgnoreRules,
+    settings: Settings,
+    *,
+    below: str = "",
+    stop: Callable[[], bool] = lambda: False,
+) -> Scan:
+    """The files at or below a path of a folder: all of them by default, one if the path is a file, or none.
+
+    A scan of the whole folder reads the ignore files anew, and is refused if the user must consent first.
+    Symbolic links are not followed, so a file is found once, at its real place. ``stop`` is asked at every
+    directory.
+    """
+    root = str(root).rstrip("/\\")
+    found = Scan([], {})
+    if not below:
+        refused = None if settings.allow_large_folders else needs_consent(root or "/")
+        if refused:
+            return replace(found, refused=f"{refused} {_CONSENT}")
+        rules.forget()
+        return replace(found, refused=_walk(root, "", rules, settings, stop, found))
+    try:
+        facts = os.lstat(f"{root}/{below}")
+    except (OSError, ValueError):
+        return found
+    is_directory = stat.S_ISDIR(facts.st_mode)
+    if not _is_wanted(rules, below, is_directory, found.skipped):
+        return found
+    if is_directory:
+        return replace(found, refused=_walk(root, below, rules, settings, stop, found))
+    _take(below, facts, settings, found)
+    return found
+
+
+def _walk(
+    root: str, top: str, rules: IgnoreRules, settings: Settings, stop: Callable[[], bool], found: Scan
+) -> str | None:
+    """Add what lies below ``top`` to ``found``. Returns why the walk ended early, None if it did not."""
+    most = None if settings.allow_large_folders else settings.max_files
+    directories = [top]
+    while directories:
+        if stop():
+            return "The scan was stopped."
+        directory = directories.pop()
+        prefix = f"{directory}/" if directory else ""
+        try:
+            with os.scandir(f"{root}/{directory}") as items:
+                for item in items:
+                    path = prefix + item.name
+                    is_directory = item.is_dir(follow_symlinks=False)
+                    if not _is_wanted(rules, path, is_directory, found.skipped):
+                        continue
+                    if is_directory:
+                        directories.append(path)
+                    elif len(found.entries) == most:
+                        return f"This folder has more than {most} files. {_CONSENT}"
+                    else:
+                        _take(path, item, settings, found)
+        except (OSError, ValueError) as error:
+            if not directory:
+                return "This folder does not exist or cannot be read."
+            _count(found.skipped, reason_of(error))
+    return None
+
+
+def _is_wanted(rules: IgnoreRules, path: str, is_directory: bool, skipped: dict[str, int]) -> bool:
+    if not rules.allows(path, is_directory):
+        return False
+    if not path.isascii():
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            _count(skipped, NOT_UTF8_NAME)
+            return False
+    return True
+
+
+def _take(path: str, item: os.DirEntry[str] | os.stat_result, settings: Settings, found: Scan) -> None:
+    try:
+        facts = item.stat(follow_symlinks=False) if isinstance(item, os.DirEntry) else item
+    except OSError as error:
+        _count(found.skipped, reason_of(error))
+        return
+    if stat.S_ISLNK(facts.st_mode):
+        _count(found.skipped, SYMLINK)
+    elif not stat.S_ISREG(facts.st_mode):
+        _count(found.skipped, NOT_REGULAR)
+    elif facts.st_size > settings.max_file_bytes:
+        _count(found.skipped, TOO_LARGE)
+    else:
+        found.entries.append(Entry(path, facts.st_size, facts.st_mtime_ns))
+
+
+def _count(skipped: dict[str, int], reason: str) -> None:
+    skipped[reason] = skipped.get(reason, 0) + 1

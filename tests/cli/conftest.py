@@ -1,0 +1,98 @@
+"""The real command in a process of its own, on a small real workspace, with a data directory of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+FILES = {
+    "shop/basket.py": '''"""The basket of a customer."""
+
+
+class Basket:
+    """What a customer wants to buy."""
+
+    def add(self, article, count=1):
+        """Put an article into the basket."""
+        self.articles.append((article, count))
+
+    def total_price(self):
+        """The sum of all prices, with taxes."""
+        return sum(article.price * count for article, count in self.articles)
+''',
+    "shop/checkout.py": '''from shop.basket import Basket
+
+
+def pay(basket, card):
+    """Charge the credit card with the total of the basket."""
+    return card.charge(basket.total_price())
+''',
+    "shop/mail.js": """/** Sends a confirmation by electronic mail. */
+export function sendConfirmation(address, order) {
+  return transport.send({ to: address, subject: `Order ${order.id}` });
+}
+""",
+    "tests/test_basket.py": """from shop.basket import Basket
+
+
+def test_total_price_of_an_empty_basket():
+    assert Basket().total_price() == 0
+""",
+    "README.md": "# Shop\n\nA small shop that sells tea.\n",
+    ".gitignore": "build/\n",
+    "build/generated.py": "def add_everything():\n    pass\n",
+}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A workspace of a few files in three languages; one is ignored."""
+    folder = tmp_path / "shop project"
+    for name, text in FILES.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    subprocess.run(["git", "init", "--quiet", folder], check=True)
+    return folder
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """An environment in which indexes go to a folder of this test, and nothing of the user's shell shows."""
+    kept = {
+        name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "CONEXUS_DEBUG")
+    }
+    return {**kept, "CONEXUS_DATA_DIR": str(tmp_path / "data"), "TERM": "xterm-256color"}
+
+
+@pytest.fixture
+def conexus(environment: dict[str, str]) -> Run:
+    """Runs ``conexus`` with arguments; ``expect`` is the exit status that it must have."""
+
+    def run(
+        *arguments: str | Path, expect: int | None = 0, cwd: Path | None = None, **extra: str
+    ) -> subprocess.CompletedProcess[str]:
+        result = subprocess.run(
+            [sys.executable, "-m", "conexus", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            cwd=cwd,
+            env={**environment, **extra},
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+            check=False,
+        )
+        if expect is not None:
+            assert result.returncode == expect, f"{result.args}\n{result.stdout}\n{result.stderr}"
+        assert "Traceback" not in result.stderr
+        return result
+
+    return run

@@ -1,0 +1,105 @@
+"""The documents say what the code does, in both directions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import attrs
+import pytest
+
+import conexus.lsp.types
+from conexus.config import Settings, camel_case
+from conexus.lsp import types
+from conexus.lsp.structuring import make_converter, structure_params
+
+DOCS = Path(__file__).parents[2] / "docs"
+PROTOCOL = (DOCS / "protocol.md").read_text(encoding="utf-8")
+CONFIGURATION = (DOCS / "configuration.md").read_text(encoding="utf-8")
+
+_ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (workspace|machine) \| (.+) \|$", re.MULTILINE)
+
+
+def test_the_protocol_document_belongs_to_this_version_of_the_types() -> None:
+    source = Path(conexus.lsp.types.__file__).read_bytes()
+    written = re.search(r"types\.py hash: (\w+)", PROTOCOL)
+    assert written is not None
+    now = hashlib.sha256(source).hexdigest()
+    assert written[1] == now, f"bring docs/protocol.md up to date, then write there:\ntypes.py hash: {now}"
+
+
+def test_every_method_has_a_section_with_an_example() -> None:
+    sections = re.findall(r"\*\*Method:\*\* `([\w/]+)`", PROTOCOL)
+    assert set(sections) == {*types.REQUESTS, *types.NOTIFICATIONS}
+    for method in sections:
+        assert f'"method": "{method}"' in PROTOCOL, f"{method} has no example"
+
+
+def test_every_command_is_described_and_no_other() -> None:
+    assert set(re.findall(r"^\| `(conexus\.server\.\w+)`", PROTOCOL, re.MULTILINE)) == set(types.COMMANDS)
+
+
+def test_the_examples_are_right() -> None:
+    converter = make_converter()
+    examples = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```", PROTOCOL, re.MULTILINE | re.DOTALL)]
+    assert len(examples) > len(types.REQUESTS)
+    for example in examples:
+        params = example.get("params")
+        if cls := types.REQUESTS.get(example.get("method", "")) or types.NOTIFICATIONS.get(example.get("method", "")):
+            structure_params(converter, params, cls)
+            assert set(params or {}) <= {camel_case(field.name) for field in attrs.fields(cls)}
+        if "result" in example:
+            structure_params(converter, example["result"], types.SearchResult)
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [
+        types.SearchParams,
+        types.RelatedParams,
+        types.Filters,
+        types.SearchResult,
+        types.Hit,
+        types.IndexState,
+        types.StatusResult,
+        types.ReindexParams,
+        types.IndexChangedParams,
+        types.ServerStatusParams,
+    ],
+)
+def test_every_field_is_described_and_no_other(cls: type) -> None:
+    section = re.search(rf"^interface {cls.__name__}\b[^{{]*\{{\n(.*?)^\}}", PROTOCOL, re.MULTILINE | re.DOTALL)
+    assert section is not None, cls.__name__
+    described = dict(re.findall(r"^    (\w+)(\??):", section[1], re.MULTILINE))
+    expected = {
+        camel_case(field.name): "" if field.default is attrs.NOTHING else "?"
+        for field in attrs.fields(cls)
+        if field.name not in {"work_done_token", "partial_result_token"}
+    }
+    assert described == expected
+
+
+def test_every_setting_is_described_and_no_other() -> None:
+    described = {name: (kind, default, text) for name, kind, default, _, text in _ROW.findall(CONFIGURATION)}
+    hints = get_type_hints(Settings)
+    expected = {
+        camel_case(item.name): (
+            _type_words(hints[item.name]),
+            f"`{json.dumps(list(item.default) if isinstance(item.default, tuple) else item.default)}`",
+            item.metadata["description"],
+        )
+        for item in fields(Settings)
+    }
+    assert described == expected
+
+
+def _type_words(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(hint))
+    if get_origin(hint) is tuple:
+        return "list of strings"
+    return {bool: "boolean", int: "whole number", str: "string"}[hint]

@@ -1,0 +1,281 @@
+"""Search over a snapshot with the real chunker and the shipped model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conexus.index.snapshot import Snapshot, View
+from conexus.search.query import Query, understand
+from conexus.search.search import Ranked, search
+from conexus.search.signals import QueryVectors
+from conexus.values import BadQuery, Cancelled, CancelToken, Filters
+from tests.fixtures import FOLDER, fixture, model, snapshot, view, where
+
+CODE = fixture('''
+//- /net/retry.py
+"""Retrying requests."""
+
+
+class RetryPolicy:
+    """How often and how long to wait before a failed request is sent again."""
+
+    def __init__(self, attempts: int, base: float) -> None:
+        self.attempts = attempts
+        self.base = base
+
+    def delay(self, attempt: int) -> float:
+        """Exponential backoff with a cap."""
+        return min(self.base * 2**attempt, 60.0)
+
+
+def send_with_retry(send, request, policy):
+    """Send a request, trying again after a failure as the policy says."""
+    for attempt in range(policy.attempts):
+        try:
+            return send(request)
+        except OSError:
+            sleep(policy.delay(attempt))
+    raise TimeoutError
+//- /net/cookies.py
+def parse_cookie(header):
+    """Split a Cookie header into names and values."""
+    return dict(part.split("=", 1) for part in header.split("; "))
+
+
+def serialize_cookie(name, value, max_age=None):
+    """Write a Set-Cookie header."""
+    text = f"{name}={value}"
+    return text if max_age is None else f"{text}; Max-Age={max_age}"
+//- /net/__init__.py
+from net.retry import RetryPolicy, send_with_retry
+from net.cookies import parse_cookie
+//- /store/cache.go
+package store
+
+// Evict removes the entry that was used the longest time ago.
+func (c *Cache) Evict() {
+	oldest := c.order.Back()
+	c.order.Remove(oldest)
+	delete(c.items, oldest.Value.(string))
+}
+
+// Get returns the value of a key.
+func (c *Cache) Get(key string) (any, bool) {
+	item, ok := c.items[key]
+	return item, ok
+}
+//- /web/src/theme.ts
+/** Switches between the dark and the light colour scheme. */
+export function toggleTheme(current: string): string {
+  return current === "dark" ? "light" : "dark";
+}
+
+export function größeBerechnen(breite: number, höhe: number): number {
+  // Fläche eines Rechtecks
+  return breite * höhe;
+}
+//- /tests/test_retry.py
+from net.retry import RetryPolicy, send_with_retry
+
+
+def test_delay_grows_exponentially():
+    """Exponential backoff with a cap."""
+    policy = RetryPolicy(attempts=3, base=1.0)
+    assert policy.delay(2) == 4.0
+
+
+def test_send_with_retry_gives_up():
+    ...
+//- /docs/retry.md
+# Retrying
+
+Requests are retried with exponential backoff.
+
+## Limits
+
+At most one minute passes between two attempts.
+''').files
+SNAPSHOT = snapshot(CODE)
+
+
+def vectors(query: Query) -> QueryVectors:
+    return {model().fingerprint: model().embed_query(query.text)}
+
+
+def ask(text: str, of: Snapshot = SNAPSHOT, limit: int = 10, filters: Filters | None = None) -> list[Ranked]:
+    query = understand(text)
+    return search(of, query, vectors=vectors(query), limit=limit, filters=filters)
+
+
+def places(found: list[Ranked]) -> list[str]:
+    return [where(each.ref) for each in found]
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("RetryPolicy", "net/retry.py:RetryPolicy"),
+        ("retrypolicy", "net/retry.py:RetryPolicy"),
+        ("retry policy class", "net/retry.py:RetryPolicy"),
+        ("send_with_retry", "net/retry.py:send_with_retry"),
+        ("try sending again after a failure", "net/retry.py:send_with_retry"),
+        ("write a Set-Cookie header", "net/cookies.py:serialize_cookie"),
+        ("remove least recently used entry", "store/cache.go:Evict"),
+        ("switch dark and light colours", "web/src/theme.ts:toggleTheme"),
+        ("Fläche Rechteck", "web/src/theme.ts:größeBerechnen"),
+        ("größe berechnen", "web/src/theme.ts:größeBerechnen"),
+        ("exponential backoff", "net/retry.py:delay"),
+        ("tests for exponential backoff", "tests/test_retry.py:test_delay_grows_exponentially"),
+    ],
+)
+def test_the_right_chunk_is_first(query: str, first: str) -> None:
+    assert places(ask(query))[0] == first
+
+
+def test_a_named_file_is_first() -> None:
+    assert ask("what is in cookies.py")[0].ref.path == "net/cookies.py"
+
+
+def test_without_a_model_words_are_enough() -> None:
+    found = search(SNAPSHOT, understand("parse cookie header"), vectors={}, limit=3)
+    assert places(found)[0] == "net/cookies.py:parse_cookie"
+    assert all("meaning" not in each.reasons for each in found)
+    assert search(SNAPSHOT, understand("xylophone"), vectors={}) == []
+
+
+def test_reasons_say_why() -> None:
+    best = ask("RetryPolicy")[0]
+    assert "defines RetryPolicy" in best.reasons
+    assert any(reason.startswith("words: ") for reason in ask("cookie header values")[0].reasons)
+
+
+def test_operators_restrict_and_list() -> None:
+    assert {each.ref.path for each in ask("lang:go")} == {"store/cache.go"}
+    assert places(ask("kind:class"))[0] == "net/retry.py:RetryPolicy"
+    assert {each.ref.path for each in ask("retry path:docs/")} == {"docs/retry.md"}
+    assert all(each.ref.path.startswith("tests/") for each in ask("retry test:only"))
+    assert not any(each.ref.path.startswith("tests/") for each in ask("retry test:exclude"))
+    assert not any("net/" in each.ref.path for each in ask("retry -path:net"))
+    assert not any(each.ref.path.endswith(".py") for each in ask("retry -lang:py"))
+
+
+def test_filters_and_operators_both_hold() -> None:
+    filters = Filters(languages=("py",), exclude=("/tests/",), include=("*.py", "*.go"))
+    assert {each.ref.path.rsplit(".")[-1] for each in ask("retry", filters=filters)} == {"py"}
+    assert ask("lang:go", filters=filters) == []
+    assert ask("retry", filters=Filters(folders=("/elsewhere",))) == []
+    assert ask("retry", filters=Filters(folders=(FOLDER + "/",)))
+
+
+@pytest.mark.parametrize("text", ["x lang:klingon", "x path:[z-a]*"])
+def test_senseless_filters_are_refused(text: str) -> None:
+    with pytest.raises(BadQuery):
+        ask(text)
+
+
+def test_an_overlay_shadows_the_base() -> None:
+    base = view(CODE)
+    alive = base.alive.copy()
+    for number, facts in enumerate(base.segment.files):
+        if facts.path == "net/cookies.py":
+            rows = base.segment.rows_of(number)
+            alive[rows.start : rows.stop] = False
+    overlay = view({"net/cookies.py": "def bake_biscuit(flour):\n    return oven(flour)\n"})
+    both = Snapshot(2, (replace(base, alive=alive), overlay))
+    assert places(ask("bake_biscuit", both))[0] == "net/cookies.py:bake_biscuit"
+    assert "net/cookies.py:parse_cookie" not in places(ask("parse_cookie", both, limit=200))
+
+
+def test_the_near_file_breaks_ties() -> None:
+    files = {f"{name}/handler.py": "def handle(event):\n    return dispatch(event)\n" for name in "abcd"}
+    twins = snapshot(files)
+    query = understand("handle event dispatch")
+    for name in "abcd":
+        found = search(twins, query, vectors=vectors(query), near=(FOLDER, f"{name}/main.py"))
+        assert found[0].ref.path == f"{name}/handler.py"
+
+
+def test_an_empty_snapshot_answers_nothing() -> None:
+    assert ask("anything", Snapshot(0)) == []
+    assert ask("lang:python", Snapshot(0)) == []
+
+
+def test_a_cancelled_search_stops() -> None:
+    token = CancelToken()
+    token.cancel()
+    with pytest.raises(Cancelled):
+        search(SNAPSHOT, understand("retry"), vectors={}, check=token.check)
+
+
+WORDS = """
+retry policy lang:python lang:go path:net -path:docs kind:function test:only RetryPolicy ::: "'; (((
+"""
+QUERIES = st.one_of(
+    st.text(max_size=300),
+    st.lists(st.sampled_from(WORDS.split()), max_size=6).map(" ".join),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(QUERIES)
+def test_any_query_is_answered_or_refused(text: str) -> None:
+    try:
+        found = ask(text)
+    except BadQuery:
+        return
+    scores = [each.score for each in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    assert len({(id(each.ref.view), each.ref.row) for each in found}) == len(found)
+    assert all(each.reasons for each in found)
+
+
+FILTERS = st.builds(
+    Filters,
+    languages=st.sampled_from([(), ("python",), ("go", "ts"), ("haskell",)]),
+    include=st.sampled_from([(), ("net/",), ("*.py", "*.md")]),
+    exclude=st.sampled_from([(), ("tests/",), ("*.ts",)]),
+    kinds=st.sampled_from([(), ("function", "method"), ("class",)]),
+    tests=st.sampled_from(["include", "exclude", "only"]),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(FILTERS, st.sampled_from(["retry request", "cookie", "RetryPolicy", "zzz"]))
+def test_a_filter_never_empties_a_page_that_has_matches(filters: Filters, text: str) -> None:
+    everything = len(SNAPSHOT.views[0].segment)
+    allowed = {row for row in range(everything) if _passes(SNAPSHOT.views[0], row, filters)}
+    after = {each.ref.row for each in ask(text, limit=everything)} & allowed
+    assert {each.ref.row for each in ask(text, limit=everything, filters=filters)} == after
+    assert len(ask(text, limit=1, filters=filters)) == min(1, len(after))
+
+
+def _passes(of: View, row: int, filters: Filters) -> bool:
+    """What the filters of the test above mean, said in another way than the product says it."""
+    segment = of.segment
+    facts = segment.files[segment.file_of[row]]
+    languages = {"ts": "typescript"}
+    is_test = facts.path.startswith("tests/")
+    return (
+        (not filters.languages or facts.language in {languages.get(name, name) for name in filters.languages})
+        and (not filters.include or any(_within(facts.path, pattern) for pattern in filters.include))
+        and not any(_within(facts.path, pattern) for pattern in filters.exclude)
+        and (not filters.kinds or segment.kind(row) in filters.kinds)
+        and (filters.tests == "include" or is_test == (filters.tests == "only"))
+    )
+
+
+def _within(path: str, pattern: str) -> bool:
+    return path.endswith(pattern[1:]) if pattern.startswith("*") else path.startswith(pattern)
+
+
+def test_segments_of_another_model_are_searched_by_words() -> None:
+    strange = view({"net/strange.py": "def retry_forever():\n    while True:\n        attempt()\n"})
+    segment = replace(strange.segment, model="another", vectors=np.ones((len(strange.segment), 7), np.float32))
+    both = Snapshot(1, (*SNAPSHOT.views, View(FOLDER, segment, strange.alive)))
+    assert "net/strange.py:retry_forever" in places(ask("retry_forever", both))[:1]

@@ -1,0 +1,147 @@
+"""The LanceDB tables: hostile names, crashes between the steps of a write, other processes' leftovers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conexus.index.analysis import FileFacts, IndexedFile, analyse
+from conexus.index.folder import FolderIndex
+from conexus.index.snapshot import Snapshot
+from conexus.index.store import Store, StoreError, any_of, quote
+from tests.workspaces import Row, lexical, rows
+
+DIMENSIONS = 8
+HOSTILE = [
+    "x' OR '1'='1",
+    "x'; DROP TABLE chunks; --",
+    "back\\slash.py",
+    'quo"te.py',
+    "per%cent_under.py",
+    "new\nline.py",
+    "späße/日本.py",
+    "`tick`.py",
+    "a" * 200 + ".py",
+]
+
+
+class Counting:
+    """An embedder that needs no model: what is tested here is what becomes of its vectors."""
+
+    name = "counting"
+    dimensions = DIMENSIONS
+    fingerprint = "counting-1"
+
+    def embed_documents(self, texts: list[str]) -> np.ndarray:
+        vectors = np.array([[text.count(letter) for letter in "aeioudst"] for text in texts], np.float32)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+
+    def embed_query(self, text: str) -> np.ndarray:
+        return self.embed_documents([text])[0]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def indexed(path: str, text: str = "def alpha():\n    return beta()\n") -> IndexedFile:
+    return analyse(FileFacts(path, "python", len(text), 1, "d"), text, Counting())
+
+
+def stored(store: Store) -> list[Row]:
+    index = FolderIndex("", "counting-1", DIMENSIONS)
+    index.adopt(store.load()[0])
+    return rows(Snapshot(0, index.views()))
+
+
+def fresh(*files: IndexedFile) -> list[Row]:
+    index = FolderIndex("", "counting-1", DIMENSIONS)
+    index.add_files(files)
+    return rows(Snapshot(0, index.views()))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path, DIMENSIONS)
+
+
+def test_what_was_written_comes_back(store: Store, tmp_path: Path) -> None:
+    files = [
+        indexed("a.py"),
+        indexed("b.py", "def gamma():\n    pass\n\n\nclass Delta:\n    x = 1\n"),
+        indexed("c.py", ""),
+    ]
+    store.write({file.facts.path: file for file in files}, "v|counting-1")
+    again = Store(tmp_path, DIMENSIONS)
+    segments, found = again.load()
+    assert stored(again) == fresh(*files)
+    assert {path: each.facts for path, each in found.items()} == {file.facts.path: file.facts for file in files}
+    index = FolderIndex("", "counting-1", DIMENSIONS)
+    index.add_files(files)
+    other = FolderIndex("", "counting-1", DIMENSIONS)
+    other.adopt(segments)
+    assert lexical(Snapshot(0, other.views())) == lexical(Snapshot(0, index.views()))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_harms_only_itself(store: Store, name: str) -> None:
+    kept = indexed("kept.py")
+    store.write({"kept.py": kept, name: indexed(name)}, "v|counting-1")
+    store.write({name: indexed(name, "def other():\n    pass\n")}, "v|counting-1")
+    assert stored(store) == fresh(kept, indexed(name, "def other():\n    pass\n"))
+    store.write({name: None}, "v|counting-1")
+    assert stored(store) == fresh(kept)
+
+
+def test_the_quoting_helper() -> None:
+    assert quote("it's") == "'it''s'"
+    assert any_of("path", ["a", "b'"]) == "path IN ('a', 'b''')"
+
+
+@pytest.mark.parametrize("step", ["_file_rows", "_delete"])
+def test_a_crash_between_the_steps_of_a_write_leaves_whole_files(
+    store: Store, tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = indexed("a.py"), indexed("a.py", "def changed():\n    pass\n")
+    store.write({"a.py": old, "gone.py": indexed("gone.py")}, "v|counting-1")
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(store, step, crash)
+        store.write({"a.py": new, "gone.py": None}, "v|counting-1")
+    again = Store(tmp_path, DIMENSIONS)
+    whole = {"_file_rows": fresh(old, indexed("gone.py")), "_delete": fresh(new, indexed("gone.py"))}
+    assert stored(again) == whole[step]
+    assert again.repair() > 0
+    assert again.repair() == 0
+    assert stored(again) == whole[step]
+    again.write({"a.py": new, "gone.py": None}, "v|counting-1")
+    assert stored(again) == fresh(new)
+    assert len(again._chunks) == len(fresh(new))
+
+
+def test_vectors_of_another_length_start_anew(store: Store, tmp_path: Path) -> None:
+    store.write({"a.py": indexed("a.py")}, "v|counting-1")
+    other = Store(tmp_path, DIMENSIONS * 2)
+    assert other._chunks.count_rows() == 0
+
+
+def test_maintenance_keeps_every_row(store: Store) -> None:
+    file = indexed("a.py")
+    for number in range(45):
+        store.write({"a.py": file, f"{number}.py": indexed(f"{number}.py")}, "v|counting-1")
+    before = stored(store)
+    assert store.needs_maintenance()
+    store.maintain()
+    assert not store.needs_maintenance()
+    assert stored(store) == before
+
+
+def test_a_directory_that_cannot_be_used_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="the index cannot be opened"):
+        Store(tmp_path / "file", DIMENSIONS)

@@ -1,0 +1,444 @@
+"""The index follows the workspace: files, buffers, ignore rules, restarts, several processes, faults."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from conexus.config import Settings
+from conexus.engine import Engine
+from conexus.values import BadQuery, Event, IndexChanged, Place, Position, Progress, StatusChanged, TextRange
+from tests.workspaces import PATIENCE, rows, running, snapshot_of, stored_rows, write
+
+FIXTURE = """
+//- /app/session.py
+class SessionStore:
+    '''Keeps the sessions of signed-in users.'''
+
+    def renew(self, token):
+        return self.expiry_of(token)
+
+    def expiry_of(self, token):
+        return lookup_table[token]
+//- /app/mail.py
+def send_newsletter(recipients):
+    for each in recipients:
+        deliver(each)
+//- /README.md
+# Example
+
+How to run it.
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    write(folder, FIXTURE)
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def found(engine: Engine, query: str) -> list[str]:
+    return [Path(hit.document).name for hit in engine.search(query).hits]
+
+
+def settle(engine: Engine) -> None:
+    assert engine.wait(PATIENCE), engine.status()
+
+
+def test_a_search_finds_the_definition(root: Path, data: Path) -> None:
+    with running(root, data) as engine:
+        answer = engine.search("when does a session expire")
+        best = answer.hits[0]
+        assert Path(best.document) == root / "app/session.py"
+        assert answer.index.complete
+        assert (answer.index.indexed_files, answer.index.total_files) == (3, 3)
+        assert best.preview in (root / "app/session.py").read_text()
+        assert 0 <= best.score <= 1
+        assert best.reasons
+
+
+def test_hits_lie_where_they_say(root: Path, data: Path) -> None:
+    with running(root, data) as engine:
+        hit = next(hit for hit in engine.search("expiry_of").hits if hit.symbol == "expiry_of")
+        lines = (root / "app/session.py").read_text().split("\n")
+        assert hit.name_range is not None
+        start, end = hit.name_range.start, hit.name_range.end
+        assert lines[start.line][start.column : end.column] == "expiry_of"
+        assert hit.container == "SessionStore"
+        for match in hit.matches:
+            assert lines[match.start.line][match.start.column : match.end.column].lower() in "expiry_of"
+
+
+def test_a_saved_file_a_new_one_and_a_deleted_one(root: Path, data: Path) -> None:
+    with running(root, data) as engine:
+        write(
+            root, {"app/mail.py": "def zebra_crossing():\n    pass\n", "app/new.py": "def giraffe_neck():\n    pass\n"}
+        )
+        (root / "README.md").unlink()
+        engine.hint([root / "app", root / "README.md"])
+        settle(engine)
+        assert found(engine, "zebra_crossing")[0] == "mail.py"
+        assert found(engine, "giraffe_neck")[0] == "new.py"
+        assert engine.status().files == 3
+        assert "README.md" not in found(engine, "how to run the example")
+
+
+def test_an_unsaved_buffer_is_found_and_closing_it_restores_the_disk(root: Path, data: Path) -> None:
+    path = str(root / "app/mail.py")
+    with running(root, data) as engine:
+        before = rows(snapshot_of(engine))
+        engine.open_document(path, "def walrus_tusk():\n    return 1\n", 7, "python")
+        settle(engine)
+        hit = engine.search("walrus_tusk").hits[0]
+        assert (hit.document, hit.version) == (path, 7)
+        assert engine.status().dirty_buffers == 1
+        assert "send_newsletter" not in {hit.symbol for hit in engine.search("send_newsletter recipients").hits}
+        engine.change_document(path, "def walrus_tusk():\n    return 1\n\n\ndef otter_paw():\n    return 2\n", 8)
+        settle(engine)
+        hit = engine.search("otter_paw").hits[0]
+        assert (hit.symbol, hit.version, hit.range.start.line) == ("otter_paw", 8, 4)
+        engine.close_document(path)
+        settle(engine)
+        assert rows(snapshot_of(engine)) == before
+        assert engine.status().dirty_buffers == 0
+    with running(root, data) as engine:
+        assert rows(snapshot_of(engine)) == before
+
+
+def test_an_unsaved_buffer_never_reaches_the_tables(root: Path, data: Path) -> None:
+    with running(root, data) as engine:
+        engine.open_document(str(root / "app/mail.py"), "def secret_draft():\n    pass\n", 1, "python")
+        settle(engine)
+    assert not any("secret_draft" in repr(row) for row in stored_rows(engine))
+
+
+def test_a_buffer_without_a_file_and_one_outside_the_folders(root: Path, data: Path, tmp_path: Path) -> None:
+    write(tmp_path, {"elsewhere.py": "def on_disk():\n    pass\n"})
+    with running(root, data) as engine:
+        engine.open_document("untitled:Untitled-1", "def platypus_bill():\n    pass\n", 1, "python")
+        engine.open_document(str(tmp_path / "elsewhere.py"), "def armadillo_shell():\n    pass\n", 1, "python")
+        settle(engine)
+        assert engine.search("platypus_bill").hits[0].document == "untitled:Untitled-1"
+        hit = engine.search("armadillo_shell").hits[0]
+        assert (hit.document, hit.folder) == (str(tmp_path / "elsewhere.py"), "")
+        engine.close_document("untitled:Untitled-1")
+        engine.close_document(str(tmp_path / "elsewhere.py"))
+        settle(engine)
+        assert not {"untitled:Untitled-1", "elsewhere.py"} & set(found(engine, "platypus_bill armadillo_shell"))
+
+
+def test_an_ignored_file_is_found_only_while_it_is_open(root: Path, data: Path) -> None:
+    write(root, {".gitignore": "*.log.py\n", "x.log.py": "def pelican_beak():\n    pass\n"})
+    with running(root, data) as engine:
+        assert "x.log.py" not in found(engine, "pelican_beak")
+        engine.open_document(str(root / "x.log.py"), "def pelican_beak():\n    pass\n", 1, "python")
+        settle(engine)
+        assert found(engine, "pelican_beak")[0] == "x.log.py"
+        engine.close_document(str(root / "x.log.py"))
+        settle(engine)
+        assert "x.log.py" not in found(engine, "pelican_beak")
+
+
+def test_a_changed_ignore_file_takes_effect(root: Path, data: Path) -> None:
+    with running(root, data) as engine:
+        write(root, {".conexusignore": "app/\n"})
+        engine.hint([root / ".conexusignore"])
+        settle(engine)
+        assert engine.status().files == 2
+        (root / ".conexusignore").unlink()
+        engine.hint([root / ".conexusignore"])
+        settle(engine)
+        assert engine.status().files == 3
+
+
+def test_the_setting_exclude_takes_effect_while_running(root: Path, data: Path) -> None:
+    with running(root, data) as engine:
+        engine.configure(Settings(watcher="off", exclude=("*.md",)))
+        settle(engine)
+        assert engine.status().files == 2
+
+
+def test_files_that_cannot_be_indexed_are_counted_by_reason(root: Path, data: Path) -> None:
+    (root / "picture.bin").write_bytes(b"\x00\x01\x02")
+    (root / "latin.txt").write_bytes("früh".encode("latin-1"))
+    (root / "huge.txt").write_text("word " * 1000)
+    with running(root, data, max_file_bytes=2000) as engine:
+        assert engine.status().folders[0].skipped == {"binary": 1, "not UTF-8": 1, "larger than maxFileBytes": 1}
+        assert engine.status().files == 3
+        (root / "latin.txt").write_text("the text is readable now")
+        engine.hint([root / "latin.txt"])
+        settle(engine)
+        assert engine.status().files == 4
+        assert "not UTF-8" not in engine.status().folders[0].skipped
+
+
+def test_a_second_start_reads_the_tables_and_only_what_changed(root: Path, data: Path) -> None:
+    with running(root, data) as engine:
+        first = rows(snapshot_of(engine))
+    assert stored_rows(engine) == first
+    write(root, {"app/mail.py": "def quokka_smile():\n    pass\n"})
+    with running(root, data) as engine:
+        assert found(engine, "quokka_smile")[0] == "mail.py"
+        again = rows(snapshot_of(engine))
+        unchanged = [row for row in first if row[0] != "app/mail.py"]
+        assert [row for row in again if row[0] != "app/mail.py"] == unchanged
+        assert engine._indexer.folders[str(root)].index.overlay.keys() == {"app/mail.py"}
+
+
+def test_rows_by_another_version_are_made_anew(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(root, data) as engine:
+        fresh = rows(snapshot_of(engine))
+    monkeypatch.setattr("conexus.index.indexer.CHUNKER_VERSION", -1)
+    with running(root, data) as engine:
+        assert rows(snapshot_of(engine)) == fresh
+        stored = engine._indexer.folders[str(root)].persistence
+    assert stored.size_bytes > 0
+    from conexus.index.store import Store
+
+    versions = {each.version for each in Store(stored._directory, 256).files().values()}
+    assert len(versions) == 1
+    assert next(iter(versions)).startswith("chunker -1")
+
+
+def test_damaged_tables_are_built_anew(root: Path, data: Path) -> None:
+    with running(root, data) as engine:
+        expected = rows(snapshot_of(engine))
+    broken = 0
+    for path in data.rglob("*.lance"):
+        if path.is_file():
+            path.write_bytes(b"not a table")
+            broken += 1
+    assert broken
+    with running(root, data) as engine:
+        assert rows(snapshot_of(engine)) == expected
+    assert stored_rows(engine) == expected
+
+
+def test_directory_and_files_of_the_index_are_private(root: Path, data: Path) -> None:
+    script = (
+        "import os, sys; from pathlib import Path; os.umask(0o077)\n"
+        "from conexus.engine import Engine; from conexus.config import Settings\n"
+        "engine = Engine(Settings(watcher='off'), data_directory=Path(sys.argv[2]))\n"
+        "engine.start([Path(sys.argv[1])]); assert engine.wait(60); engine.close()\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(root), str(data)], check=True, timeout=PATIENCE)
+    indexed = next((data / "indexes").iterdir())
+    assert indexed.stat().st_mode & 0o777 == 0o700
+    modes = {path.stat().st_mode & 0o777 for path in indexed.rglob("*") if path.is_file()}
+    assert modes == {0o600}
+
+
+def test_one_writer_and_a_reader_that_takes_over(root: Path, data: Path) -> None:
+    with running(root, data) as writer:
+        reader = Engine(Settings(watcher="off"), data_directory=data)
+        try:
+            reader.start([root])
+            settle(reader)
+            assert (writer.status().role, reader.status().role) == ("writer", "reader")
+            assert rows(snapshot_of(reader)) == rows(snapshot_of(writer))
+            write(root, {"app/mail.py": "def lemur_tail():\n    pass\n"})
+            reader.hint([root / "app/mail.py"])
+            settle(reader)
+            writer.close()
+            until(reader, lambda: reader.status().role == "writer")
+            settle(reader)
+            expected = rows(snapshot_of(reader))
+        finally:
+            reader.close()
+    assert stored_rows(reader) == expected
+
+
+def until(engine: Engine, condition: object) -> None:
+    """Wait for a condition that the engine announces by a status event or a tick of its thread."""
+    import time
+
+    deadline = time.monotonic() + PATIENCE
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, engine.status()
+        threading.Event().wait(0.02)
+
+
+def test_a_killed_process_loses_nothing(root: Path, data: Path) -> None:
+    script = (
+        "import os, sys; from pathlib import Path\n"
+        "from conexus.engine import Engine; from conexus.config import Settings\n"
+        "engine = Engine(Settings(watcher='off'), data_directory=Path(sys.argv[2]))\n"
+        "engine.start([Path(sys.argv[1])]); engine.wait(60); print('ready', flush=True); sys.stdin.read()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(root), str(data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "ready"
+    process.kill()
+    process.wait()
+    with running(root, data) as engine:
+        expected = rows(snapshot_of(engine))
+        assert engine.status().role == "writer"
+    with running(root, data.with_name("fresh")) as engine:
+        assert rows(snapshot_of(engine)) == expected
+
+
+def test_an_index_directory_that_cannot_be_written_is_said_and_searching_goes_on(root: Path, data: Path) -> None:
+    data.mkdir()
+    (data / "indexes").write_text("in the way")
+    with running(root, data) as engine:
+        status = engine.status()
+        assert status.health == "warning"
+        assert "index directory" in status.message
+        assert str(data) not in status.message
+        assert found(engine, "renew the session")[0] == "session.py"
+
+
+def test_several_folders_and_their_changes(root: Path, data: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    write(other, {"tool.py": "def hedgehog_spine():\n    pass\n"})
+    with running(root, data) as engine:
+        engine.set_folders([root, other, root / "app"])
+        settle(engine)
+        assert [Path(folder.path) for folder in engine.status().folders] == [root, other]
+        assert engine.search("hedgehog_spine").hits[0].folder == str(other)
+        engine.set_folders([other])
+        settle(engine)
+        assert {hit.folder for hit in engine.search("hedgehog session newsletter").hits} == {str(other)}
+
+
+def test_no_folder_means_buffers_only(data: Path) -> None:
+    engine = Engine(Settings(watcher="off"), data_directory=data)
+    try:
+        engine.start([])
+        settle(engine)
+        assert engine.search("anything").hits == ()
+        engine.open_document("untitled:1", "def narwhal_horn():\n    pass\n", 1, "python")
+        settle(engine)
+        assert engine.search("narwhal_horn").hits[0].symbol == "narwhal_horn"
+    finally:
+        engine.close()
+
+
+def test_a_home_directory_waits_for_consent(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(root))
+    with running(root, data) as engine:
+        status = engine.status()
+        assert (status.health, status.files) == ("warning", 0)
+        assert "allowLargeFolders" in status.message
+        engine.configure(Settings(watcher="off", allow_large_folders=True))
+        until(engine, lambda: engine.status().files == 3)
+        assert engine.status().health == "ok"
+
+
+def test_more_files_than_allowed_wait_for_consent(root: Path, data: Path) -> None:
+    with running(root, data, max_files=2) as engine:
+        assert engine.status().files == 0
+        assert "maxFiles" in engine.status().message or "more than 2 files" in engine.status().message
+
+
+def test_pause_leaves_files_alone_and_resume_catches_up(root: Path, data: Path) -> None:
+    with running(root, data) as engine:
+        engine.pause()
+        settle(engine)
+        assert engine.status().paused
+        assert engine.status().phase == "paused"
+        engine.open_document("untitled:1", "def ibex_climb():\n    pass\n", 1, "python")
+        settle(engine)
+        assert engine.search("ibex_climb").hits[0].symbol == "ibex_climb"
+        engine.resume()
+        settle(engine)
+        assert not engine.status().paused
+
+
+def test_reindex_and_clear_end_with_the_same_index(root: Path, data: Path) -> None:
+    with running(root, data) as engine:
+        expected = rows(snapshot_of(engine))
+        for command in (engine.reindex, lambda: engine.reindex(paths=[str(root / "app")]), engine.clear):
+            command()
+            settle(engine)
+            assert rows(snapshot_of(engine)) == expected
+    assert stored_rows(engine) == expected
+
+
+def test_many_files_go_through_worker_processes(root: Path, data: Path) -> None:
+    write(root, {f"many/module_{n}.py": f"def function_{n}():\n    return {n}\n" for n in range(150)})
+    events: list[Event] = []
+    engine = Engine(Settings(watcher="off", workers=2), data_directory=data, listener=events.append)
+    try:
+        engine.start([root])
+        settle(engine)
+        assert engine.status().files == 153
+        assert engine.search("function_77").hits[0].symbol == "function_77"
+        expected = rows(snapshot_of(engine))
+    finally:
+        engine.close()
+    bars = [event for event in events if isinstance(event, Progress)]
+    assert bars[-1].done == bars[-1].total
+    assert any(0 < bar.done < bar.total for bar in bars)
+    generations = [event.generation for event in events if isinstance(event, IndexChanged)]
+    assert generations == sorted(set(generations))
+    assert any(isinstance(event, StatusChanged) for event in events)
+    assert stored_rows(engine) == expected
+
+
+def test_a_killed_worker_loses_no_file(root: Path, data: Path) -> None:
+    write(root, {f"many/module_{n}.py": f"def function_{n}():\n    return {n}\n" * 20 for n in range(300)})
+    engine = Engine(Settings(watcher="off", workers=2), data_directory=data)
+    try:
+        engine.start([root])
+        executor = None
+        while executor is None or not executor._processes:
+            executor = engine._indexer._bulk._pool._executor
+        os.kill(next(iter(executor._processes)), 9)
+        settle(engine)
+        assert engine.status().files == 303
+    finally:
+        engine.close()
+
+
+def test_our_watcher_sees_changes_from_outside(root: Path, data: Path) -> None:
+    with running(root, data, watcher="server") as engine:
+        write(root, {"deep/er/still/fox.py": "def fennec_ears():\n    pass\n"})
+        until(engine, lambda: "fox.py" in found(engine, "fennec_ears"))
+        shutil.rmtree(root / "deep")
+        until(engine, lambda: "fox.py" not in found(engine, "fennec_ears"))
+
+
+def test_the_reconcile_scan_finds_what_no_one_reported(root: Path, data: Path) -> None:
+    with running(root, data) as engine:
+        write(root, {"quiet.py": "def silent_owl():\n    pass\n"})
+        until(engine, lambda: "quiet.py" in found(engine, "silent_owl"))
+
+
+def test_related_code_of_a_buffer_and_of_a_place_outside(root: Path, data: Path) -> None:
+    cursor = TextRange(Position(4, 8), Position(4, 8))
+    with running(root, data) as engine:
+        place = Place(str(root / "app/session.py"), cursor)
+        hits = engine.related(place).hits
+        assert "expiry_of" in {hit.symbol for hit in hits if hit.relation == "callee"}
+        assert all(hit.relation for hit in hits)
+        assert not any(hit.symbol == "renew" for hit in hits)
+        with pytest.raises(BadQuery, match="neither in a workspace folder nor open"):
+            engine.related(Place("/somewhere/else.py", cursor))
+
+
+@pytest.mark.parametrize("query", ["", "   ", "\n"])
+def test_an_empty_query_is_refused_politely(root: Path, data: Path, query: str) -> None:
+    with running(root, data) as engine, pytest.raises(BadQuery, match="empty"):
+        engine.search(query)
+
+
+def test_close_is_idempotent_and_stops_everything(root: Path, data: Path) -> None:
+    before = threading.active_count()
+    with running(root, data, watcher="server") as engine:
+        engine.close()
+    assert threading.active_count() <= before

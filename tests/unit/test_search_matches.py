@@ -1,0 +1,44 @@
+"""Highlights of a query's words."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conexus.search.matches import MOST_MATCHES, find_matches
+from conexus.search.query import understand
+from conexus.values import BadQuery
+
+
+def marked(text: str, query: str) -> list[str]:
+    return [text[start:end] for start, end in find_matches(text, understand(query))]
+
+
+def test_whole_names_and_parts_are_marked() -> None:
+    assert marked("def retry_policy(maxRetries): retry()", "retry") == ["retry", "Retries", "retry"]
+    assert marked("class RetryPolicy: pass", "retry policy") == ["RetryPolicy"]
+    assert marked("getUserName()", "getUserName") == ["getUserName"]
+
+
+def test_other_forms_are_marked() -> None:
+    assert marked("loading plugins; load()", "loads plugin") == ["loading", "plugins", "load"]
+
+
+def test_ideographs_are_marked() -> None:
+    assert marked("x = 设置语言文件", "语言") == ["语言"]
+
+
+def test_highlights_are_capped() -> None:
+    assert len(marked("word " * 500, "word")) == MOST_MATCHES
+
+
+@given(st.text(max_size=200), st.text(max_size=60))
+def test_highlights_are_ordered_apart_and_inside(preview: str, text: str) -> None:
+    try:
+        query = understand(text)
+    except BadQuery:
+        return
+    end = 0
+    for start, stop in find_matches(preview, query):
+        assert end <= start < stop <= len(preview)
+        end = stop

@@ -1,0 +1,100 @@
+"""Workspaces for tests, written as one string, and how to look into the index that an engine made of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from conexus.config import Settings
+from conexus.engine import Engine
+from conexus.index.snapshot import Snapshot
+
+#: No test should wait this long; one that does has found a defect.
+PATIENCE = 60.0
+
+#: One chunk as the index holds it: path, language, first and last line, kind, symbol, breadcrumb, text digest, vector.
+Row = tuple[object, ...]
+
+
+def parse(fixture: str) -> dict[str, str]:
+    """``//- /path`` lines start files; the text after each is its content."""
+    files: dict[str, str] = {}
+    path = None
+    for line in fixture.splitlines(keepends=True):
+        if line.startswith("//- /"):
+            path = line[len("//- /") :].strip()
+            files[path] = ""
+        elif path is not None:
+            files[path] += line
+    return files
+
+
+def write(root: Path, files: Mapping[str, str] | str) -> None:
+    """Write a fixture or files below a folder."""
+    for path, text in (parse(files) if isinstance(files, str) else files).items():
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8", newline="")
+
+
+@contextmanager
+def running(root: Path, data: Path, **settings: object) -> Iterator[Engine]:
+    """A real engine on a real folder, quiescent."""
+    engine = Engine(Settings(**{"watcher": "off", **settings}), data_directory=data)  # type: ignore[arg-type]
+    try:
+        engine.start([root])
+        assert engine.wait(PATIENCE), engine.status()
+        yield engine
+    finally:
+        engine.close()
+
+
+def rows(snapshot: Snapshot) -> list[Row]:
+    """Every live chunk, in an order that does not depend on how the segments came about."""
+    found: list[Row] = []
+    for view in snapshot.views:
+        segment = view.segment
+        for row in range(len(segment)):
+            if view.alive[row]:
+                facts = segment.files[segment.file_of[row]]
+                vector = segment.vectors[row].astype("float16").tobytes()
+                place = (int(segment.start_lines[row]), int(segment.end_lines[row]), int(segment.parts[row]))
+                name = (segment.kind(row), segment.symbols[row], segment.breadcrumbs[row])
+                found.append((facts.path, facts.language, place, name, int(segment.digests[row]), vector))
+    return sorted(found, key=repr)
+
+
+def lexical(snapshot: Snapshot) -> dict[str, dict[str, float]]:
+    """Occurrences of every term in each file's live chunks: postings compared without regard to row numbers."""
+    found: dict[str, dict[str, float]] = {}
+    for view in snapshot.views:
+        for name in ("body", "names", "references"):
+            postings = getattr(view.segment, name)
+            for term in postings.numbers:
+                owners, counts = postings.of(term)
+                for row, count in zip(owners.tolist(), counts.tolist(), strict=True):
+                    if view.alive[row]:
+                        path = view.segment.files[view.segment.file_of[row]].path
+                        terms = found.setdefault(f"{name} {path}", {})
+                        terms[term] = terms.get(term, 0.0) + count
+    return found
+
+
+def snapshot_of(engine: Engine) -> Snapshot:
+    """What the engine's readers see now."""
+    return engine._indexer.searchable.snapshot
+
+
+def stored_rows(engine: Engine) -> list[Row]:
+    """Every row that the LanceDB tables of a closed engine hold."""
+    from conexus.index.folder import FolderIndex
+    from conexus.index.store import Store
+
+    found: list[Row] = []
+    for tracked in engine._indexer.folders.values():
+        store = Store(tracked.persistence._directory, tracked.embedder.dimensions)
+        index = FolderIndex(tracked.root, tracked.embedder.fingerprint, tracked.embedder.dimensions)
+        index.adopt(store.load()[0])
+        found += rows(Snapshot(0, index.views()))
+    return sorted(found, key=repr)
