@@ -83,7 +83,7 @@ def lexical(snapshot: Snapshot) -> dict[str, dict[str, float]]:
 
 def snapshot_of(engine: Engine) -> Snapshot:
     """What the engine's readers see now."""
-    return engine._indexer.searchable.snapshot
+    return engine._sync.searchable.snapshot
 
 
 def stored_rows(engine: Engine) -> list[Row]:
@@ -92,7 +92,7 @@ def stored_rows(engine: Engine) -> list[Row]:
     from conexus.index.store import Store
 
     found: list[Row] = []
-    for tracked in engine._indexer.folders.values():
+    for tracked in engine._sync.folders.values():
         store = Store(tracked.persistence._directory, tracked.embedder.dimensions)
         index = FolderIndex(tracked.root, tracked.embedder.fingerprint, tracked.embedder.dimensions)
         index.adopt(store.load()[0])

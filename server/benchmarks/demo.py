@@ -126,7 +126,7 @@ def _edit(server: Server, hits: list[Any], console: Console) -> bool:
         found = [
             hit
             for hit in server.ask("conexus/search", {"query": _EDIT_QUERY, "limit": 3})["hits"]
-            if hit["version"] == 2 and _WORDS.lower() in hit["preview"].lower()
+            if hit.get("version") == 2 and _WORDS.lower() in hit["preview"].lower()
         ]
         if found:
             console.print(f"[bold]search[/] “{_EDIT_QUERY}”  (searchable {_ms(began)} after the keystroke)")

@@ -13,7 +13,9 @@ import platformdirs
 from conexus.config import Settings
 from conexus.embedding.embedder import Embedder, EmbeddingError, Vectors
 from conexus.hits import Reader, hits_of
-from conexus.index.indexer import Indexer, Searchable
+from conexus.index.indexer import Indexer
+from conexus.index.publisher import Searchable
+from conexus.index.sync import Sync
 from conexus.related.place import RelatedPlace
 from conexus.related.relations import Related, related
 from conexus.search.query import Query, understand
@@ -67,7 +69,7 @@ class Engine:
         self._encoding = encoding
         self._notify = listener or (lambda event: None)
         self._closed = False
-        self._indexer = Indexer(
+        self._sync = Sync(
             settings,
             data_directory or default_data_directory(),
             _load_static,
@@ -76,6 +78,7 @@ class Engine:
             on_progress=lambda done, total: self._notify(Progress("Indexing", done, total)),
             on_status=lambda: self._notify(StatusChanged()),
         )
+        self._indexer = Indexer(self._sync)
 
     # --- life ---
 
@@ -130,7 +133,7 @@ class Engine:
         started = time.perf_counter()
         token = cancel or CancelToken()
         understood = understand(query)
-        now = self._indexer.searchable
+        now = self._sync.searchable
         vectors, degraded = _query_vectors(now, understood.text)
         token.check()
         ranked = search(
@@ -139,7 +142,7 @@ class Engine:
             vectors=vectors,
             filters=filters,
             near=self._key(near.document) if near else None,
-            open_files=frozenset(self._key(identity) for identity in list(self._indexer.documents)),
+            open_files=frozenset(self._key(identity) for identity in list(self._sync.documents)),
             limit=limit,
             check=token.check,
         )
@@ -150,7 +153,7 @@ class Engine:
         """Definitions, exact names first, then by meaning."""
         started = time.perf_counter()
         token = cancel or CancelToken()
-        now = self._indexer.searchable
+        now = self._sync.searchable
         vectors, degraded = _query_vectors(now, query)
         ranked = symbols(now.snapshot, query, vectors=vectors, limit=limit, check=token.check)
         return self._answer(started, now, ranked, degraded=degraded)
@@ -168,10 +171,10 @@ class Engine:
         started = time.perf_counter()
         token = cancel or CancelToken()
         folder, path = self._key(place.document)
-        document = self._indexer.documents.get(place.document)
+        document = self._sync.documents.get(place.document)
         if not folder and document is None:
             raise BadQuery("the document is neither in a workspace folder nor open")
-        now = self._indexer.searchable
+        now = self._sync.searchable
         first, last = place.range.start.line, place.range.end.line + 1
         asked = RelatedPlace(folder, path, first, last, self._selected(place, document))
         found = related(
@@ -187,8 +190,8 @@ class Engine:
 
     def status(self) -> Status:
         """Everything a user may want to know of the index, as it is at this moment."""
-        indexer = self._indexer
-        counts, now = indexer.counts(), indexer.searchable
+        sync = self._sync
+        counts, now = sync.counts(), sync.searchable
         health, message = self._health()
         folders = [
             FolderStatus(
@@ -199,24 +202,24 @@ class Engine:
                 tracked.skipped(),
                 tracked.persistence.role,
             )
-            for tracked in list(indexer.folders.values())
+            for tracked in list(sync.folders.values())
         ]
         model = now.embedders[-1] if now.embedders else None
         return Status(
-            quiescent=indexer.quiescent,
+            quiescent=self._indexer.quiescent,
             health=health,
             message=message,
             files=counts.indexed_files,
             chunks=now.snapshot.chunks,
             pending=counts.pending,
-            dirty_buffers=indexer.dirty_buffers,
+            dirty_buffers=sync.dirty_buffers,
             generation=now.snapshot.generation,
             model=ModelStatus(model.name, model.dimensions, model.fingerprint) if model else ModelStatus("", 0, ""),
             folders=tuple(folders),
             phase=counts.phase,
-            paused=indexer.paused,
+            paused=sync.paused,
             memory_bytes=_resident_bytes(),
-            index_bytes=sum(tracked.persistence.size_bytes for tracked in list(indexer.folders.values())),
+            index_bytes=sum(tracked.persistence.size_bytes for tracked in list(sync.folders.values())),
             role="reader" if any(folder.role == "reader" for folder in folders) else "writer",
         )
 
@@ -252,33 +255,33 @@ class Engine:
         degraded: str | None = None,
     ) -> Answer:
         hits = hits_of(ranked, self._reader(now), query)
-        counts = self._indexer.counts()
-        index = IndexState(counts.complete, counts.indexed_files, counts.total_files, self._indexer.problem or degraded)
+        counts = self._sync.counts()
+        index = IndexState(counts.complete, counts.indexed_files, counts.total_files, self._sync.problem or degraded)
         return Answer(hits, index, now.snapshot.generation, (time.perf_counter() - started) * 1e3)
 
     def _reader(self, now: Searchable) -> Reader:
         return Reader(
             now.overlay,
             self._encoding,
-            self._indexer.settings.max_file_bytes,
+            self._sync.settings.max_file_bytes,
             lambda path: self._indexer.hint([path]),
         )
 
     def _health(self) -> tuple[Health, str]:
-        if self._indexer.problem:
-            return "error", self._indexer.problem
-        for tracked in list(self._indexer.folders.values()):
+        if self._sync.problem:
+            return "error", self._sync.problem
+        for tracked in list(self._sync.folders.values()):
             watching = tracked.watcher.degraded if tracked.watcher is not None else None
             problem = tracked.refused or tracked.persistence.problem or watching
             if problem:
                 return "warning", f"{Path(tracked.root).name}: {problem}"
-        if self._indexer.model_problem:
-            return "warning", f"{self._indexer.model_problem}; the shipped model answers"
+        if self._sync.model_problem:
+            return "warning", f"{self._sync.model_problem}; the shipped model answers"
         return "ok", ""
 
     def _key(self, document: str) -> FileKey:
         """The folder and relative path of a document; no folder and the document itself where there is none."""
-        for tracked in list(self._indexer.folders.values()):
+        for tracked in list(self._sync.folders.values()):
             relative = tracked.relative(document)
             if relative:
                 return tracked.root, relative
@@ -292,7 +295,7 @@ class Engine:
         if document is not None:
             text = document.text
         else:
-            read = read_text(place.document, self._indexer.settings.max_file_bytes)
+            read = read_text(place.document, self._sync.settings.max_file_bytes)
             if isinstance(read, Skipped):
                 return ""
             text = read.text

@@ -1,16 +1,32 @@
-"""The real command in a process of its own, on a small real workspace, with a data directory of its own."""
+"""The real command on a small real workspace, with a data directory of its own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import pytest
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from conexus.cli.main import main
+
+_OF_THE_SHELL = ("NO_COLOR", "FORCE_COLOR", "CONEXUS_DEBUG")
+
+
+class Result(NamedTuple):
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Conexus(Protocol):
+    def __call__(
+        self, *arguments: str | Path, expect: int | None = 0, cwd: Path | None = None, **extra: str
+    ) -> Result: ...
+
 
 FILES = {
     "shop/basket.py": '''"""The basket of a customer."""
@@ -66,33 +82,39 @@ def shop(tmp_path: Path) -> Path:
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """An environment in which indexes go to a folder of this test, and nothing of the user's shell shows."""
-    kept = {
-        name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "CONEXUS_DEBUG")
-    }
+    kept = {name: value for name, value in os.environ.items() if name not in _OF_THE_SHELL}
     return {**kept, "CONEXUS_DATA_DIR": str(tmp_path / "data"), "TERM": "xterm-256color"}
 
 
 @pytest.fixture
-def conexus(environment: dict[str, str]) -> Run:
-    """Runs ``conexus`` with arguments; ``expect`` is the exit status that it must have."""
+def conexus(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Conexus:
+    """Runs ``conexus`` in this process, which spares the import of lancedb; ``expect`` is the exit status it must have.
 
-    def run(
-        *arguments: str | Path, expect: int | None = 0, cwd: Path | None = None, **extra: str
-    ) -> subprocess.CompletedProcess[str]:
-        result = subprocess.run(
-            [sys.executable, "-m", "conexus", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            cwd=cwd,
-            env={**environment, **extra},
-            stdin=subprocess.DEVNULL,
-            timeout=120,
-            check=False,
-        )
+    Standard output is no terminal here, as in a pipe.
+    """
+
+    def run(*arguments: str | Path, expect: int | None = 0, cwd: Path | None = None, **extra: str) -> Result:
+        with monkeypatch.context() as here:
+            for name in _OF_THE_SHELL:
+                here.delenv(name, raising=False)
+            for name, value in {**environment, **extra}.items():
+                here.setenv(name, value)
+            if cwd is not None:
+                here.chdir(cwd)
+            capsys.readouterr()
+            mask = os.umask(0o022)
+            try:
+                status = main([str(argument) for argument in arguments])
+            except SystemExit as error:
+                status = int(error.code or 0)
+            finally:
+                os.umask(mask)
+        output, errors = capsys.readouterr()
         if expect is not None:
-            assert result.returncode == expect, f"{result.args}\n{result.stdout}\n{result.stderr}"
-        assert "Traceback" not in result.stderr
-        return result
+            assert status == expect, f"conexus {arguments}\n{output}\n{errors}"
+        assert "Traceback" not in errors
+        return Result(int(status), output, errors)
 
     return run

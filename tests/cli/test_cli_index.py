@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from tests.cli.conftest import Conexus
 
 
-def test_index_says_how_much_there_is(conexus: Run, shop: Path) -> None:
+def test_index_says_how_much_there_is(conexus: Conexus, shop: Path) -> None:
     result = conexus("index", shop)
     match = re.fullmatch(r"(\d+) files, (\d+) chunks in [\d.]+ s\n", result.stdout)
     assert match is not None, result.stdout
@@ -22,7 +20,7 @@ def test_index_says_how_much_there_is(conexus: Run, shop: Path) -> None:
     assert result.stderr == ""
 
 
-def test_index_says_what_was_left_out(conexus: Run, shop: Path) -> None:
+def test_index_says_what_was_left_out(conexus: Conexus, shop: Path) -> None:
     (shop / "logo.png").write_bytes(b"\x89PNG\0\0\0")
     (shop / "huge.txt").write_text("tea\n" * 500_000, encoding="utf-8")
     output = conexus("index", shop).stdout
@@ -31,7 +29,7 @@ def test_index_says_what_was_left_out(conexus: Run, shop: Path) -> None:
     assert "1 larger than maxFileBytes" in output
 
 
-def test_status_of_an_index(conexus: Run, shop: Path) -> None:
+def test_status_of_an_index(conexus: Conexus, shop: Path) -> None:
     conexus("index", shop)
     status = json.loads(conexus("status", shop, "--json").stdout)
     assert status["files"] == 6
@@ -52,14 +50,14 @@ def test_status_of_an_index(conexus: Run, shop: Path) -> None:
     assert "complete" in output
 
 
-def test_index_and_status_speak_of_the_same(conexus: Run, shop: Path) -> None:
+def test_index_and_status_speak_of_the_same(conexus: Conexus, shop: Path) -> None:
     made = json.loads(conexus("index", shop, "--json").stdout)
     seen = json.loads(conexus("status", shop, "--json").stdout)
     assert set(made) == set(seen)
     assert (made["files"], made["chunks"], made["model"]) == (seen["files"], seen["chunks"], seen["model"])
 
 
-def test_status_makes_no_index(conexus: Run, shop: Path, tmp_path: Path) -> None:
+def test_status_makes_no_index(conexus: Conexus, shop: Path, tmp_path: Path) -> None:
     result = conexus("status", shop, expect=1)
     assert result.stdout == ""
     assert "conexus index" in result.stderr
@@ -67,7 +65,7 @@ def test_status_makes_no_index(conexus: Run, shop: Path, tmp_path: Path) -> None
     assert not (tmp_path / "data").exists()
 
 
-def test_the_index_is_closed_to_others(conexus: Run, shop: Path, tmp_path: Path) -> None:
+def test_the_index_is_closed_to_others(conexus: Conexus, shop: Path, tmp_path: Path) -> None:
     conexus("index", shop)
     files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
     assert files
@@ -76,7 +74,7 @@ def test_the_index_is_closed_to_others(conexus: Run, shop: Path, tmp_path: Path)
     assert not any(path.stat().st_mode & 0o077 for path in directories)
 
 
-def test_rebuild_gives_the_same_index(conexus: Run, shop: Path) -> None:
+def test_rebuild_gives_the_same_index(conexus: Conexus, shop: Path) -> None:
     conexus("index", shop)
     before = json.loads(conexus("status", shop, "--json").stdout)
     rebuilt = json.loads(conexus("index", shop, "--rebuild", "--json").stdout)
@@ -85,13 +83,13 @@ def test_rebuild_gives_the_same_index(conexus: Run, shop: Path) -> None:
     assert (after["files"], after["chunks"]) == (before["files"], before["chunks"])
 
 
-def test_the_repository_is_not_written_to(conexus: Run, shop: Path) -> None:
+def test_the_repository_is_not_written_to(conexus: Conexus, shop: Path) -> None:
     before = sorted(shop.rglob("*"))
     conexus("index", shop)
     assert sorted(shop.rglob("*")) == before
 
 
-def test_a_data_directory_that_cannot_be_made(conexus: Run, shop: Path, tmp_path: Path) -> None:
+def test_a_data_directory_that_cannot_be_made(conexus: Conexus, shop: Path, tmp_path: Path) -> None:
     blocker = tmp_path / "a file"
     blocker.write_text("", encoding="utf-8")
     data = str(blocker / "data")
@@ -103,7 +101,7 @@ def test_a_data_directory_that_cannot_be_made(conexus: Run, shop: Path, tmp_path
     assert result.stderr.startswith("conexus: ")
 
 
-def test_settings_of_the_folder_count(conexus: Run, shop: Path) -> None:
+def test_settings_of_the_folder_count(conexus: Conexus, shop: Path) -> None:
     (shop / "conexus.toml").write_text('exclude = ["*.js"]\nmaxFiles = "many"\n', encoding="utf-8")
     result = conexus("search", shop, "sendConfirmation", "--json")
     assert "maxFiles" in result.stderr
@@ -112,7 +110,7 @@ def test_settings_of_the_folder_count(conexus: Run, shop: Path) -> None:
 
 @pytest.mark.parametrize("command", ["index", "status", "search"])
 @pytest.mark.parametrize("folder", ["nowhere", "README.md"])
-def test_a_folder_must_exist(conexus: Run, shop: Path, command: str, folder: str) -> None:
+def test_a_folder_must_exist(conexus: Conexus, shop: Path, command: str, folder: str) -> None:
     words = ["tea"] if command == "search" else []
     result = conexus(command, folder, *words, cwd=shop, expect=2)
     assert result.stderr.startswith(f"conexus {command}: ")

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,7 @@ import pytest
 from conexus import __version__
 from conexus.cli.exit_code import ExitCode
 from conexus.cli.main import command_line
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from tests.cli.conftest import Conexus
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "cli.md"
 #: Their import takes longer than a command line may take to answer.
@@ -43,11 +41,11 @@ def options(parser: argparse.ArgumentParser) -> set[str]:
     return {name for action in parser._actions for name in action.option_strings} - {"-h", "--help"}
 
 
-def test_version(conexus: Run) -> None:
+def test_version(conexus: Conexus) -> None:
     assert conexus("--version").stdout == f"conexus {__version__}\n"
 
 
-def test_help_names_every_command_and_exit_status(conexus: Run) -> None:
+def test_help_names_every_command_and_exit_status(conexus: Conexus) -> None:
     output = conexus("--help").stdout
     for command in subcommands():
         assert re.search(rf"^ +{command} ", output, re.MULTILINE)
@@ -84,7 +82,7 @@ def test_nothing_heavy_is_imported_to_answer_for_itself(arguments: list[str]) ->
         ["doctor", "nowhere"],
     ],
 )
-def test_a_wrong_command_line_is_one_sentence_and_status_2(conexus: Run, shop: Path, arguments: list[str]) -> None:
+def test_a_wrong_command_line_is_one_sentence_and_status_2(conexus: Conexus, shop: Path, arguments: list[str]) -> None:
     result = conexus(*arguments, cwd=shop, expect=2)
     assert result.stdout == ""
     assert re.fullmatch(r"conexus( \w+)?: .+ \(see conexus( \w+)? --help\)\n", result.stderr)

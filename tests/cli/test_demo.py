@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,7 @@ import pytest
 from benchmarks.client import Server, ServerError
 from benchmarks.memory import PeakMemory, processes_of, proportional_mib
 from benchmarks.table import comparison, percentile
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from tests.cli.conftest import Conexus
 
 SERVE = [sys.executable, "-m", "conexus", "serve", "--stdio"]
 
@@ -46,7 +44,7 @@ def test_the_demo_of_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
-def test_json_is_what_the_server_answers(conexus: Run, shop: Path, tmp_path: Path) -> None:
+def test_json_is_what_the_server_answers(conexus: Conexus, shop: Path, tmp_path: Path) -> None:
     query = "sum of all prices 💶"
     (shop / "notes.md").write_text("# Prices 💶\n\nThe sum of all prices 💶 and of prices.\n", encoding="utf-8")
     with Server(SERVE, shop, environment={"CONEXUS_DATA_DIR": str(tmp_path / "other")}) as server:

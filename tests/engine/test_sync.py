@@ -194,16 +194,16 @@ def test_a_second_start_reads_the_tables_and_only_what_changed(root: Path, data:
         again = rows(snapshot_of(engine))
         unchanged = [row for row in first if row[0] != "app/mail.py"]
         assert [row for row in again if row[0] != "app/mail.py"] == unchanged
-        assert engine._indexer.folders[str(root)].index.overlay.keys() == {"app/mail.py"}
+        assert engine._sync.folders[str(root)].index.overlay.keys() == {"app/mail.py"}
 
 
 def test_rows_by_another_version_are_made_anew(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running(root, data) as engine:
         fresh = rows(snapshot_of(engine))
-    monkeypatch.setattr("conexus.index.indexer.CHUNKER_VERSION", -1)
+    monkeypatch.setattr("conexus.index.analysis.CHUNKER_VERSION", -1)
     with running(root, data) as engine:
         assert rows(snapshot_of(engine)) == fresh
-        stored = engine._indexer.folders[str(root)].persistence
+        stored = engine._sync.folders[str(root)].persistence
     assert stored.size_bytes > 0
     from conexus.index.store import Store
 
@@ -397,7 +397,7 @@ def test_a_killed_worker_loses_no_file(root: Path, data: Path) -> None:
         engine.start([root])
         executor = None
         while executor is None or not executor._processes:
-            executor = engine._indexer._bulk._pool._executor
+            executor = engine._sync._bulk._pool._executor
         os.kill(next(iter(executor._processes)), 9)
         settle(engine)
         assert engine.status().files == 303

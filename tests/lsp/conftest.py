@@ -49,15 +49,18 @@ def test_parse_config():
 }
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+def write_files(folder: Path) -> Path:
     """A small repository."""
-    folder = tmp_path / "workspace"
     for name, text in FILES.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    return write_files(tmp_path / "workspace")
 
 
 @pytest.fixture

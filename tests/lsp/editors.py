@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from cattrs import Converter
 from lsprotocol import types as lsp
 from pygls.capabilities import get_capability
-from pygls.protocol import default_converter
+from pygls.protocol import JsonRPCNotification, JsonRPCResponseMessage, default_converter
 from pytest_lsp import LanguageClient, client_capabilities
 from pytest_lsp.client import DEFAULT_CLIENT_FEATURES, register_lsp_features
 from pytest_lsp.protocol import LanguageClientProtocol
@@ -41,8 +42,41 @@ _COURSE = {
 }
 
 
+_RESULTS: dict[str, type] = {
+    types.SEARCH: types.SearchResult,
+    types.RELATED: types.SearchResult,
+    types.STATUS: types.StatusResult,
+    types.REINDEX: types.ReindexResult,
+    types.COMMAND_SEARCH: types.SearchResult,
+    types.COMMAND_RELATED: types.SearchResult,
+    types.COMMAND_STATUS: types.StatusResult,
+    types.COMMAND_REINDEX: types.ReindexResult,
+    types.COMMAND_PAUSE: types.StatusResult,
+    types.COMMAND_RESUME: types.StatusResult,
+    types.COMMAND_CLEAR: types.StatusResult,
+}
+
+
+def _converter() -> Converter:
+    """pygls's, with our notifications typed, and with results as they are."""
+    converter: Converter = default_converter()
+
+    def notification(message: dict[str, Any], cls: type[JsonRPCNotification]) -> JsonRPCNotification:
+        if expected := types.NOTIFICATIONS.get(message["method"]):
+            message["params"] = converter.structure(message["params"], expected)
+        return cls(**message)
+
+    converter.register_structure_hook(JsonRPCNotification, notification)
+    converter.register_structure_hook(JsonRPCResponseMessage, lambda message, cls: cls(**message))
+    return converter
+
+
 class _Protocol(LanguageClientProtocol):
     _server: Editor
+
+    def get_result_type(self, method: str) -> type | None:
+        # lsprotocol takes every code action that has a command for a command.
+        return None if method == lsp.TEXT_DOCUMENT_CODE_ACTION else super().get_result_type(method)
 
     def handle_message(self, message: Any) -> None:
         if (method := getattr(message, "method", None)) is not None:
@@ -54,8 +88,10 @@ class _Protocol(LanguageClientProtocol):
 class Editor(LanguageClient):
     """A client with an account of what came in."""
 
+    result: lsp.InitializeResult
+
     def __init__(self, name: str) -> None:
-        super().__init__(protocol_cls=_Protocol, converter_factory=default_converter)
+        super().__init__(protocol_cls=_Protocol, converter_factory=_converter)
         self.name = name
         self.inbox: list[tuple[str, Any]] = []
         self.arrived = asyncio.Event()
@@ -72,15 +108,20 @@ class Editor(LanguageClient):
         )
 
     async def request(self, method: str, params: object = None) -> Any:
-        return await asyncio.wait_for(self.protocol.send_request_async(method, params), PATIENCE)
+        """The result of a request, typed."""
+        result = await asyncio.wait_for(self.protocol.send_request_async(method, params), PATIENCE)
+        return self._typed(method, result)
+
+    def _typed(self, method: str, result: Any) -> Any:
+        cls = _RESULTS.get(method)
+        return result if cls is None else self.protocol._converter.structure(result, cls)
 
     async def search(self, query: str, **more: Any) -> Any:
         return await self.request(types.SEARCH, {"query": query, **more})
 
     async def command(self, command: str, *arguments: Any) -> Any:
-        return await self.request(
-            lsp.WORKSPACE_EXECUTE_COMMAND, lsp.ExecuteCommandParams(command=command, arguments=list(arguments))
-        )
+        params = lsp.ExecuteCommandParams(command=command, arguments=list(arguments))
+        return self._typed(command, await self.request(lsp.WORKSPACE_EXECUTE_COMMAND, params))
 
     async def until_quiescent(self) -> Any:
         """The status, once everything is searchable."""
@@ -172,12 +213,12 @@ async def start_editor(
     options: object = None,
     capabilities: lsp.ClientCapabilities | None = None,
     environment: dict[str, str] | None = None,
-) -> tuple[Editor, lsp.InitializeResult]:
+) -> Editor:
     """An editor that has opened folders."""
     client = Editor(EDITORS.get(editor, editor))
     client.settings = settings
     await client.start_io(*SERVER_COMMAND, env={**server_environment(data), **(environment or {})})
-    result = await asyncio.wait_for(
+    client.result = await asyncio.wait_for(
         client.initialize_session(
             lsp.InitializeParams(
                 process_id=os.getpid(),
@@ -189,16 +230,18 @@ async def start_editor(
         ),
         PATIENCE,
     )
-    return client, result
+    return client
 
 
-async def stop_editor(client: Editor) -> None:
-    """Shut down properly, and check the account."""
+async def stop_editor(client: Editor, *expected: str) -> None:
+    """Shut down properly, and check the account. ``expected``: methods that the server may have used as well."""
     await asyncio.wait_for(client.shutdown_session(), PATIENCE)
     server = client._server
     await asyncio.wait_for(client.stop(), PATIENCE)
     assert server is not None
     assert server.returncode == 0
+    for method in expected:
+        client.take(method)
     client.check()
 
 

@@ -6,14 +6,24 @@ import re
 
 # What a line of a comment begins with in any of the languages, and what a block comment ends with.
 _OPENING = re.compile(r"^[ \t]*(?:/{2,}!?<?|/\*+!?<?|\*+(?!/)|<!--|#+['!]?|--+(?:\[=*\[)?|\{-+)?(?: ?[|^](?= |$))?")
-_CLOSING = re.compile(r"[ \t]*(?:\*+/|-+\}|\]=*\]|-->)?[ \t]*$")
+_CLOSING = re.compile(r"(?:\*+/|-+\}|\]=*\]|-->)$")
+_TAG = re.compile(
+    r"</?(?:summary|remarks|para|param|typeparam|returns|value|exception|example|code|inheritdoc)\b[^>\n]*>"
+)
+_CLOSERS = ("*/", "-}", "]", "-->")
 _STRING = re.compile(r"^\s*(?:[rRbBuUfF]{0,2}|@|~[sS])?(\"\"\"|'''|\"|')(.*)\1\s*$", re.DOTALL)
 
 
 def comment_text(lines: list[str]) -> str:
     """The text of comment lines, without markers and common indentation."""
-    found = [_CLOSING.sub("", _OPENING.sub("", line.rstrip("\r\n"), count=1)).rstrip() for line in lines]
-    return _trimmed(found)
+    return _TAG.sub("", _trimmed([_without_markers(line.rstrip()) for line in lines])).strip()
+
+
+def _without_markers(line: str) -> str:
+    if line.endswith(_CLOSERS):
+        line = _CLOSING.sub("", line).rstrip()
+    opening = _OPENING.match(line)
+    return line[opening.end() :] if opening else line
 
 
 def string_text(literal: str) -> str:

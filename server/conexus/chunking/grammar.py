@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -19,11 +19,16 @@ _MATCH_LIMIT = 20_000
 _SECONDS = 1.0
 _SECONDS_PER_BYTE = 2e-6
 
-_STEP = 65536
+# Half a second of querying, and what may be spent on finding out.
+_MOST_LOOSE_PAIRS = 400_000_000
+_MOST_NODES_WITH_ERRORS = 2_000
+
+# Bytes handed to the parser at a time. Grammars that look back often ask for the same ones again.
+_STEP = 4096
 _STEP_OF_NAMES = 64
 
 
-@lru_cache(maxsize=None)
+@cache
 def grammar(language: str) -> tuple[Language, Query]:
     """The grammar and the query of one of ``LANGUAGES``."""
     from tree_sitter import Query
@@ -59,6 +64,25 @@ def matches(data: bytes, language: str) -> list[Match] | None:
         tree = Parser(known).parse(read, progress_callback=late)
     except ValueError:
         return None
+    if _is_rubble(tree.root_node):
+        return None
     # Predicates read the text of their nodes, which are names, through the same callback.
     step = _STEP_OF_NAMES
     return QueryCursor(query, match_limit=_MATCH_LIMIT).matches(tree.root_node)
+
+
+def _is_rubble(root: Node) -> bool:
+    """Whether errors left so many loose tokens side by side that a query, quadratic in them, would take too long."""
+    if not root.has_error:
+        return False
+    waiting = [root]
+    cost = 0
+    for _ in range(_MOST_NODES_WITH_ERRORS):
+        if not waiting:
+            break
+        node = waiting.pop()
+        cost += (node.child_count - node.named_child_count) ** 2
+        if cost > _MOST_LOOSE_PAIRS:
+            return True
+        waiting.extend(child for child in node.children if child.has_error)
+    return False

@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-#: The languages that are chunked by definition: each has a grammar and a query of its own.
+#: The languages that are chunked by definition: each has a grammar and a query, Markdown aside.
 LANGUAGES = frozenset(
     {
         "bash",

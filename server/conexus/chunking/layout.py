@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 
+from conexus.chunking import markdown
 from conexus.chunking.chunk import Chunk
 from conexus.chunking.documentation import string_text
 from conexus.chunking.languages import LANGUAGES
@@ -31,6 +33,11 @@ _CLOSER = re.compile(
 _MOST_CLOSERS = 6
 
 _MOST_HEADER_LINES = 2
+_OPENERS = (b"{", b"(", b"[")
+
+# A head of more lines, most of them documentation, is cut.
+_LONG_HEAD = 40
+_LEAST_LINES_OF_PIECE = 8
 
 
 @dataclass(slots=True)
@@ -50,15 +57,19 @@ def chunks(text: str, language: str) -> list[Chunk]:
     data = text.encode("utf-8", "surrogatepass")
     lines = data.splitlines(keepends=True)
     starts = [0, *accumulate(map(len, lines))]
-    found: Outline | None = None
-    if language in LANGUAGES and _is_written_by_hand(data, lines):
-        found = outline(data, starts, language)
-    if found is None:
-        found = Outline()
+    found = _outline(data, lines, starts, language) or Outline()
     owners = _owners(len(lines), found.definitions)
     _take_docstrings(data, starts, owners, found)
-    segments = _without_bare_headers(_segments(lines, owners), found.definitions)
+    segments = _without_bare_headers(lines, _segments(lines, owners), found.definitions)
     return _emit(data, lines, starts, segments, found)
+
+
+def _outline(data: bytes, lines: list[bytes], starts: list[int], language: str) -> Outline | None:
+    if language not in LANGUAGES or not _is_written_by_hand(data, lines):
+        return None
+    if language == "markdown":
+        return markdown.outline(data, lines, starts)
+    return outline(data, starts, language)
 
 
 def _is_written_by_hand(data: bytes, lines: list[bytes]) -> bool:
@@ -107,18 +118,20 @@ def _says_nothing(lines: list[bytes], start: int, end: int) -> bool:
     return end - start <= _MOST_CLOSERS and all(_CLOSER.fullmatch(line) for line in lines[start:end])
 
 
-def _without_bare_headers(segments: list[_Segment], definitions: list[Definition]) -> list[_Segment]:
-    """``impl Foo {`` and ``namespace x {`` alone are no use to anyone: they go with the member that follows."""
+def _without_bare_headers(
+    lines: list[bytes], segments: list[_Segment], definitions: list[Definition]
+) -> list[_Segment]:
+    """Lines such as ``impl Foo {`` and ``export default {`` are no use alone: they go with the member that follows."""
     kept: list[_Segment] = []
     pending: _Segment | None = None
     for segment in segments:
         if pending is not None:
-            if definitions[pending.owner].end_line >= segment.end and segment.first - pending.end <= 1:
+            if segment.first - pending.end <= 1:
                 segment.first = pending.first
             else:
                 kept.append(pending)
             pending = None
-        if segment.head and _is_bare_header(segment, definitions[segment.owner]):
+        if _is_bare_header(lines, segment, definitions):
             pending = segment
         else:
             kept.append(segment)
@@ -127,18 +140,16 @@ def _without_bare_headers(segments: list[_Segment], definitions: list[Definition
     return kept
 
 
-def _is_bare_header(segment: _Segment, definition: Definition) -> bool:
-    return (
-        definition.scope_only
-        and not definition.documentation
-        and segment.end < definition.end_line
-        and segment.end - definition.first_line <= _MOST_HEADER_LINES
-    )
+def _is_bare_header(lines: list[bytes], segment: _Segment, definitions: list[Definition]) -> bool:
+    if segment.end - segment.first > _MOST_HEADER_LINES:
+        return False
+    if not segment.head:
+        return lines[segment.end - 1].rstrip().endswith(_OPENERS)
+    definition = definitions[segment.owner]
+    return definition.scope_only and not definition.documentation and segment.end < definition.end_line
 
 
-def _emit(
-    data: bytes, lines: list[bytes], starts: list[int], segments: list[_Segment], found: Outline
-) -> list[Chunk]:
+def _emit(data: bytes, lines: list[bytes], starts: list[int], segments: list[_Segment], found: Outline) -> list[Chunk]:
     chunks: list[Chunk] = []
     references = sorted(found.references)
     reference = 0
@@ -146,7 +157,7 @@ def _emit(
     for segment in segments:
         definition = found.definitions[segment.owner] if segment.owner >= 0 else None
         part = parts.get(segment.owner, 0) if definition else 0
-        for first, end in pieces(lines, starts, segment.first, segment.end, WHOLE if definition else _TEXT):
+        for first, end in _pieces(lines, starts, segment, definition):
             stop = starts[end]
             begin = reference
             while reference < len(references) and references[reference][0] < stop:
@@ -159,7 +170,9 @@ def _emit(
                     kind=definition.kind if definition and symbol else "text",
                     symbol=symbol,
                     breadcrumb=definition.breadcrumb if definition else (),
-                    documentation=definition.documentation if definition and part == 0 else "",
+                    documentation=definition.documentation
+                    if definition and first <= definition.first_line < end
+                    else "",
                     code=data[starts[first] : stop].decode("utf-8", "surrogatepass"),
                     references=_names(references[begin:reference], symbol),
                     part=part,
@@ -168,6 +181,23 @@ def _emit(
             part += 1
         parts[segment.owner] = part
     return chunks
+
+
+def _pieces(
+    lines: list[bytes], starts: list[int], segment: _Segment, definition: Definition | None
+) -> Iterator[tuple[int, int]]:
+    if definition is None:
+        yield from pieces(lines, starts, segment.first, segment.end, _TEXT)
+        return
+    first = segment.first
+    own = segment.end - definition.first_line
+    if segment.head and segment.end - first > max(_LONG_HEAD, 3 * own):
+        # Pages of documentation above a few lines of code: whoever looks for the code shall be shown it.
+        latest = definition.first_line
+        cut = min(latest, max(segment.end - max(_LONG_HEAD, 3 * own), first + _LEAST_LINES_OF_PIECE))
+        yield from pieces(lines, starts, first, cut, WHOLE)
+        first = cut
+    yield from pieces(lines, starts, first, segment.end, WHOLE)
 
 
 def _names(references: list[tuple[int, bytes]], symbol: str) -> tuple[str, ...]:

@@ -32,7 +32,10 @@ _LEAST_LINES_UNDOCUMENTED = 4
 
 # In these, a function is written as several declarations of one name.
 _CLAUSES = frozenset({"elixir", "haskell", "typescript", "tsx"})
+_OF_CLAUSES = frozenset({"function", "method", "macro"})
 _MOST_CLAUSE_LINES = 40
+
+_ABOVE = frozenset({"comment", "attribute"})
 
 # Definitions below this depth stay part of the one they are in.
 _DEEPEST = 32
@@ -92,6 +95,7 @@ def outline(data: bytes, starts: list[int], language: str) -> Outline | None:
     result = Outline()
     references = result.references
     wrappers: dict[int, int] = {}
+    keywords: set[int] = set()
     # By byte range. Of several patterns that match one node the first in the query counts.
     candidates: dict[tuple[int, int], tuple[bool, int, Definition]] = {}
     for pattern, captures in found:
@@ -100,7 +104,10 @@ def outline(data: bytes, starts: list[int], language: str) -> Outline | None:
                 for node in nodes:
                     start, end = node.byte_range
                     references.append((start, data[start:end]))
-            elif role == "comment" or role == "attribute":
+            elif role == "_keyword":
+                # What makes a call a definition, as `def` and `describe` do, is no reference.
+                keywords.update(node.start_byte for node in nodes)
+            elif role in _ABOVE:
                 for node in nodes:
                     _note_above(result, data, starts, node, role == "comment")
             elif role == "doc":
@@ -115,11 +122,11 @@ def outline(data: bytes, starts: list[int], language: str) -> Outline | None:
                 candidate = (not definition.symbol, pattern, definition)
                 if key not in candidates or candidate[:2] < candidates[key][:2]:
                     candidates[key] = candidate
+    if keywords:
+        result.references = [reference for reference in references if reference[0] not in keywords]
     ordered = [candidates[key][2] for key in sorted(candidates, key=lambda key: (key[0], -key[1]))]
     for definition in ordered:
-        start = wrappers.get(definition.end_line)
-        if start is not None and start < definition.first_line:
-            definition.first_line = start
+        definition.first_line = min(definition.first_line, wrappers.get(definition.end_line, definition.first_line))
     result.definitions = _nested(ordered, result, data, language)
     return result
 
@@ -249,6 +256,7 @@ def _is_clause(definition: Definition, sibling: Definition, language: str) -> bo
     """Whether a definition goes on with the one before, as the equations of a function do."""
     return (
         language in _CLAUSES
+        and definition.kind in _OF_CLAUSES
         and definition.symbol == sibling.symbol != ""
         and definition.first_line - sibling.end_line <= 1
         and (language == "haskell" or definition.end_line - sibling.start_line <= _MOST_CLAUSE_LINES)
@@ -266,4 +274,6 @@ def _comment_above(data: bytes, result: Outline, definition: Definition) -> str:
         return ""
     comments = result.comments
     spans = [comments[line] for line in range(definition.start_line, definition.first_line) if line in comments]
-    return comment_text([line for start, end in spans for line in data[start:end].decode("utf-8", "replace").splitlines()])
+    return comment_text(
+        [line for start, end in spans for line in data[start:end].decode("utf-8", "replace").splitlines()]
+    )

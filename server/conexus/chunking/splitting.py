@@ -14,7 +14,9 @@ class Bounds:
     bytes: int
 
 
-def pieces(lines: Sequence[bytes], starts: Sequence[int], first: int, end: int, bounds: Bounds) -> Iterator[tuple[int, int]]:
+def pieces(
+    lines: Sequence[bytes], starts: Sequence[int], first: int, end: int, bounds: Bounds
+) -> Iterator[tuple[int, int]]:
     """Cut lines ``[first, end)`` into consecutive runs within ``bounds``, with blank edges left out.
 
     ``lines`` are the file's lines, ``starts`` their byte offsets with the file's size at the end. A run that exceeds

@@ -82,8 +82,9 @@ def _hit_value(hit: Hit) -> dict[str, Any]:
         "preview": hit.preview,
         "matches": [_range_value(match) for match in hit.matches],
     }
-    optional = ("symbol", "kind", "container", "relation", "nameRange")
-    return {name: field for name, field in value.items() if field or name not in optional}
+    optional = ("version", "symbol", "kind", "container", "relation", "nameRange", "matches")
+    # As on the wire: what is not known is not there. A version may be 0.
+    return {name: field for name, field in value.items() if name not in optional or field not in (None, "", [])}
 
 
 def _range_value(span: TextRange) -> dict[str, Any]:

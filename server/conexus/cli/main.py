@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises SystemExit for --help, --version and a wrong command line, as argparse does.
     """
     arguments = command_line().parse_args(argv)
+    # What is written (indexes, result pages) holds the user's code: it is for the user alone.
+    os.umask(0o077)
     # A file's name need not be text in the terminal's encoding.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -118,7 +118,7 @@ def _load(folder: str) -> SentenceTransformer:
         raise EmbeddingError(f"it needs the class {foreign} of its own, and code of models is not run")
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(folder, local_files_only=True, trust_remote_code=False)
+    model: SentenceTransformer = SentenceTransformer(folder, local_files_only=True, trust_remote_code=False)
     model.eval()
     longest = model.max_seq_length
     # None: without a limit. A StaticEmbedding has an infinite one that cannot be set, and needs none.

@@ -10,14 +10,19 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.chunking import chunk_text
+from conexus.chunking import CHUNKER_VERSION, chunk_text
 from conexus.chunking.chunk import Chunk
 from conexus.embedding.embedder import Embedder, Vectors
 from conexus.embedding.recipe import document_text
 from conexus.index.postings import Occurrences, occurrences
-from conexus.index.terms import terms
+from conexus.index.terms import TERMS_VERSION, terms
 
 Digests = NDArray[np.int64]
+
+
+def analysis_version(fingerprint: str) -> str:
+    """Names all that decides what a file's rows are; the model's fingerprint comes last, after a ``|``."""
+    return f"chunker {CHUNKER_VERSION}, terms {TERMS_VERSION}|{fingerprint}"
 
 
 @dataclass(frozen=True, slots=True)

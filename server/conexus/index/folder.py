@@ -125,10 +125,13 @@ class FolderIndex:
             self.adopt([build_segment(list(files), self.model, self._dimensions)])
             self._compact()
 
-    def seal(self, keep: Collection[str] = ()) -> None:
-        """Move the overlay, except ``keep``, into the base if it has grown large."""
-        if sum(len(fresh.file.chunks) for fresh in self._overlay.values()) > _OVERLAY_CHUNKS:
-            self.add_files([fresh.file for path, fresh in self._overlay.items() if path not in keep])
+    def seal(self, keep: Collection[str] = ()) -> bool:
+        """Move the overlay, except ``keep``, into the base if it has grown large. Returns whether it did."""
+        if sum(len(fresh.file.chunks) for fresh in self._overlay.values()) <= _OVERLAY_CHUNKS:
+            return False
+        files = [fresh.file for path, fresh in self._overlay.items() if path not in keep]
+        self.add_files(files)
+        return bool(files)
 
     def finish(self) -> None:
         """Merge what a first index left in pieces."""

@@ -13,10 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from conexus.embedding.deferred import DeferredEmbedder
-from conexus.embedding.embedder import Embedder, EmbeddingError
+from conexus.embedding.embedder import Embedder, EmbeddingError, Vectors
 from conexus.embedding.recipe import document_text
 from conexus.index.analysis import IndexedFile
 from conexus.index.bulk import Key
+from conexus.index.folder import Fresh
+from conexus.index.loop import Command
 from conexus.index.tracked import TrackedFolder
 from conexus.workspace.scan import scan
 
@@ -24,11 +26,11 @@ log = logging.getLogger(__name__)
 
 
 class SlowModel:
-    """Its methods return at once; what they are given to call is called from the model's own thread."""
+    """Its methods return at once. Callbacks are handed to ``post``, so that they run in the indexer's thread."""
 
-    def __init__(self, load: Callable[[], Embedder]) -> None:
+    def __init__(self, load: Callable[[], Embedder], post: Callable[[Command], None]) -> None:
         """``load`` may take as long as it takes; EmbeddingError if the model cannot be had."""
-        self._load = load
+        self._load, self._post = load, post
         self._thread = ThreadPoolExecutor(1, "conexus-embed")
         self._filling: dict[Key, IndexedFile] = {}
         self.embedder: DeferredEmbedder | None = None
@@ -41,22 +43,22 @@ class SlowModel:
         """Files whose vectors are to come."""
         return len(self._filling)
 
-    def start(self, ready: Callable[[DeferredEmbedder], None]) -> None:
+    def start(self, ready: Command) -> None:
         """Load the model."""
 
         def work() -> None:
             self.embedder = DeferredEmbedder(self._load())
-            ready(self.embedder)
+            self._post(ready)
 
         self._submit(work)
 
-    def build(self, tracked: TrackedFolder, done: Callable[[], None]) -> None:
+    def build(self, tracked: TrackedFolder, done: Command) -> None:
         """Make a folder's index equal to the disk. Until ``done`` is called no one else may touch ``tracked``."""
 
         def work() -> None:
             loaded = tracked.persistence.open().result()
             tracked.index.adopt(loaded.segments)
-            tracked.stale = {path for path, each in loaded.files.items() if each.version != tracked.persistence.version}
+            tracked.stale = tracked.outdated(loaded.files)
             found = scan(tracked.root, tracked.rules, tracked.settings, stop=lambda: self.closed)
             changed, gone = tracked.differences(found, frozenset())
             tracked.remove(gone)
@@ -67,30 +69,43 @@ class SlowModel:
                 tracked.stale.discard(path)
                 tracked.index.seal()
                 tracked.persistence.flush_if_due()
-            done()
+            self._post(done)
 
         self._submit(work)
 
-    def fill(self, key: Key, file: IndexedFile, done: Callable[[IndexedFile, IndexedFile], None]) -> None:
-        """Embed the chunks of a file that have no vector; ``done`` gets the file as it was given, and with vectors."""
-        missing = np.flatnonzero(~file.vectors.any(axis=1))
-        if not len(missing):
+    def fill(self, tracked: TrackedFolder, path: str, done: Command) -> None:
+        """Have the vectors made that a file in the overlay lacks. ``done`` is called when they are there."""
+        fresh = tracked.index.overlay.get(path)
+        missing = np.flatnonzero(~fresh.file.vectors.any(axis=1)) if fresh is not None else ()
+        if fresh is None or not len(missing):
             return
+        file, key = fresh.file, (tracked.root, path)
         self._filling[key] = file
+
+        def take(vectors: Vectors) -> None:
+            now = tracked.index.overlay.get(path)
+            if now is not None and now.file is file:
+                tracked.index.replace(path, Fresh(file.with_vectors(vectors), now.version))
+                done()
+            self._forget(key, file)
 
         def work() -> None:
             if self.closed or self._filling.get(key) is not file or self.embedder is None:
                 return  # a newer state of the file came meanwhile
+            vectors = file.vectors.copy()
             try:
-                texts = [document_text(file.facts.path, file.chunks[row]) for row in missing.tolist()]
-                vectors = file.vectors.copy()
+                texts = [document_text(path, file.chunks[row]) for row in missing]
                 vectors[missing] = self.embedder.embedder.embed_documents(texts)
-                done(file, file.with_vectors(vectors))
-            finally:
-                if self._filling.get(key) is file:
-                    del self._filling[key]
+            except Exception:
+                self._forget(key, file)
+                raise
+            self._post(lambda: take(vectors))
 
         self._submit(work)
+
+    def _forget(self, key: Key, file: IndexedFile) -> None:
+        if self._filling.get(key) is file:
+            del self._filling[key]
 
     def close(self) -> None:
         """Stop after the batch under way."""

@@ -37,7 +37,7 @@ class StoreError(RuntimeError):
 @dataclass(frozen=True, slots=True)
 class StoredFile:
     facts: FileFacts
-    #: Versions of all that made the rows; see ``indexer.index_version``.
+    #: Versions of all that made the rows; see ``analysis.analysis_version``.
     version: str
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from conexus.chunking import canonical_language, language_of
 from conexus.config import Settings
 from conexus.embedding.embedder import Embedder
-from conexus.index.analysis import FileFacts, IndexedFile, analyse
+from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
 from conexus.index.folder import FolderIndex, Fresh
-from conexus.index.persistence import Persistence
+from conexus.index.persistence import Persistence, index_directory
 from conexus.index.pool import Job, Outcome, read_and_analyse
+from conexus.index.store import StoredFile
 from conexus.workspace.documents import Document
 from conexus.workspace.ignore import IgnoreRules
 from conexus.workspace.read import Skipped, read_text
-from conexus.workspace.scan import Scan
+from conexus.workspace.scan import Scan, scan
 from conexus.workspace.watch import Watcher
 
 
@@ -40,6 +42,7 @@ class TrackedFolder:
     index: FolderIndex
     rules: IgnoreRules
     persistence: Persistence
+    data_directory: Path
     watcher: Watcher | None = None
     #: Files left out by the latest scan, counted by reason, and those left out when they were read.
     scan_skipped: dict[str, int] = field(default_factory=dict)
@@ -71,6 +74,36 @@ class TrackedFolder:
 
     def absolute(self, path: str) -> str:
         return str(Path(self.root, path))
+
+    def configure(self, settings: Settings) -> None:
+        """Take over settings; a scan brings the index in line with them."""
+        self.settings = settings
+        self.rules = _rules(self.root, settings, self.data_directory)
+
+    def watch(self, hint: Callable[[list[str]], None], rescan: Callable[[], None]) -> None:
+        """Start or stop our own watcher, as the settings want it. It calls with absolute paths, or to look at all."""
+        wanted = self.settings.watcher in {"auto", "server"} and self.refused is None
+        if wanted and self.watcher is None:
+            self.watcher = Watcher(
+                Path(self.root),
+                lambda paths: hint([self.absolute(path) for path in paths]),
+                lambda _reason: rescan(),
+                self.allows,
+            )
+            self.watcher.start()
+        elif not wanted and self.watcher is not None:
+            self.watcher.stop()
+            self.watcher = None
+
+    def close(self) -> None:
+        """Stop watching, write what waits, give up the lock."""
+        if self.watcher is not None:
+            self.watcher.stop()
+        self.persistence.close()
+
+    def outdated(self, stored: Mapping[str, StoredFile]) -> set[str]:
+        """Stored files whose rows were made by other versions."""
+        return {path for path, each in stored.items() if each.version != self.persistence.version}
 
     def allows(self, path: str, is_directory: bool) -> bool:
         """Whether the ignore rules, as they are now, let a path in."""
@@ -106,7 +139,32 @@ class TrackedFolder:
         self.total_files = len(found.entries)
         return [path for _, path in sorted(changed)], gone
 
-    # --- one file ---
+    # --- changing ---
+
+    def refresh(self, path: str, opened: Mapping[str, object], *, defer: bool) -> list[str]:
+        """Make a path searchable as it is on disk: a file, what lies in a directory, or nothing.
+
+        ``opened`` has the open buffers by their absolute path, which are left alone. Returns files that are still to
+        be read: those in a directory, and with ``defer`` a file itself.
+        """
+        place = Path(self.absolute(path))
+        try:
+            is_link, is_directory, is_file = place.is_symlink(), place.is_dir(), place.is_file()
+        except (OSError, ValueError):
+            is_link = is_directory = is_file = False
+        if is_directory and not is_link:
+            found = scan(self.root, self.rules, self.settings, below=path)
+            present = {entry.path for entry in found.entries}
+            self.remove(known for known in self.below(path) if known not in present)
+            return sorted(present)
+        if is_file and not is_link and self.rules.allows(path, is_directory=False):
+            self.remove(known for known in self.below(path) if known != path)
+            if defer:
+                return [path]
+            self.read(path)
+        else:
+            self.remove(known for known in self.below(path) if self.absolute(known) not in opened)
+        return []
 
     def read(self, path: str) -> None:
         """Make a file searchable as it is on disk."""
@@ -167,3 +225,24 @@ class TrackedFolder:
         except (OSError, ValueError):
             return
         self.read_skipped[path] = LeftOut(reason, status.st_size, status.st_mtime_ns)
+
+
+def track(
+    root: str, settings: Settings, embedder: Embedder, data_directory: Path, store_thread: ThreadPoolExecutor
+) -> TrackedFolder:
+    """A folder of which nothing is known yet. The index of two spellings of one folder is the same."""
+    directory = index_directory(data_directory, os.path.realpath(root), embedder.name)
+    version = analysis_version(embedder.fingerprint)
+    return TrackedFolder(
+        root,
+        settings,
+        embedder,
+        FolderIndex(root, embedder.fingerprint, embedder.dimensions),
+        _rules(root, settings, data_directory),
+        Persistence(directory, root, version, embedder.dimensions, store_thread),
+        data_directory,
+    )
+
+
+def _rules(root: str, settings: Settings, data_directory: Path) -> IgnoreRules:
+    return IgnoreRules(Path(root), exclude=settings.exclude, left_out=[data_directory])

@@ -65,6 +65,10 @@ class IndexProgress:
             bar = self._adopted[token] = _Bar(token, Progress(_REINDEX_TITLE, 0, 0))
             self._begin(bar)
 
+    @property
+    def awaits_settling(self) -> bool:
+        return bool(self._adopted)
+
     def settle(self) -> None:
         """Nothing is waiting any more: the requests' bars end."""
         while self._adopted:

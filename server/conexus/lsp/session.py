@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 #: How long the engine's start waits for a client that does not answer `workspace/configuration`.
 _CONFIGURATION_SECONDS = 3.0
 
+#: How soon a status that is still changing is looked at again.
+_RECHECK_SECONDS = 0.25
+
 #: How long the end waits for an engine that is still being made.
 _START_SECONDS = 10.0
 
@@ -60,6 +63,7 @@ class Session:
         )
         self.registrations = Registrations(server)
         self.symbols_offered = False
+        self._recheck: asyncio.TimerHandle | None = None
         #: The engine once it runs. Questions wait for it with `started`.
         self.engine: Engine | None = None
         self.failure = ""
@@ -199,10 +203,18 @@ class Session:
 
     def announce_status(self) -> None:
         """Tell the client what changed, and end the bars of work that is done."""
+        if self._recheck is not None:
+            self._recheck.cancel()
+            self._recheck = None
+        if self._closing is not None:
+            return
         status = self.status()
         self.announcer.status(status)
         if status.quiescent or self.failure:
             self.progress.settle()
+        elif self.engine is not None and (self.client.wants_server_status or self.progress.awaits_settling):
+            # The engine may be done so soon that it sees no change worth an event; what we told must not stay.
+            self._recheck = asyncio.get_running_loop().call_later(_RECHECK_SECONDS, self.announce_status)
 
     def _handle_event(self, event: Event) -> None:
         if self._closing is not None:

@@ -28,4 +28,4 @@
 (comment) @comment
 (call_expression function: [(identifier) @reference (field_expression field: (field_identifier) @reference)])
 (type_identifier) @reference
-(preproc_include path: (_) @reference)
+(preproc_include path: (string_literal (string_content) @reference))

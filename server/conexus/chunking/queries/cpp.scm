@@ -1,10 +1,10 @@
 (function_definition
   declarator: (function_declarator
-    declarator: (identifier) @_macro
+    declarator: (identifier) @_keyword
     parameters: (parameter_list
       . (parameter_declaration type: (type_identifier) @within)
       . (parameter_declaration type: (type_identifier) @name)))
-  (#any-of? @_macro "TEST" "TEST_F" "TEST_P" "TYPED_TEST" "TYPED_TEST_P" "BENCHMARK_F")) @definition.test
+  (#any-of? @_keyword "TEST" "TEST_F" "TEST_P" "TYPED_TEST" "TYPED_TEST_P" "BENCHMARK_F")) @definition.test
 (function_definition declarator: [
   (function_declarator declarator: [(identifier) (field_identifier) (destructor_name) (operator_name) (operator_cast)] @name)
   (reference_declarator (function_declarator declarator: [(identifier) (field_identifier) (operator_name)] @name))
@@ -62,4 +62,4 @@
   (qualified_identifier name: (template_function name: (identifier) @reference))
 ])
 (type_identifier) @reference
-(preproc_include path: (_) @reference)
+(preproc_include path: (string_literal (string_content) @reference))

@@ -31,7 +31,7 @@
 (unary_operator operator: "@" operand: (call target: (identifier) @_keyword
   (arguments . [(string (quoted_content) @doc) (sigil (quoted_content) @doc)]))
   (#any-of? @_keyword "doc" "moduledoc" "typedoc"))
-(unary_operator operator: "@") @attribute
+(unary_operator operator: "@" operand: (call target: (identifier) @_keyword)) @attribute
 (comment) @comment
 (call target: [(identifier) @reference (dot right: (identifier) @reference)])
 (alias) @reference

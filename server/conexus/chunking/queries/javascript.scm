@@ -17,12 +17,12 @@
 (program (variable_declaration (variable_declarator name: (identifier) @name)) @declaration.variable)
 (expression_statement (call_expression
   function: [
-    (identifier) @_tester
-    (member_expression object: (identifier) @_tester)
-    (call_expression function: (member_expression object: (identifier) @_tester))
+    (identifier) @_keyword
+    (member_expression object: (identifier) @_keyword)
+    (call_expression function: (member_expression object: (identifier) @_keyword))
   ]
   arguments: (arguments . [(string) (template_string)] @name [(arrow_function) (function_expression)]))
-  (#any-of? @_tester "describe" "it" "test" "suite" "context" "bench")) @definition.test
+  (#any-of? @_keyword "describe" "it" "test" "suite" "context" "bench")) @definition.test
 (export_statement) @wrapper
 (comment) @comment
 (decorator) @attribute

@@ -12,4 +12,4 @@
   (dot_index_expression field: (identifier) @reference)
   (method_index_expression method: (identifier) @reference)
 ])
-(function_call name: (identifier) @_require arguments: (arguments . (string content: (string_content) @reference)) (#eq? @_require "require"))
+(function_call name: (identifier) @_keyword arguments: (arguments . (string content: (string_content) @reference)) (#eq? @_keyword "require"))

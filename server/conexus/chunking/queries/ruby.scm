@@ -6,8 +6,8 @@
 (assignment left: (constant) @name right: (call block: (do_block))) @definition.class
 (program (assignment left: (constant) @name) @declaration.constant)
 (body_statement (assignment left: (constant) @name) @declaration.constant)
-(call method: (identifier) @_tester arguments: (argument_list . (string) @name) block: (do_block)
-  (#any-of? @_tester "it" "test" "describe" "context" "specify" "should" "scenario" "feature")) @definition.test
+(call method: (identifier) @_keyword arguments: (argument_list . (string) @name) block: (do_block)
+  (#any-of? @_keyword "it" "test" "describe" "context" "specify" "should" "scenario" "feature")) @definition.test
 (comment) @comment
 (call method: [(identifier) (constant)] @reference)
 (constant) @reference

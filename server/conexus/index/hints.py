@@ -1,0 +1,45 @@
+"""Hints that wait for a moment of quiet."""
+
+from __future__ import annotations
+
+import time
+
+from conexus.index.bulk import Key
+
+#: A hint waits until there was none for this long, so that a burst is handled once,
+QUIET_SECONDS = 0.06
+#: but no longer than this, so that steady typing becomes searchable too.
+PATIENCE_SECONDS = 0.2
+
+
+class Hints:
+    """Paths that may have changed, each once. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._keys: dict[Key, None] = {}
+        self._first = self._last = 0.0
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def add(self, key: Key) -> None:
+        self._last = time.monotonic()
+        if not self._keys:
+            self._first = self._last
+        self._keys[key] = None
+
+    @property
+    def due(self) -> float:
+        """When they are to be handled, on the monotonic clock; far away if there is none."""
+        if not self._keys:
+            return float("inf")
+        return min(self._last + QUIET_SECONDS, self._first + PATIENCE_SECONDS)
+
+    def take(self) -> list[Key]:
+        """All of them; none is left."""
+        keys, self._keys = list(self._keys), {}
+        return keys
+
+    def forget(self, folder: str) -> None:
+        """Nothing of a folder is wanted any more."""
+        self._keys = {key: None for key in self._keys if key[0] != folder}

@@ -1,0 +1,30 @@
+"""Open buffers that are none of a folder's files: without a file, outside all folders, or of an ignored file."""
+
+from __future__ import annotations
+
+from conexus.chunking import canonical_language, language_of
+from conexus.embedding.embedder import Embedder
+from conexus.index.analysis import FileFacts, analyse
+from conexus.index.folder import FolderIndex, Fresh
+from conexus.workspace.documents import Document
+
+
+class LooseBuffers:
+    """Owned by the indexer's thread. Nothing of them is ever stored."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self.index = FolderIndex("", embedder.fingerprint, embedder.dimensions)
+
+    def refresh(self, identity: str, document: Document | None) -> bool:
+        """Make a buffer searchable, or no longer if there is none. Returns whether that changed anything."""
+        if document is None:
+            if self.index.facts(identity) is None:
+                return False
+            self.index.replace(identity, None)
+            return True
+        language = canonical_language(document.language) or language_of(identity) or "text"
+        facts = FileFacts(identity, language, 0, 0, "")
+        file = analyse(facts, document.text, self._embedder, self.index.vectors(identity))
+        self.index.replace(identity, Fresh(file, document.version))
+        return True

@@ -1,0 +1,73 @@
+"""Puts the folders' views together to what readers see."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from conexus.embedding.embedder import Embedder
+from conexus.index.bulk import Key
+from conexus.index.folder import FolderIndex, Fresh
+from conexus.index.snapshot import Snapshot, View
+
+#: A first index publishes what it has this often.
+PUBLISH_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Searchable:
+    """What readers work on: a snapshot, the overlay's texts, and the models that embed queries for it."""
+
+    snapshot: Snapshot
+    #: The models whose vectors the snapshot holds; the one that the user chose comes last.
+    embedders: tuple[Embedder, ...] = ()
+    #: Files of the overlay by folder and path: their text is not (or no longer) what the base holds.
+    overlay: Mapping[Key, Fresh] = field(default_factory=dict)
+
+
+class Publisher:
+    """``searchable`` may be read from any thread; the rest belongs to the indexer's thread."""
+
+    def __init__(self, on_publish: Callable[[int, tuple[str, ...]], None]) -> None:
+        """``on_publish`` gets the new generation and the folders that changed."""
+        self.searchable = Searchable(Snapshot(0))
+        self._on_publish = on_publish
+        self._views: dict[str, tuple[View, ...]] = {}
+        self._changed: set[str] = set()
+        self._published_at = 0.0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there are changes that readers do not see."""
+        return bool(self._changed)
+
+    @property
+    def due(self) -> float:
+        """When they should see them at the latest, on the monotonic clock; far away if there are none."""
+        return self._published_at + PUBLISH_SECONDS if self._changed else float("inf")
+
+    def changed(self, folder: str) -> None:
+        """A folder's index is not what was published."""
+        self._changed.add(folder)
+
+    def publish(self, indexes: Iterable[FolderIndex], embedders: Iterable[Embedder]) -> None:
+        """Show the present state of all indexes; those that did not change keep their views."""
+        by_folder = {index.folder: index for index in indexes}
+        changed = tuple(sorted(self._changed))
+        self._changed.clear()
+        for folder in changed:
+            if folder in by_folder:
+                self._views[folder] = by_folder[folder].views()
+            else:
+                self._views.pop(folder, None)
+        views = tuple(view for each in self._views.values() for view in each)
+        overlay = {
+            (folder, path): fresh for folder, index in by_folder.items() for path, fresh in index.overlay.items()
+        }
+        models = {index.model for index in by_folder.values()}
+        used = tuple(embedder for embedder in embedders if embedder.fingerprint in models)
+        generation = self.searchable.snapshot.generation + 1
+        self.searchable = Searchable(Snapshot(generation, views), used, overlay)
+        self._published_at = time.monotonic()
+        self._on_publish(generation, changed)

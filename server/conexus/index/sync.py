@@ -1,0 +1,521 @@
+"""Keeps the searchable snapshot equal to the workspace: what the indexer's thread does."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conexus.config import Settings
+from conexus.embedding.deferred import DeferredEmbedder
+from conexus.index.bulk import Bulk
+from conexus.index.hints import Hints
+from conexus.index.loop import Loop
+from conexus.index.loose import LooseBuffers
+from conexus.index.persistence import Loaded
+from conexus.index.pool import Outcome
+from conexus.index.publisher import Publisher, Searchable
+from conexus.index.slow_model import SlowModel
+from conexus.index.store import StoredFile
+from conexus.index.tracked import TrackedFolder, track
+from conexus.workspace.documents import Document
+from conexus.workspace.scan import Scan, scan
+
+if TYPE_CHECKING:
+    from conexus.embedding.embedder import Embedder
+
+log = logging.getLogger(__name__)
+
+#: More waiting files than this are work for the worker processes.
+INLINE_FILES = 40
+#: So long the thread indexes waiting files before it looks at its inbox again.
+INLINE_SECONDS = 0.05
+_SCAN_SOON, _SCAN_SELDOM = 4.0, 60.0
+#: A scan may take one part in so many of the time.
+_SCAN_SHARE = 50
+_MAINTENANCE_IDLE_SECONDS = 20.0
+_WORKERS_IDLE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How far the indexer is, at one moment."""
+
+    phase: str
+    pending: int
+    indexed_files: int
+    total_files: int
+    complete: bool
+
+
+class Sync:
+    """Owned by the thread of ``loop``, which calls everything here but ``counts``, ``is_quiescent`` and ``close``.
+
+    Everything that may change the index is a command of that loop, so there is one order of events and no lock around
+    the index itself. Readers take ``searchable`` and never wait.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        data_directory: Path,
+        load_embedder: Callable[[], Embedder],
+        load_slow: Callable[[Settings], Embedder],
+        *,
+        on_publish: Callable[[int, tuple[str, ...]], None],
+        on_progress: Callable[[int, int], None],
+        on_status: Callable[[], None],
+    ) -> None:
+        """``load_embedder`` gives the shipped model, ``load_slow`` the one that ``settings.model`` names.
+
+        The callbacks come from the indexer's thread: generation and folders; files done and in all; nothing.
+        """
+        self.settings = settings
+        self.folders: dict[str, TrackedFolder] = {}
+        #: Open buffers by their identity; changed by the indexer's thread alone.
+        self.documents: dict[str, Document] = {}
+        #: Why nothing can be indexed, in words for the user.
+        self.problem: str | None = None
+        self.paused = False
+        self._data_directory = data_directory
+        self._load_embedder, self._load_slow = load_embedder, load_slow
+        self._on_progress, self._on_status = on_progress, on_status
+        self._publisher = Publisher(on_publish)
+        self._embedder: Embedder | None = None
+        self.loop = Loop(
+            "conexus-indexer",
+            start=self._begin,
+            step=self._step,
+            patience=self._patience,
+            has_news=lambda: self._bulk.has_results,
+            idle=self._report,
+        )
+        self._store_thread = ThreadPoolExecutor(1, "conexus-store")
+        self._bulk = Bulk(settings.workers, self.loop.wake)
+        self._hints = Hints()
+        self._active_at = 0.0
+        self._slow: SlowModel | None = None
+        self._loading = 0
+        self._loose: LooseBuffers | None = None
+        self._unsaved: set[str] = set()
+        self._reported: tuple[object, ...] = ()
+
+    @property
+    def searchable(self) -> Searchable:
+        """What readers work on, as it is now."""
+        return self._publisher.searchable
+
+    @property
+    def dirty_buffers(self) -> int:
+        """Open buffers whose text is not what is on disk."""
+        return len(self._unsaved)
+
+    @property
+    def model_problem(self) -> str | None:
+        """Why the model that the user chose does not answer, in words for the user."""
+        return self._slow.problem if self._slow is not None else None
+
+    def counts(self) -> Counts:
+        """How far the indexer is."""
+        folders = list(self.folders.values())
+        loose = self._loose.index.files if self._loose is not None else 0
+        indexed = sum(tracked.index.files for tracked in folders) + loose
+        total = sum(max(tracked.total_files, tracked.index.files) for tracked in folders) + loose
+        complete = all(tracked.settled for tracked in folders) and self._bulk.idle and self._embedder is not None
+        pending = len(self._hints) + self._bulk.pending + (self._slow.pending if self._slow is not None else 0)
+        return Counts(self._phase(), pending, indexed, total, complete)
+
+    def close(self) -> None:
+        """Write what waits and stop all helpers; after the loop has stopped."""
+        self._bulk.close()
+        if self._slow is not None:
+            self._slow.close()
+        for tracked in self.folders.values():
+            tracked.close()
+        self._store_thread.shutdown()
+        if self._embedder is not None:
+            self._embedder.close()
+
+    # --- commands ---
+
+    def open_document(self, document: Document) -> None:
+        """A buffer's text is the truth from now on."""
+        self.documents[document.id] = document
+        self.hint([document.id])
+
+    def change_document(self, identity: str, text: str, version: int | None) -> None:
+        """The whole new text of an open buffer; unknown buffers are ignored."""
+        document = self.documents.get(identity)
+        if document is not None:
+            self.open_document(Document(identity, text, version, document.language))
+
+    def close_document(self, identity: str) -> None:
+        """The disk is the truth again."""
+        self.documents.pop(identity, None)
+        self.hint([identity])
+
+    def set_paused(self, paused: bool) -> None:
+        """While paused, files are left alone; open buffers stay live."""
+        self.paused = paused
+        if paused:
+            self._bulk.interrupt()
+
+    def rescan(self, folder: str) -> None:
+        """Compare a folder with the disk soon."""
+        if folder in self.folders:
+            self.folders[folder].scan_due = 0.0
+
+    def clear(self) -> None:
+        """Forget the stored rows and build everything anew."""
+        for tracked in self.folders.values():
+            tracked.persistence.clear()
+        self.reindex((), ())
+
+    # --- the loop ---
+
+    def is_quiescent(self) -> bool:
+        if self.loop.busy or self._hints or self._publisher.waiting or self._embedder is None:
+            return False
+        settled = self._bulk.idle and not self._loading and all(each.settled for each in self.folders.values())
+        return self.paused or (settled and not (self._slow is not None and self._slow.pending))
+
+    def _phase(self) -> str:
+        if self._embedder is None:
+            return "starting"
+        if self.paused:
+            return "paused"
+        if self._loading:
+            return "loading"
+        settled = self._bulk.idle and all(tracked.settled for tracked in self.folders.values())
+        return "idle" if settled else "indexing"
+
+    def _begin(self) -> bool:
+        try:
+            self._embedder = self._load_embedder()
+        except Exception as error:
+            log.exception("the model cannot be loaded")
+            self.problem = str(error)
+            self._on_status()
+            return False
+        self._loose = LooseBuffers(self._embedder)
+        self._bring_in_model()
+        return True
+
+    def _patience(self) -> float:
+        """Seconds until something is due that no one announces."""
+        now = time.monotonic()
+        due = [now + 2.0, self._hints.due, self._publisher.due]
+        if not self.paused:
+            if self._bulk.waiting if self._few() else self._bulk.can_submit:
+                due.append(now)
+            due += [tracked.scan_due for tracked in self.folders.values() if tracked.loaded]
+        return max(0.0, min(due) - now)
+
+    def _step(self) -> None:
+        now = time.monotonic()
+        if now >= self._hints.due:
+            hinted = self._hints.take()
+            for root, path in hinted:
+                self._refresh(root, path, defer=len(hinted) > INLINE_FILES)
+            self._publish()
+        for root, outcomes in self._bulk.results():
+            self._add(root, outcomes)
+        if not self.paused:
+            for tracked in self.folders.values():
+                if tracked.loaded and tracked.scan_due <= now:
+                    self._scan(tracked)
+            self._work_off()
+        if self._bulk.idle:
+            self._end_of_bulk()
+        if now >= self._publisher.due:
+            self._publish()
+        for tracked in self.folders.values():
+            self._look_after(tracked, now)
+
+    def _end_of_bulk(self) -> None:
+        for tracked in self.folders.values():
+            if tracked.loaded and not tracked.settled and tracked.scan_due > 0:
+                tracked.index.finish()
+                tracked.stale.clear()
+                tracked.complete = True
+                self._publisher.changed(tracked.root)
+        if self._bulk.done:
+            self._on_progress(self._bulk.done, self._bulk.done)
+            self._bulk.done = 0
+        if self._publisher.waiting:
+            self._publish()
+
+    def _look_after(self, tracked: TrackedFolder, now: float) -> None:
+        tracked.persistence.flush_if_due()
+        idle = now - self._active_at
+        if idle > _WORKERS_IDLE_SECONDS:
+            self._bulk.close()
+        if idle > _MAINTENANCE_IDLE_SECONDS:
+            tracked.persistence.maintain_if_due()
+        taken = tracked.persistence.take_over() if tracked.loaded else None
+        if taken is not None:
+            taken.add_done_callback(lambda future: self.loop.post(lambda: self._taken_over(tracked, future.result())))
+
+    def _report(self) -> None:
+        problems = tuple((tracked.refused, tracked.persistence.problem) for tracked in self.folders.values())
+        state = (self._phase(), self.is_quiescent(), self.problem, problems)
+        if state != self._reported:
+            self._reported = state
+            self._on_status()
+
+    # --- folders ---
+
+    def set_folders(self, roots: Sequence[str]) -> None:
+        for root in [root for root in self.folders if root not in roots]:
+            self.folders.pop(root).close()
+            self._bulk.forget(root)
+            self._hints.forget(root)
+            self._publisher.changed(root)
+        for root in roots:
+            if root not in self.folders:
+                self._track(root)
+        self.hint(self.documents)
+
+    def _track(self, root: str) -> None:
+        tracked = self._tracked(root, self._model())
+        self.folders[root] = tracked
+        if tracked.persistence.exists:
+            self._loading += 1
+            opened: Future[Loaded] = tracked.persistence.open()
+            opened.add_done_callback(lambda future: self.loop.post(lambda: self._opened(tracked, future.result())))
+        else:
+            # There is nothing to load, so indexing need not wait for the import of lancedb.
+            tracked.persistence.open()
+            self._ready(tracked)
+        self._build_with_slow_model(root)
+
+    def _tracked(self, root: str, embedder: Embedder) -> TrackedFolder:
+        return track(root, self.settings, embedder, self._data_directory, self._store_thread)
+
+    # --- another model ---
+
+    def _bring_in_model(self) -> None:
+        """Load the model that the settings name, if it is not the shipped one, which answers until then."""
+        if self.settings.model == self._model().name:
+            return
+        settings = self.settings
+        slow = self._slow = SlowModel(lambda: self._load_slow(settings), self.loop.post)
+        slow.start(self._build_all)
+
+    def _build_all(self) -> None:
+        for root in self.folders:
+            self._build_with_slow_model(root)
+
+    def _build_with_slow_model(self, root: str) -> None:
+        slow = self._slow
+        if slow is None or slow.embedder is None:
+            return
+        successor = self._tracked(root, slow.embedder.embedder)
+        slow.build(successor, lambda: self._switch(slow, successor))
+
+    def _switch(self, slow: SlowModel, successor: TrackedFolder) -> None:
+        """Answer from a folder's new index from now on. What changed while it was built, a scan will find."""
+        former = self.folders.get(successor.root)
+        if former is None or slow is not self._slow or slow.embedder is None:
+            successor.persistence.close()
+            return
+        former.persistence.close()
+        self._bulk.forget(former.root)
+        successor.embedder = slow.embedder
+        successor.settings, successor.rules, successor.watcher = former.settings, former.rules, former.watcher
+        former.watcher = None
+        successor.complete = True
+        self.folders[successor.root] = successor
+        self._ready(successor)
+        self.hint(self.documents)
+        self._publisher.changed(successor.root)
+
+    def _filled(self, tracked: TrackedFolder, path: str) -> None:
+        """The vectors of a file that was searchable by words alone are there."""
+        fresh = tracked.index.overlay.get(path)
+        if fresh is not None and tracked.absolute(path) not in self._unsaved:
+            tracked.persistence.put({path: fresh.file})
+        self._publisher.changed(tracked.root)
+
+    # --- tables ---
+
+    def _opened(self, tracked: TrackedFolder, loaded: Loaded) -> None:
+        self._loading -= 1
+        if self.folders.get(tracked.root) is not tracked:
+            return
+        buffers = list(tracked.index.paths())
+        tracked.index.adopt(loaded.segments)
+        self.hint([tracked.absolute(path) for path in buffers])  # the stored rows now hide those of open buffers
+        tracked.stale = tracked.outdated(loaded.files)
+        self._publisher.changed(tracked.root)
+        self._ready(tracked)
+
+    def _taken_over(self, tracked: TrackedFolder, stored: Mapping[str, StoredFile] | None) -> None:
+        """This process became the writer: what the tables hold may differ from what is searchable here."""
+        if stored is None:
+            return
+        tracked.persistence.accept()
+        mine = {path: tracked.index.facts(path) for path in tracked.index.paths()}
+        differ = {path for path, facts in mine.items() if path not in stored or stored[path].facts != facts}
+        self._bulk.add((tracked.root, path) for path in sorted(differ | tracked.outdated(stored)))
+        tracked.persistence.put({path: None for path in stored if path not in mine})
+
+    def _ready(self, tracked: TrackedFolder) -> None:
+        tracked.loaded = True
+        self._watch(tracked)
+
+    def _watch(self, tracked: TrackedFolder) -> None:
+        tracked.watch(
+            lambda paths: self.loop.post(lambda: self.hint(paths)),
+            lambda: self.loop.post(lambda: self.rescan(tracked.root)),
+        )
+
+    def configure(self, settings: Settings) -> None:
+        former, self.settings = self.settings, settings
+        if settings.model != former.model:
+            if self._slow is not None:
+                self._slow.close()
+                self._slow = None
+            roots = list(self.folders)
+            self.set_folders(())
+            self.set_folders(roots)
+            self._bring_in_model()
+        for tracked in self.folders.values():
+            tracked.configure(settings)
+            tracked.scan_due = 0.0
+            self._watch(tracked)
+
+    # --- hints ---
+
+    def hint(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            tracked, relative = self._locate(path)
+            self._hints.add((tracked.root if tracked else "", relative))
+            self._active_at = time.monotonic()
+
+    def _locate(self, path: str) -> tuple[TrackedFolder | None, str]:
+        for tracked in self.folders.values():
+            relative = tracked.relative(path)
+            if relative is not None:
+                return tracked, relative
+        return None, path
+
+    def _refresh(self, root: str, path: str, *, defer: bool = False) -> None:
+        """Make one path searchable as it is now: a buffer, a file, all that lies in a directory, or nothing.
+
+        With ``defer``, files are left to the workers.
+        """
+        tracked = self.folders.get(root)
+        if tracked is None:
+            self._refresh_loose(path, wanted=True)
+            return
+        if tracked.rules.forget(path):
+            tracked.scan_due = 0.0
+        absolute = tracked.absolute(path)
+        self._bulk.supersede((root, path))
+        self._publisher.changed(root)
+        document = self.documents.get(absolute)
+        in_folder = tracked.refused is None and tracked.allows(path, is_directory=False)
+        self._refresh_loose(absolute, wanted=not in_folder)
+        self._unsaved.discard(absolute)
+        if document is not None and in_folder:
+            if not tracked.read_buffer(path, document):
+                self._unsaved.add(absolute)
+        elif tracked.loaded and tracked.refused is None:
+            to_read = tracked.refresh(path, self.documents, defer=defer)
+            self._bulk.add((root, each) for each in to_read)
+        if self._slow is not None and isinstance(tracked.embedder, DeferredEmbedder):
+            self._slow.fill(tracked, path, lambda: self._filled(tracked, path))
+
+    def _refresh_loose(self, identity: str, *, wanted: bool) -> None:
+        document = self.documents.get(identity) if wanted else None
+        if self._loose is not None and self._loose.refresh(identity, document):
+            self._publisher.changed("")
+
+    # --- many files ---
+
+    def _scan(self, tracked: TrackedFolder) -> None:
+        started = time.monotonic()
+        found = scan(tracked.root, tracked.rules, self.settings, stop=lambda: self.loop.stopping)
+        if self.loop.stopping:
+            return
+        tracked.refused = found.refused
+        if found.refused is None:
+            self._compare(tracked, found)
+        took = time.monotonic() - started
+        quiet = started - self._active_at > _SCAN_SOON
+        interval = min(_SCAN_SELDOM, max(_SCAN_SOON, tracked.scan_interval * 2)) if quiet else _SCAN_SOON
+        tracked.scan_interval = max(interval, took * _SCAN_SHARE)
+        tracked.scan_due = time.monotonic() + tracked.scan_interval
+
+    def _compare(self, tracked: TrackedFolder, found: Scan) -> None:
+        relatives = ((identity, tracked.relative(identity)) for identity in self.documents)
+        opened = {path: identity for identity, path in relatives if path is not None}
+        changed, gone = tracked.differences(found, frozenset(opened))
+        if gone:
+            tracked.remove(gone)
+            self._publisher.changed(tracked.root)
+        self._bulk.add((tracked.root, path) for path in changed if path not in opened)
+        # The buffer is the truth of an open file, but rows by an older version are to be made anew.
+        self.hint(opened[path] for path in changed if path in opened and path in tracked.stale)
+
+    def reindex(self, folders: Sequence[str], paths: Sequence[str]) -> None:
+        self.hint(paths)
+        for tracked in self.folders.values():
+            if tracked.root in folders or not (folders or paths):
+                tracked.rules.forget()
+                tracked.stale = set(tracked.index.paths())
+                tracked.read_skipped.clear()
+                tracked.complete = False
+                tracked.scan_due = 0.0
+
+    def _few(self) -> bool:
+        """Whether so little waits that worker processes would not pay; these have the shipped model alone."""
+        few = self._bulk.waiting <= INLINE_FILES and not self._bulk.busy
+        return few or any(isinstance(tracked.embedder, DeferredEmbedder) for tracked in self.folders.values())
+
+    def _work_off(self) -> None:
+        """Index waiting files: a few here, many in worker processes."""
+        if self._bulk.idle:
+            return
+        self._active_at = time.monotonic()
+        if self._few():
+            until = time.monotonic() + INLINE_SECONDS
+            while self._bulk.waiting and time.monotonic() < until and not self.loop.waiting:
+                root, path = self._bulk.take()
+                self.folders[root].stale.discard(path)
+                self._refresh(root, path)
+                self._bulk.done += 1
+        else:
+            while self._bulk.can_submit:
+                self._bulk.submit(self.settings.max_file_bytes)
+        self._on_progress(self._bulk.done, self._bulk.done + self._bulk.pending)
+
+    def _add(self, root: str, outcomes: Sequence[tuple[str, Outcome]]) -> None:
+        tracked = self.folders.get(root)
+        if tracked is not None:
+            # Of an open file the buffer is the truth.
+            tracked.add(each for each in outcomes if tracked.absolute(each[0]) not in self.documents)
+            self._publisher.changed(root)
+
+    # --- publishing ---
+
+    def _publish(self) -> None:
+        for root, tracked in self.folders.items():
+            if tracked.index.seal(keep={tracked.relative(identity) or "" for identity in self.documents}):
+                self._publisher.changed(root)
+        indexes = [tracked.index for tracked in self.folders.values()]
+        slow = self._slow.embedder if self._slow is not None else None
+        embedders = (self._model(), slow) if slow is not None else (self._model(),)
+        if self._loose is not None:
+            indexes.append(self._loose.index)
+        self._publisher.publish(indexes, embedders)
+
+    def _model(self) -> Embedder:
+        if self._embedder is None:
+            raise RuntimeError("the thread runs only with a model")
+        return self._embedder
