@@ -69,7 +69,8 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self._reader.join()
+        # A helper process of a killed server may hold the pipe open a little longer.
+        self._reader.join(timeout=10)
 
     # --- messages ---
 

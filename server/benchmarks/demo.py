@@ -29,7 +29,7 @@ _EDITS = {
     "rust": f"/// {_WORDS}\nfn brew(kettle: &Kettle, leaves: Leaves) -> Tea {{\n    kettle.boil().pour(leaves)\n}}\n",
 }
 _EDITS["typescript"] = _EDITS["tsx"] = _EDITS["javascript"]
-_EDIT_QUERY = "how is tea made"
+_EDIT_QUERY = "boil a kettle and make tea"
 _PATIENCE_SECONDS = 10.0
 
 
@@ -125,7 +125,7 @@ def _edit(server: Server, hits: list[Any], console: Console) -> bool:
     while time.perf_counter() - began < _PATIENCE_SECONDS:
         found = [
             hit
-            for hit in server.ask("conexus/search", {"query": _EDIT_QUERY, "limit": 3})["hits"]
+            for hit in server.ask("conexus/search", {"query": _EDIT_QUERY, "limit": 20})["hits"]
             if hit.get("version") == 2 and _WORDS.lower() in hit["preview"].lower()
         ]
         if found:
@@ -148,10 +148,17 @@ def _show(server: Server, hits: list[Any], console: Console) -> None:
         head.append(f"  {hit.get('kind', '')} ")
         head.append(hit.get("symbol", ""), style="bold")
         head.append(f"  [{', '.join(hit['reasons'])}]", style="dim")
-        console.print(head, overflow="ellipsis", no_wrap=True)
-        lines = [line for line in hit["preview"].splitlines() if line.strip()][:2]
-        for line in lines:
-            console.print(Text(f"          {printable(line.rstrip())}", style="dim"), overflow="ellipsis", no_wrap=True)
+        _print(console, head)
+        for line in [line for line in hit["preview"].splitlines() if line.strip()][:2]:
+            _print(console, Text(f"          {printable(line.rstrip())}", style="dim"))
+
+
+def _print(console: Console, line: Text) -> None:
+    """One line, cut to a terminal's width and whole in a pipe."""
+    if console.is_terminal:
+        console.print(line, no_wrap=True, overflow="ellipsis")
+    else:
+        console.print(line, soft_wrap=True)
 
 
 def _place(server: Server, hit: Any) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_EVERY_SECONDS = 0.1
+_EVERY_SECONDS = 0.2
 
 
 def processes_of(process: int) -> list[int]:

@@ -15,8 +15,11 @@ WorkspaceSymbol = Literal["auto", "on", "off"]
 SETTINGS_FILE = "conexus.toml"
 
 
-def _setting(default: Any, description: str, *, least: int | None = None) -> Any:
-    metadata = {"description": description, "least": least}
+Scope = Literal["workspace", "machine"]
+
+
+def _setting(default: Any, description: str, *, least: int | None = None, scope: Scope = "workspace") -> Any:
+    metadata = {"description": description, "least": least, "scope": scope}
     if isinstance(default, list):
         return field(default=tuple(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -24,7 +27,11 @@ def _setting(default: Any, description: str, *, least: int | None = None) -> Any
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a user can set. The names on the wire and in conexus.toml are the camelCase of these."""
+    """Everything a user can set. The names on the wire and in conexus.toml are the camelCase of these.
+
+    A setting of scope ``machine`` decides what runs on the user's computer or how much it may take, so a file that
+    comes with someone's repository cannot set it: loading a model, for one, can run code.
+    """
 
     watcher: Watcher = _setting(
         "auto",
@@ -43,21 +50,27 @@ class Settings:
         200_000, "A folder with more files than this is not indexed until `allowLargeFolders` is set.", least=1
     )
     allow_large_folders: bool = _setting(
-        False, "Index a folder even if it is a home directory, `/`, or has more than `maxFiles` files."
+        False,
+        "Index a folder even if it is a home directory, `/`, or has more than `maxFiles` files.",
+        scope="machine",
     )
     model: str = _setting(
         "static",
         "The embedding model: `static` (shipped) or the name or path of a sentence-transformers model"
         " (needs the `transformers` extra).",
+        scope="machine",
     )
     model_memory_mib: int = _setting(
-        4096, "The memory that a sentence-transformers model's process may use, in MiB.", least=256
+        4096, "The memory that a sentence-transformers model's process may use, in MiB.", least=256, scope="machine"
     )
     model_timeout_seconds: int = _setting(
-        120, "How long one batch may take in a sentence-transformers model's process.", least=1
+        120, "How long one batch may take in a sentence-transformers model's process.", least=1, scope="machine"
     )
     workers: int = _setting(
-        0, "Processes that read and embed files while many are waiting; 0 chooses by the number of cores.", least=0
+        0,
+        "Processes that read and embed files while many are waiting; 0 chooses by the number of cores.",
+        least=0,
+        scope="machine",
     )
 
 
@@ -136,4 +149,8 @@ def load_file(folder: Path, settings: Settings) -> tuple[Settings, list[Problem]
         return settings, [Problem(f"{SETTINGS_FILE}: is nested too deeply")]
     except ValueError as error:  # TOMLDecodeError, or a number of too many digits
         return settings, [Problem(f"{SETTINGS_FILE}: {error}")]
-    return merge(settings, given, SETTINGS_FILE)
+    machine = {camel_case(item.name) for item in fields(Settings) if item.metadata["scope"] == "machine"}
+    refused = [Problem(f"{SETTINGS_FILE}: `{name}` can only be set in the editor") for name in given if name in machine]
+    allowed = {name: value for name, value in given.items() if name not in machine}
+    settings, problems = merge(settings, allowed, SETTINGS_FILE)
+    return settings, refused + problems

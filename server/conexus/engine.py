@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from conexus.config import Settings
-from conexus.embedding.embedder import Embedder, EmbeddingError, Vectors
+from conexus.embedding.embedder import Embedder, EmbeddingError, LoadingEmbedder, Vectors
 from conexus.hits import Reader, hits_of
 from conexus.index.indexer import Indexer
 from conexus.index.publisher import Searchable
@@ -317,14 +317,12 @@ def _load_static() -> Embedder:
     return StaticEmbedder()
 
 
-def _load_transformer(settings: Settings) -> Embedder:
+def _load_transformer(settings: Settings) -> LoadingEmbedder:
     from conexus.embedding.transformer import TransformerEmbedder
 
-    embedder = TransformerEmbedder(
+    return TransformerEmbedder(
         settings.model, memory_mib=settings.model_memory_mib, timeout_seconds=settings.model_timeout_seconds
     )
-    embedder.wait_ready()
-    return embedder
 
 
 def _query_vectors(now: Searchable, text: str) -> tuple[dict[str, Vectors], str | None]:

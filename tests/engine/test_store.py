@@ -110,8 +110,8 @@ def test_a_crash_between_the_steps_of_a_write_leaves_whole_files(
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(store, step, crash)
+    monkeypatch.setattr(store, step, crash)
+    with pytest.raises(KeyboardInterrupt):
         store.write({"a.py": new, "gone.py": None}, "v|counting-1")
     again = Store(tmp_path, DIMENSIONS)
     whole = {"_file_rows": fresh(old, indexed("gone.py")), "_delete": fresh(new, indexed("gone.py"))}

@@ -113,3 +113,13 @@ def test_what_is_no_file_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "conexus.toml").unlink()
     (tmp_path / "conexus.toml").mkdir()
     assert load_file(tmp_path, Settings()) == (Settings(), ["conexus.toml: is not a file"])
+
+
+def test_a_file_of_a_repository_cannot_decide_what_runs(tmp_path: Path) -> None:
+    (tmp_path / "conexus.toml").write_text('model = "./evil"\nallowLargeFolders = true\nmaxFiles = 7\n')
+    settings, problems = load_file(tmp_path, Settings())
+    assert settings == Settings(max_files=7)
+    assert sorted(problems) == [
+        "conexus.toml: `allowLargeFolders` can only be set in the editor",
+        "conexus.toml: `model` can only be set in the editor",
+    ]

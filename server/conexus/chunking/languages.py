@@ -174,7 +174,9 @@ _INTERPRETERS = MappingProxyType({
 # fmt: on
 
 _SHEBANG = re.compile(r"#!\s*(?:\S*/)?(?:env\s+(?:-\S+\s+|\w+=\S*\s+)*)?(?:\S*/)?([\w+-]+)")
-_MODE_LINE = re.compile(r"-\*-\s*(?:mode:\s*)?([\w+#-]+)\s*(?:;.*)?-\*-|\bvim?:.*\b(?:ft|filetype)=([\w+#-]+)")
+_MODE_LINE = re.compile(
+    r"-\*-\s*(?:.*;\s*)?(?:mode:\s*)?([\w+#-]+)\s*(?:;.*)?-\*-|\bvim?:.*\b(?:ft|filetype)=([\w+#-]+)"
+)
 
 
 def canonical_language(name: str) -> str:

@@ -82,9 +82,9 @@ def _hit_value(hit: Hit) -> dict[str, Any]:
         "preview": hit.preview,
         "matches": [_range_value(match) for match in hit.matches],
     }
-    optional = ("version", "symbol", "kind", "container", "relation", "nameRange", "matches")
+    optional = ("version", "symbol", "kind", "container", "relation", "nameRange")
     # As on the wire: what is not known is not there. A version may be 0.
-    return {name: field for name, field in value.items() if name not in optional or field not in (None, "", [])}
+    return {name: field for name, field in value.items() if name not in optional or field not in (None, "")}
 
 
 def _range_value(span: TextRange) -> dict[str, Any]:

@@ -18,20 +18,11 @@ class DeferredEmbedder:
     """Gives zero vectors for documents, to be filled in later with ``embedder``, and a query's vector only in time."""
 
     def __init__(self, embedder: Embedder) -> None:
+        """``embedder`` must be ready."""
         self.embedder = embedder
+        # Asked again and again, also while the model starts anew or after it was closed.
+        self.name, self.dimensions, self.fingerprint = embedder.name, embedder.dimensions, embedder.fingerprint
         self._queries = ThreadPoolExecutor(1, "conexus-query-vector")
-
-    @property
-    def name(self) -> str:
-        return self.embedder.name
-
-    @property
-    def dimensions(self) -> int:
-        return self.embedder.dimensions
-
-    @property
-    def fingerprint(self) -> str:
-        return self.embedder.fingerprint
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         return np.zeros((len(texts), self.dimensions), np.float32)

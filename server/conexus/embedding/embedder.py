@@ -8,6 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+#: The name of the shipped model.
+STATIC = "static"
+
 Vectors = NDArray[np.float32]
 
 
@@ -16,7 +19,7 @@ class EmbeddingError(RuntimeError):
 
 
 class Embedder(Protocol):
-    """Turns texts into unit vectors. Implementations are safe to call from one thread at a time."""
+    """Turns texts into unit vectors. Safe to call from several threads."""
 
     @property
     def name(self) -> str:
@@ -41,4 +44,17 @@ class Embedder(Protocol):
 
     def close(self) -> None:
         """Release what the model holds; calling it twice is harmless."""
+        ...
+
+
+class LoadingEmbedder(Embedder, Protocol):
+    """An embedder whose model is loaded in the background, somewhere else."""
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it failed so often that it will not be tried again."""
+        ...
+
+    def wait_ready(self, timeout: float | None = None) -> bool:
+        """Block until the model is loaded; False on time-out. EmbeddingError if it failed or was closed."""
         ...

@@ -13,7 +13,7 @@ import numpy as np
 from safetensors.numpy import load
 from tokenizers import Tokenizer
 
-from conexus.embedding.embedder import EmbeddingError, Vectors
+from conexus.embedding.embedder import STATIC, EmbeddingError, Vectors
 from conexus.embedding.normal import to_unit_length, valid_unicode
 from conexus.embedding.recipe import RECIPE_VERSION
 
@@ -52,7 +52,7 @@ class StaticEmbedder:
 
     @property
     def name(self) -> str:
-        return "static"
+        return STATIC
 
     @property
     def dimensions(self) -> int:

@@ -7,13 +7,14 @@ fills in the vectors of what changes: such chunks are found by words at once, an
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from conexus.embedding.deferred import DeferredEmbedder
-from conexus.embedding.embedder import Embedder, EmbeddingError, Vectors
+from conexus.embedding.embedder import EmbeddingError, LoadingEmbedder, Vectors
 from conexus.embedding.recipe import document_text
 from conexus.index.analysis import IndexedFile
 from conexus.index.bulk import Key
@@ -24,19 +25,23 @@ from conexus.workspace.scan import scan
 
 log = logging.getLogger(__name__)
 
+#: After a failure the model starts again by itself, sooner than this.
+_RETRY_SECONDS = 5.0
+
 
 class SlowModel:
     """Its methods return at once. Callbacks are handed to ``post``, so that they run in the indexer's thread."""
 
-    def __init__(self, load: Callable[[], Embedder], post: Callable[[Command], None]) -> None:
-        """``load`` may take as long as it takes; EmbeddingError if the model cannot be had."""
+    def __init__(self, load: Callable[[], LoadingEmbedder], post: Callable[[Command], None]) -> None:
+        """``load`` starts loading the model and raises EmbeddingError if it cannot be had."""
         self._load, self._post = load, post
+        self._loading: LoadingEmbedder | None = None
+        self._closing = threading.Event()
         self._thread = ThreadPoolExecutor(1, "conexus-embed")
         self._filling: dict[Key, IndexedFile] = {}
         self.embedder: DeferredEmbedder | None = None
         #: Why the model cannot be used, in words for the user.
         self.problem: str | None = None
-        self.closed = False
 
     @property
     def pending(self) -> int:
@@ -47,7 +52,10 @@ class SlowModel:
         """Load the model."""
 
         def work() -> None:
-            self.embedder = DeferredEmbedder(self._load())
+            # Held before it is ready, so that closing can end a load that takes minutes.
+            self._loading = self._loading or self._load()
+            self._loading.wait_ready()
+            self.embedder = DeferredEmbedder(self._loading)
             self._post(ready)
 
         self._submit(work)
@@ -96,6 +104,8 @@ class SlowModel:
             try:
                 texts = [document_text(path, file.chunks[row]) for row in missing]
                 vectors[missing] = self.embedder.embedder.embed_documents(texts)
+            except EmbeddingError:
+                raise
             except Exception:
                 self._forget(key, file)
                 raise
@@ -107,22 +117,38 @@ class SlowModel:
         if self._filling.get(key) is file:
             del self._filling[key]
 
+    @property
+    def closed(self) -> bool:
+        return self._closing.is_set()
+
     def close(self) -> None:
         """Stop after the batch under way."""
-        self.closed = True
+        self._closing.set()
         if self.embedder is not None:
             self.embedder.close()
+        elif self._loading is not None:
+            self._loading.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _submit(self, work: Callable[[], None]) -> None:
+    def _submit(self, work: Command) -> None:
         def guarded() -> None:
-            try:
-                work()
-            except EmbeddingError as error:
-                self.problem = str(error)
-                log.warning("%s", error)
-            except Exception:
-                self.problem = "the model failed, see the log"
-                log.exception("the model failed")
+            while not self.closed:
+                try:
+                    work()
+                except EmbeddingError as error:
+                    log.warning("%s", error)
+                    self.problem = str(error)
+                    if self._loading is None or self._loading.given_up:
+                        self._filling.clear()
+                        return
+                    self._closing.wait(_RETRY_SECONDS)
+                except Exception:
+                    log.exception("the model failed")
+                    self.problem = "the model failed, see the log"
+                    return
+                else:
+                    self.problem = None
+                    return
 
-        self._thread.submit(guarded)
+        if not self.closed:
+            self._thread.submit(guarded)

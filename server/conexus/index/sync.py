@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from conexus.config import Settings
 from conexus.embedding.deferred import DeferredEmbedder
+from conexus.embedding.embedder import STATIC
 from conexus.index.bulk import Bulk
 from conexus.index.hints import Hints
 from conexus.index.loop import Loop
@@ -26,7 +27,7 @@ from conexus.workspace.documents import Document
 from conexus.workspace.scan import Scan, scan
 
 if TYPE_CHECKING:
-    from conexus.embedding.embedder import Embedder
+    from conexus.embedding.embedder import Embedder, LoadingEmbedder
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Sync:
         settings: Settings,
         data_directory: Path,
         load_embedder: Callable[[], Embedder],
-        load_slow: Callable[[Settings], Embedder],
+        load_slow: Callable[[Settings], LoadingEmbedder],
         *,
         on_publish: Callable[[int, tuple[str, ...]], None],
         on_progress: Callable[[int, int], None],
@@ -300,7 +301,7 @@ class Sync:
 
     def _bring_in_model(self) -> None:
         """Load the model that the settings name, if it is not the shipped one, which answers until then."""
-        if self.settings.model == self._model().name:
+        if self.settings.model == STATIC:
             return
         settings = self.settings
         slow = self._slow = SlowModel(lambda: self._load_slow(settings), self.loop.post)

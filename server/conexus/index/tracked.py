@@ -10,7 +10,7 @@ from pathlib import Path
 
 from conexus.chunking import canonical_language, language_of
 from conexus.config import Settings
-from conexus.embedding.embedder import Embedder
+from conexus.embedding.embedder import STATIC, Embedder
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
 from conexus.index.folder import FolderIndex, Fresh
 from conexus.index.persistence import Persistence, index_directory
@@ -231,7 +231,9 @@ def track(
     root: str, settings: Settings, embedder: Embedder, data_directory: Path, store_thread: ThreadPoolExecutor
 ) -> TrackedFolder:
     """A folder of which nothing is known yet. The index of two spellings of one folder is the same."""
-    directory = index_directory(data_directory, os.path.realpath(root), embedder.name)
+    # A new release's shipped model replaces the old one's rows; of other models each has an index of its own.
+    model = embedder.name if embedder.name == STATIC else embedder.fingerprint
+    directory = index_directory(data_directory, os.path.realpath(root), model)
     version = analysis_version(embedder.fingerprint)
     return TrackedFolder(
         root,
