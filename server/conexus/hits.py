@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from itertools import accumulate
 
 from conexus.index.folder import Fresh
 from conexus.index.snapshot import RowRef
@@ -44,7 +45,7 @@ def _hit(ranked: Ranked | Related, reader: Reader, query: Query | None) -> Hit:
     fresh = reader.overlay.get((folder, path))
     lines = _lines(ref, reader, fresh)
     start = int(segment.start_lines[row])
-    document = str(Path(folder, path)) if folder else path
+    document = os.path.join(folder, path) if folder else path  # noqa: PTH118  a path's cost, twenty times a query
     symbol = segment.symbols[row]
     preview = _clip("".join(lines), PREVIEW_BYTES)
     spans = find_matches(preview, query) if query is not None else []
@@ -74,7 +75,7 @@ def _lines(ref: RowRef, reader: Reader, fresh: Fresh | None) -> list[str]:
         ordinal = row - int(segment.first_rows[segment.file_of[row]])
         return split_lines(fresh.file.chunks[ordinal].code)
     facts = segment.files[segment.file_of[row]]
-    path = os.path.join(ref.view.folder, facts.path)  # noqa: PTH118  twenty times a query
+    path = os.path.join(ref.view.folder, facts.path)  # noqa: PTH118  as above
     try:
         status = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError):
@@ -125,16 +126,14 @@ def _clip(text: str, most: int) -> str:
 
 
 def _ranges(preview: str, spans: list[tuple[int, int]], start: int, encoding: Encoding) -> Iterable[TextRange]:
+    """Spans of offsets in a text that begins at the beginning of line ``start``, as ranges; none crosses a line end."""
     if not spans:
         return
     lines = split_lines(preview)
-    number, offset = 0, 0
+    starts = list(accumulate(map(len, lines), initial=0))
     for first, last in spans:
-        while number < len(lines) and first >= offset + len(lines[number]):
-            offset += len(lines[number])
-            number += 1
-        if number == len(lines):
-            return
-        line = lines[number]
-        before, until = units(line[: first - offset], encoding), units(line[: last - offset], encoding)
+        number = bisect_right(starts, first) - 1
+        line, begins = lines[number], starts[number]
+        before = units(line[: first - begins], encoding)
+        until = before + units(line[first - begins : last - begins], encoding)
         yield TextRange(Position(start + number, before), Position(start + number, until))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,13 +126,17 @@ class Editor(LanguageClient):
 
     async def until_quiescent(self) -> Any:
         """The status, once everything is searchable."""
+        return await self.until_status(lambda status: status.quiescent)
+
+    async def until_status(self, wanted: Callable[[types.StatusResult], bool]) -> types.StatusResult:
+        """The status, once it is as wanted."""
         async with asyncio.timeout(PATIENCE):
-            while not (status := await self.request(types.STATUS, {})).quiescent:
+            while not wanted(status := await self.request(types.STATUS, {})):
                 assert status.health != "error", status.message
                 await asyncio.sleep(0.02)
-        return status
+        return status  # type: ignore[no-any-return]
 
-    async def until(self, condition: Any) -> None:
+    async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition of what has come in."""
         async with asyncio.timeout(PATIENCE):
             while not condition():

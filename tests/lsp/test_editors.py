@@ -178,14 +178,12 @@ async def test_commands_are_twins_of_the_requests(editor: Editor, workspace: Pat
 
 
 async def test_pause_resume_and_clear(editor: Editor) -> None:
-    assert (await editor.command(types.COMMAND_PAUSE)).paused
-    status = await editor.request(types.STATUS)
-    assert status.paused
-    assert status.quiescent
-    assert not (await editor.command(types.COMMAND_RESUME)).paused
-    await editor.until_quiescent()
+    await editor.command(types.COMMAND_PAUSE)
+    await editor.until_status(lambda status: status.paused and status.quiescent)
+    await editor.command(types.COMMAND_RESUME)
+    await editor.until_status(lambda status: not status.paused and status.quiescent)
     await editor.command(types.COMMAND_CLEAR)
-    assert (await editor.until_quiescent()).files == 4
+    await editor.until_status(lambda status: status.quiescent and status.files == 4)
 
 
 async def test_show_results(editor: Editor, workspace: Path, data: Path) -> None:
@@ -403,15 +401,3 @@ async def test_notifications_that_a_client_asks_for(editor_name: str, tmp_path: 
     assert list(client.take(types.INDEX_CHANGED)[-1].folders) == [workspace.as_uri()]
     await client.until_quiescent()
     await stop_editor(client, types.SERVER_STATUS, types.INDEX_CHANGED)
-
-
-async def test_cancelling_the_progress_pauses_indexing(editor: Editor) -> None:
-    editor.progress_reports["to be cancelled"] = []
-    reindexing = editor.request(types.REINDEX, {"workDoneToken": "to be cancelled"})
-    editor.window_work_done_progress_cancel(lsp.WorkDoneProgressCancelParams("to be cancelled"))
-    await reindexing
-    await editor.until_quiescent()
-    await editor.command(types.COMMAND_RESUME)
-    assert (await editor.until_quiescent()).files == 4
-    editor.window_work_done_progress_cancel(lsp.WorkDoneProgressCancelParams("never seen"))
-    assert not (await editor.request(types.STATUS)).paused

@@ -57,8 +57,7 @@ def test_a_definition_does_not_refer_to_itself() -> None:
 
 def test_references_are_bounded() -> None:
     source = "def f():\n    " + "; ".join(f"name_{number}()" for number in range(400)) + "\n"
-    (chunk,) = chunk_text(source, "python")
-    assert len(chunk.references) == 200
+    assert max(len(chunk.references) for chunk in chunk_text(source, "python")) == 200
 
 
 def test_imported_names_are_references() -> None:
@@ -173,18 +172,19 @@ def test_code_around_a_syntax_error_keeps_its_symbols() -> None:
 HOSTILE = {
     "a long line": "x" * 5_000_000,
     "nested brackets": "(" * 10_000 + ")" * 10_000,
-    "open brackets": ("(" * 80 + "\n") * 1_500,
-    "open braces": ("{" * 80 + "\n") * 1_500,
+    "open brackets": ("(" * 80 + "\n") * 600,
+    "open braces": ("{" * 80 + "\n") * 600,
     "mixed brackets": "({[" * 20_000,
     "minified": "function a(b){return c(b,function(d){return{e:d}})};" * 20_000,
-    "quotes": "\"'`\n" * 10_000,
-    "conditions": "if x then if (y) {\n" * 5_000,
-    "here-documents": "<<A\n" * 5_000,
-    "tags": "<a\n>" * 10_000,
-    "headings": "# a\n## b\n" * 10_000,
-    "nested lists": "".join(" " * (level % 500) + "- > a\n" for level in range(2_000)),
-    "quotations": "> " * 20_000 + "a\n",
-    "nested blocks": "".join(" " * level + "if x:\n" for level in range(800)),
+    "quotes": "\"'`\n" * 2_000,
+    "conditions": "if x then if (y) {\n" * 1_000,
+    "here-documents": "<<A\n" * 1_000,
+    "generics": "Map<\n" * 1_000,
+    "tags": "<a\n>" * 2_000,
+    "headings": "# a\n## b\n" * 2_000,
+    "nested lists": "".join(" " * (level % 200) + "- > a\n" for level in range(600)),
+    "quotations": ("> " * 60 + "a\n") * 100,
+    "nested blocks": "".join(" " * level + "if x:\n" for level in range(400)),
     "NULs": "\0" * 300_000,
 }
 

@@ -80,18 +80,34 @@ def test_odd_texts_are_tokenized(text: str, tokenizer: Tokenizer) -> None:
 
 #: Texts that share few words with the query they answer.
 ANSWERS = {
-    "parse command line arguments": "def main():\n    p = ArgumentParser()\n    p.add_argument('--verbose')\n    return p.parse_args()",
-    "sort a list in ascending order": "fn quick(v: &mut [i32]) { let pivot = v[0]; partition(v, pivot); if v[i] < v[j] { v.swap(i, j); } }",
+    "parse command line arguments": (
+        "def main():\n    p = ArgumentParser()\n    p.add_argument('--verbose')\n    return p.parse_args()"
+    ),
+    "sort a list in ascending order": (
+        "fn quick(v: &mut [i32]) { let pivot = v[0]; partition(v, pivot); if v[i] < v[j] { v.swap(i, j); } }"
+    ),
     "open a network connection to the server": "s = socket(AF_INET, SOCK_STREAM); s.connect((host, port))",
     "write a message to the log": "logger.info('started %s', name); logger.warning('slow')",
     "read a file from disk": "with open(path, 'rb') as f:\n    return f.read().decode()",
-    "encrypt data with a password": "key = pbkdf2(passphrase, salt, 100000); cipher = AES.new(key); return cipher.encrypt(pad(plain))",
-    "run a query against the database": "cur = conn.cursor(); cur.execute('SELECT id FROM users WHERE name = ?', [n]); return cur.fetchall()",
+    "encrypt data with a password": (
+        "key = pbkdf2(passphrase, salt, 100000); cipher = AES.new(key); return cipher.encrypt(pad(plain))"
+    ),
+    "run a query against the database": (
+        "cur = conn.cursor(); cur.execute('SELECT id FROM users WHERE name = ?', [n]); return cur.fetchall()"
+    ),
     "wait until the lock is free": "mu.Lock(); for busy { cond.Wait() }; busy = true; mu.Unlock()",
-    "draw a rectangle on the screen": "ctx.fillStyle = color; ctx.fillRect(x, y, width, height); ctx.stroke();",
+    "draw a rectangle on the screen": ("ctx.fillStyle = color; ctx.fillRect(x, y, width, height); ctx.stroke();"),
     "convert text to lower case": "for (i = 0; s[i]; i++) s[i] = tolower((unsigned char)s[i]);",
-    "retry a failed request with a delay": "for attempt in range(5):\n    try:\n        return session.get(url)\n    except Timeout:\n        time.sleep(backoff * 2 ** attempt)",
-    "compute the hash of a file": "h = sha256()\nfor block in iter(lambda: f.read(65536), b''):\n    h.update(block)\nreturn h.hexdigest()",
+    "retry a failed request with a delay": (
+        "for attempt in range(5):\n"
+        "    try:\n"
+        "        return session.get(url)\n"
+        "    except Timeout:\n"
+        "        time.sleep(backoff * 2 ** attempt)"
+    ),
+    "compute the hash of a file": (
+        "h = sha256()\nfor block in iter(lambda: f.read(65536), b''):\n    h.update(block)\nreturn h.hexdigest()"
+    ),
 }
 
 

@@ -16,8 +16,8 @@ Match: TypeAlias = "tuple[int, dict[str, list[Node]]]"
 _MATCH_LIMIT = 20_000
 
 # Seconds of this thread's processor time that parsing may take: real files need 0.2 s per MB, hostile ones hours.
-_SECONDS = 1.0
-_SECONDS_PER_BYTE = 2e-6
+_SECONDS = 0.5
+_SECONDS_PER_BYTE = 1.5e-6
 
 # Half a second of querying, and what may be spent on finding out.
 _MOST_LOOSE_PAIRS = 400_000_000

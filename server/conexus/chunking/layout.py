@@ -21,6 +21,8 @@ _TEXT = Bounds(lines=40, bytes=1500)
 _MOST_BYTES = 2_000_000
 _LONG_LINE = 5_000
 
+_LONE_RETURN = re.compile(rb"\r(?!\n)")
+
 _MOST_REFERENCES = 200
 _LONGEST_NAME = 100
 
@@ -69,7 +71,8 @@ def _outline(data: bytes, lines: list[bytes], starts: list[int], language: str) 
         return None
     if language == "markdown":
         return markdown.outline(data, lines, starts)
-    return outline(data, starts, language)
+    # The grammars take a carriage return by itself for a blank.
+    return outline(_LONE_RETURN.sub(b"\n", data) if b"\r" in data else data, starts, language)
 
 
 def _is_written_by_hand(data: bytes, lines: list[bytes]) -> bool:

@@ -40,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = command_line().parse_args(argv)
     # What is written (indexes, result pages) holds the user's code: it is for the user alone.
     os.umask(0o077)
+    # One query is too small a piece of work to share among cores: waking and joining threads costs three times what
+    # it saves, and keeps the fan running. Read when numpy and tokenizers are first imported, which is later.
+    for variable, value in (("OPENBLAS_NUM_THREADS", "1"), ("TOKENIZERS_PARALLELISM", "false")):
+        os.environ.setdefault(variable, value)
     # A file's name need not be text in the terminal's encoding.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -36,6 +36,8 @@ class Bulk:
         self._superseded: dict[Key, int] = {}
         # Files of which one made a worker die: each is tried alone, so that the others are not blamed.
         self._suspects: dict[Key, None] = {}
+        #: Whether the workers have started: their first result came.
+        self.answering = False
         #: Files done since there was last nothing to do.
         self.done = 0
 
@@ -125,14 +127,15 @@ class Bulk:
                 continue
             error = future.exception()
             if error is None:
+                self.answering = True
                 yield batch.folder, self._current(batch, future.result())
             elif len(batch.jobs) == 1:
                 log.warning("%s makes an indexing process fail: %s", batch.jobs[0].path, error)
-                self._pool.close()
+                self.close()
                 yield batch.folder, self._current(batch, [Skipped(FATAL)])
             else:
                 log.warning("an indexing process failed: %s", error)
-                self._pool.close()
+                self.close()
                 self._suspects.update(((batch.folder, job.path), None) for job in batch.jobs)
         if not self._flying:
             self._superseded.clear()
@@ -147,11 +150,17 @@ class Bulk:
 
     def interrupt(self) -> None:
         """Stop the workers; what they were reading waits again."""
-        self._pool.close()
+        self.close()
         for batch in self._flying.values():
             self._waiting.update(((batch.folder, job.path), None) for job in batch.jobs)
         self._flying.clear()
 
+    def set_workers(self, workers: int) -> None:
+        """Go on with another number of workers, see ``Settings.workers``."""
+        self.interrupt()
+        self._pool = Pool(workers)
+
     def close(self) -> None:
         """Stop the workers."""
+        self.answering = False
         self._pool.close()

@@ -211,7 +211,7 @@ class Sync:
         now = time.monotonic()
         due = [now + 2.0, self._hints.due, self._publisher.due]
         if not self.paused:
-            if self._bulk.waiting if self._few() else self._bulk.can_submit:
+            if self._can_work():
                 due.append(now)
             due += [tracked.scan_due for tracked in self.folders.values() if tracked.loaded]
         return max(0.0, min(due) - now)
@@ -377,7 +377,9 @@ class Sync:
 
     def configure(self, settings: Settings) -> None:
         former, self.settings = self.settings, settings
-        if settings.model != former.model:
+        if settings.workers != former.workers:
+            self._bulk.set_workers(settings.workers)
+        if _model_settings(settings) != _model_settings(former):
             if self._slow is not None:
                 self._slow.close()
                 self._slow = None
@@ -474,26 +476,31 @@ class Sync:
                 tracked.complete = False
                 tracked.scan_due = 0.0
 
-    def _few(self) -> bool:
-        """Whether so little waits that worker processes would not pay; these have the shipped model alone."""
-        few = self._bulk.waiting <= INLINE_FILES and not self._bulk.busy
-        return few or any(isinstance(tracked.embedder, DeferredEmbedder) for tracked in self.folders.values())
+    def _workers_pay(self) -> bool:
+        """Whether so much waits that worker processes are worth their start; these have the shipped model alone."""
+        slow = any(isinstance(tracked.embedder, DeferredEmbedder) for tracked in self.folders.values())
+        return not slow and (self._bulk.busy or self._bulk.waiting > INLINE_FILES)
+
+    def _can_work(self) -> bool:
+        """Whether something could be done about the waiting files now."""
+        workers = self._workers_pay()
+        here = self._bulk.waiting > 0 and not (workers and self._bulk.answering)
+        return here or (workers and self._bulk.can_submit)
 
     def _work_off(self) -> None:
-        """Index waiting files: a few here, many in worker processes."""
+        """Index waiting files: many in worker processes, a few here, and the first ones here while workers start."""
         if self._bulk.idle:
             return
         self._active_at = time.monotonic()
-        if self._few():
-            until = time.monotonic() + INLINE_SECONDS
-            while self._bulk.waiting and time.monotonic() < until and not self.loop.waiting:
-                root, path = self._bulk.take()
-                self.folders[root].stale.discard(path)
-                self._refresh(root, path)
-                self._bulk.done += 1
-        else:
-            while self._bulk.can_submit:
-                self._bulk.submit(self.settings.max_file_bytes)
+        workers = self._workers_pay()
+        while workers and self._bulk.can_submit:
+            self._bulk.submit(self.settings.max_file_bytes)
+        until = 0.0 if workers and self._bulk.answering else time.monotonic() + INLINE_SECONDS
+        while self._bulk.waiting and time.monotonic() < until and not self.loop.waiting:
+            root, path = self._bulk.take()
+            self.folders[root].stale.discard(path)
+            self._refresh(root, path)
+            self._bulk.done += 1
         self._on_progress(self._bulk.done, self._bulk.done + self._bulk.pending)
 
     def _add(self, root: str, outcomes: Sequence[tuple[str, Outcome]]) -> None:
@@ -520,3 +527,8 @@ class Sync:
         if self._embedder is None:
             raise RuntimeError("the thread runs only with a model")
         return self._embedder
+
+
+def _model_settings(settings: Settings) -> tuple[object, ...]:
+    """What decides which model answers and how it runs."""
+    return settings.model, settings.model_memory_mib, settings.model_timeout_seconds

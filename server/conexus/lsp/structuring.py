@@ -1,7 +1,8 @@
 """JSON values to typed ones, strictly: `"5"` is no number, and a refusal says which field is wrong."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from enum import Enum
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 import attrs
 from cattrs import BaseValidationError, Converter
@@ -14,6 +15,7 @@ from conexus.config import camel_case
 from conexus.lsp import types
 
 T = TypeVar("T")
+V = TypeVar("V", int, str)
 Hook = Callable[[Any, Any], Any]
 
 #: What `true`, `5` … are called in a sentence for the user.
@@ -125,13 +127,13 @@ def _boolean(value: Any, _: Any) -> bool:
     return value
 
 
-def _whole_number(value: Any, _: Any) -> int:
+def _whole_number(value: Any, cls: Any) -> int:
     # JSON has one kind of number; some clients write 5 as 5.0.
     if isinstance(value, float) and value.is_integer():
-        return int(value)
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise _unfit("a whole number", value)
-    return value
+    return _member(value, cls)
 
 
 def _number(value: Any, _: Any) -> float:
@@ -140,10 +142,20 @@ def _number(value: Any, _: Any) -> float:
     return float(value)
 
 
-def _string(value: Any, _: Any) -> str:
+def _string(value: Any, cls: Any) -> str:
     if not isinstance(value, str):
         raise _unfit("a string", value)
-    return value
+    return _member(value, cls)
+
+
+def _member(value: V, cls: Any) -> V:
+    """The member of an enumeration; a value that it does not have is one of a later protocol, and is kept."""
+    if not issubclass(cls, Enum):
+        return value
+    try:
+        return cast("V", cls(value))
+    except ValueError:
+        return value
 
 
 def _limit(value: Any, _: Any) -> types.Limit:

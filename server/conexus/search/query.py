@@ -69,7 +69,7 @@ def understand(text: str) -> Query:
     if not text.strip():
         raise BadQuery("the query is empty")
     operators, rest = parse(text[:LONGEST])
-    words = set(_WORD.findall(rest.lower()))
+    words = set(terms(rest))
     symbol_like = _NAME.fullmatch(rest) is not None
     return Query(
         text=rest,

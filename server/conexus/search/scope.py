@@ -36,6 +36,10 @@ class Scope:
     file_of: NDArray[np.int32]
     #: Sets of ``Role``, for each row.
     roles: NDArray[np.uint8]
+    #: Index into ``chunk.KINDS``, for each row.
+    kinds: NDArray[np.uint8]
+    #: Pieces of long definitions are numbered from 0, for each row.
+    parts: NDArray[np.uint16]
     #: Rows that the request may answer with.
     allowed: Mask
 
@@ -76,6 +80,8 @@ def scope_of(snapshot: Snapshot, filters: Filters, operators: Operators | None =
             np.int32,
         ),
         _join((each.roles for each in tables), np.uint8),
+        _join((view.segment.kinds for view in views), np.uint8),
+        _join((view.segment.parts for view in views), np.uint16),
         _join((chosen.rows(view, each) for view, each in zip(views, tables, strict=True)), np.bool_),
     )
 

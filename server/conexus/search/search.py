@@ -90,14 +90,9 @@ def answering(scope: Scope, found: Signals) -> NDArray[np.bool_]:
 def _listed(scope: Scope, limit: int) -> list[Ranked]:
     """What the operators alone choose: definitions first, code before tests, in the order of the files."""
     rows = np.flatnonzero(scope.allowed)
-    parts = np.concatenate([view.segment.parts for view in scope.views]) if scope.views else np.empty(0, np.uint16)
-    later = (_kinds(scope)[rows] == _TEXT) * 2 + (parts[rows] > 0) * 4 + (scope.roles[rows] != 0)
+    later = (scope.kinds[rows] == _TEXT) * 2 + (scope.parts[rows] > 0) * 4 + (scope.roles[rows] != 0)
     chosen = rows[np.argsort(later, kind="stable")][:limit]
     return [Ranked(scope.ref(int(row)), 1.0 - place / (2 * limit), ("filter",)) for place, row in enumerate(chosen)]
-
-
-def _kinds(scope: Scope) -> NDArray[np.uint8]:
-    return np.concatenate([view.segment.kinds for view in scope.views]) if scope.views else np.empty(0, np.uint8)
 
 
 def scaled(totals: Scores, answers: NDArray[np.bool_]) -> Scores:
@@ -113,10 +108,8 @@ def penalties(scope: Scope, query: Query, weights: Weights) -> Scores:
         if role not in _asked_roles(query):
             costs[place] = getattr(weights, str(role.name).lower())
     lost: Scores = (_MEMBERS @ costs)[scope.roles]
-    for number, view in enumerate(scope.views):
-        of_view = slice(scope.first_rows[number], scope.first_rows[number + 1])
-        lost[of_view] += np.float32(weights.text) * (view.segment.kinds == _TEXT)
-        lost[of_view] += np.float32(weights.piece) * (view.segment.parts > 0)
+    lost += np.float32(weights.text) * (scope.kinds == _TEXT)
+    lost += np.float32(weights.piece) * (scope.parts > 0)
     return lost
 
 
@@ -191,7 +184,7 @@ def diversified(scores: Scores, files: NDArray[np.int32], weights: Weights) -> t
     together = sums[owners] / max(float(sums.max()), 1e-6)
     scores = scores + np.float32(weights.coherence) * together.astype(np.float32)
     order = np.argsort(-scores, kind="stable")
-    scores[order] -= np.float32(weights.saturation) * _earlier(owners[order])
+    scores[order] -= np.float32(weights.saturation) * np.log1p(_earlier(owners[order]))
     return np.argsort(-scores, kind="stable"), scores
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from conexus.chunking.chunk import KINDS
 from conexus.index.postings import Rows
 from conexus.search.bm25 import Field, Scores, idf, saturated
 from conexus.search.query import Query
@@ -19,6 +20,12 @@ QueryVectors = Mapping[str, NDArray[np.float32]]
 
 #: A name that many rows define says little about each of them.
 _COMMON_NAME = 20
+#: What a definition counts whose name is written in other case than the query's.
+_OTHER_CASE = 0.7
+_NO_ROWS: Rows = np.empty(0, np.int32)
+_MINOR_KINDS = {"property": 0.5, "variable": 0.5, "constant": 0.7, "section": 0.5, "text": 0.3}
+#: What a definition counts by its kind: who names a thing means the type or function, not a field of that name.
+_KIND_SHARES = np.array([_MINOR_KINDS.get(kind, 1.0) for kind in KINDS], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,19 +197,19 @@ def _mean(lengths: Scores) -> float:
 
 
 def _defined(scope: Scope, query: Query) -> Scores:
-    """1 for a row that defines a name of the query, less where the case differs or many rows define it."""
+    """0..1 for a row that defines a name of the query: less for a name in other case, a common one, a mere property."""
     rows = np.zeros(scope.rows, np.float32)
     for name in query.identifiers:
-        lowered = name.lower()
-        found = [view.segment.definitions.get(lowered, ()) for view in scope.views]
-        many = sum(map(len, found))
-        rarity = min(1.0, (_COMMON_NAME / max(many, 1)) ** 0.5)
-        for number, definitions in enumerate(found):
-            symbols = scope.views[number].segment.symbols
-            for row in list(definitions):
-                value = rarity * (1.0 if symbols[row] == name else 0.7)
-                place = scope.first_rows[number] + int(row)
-                rows[place] = max(rows[place], value)
+        exact: list[int] = []
+        alike: list[int] = []
+        for first, view in zip(scope.first_rows, scope.views, strict=False):
+            for row in view.segment.definitions.get(name.lower(), _NO_ROWS).tolist():
+                (exact if view.segment.symbols[row] == name else alike).append(first + row)
+        found = np.array(exact or alike, np.int64)
+        if len(found):
+            rarity = min(1.0, (_COMMON_NAME / len(found)) ** 0.5)
+            value = (1.0 if exact else _OTHER_CASE) * rarity * _KIND_SHARES[scope.kinds[found]]
+            rows[found] = np.maximum(rows[found], value)
     return rows
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class SignalWeights:
     """How much each signal counts; what they are and their scale stand in signals.py."""
 
-    dense: float = 1.0
+    dense: float = 0.5
     body: float = 1.0
     names: float = 1.0
-    file_dense: float = 0.2
-    file_body: float = 0.3
-    stem: float = 1.0
-    called: float = 1.0
-    defined: float = 0.5
-    filed: float = 0.6
+    file_dense: float = 0.3
+    file_body: float = 1.4
+    stem: float = 2.0
+    called: float = 2.0
+    defined: float = 0.3
+    filed: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,9 @@ class Weights:
     """All numbers of the ranking."""
 
     version: int = 1
-    prose: SignalWeights = field(default_factory=SignalWeights)
-    symbol: SignalWeights = field(default_factory=SignalWeights)
+    prose: SignalWeights = SignalWeights()
+    #: For a query that looks like the name of a symbol.
+    symbol: SignalWeights = SignalWeights(file_body=0.6, stem=0.5, defined=4.0)
     # BM25 (Robertson & Zaragoza 2009)
     body_k1: float = 1.2
     body_b: float = 0.5
@@ -35,7 +36,7 @@ class Weights:
     # what a role takes off
     test: float = 0.5
     example: float = 0.2
-    document: float = 0.4
+    document: float = 0.2
     old: float = 0.1
     foreign: float = 0.1
     entry: float = 0.01
@@ -45,15 +46,15 @@ class Weights:
     #: Taken off further pieces of a long definition.
     piece: float = 0.0
     #: Given to each chunk of a file in proportion to how good the file's chunks are together.
-    coherence: float = 0.02
+    coherence: float = 0.05
     #: Chunks count as good that are at most this much worse than the best.
-    good: float = 0.4
-    #: Taken off the second chunk of a file, twice off the third, and so on.
-    saturation: float = 0.08
+    good: float = 1.2
+    #: Times the logarithm of its place, taken off each further chunk of a file.
+    saturation: float = 0.14
     #: Given to files in the folder of the file that the user looks at, less to those farther away.
-    near: float = 0.03
+    near: float = 0.06
     #: Given to files that are open.
-    opened: float = 0.01
+    opened: float = 0.02
 
 
 DEFAULT = Weights()
