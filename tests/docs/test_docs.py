@@ -84,14 +84,15 @@ def test_every_field_is_described_and_no_other(cls: type) -> None:
 
 
 def test_every_setting_is_described_and_no_other() -> None:
-    described = {name: (kind, default, text) for name, kind, default, _, text in _ROW.findall(CONFIGURATION)}
+    described = {name: rest for name, *rest in _ROW.findall(CONFIGURATION)}
     hints = get_type_hints(Settings)
     expected = {
-        camel_case(item.name): (
+        camel_case(item.name): [
             _type_words(hints[item.name]),
             f"`{json.dumps(list(item.default) if isinstance(item.default, tuple) else item.default)}`",
+            item.metadata["scope"],
             item.metadata["description"],
-        )
+        ]
         for item in fields(Settings)
     }
     assert described == expected

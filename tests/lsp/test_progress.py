@@ -13,6 +13,7 @@ from tests.lsp.conftest import FILES
 from tests.lsp.editors import Editor, start_editor, stop_editor
 
 COPIES = 400
+FIRST = "conexus-1"
 
 
 @pytest.fixture
@@ -29,11 +30,8 @@ def large_workspace(tmp_path: Path) -> Path:
 
 def bar(editor: Editor) -> list[dict[str, Any]]:
     """What was reported under the server's first token."""
-    return [
-        params.value
-        for method, params in editor.inbox
-        if (method, getattr(params, "token", "")) == (lsp.PROGRESS, "conexus-1")
-    ]
+    reports = [params for method, params in editor.inbox if method == lsp.PROGRESS]
+    return [params.value for params in reports if params.token == FIRST]
 
 
 async def test_indexing_shows_a_bar_and_cancelling_it_pauses(tmp_path: Path, large_workspace: Path) -> None:

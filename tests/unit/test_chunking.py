@@ -180,6 +180,8 @@ HOSTILE = {
     "conditions": "if x then if (y) {\n" * 1_000,
     "here-documents": "<<A\n" * 1_000,
     "generics": "Map<\n" * 1_000,
+    "comparisons": ("a<" * 40 + "\n") * 5_000,
+    "strings": ('"' * 80 + "\n") * 2_500,
     "tags": "<a\n>" * 2_000,
     "headings": "# a\n## b\n" * 2_000,
     "nested lists": "".join(" " * (level % 200) + "- > a\n" for level in range(600)),

@@ -21,6 +21,11 @@ _TEXT = Bounds(lines=40, bytes=1500)
 _MOST_BYTES = 2_000_000
 _LONG_LINE = 5_000
 
+# Nor were files of brackets and quotes, whose nesting takes some parsers minutes: a quarter of code is punctuation.
+_FEW_BYTES = 16_000
+_MOST_PUNCTUATION = 0.45
+_NO_PUNCTUATION = bytes(byte for byte in range(256) if byte > 127 or chr(byte).isalnum() or chr(byte) in "_ \t\r\n")
+
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
 
 _MOST_REFERENCES = 200
@@ -33,6 +38,7 @@ _CLOSER = re.compile(
     re.DOTALL,
 )
 _MOST_CLOSERS = 6
+_LONGEST_CLOSER = 200
 
 _MOST_HEADER_LINES = 2
 _OPENERS = (b"{", b"(", b"[")
@@ -78,6 +84,8 @@ def _outline(data: bytes, lines: list[bytes], starts: list[int], language: str) 
 def _is_written_by_hand(data: bytes, lines: list[bytes]) -> bool:
     if not data or len(data) > _MOST_BYTES or b"\0" in data:
         return False
+    if len(data) > _FEW_BYTES and len(data.translate(None, _NO_PUNCTUATION)) > _MOST_PUNCTUATION * len(data):
+        return False
     longest = max(map(len, lines))
     return longest <= _LONG_LINE or 2 * longest < len(data)
 
@@ -118,7 +126,9 @@ def _segments(lines: list[bytes], owners: list[int]) -> list[_Segment]:
 
 
 def _says_nothing(lines: list[bytes], start: int, end: int) -> bool:
-    return end - start <= _MOST_CLOSERS and all(_CLOSER.fullmatch(line) for line in lines[start:end])
+    return end - start <= _MOST_CLOSERS and all(
+        len(line) <= _LONGEST_CLOSER and _CLOSER.fullmatch(line) for line in lines[start:end]
+    )
 
 
 def _without_bare_headers(

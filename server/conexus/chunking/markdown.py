@@ -9,6 +9,7 @@ from conexus.chunking.outline import Definition, Outline
 
 _FENCE = re.compile(rb" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _ATX = re.compile(rb" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?\s*$")
+_LONGEST_HEADING = 500
 _UNDERLINE = re.compile(rb" {0,3}(=+|-{2,})\s*$")
 _NO_PARAGRAPH = re.compile(rb"\s*$|\s*(?:[-*+>|#]|\d+[.)])(?:\s|$)|    |\t| {0,3}[|=]")
 _LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])?")
@@ -59,10 +60,10 @@ def _headings(lines: Sequence[bytes]) -> list[tuple[int, int, str]]:
                 fence = b""
         elif opening:
             fence, paragraph = opening[1], False
-        elif (atx := _ATX.match(text)) is not None:
+        elif (atx := _ATX.match(text[:_LONGEST_HEADING])) is not None:
             headings.append((line, len(atx[1]), _title(atx[2] or b"")))
             paragraph = False
-        elif paragraph and (underline := _UNDERLINE.match(text)) is not None:
+        elif paragraph and (underline := _UNDERLINE.match(text[:_LONGEST_HEADING])) is not None:
             headings.append((line - 1, 1 if underline[1][:1] == b"=" else 2, _title(lines[line - 1])))
             paragraph = False
         else:

@@ -100,7 +100,7 @@ def _concepts(text: str) -> tuple[Concept, ...]:
 
 
 #: A pair of neighbouring words written as one name counts this much beside its two words.
-PAIR_WEIGHT = 0.5
+PAIR_WEIGHT = 0.25
 
 
 def pairs(text: str) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from conexus.search.query import Query
 from conexus.search.roles import Role
 from conexus.search.scope import Scope, scope_of
 from conexus.search.signals import QueryVectors, Signals, signals
+from conexus.search.tables import table
 from conexus.search.weights import DEFAULT, Weights
 from conexus.values import Filters
 
@@ -36,6 +37,12 @@ class Ranked:
     ref: RowRef
     score: float
     reasons: tuple[str, ...]
+
+
+def prepare(snapshot: Snapshot) -> None:
+    """Derive from the snapshot's segments what the first search would otherwise wait for."""
+    for view in snapshot.views:
+        table(view.segment)
 
 
 def search(

@@ -22,6 +22,8 @@ QueryVectors = Mapping[str, NDArray[np.float32]]
 _COMMON_NAME = 20
 #: What a definition counts whose name is written in other case than the query's.
 _OTHER_CASE = 0.7
+#: Where all rows are nearly alike, small differences stay small; usual deviations are above 0.1.
+_LEAST_DEVIATION = 0.05
 _NO_ROWS: Rows = np.empty(0, np.int32)
 _MINOR_KINDS = {"property": 0.5, "variable": 0.5, "constant": 0.7, "section": 0.5, "text": 0.3}
 #: What a definition counts by its kind: who names a thing means the type or function, not a field of that name.
@@ -121,11 +123,11 @@ def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Scores, Scores]:
 
 
 def standardised(values: Scores, counted: NDArray[np.bool_] | None = None) -> Scores:
-    """Values less their mean, over their deviation; 0 where not ``counted`` or where all are alike."""
+    """Values less their mean, over their deviation; 0 where not ``counted``."""
     seen = values if counted is None or counted.all() else values[counted]
-    deviation = float(seen.std()) if len(seen) else 0.0
-    if deviation < 1e-6:
+    if not len(seen):
         return np.zeros_like(values)
+    deviation = max(float(seen.std()), _LEAST_DEVIATION)
     result: Scores = (values - np.float32(seen.mean())) / np.float32(deviation)
     if seen is not values and counted is not None:
         result[~counted] = 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class SignalWeights:
     """How much each signal counts; what they are and their scale stand in signals.py."""
 
-    dense: float = 0.5
+    dense: float = 0.7
     body: float = 1.0
     names: float = 1.0
     file_dense: float = 0.3
@@ -31,8 +31,8 @@ class Weights:
     # BM25 (Robertson & Zaragoza 2009)
     body_k1: float = 1.2
     body_b: float = 0.5
-    names_k1: float = 1.0
-    names_b: float = 0.3
+    names_k1: float = 1.2
+    names_b: float = 0.6
     # what a role takes off
     test: float = 0.5
     example: float = 0.2
@@ -46,13 +46,13 @@ class Weights:
     #: Taken off further pieces of a long definition.
     piece: float = 0.0
     #: Given to each chunk of a file in proportion to how good the file's chunks are together.
-    coherence: float = 0.05
+    coherence: float = 0.07
     #: Chunks count as good that are at most this much worse than the best.
-    good: float = 1.2
+    good: float = 0.9
     #: Times the logarithm of its place, taken off each further chunk of a file.
-    saturation: float = 0.14
+    saturation: float = 0.17
     #: Given to files in the folder of the file that the user looks at, less to those farther away.
-    near: float = 0.06
+    near: float = 0.1
     #: Given to files that are open.
     opened: float = 0.02
 

@@ -1,0 +1,87 @@
+"""Random edits, sent as an editor sends them: the server's text is the editor's."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from lsprotocol import types as lsp
+
+from conexus.lsp.client import client_of
+from conexus.lsp.methods.documents import did_change, did_close, did_open
+from conexus.lsp.session import Session
+from conexus.lsp.structuring import make_converter, structure_params
+from conexus.workspace.documents import Documents
+
+URI = "file:///workspace/a.py"
+
+#: Rich in what moves lines and columns.
+pieces = st.text(st.sampled_from("ab \t\n\r\f\v\x1c\x85\u2028é\u0301🙂👩\u200d\ud800"), max_size=8)
+texts = st.lists(pieces, max_size=6).map("".join)
+
+
+def encoded(text: str, encoding: str) -> bytes:
+    return text.encode(encoding if encoding == "utf-8" else f"{encoding}-le", "surrogatepass")
+
+
+def position_of(text: str, index: int, encoding: str) -> dict[str, int]:
+    """The position of an index, counted by encoding all before it on its line."""
+    starts = [0, *(match.end() for match in re.finditer(r"\r\n|\n|\r", text))]
+    # Between \r and \n is no position: an editor's cursor stands before both.
+    if text[index - 1 : index + 1] == "\r\n" and index:
+        index -= 1
+    line = max(number for number, begin in enumerate(starts) if begin <= index)
+    size = {"utf-8": 1, "utf-16": 2, "utf-32": 4}[encoding]
+    return {"line": line, "character": len(encoded(text[starts[line] : index], encoding)) // size}
+
+
+@st.composite
+def edits(draw: st.DrawFn) -> tuple[str, str, list[list[dict[str, Any]]], str]:
+    """Encoding, first text, messages of changes, and the editor's text at the end."""
+    encoding = draw(st.sampled_from(["utf-8", "utf-16", "utf-32"]))
+    first = text = draw(texts)
+    messages = []
+    for _ in range(draw(st.integers(0, 4))):
+        changes: list[dict[str, Any]] = []
+        for _ in range(draw(st.integers(1, 3))):
+            new = draw(pieces)
+            if draw(st.integers(0, 9)) == 0:
+                changes.append({"text": new})
+                text = new
+                continue
+            start, end = sorted(draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+            place = {"start": position_of(text, start, encoding), "end": position_of(text, end, encoding)}
+            start, end = (index - (text[index - 1 : index + 1] == "\r\n" and index > 0) for index in (start, end))
+            changes.append({"range": place, "text": new})
+            text = text[:start] + new + text[end:]
+        messages.append(changes)
+    return encoding, first, messages, text
+
+
+def session_of(encoding: str) -> Session:
+    session = Session.__new__(Session)
+    params = {"processId": None, "rootUri": None, "capabilities": {"general": {"positionEncodings": [encoding]}}}
+    session.client = client_of(structure_params(make_converter(), params, lsp.InitializeParams))
+    session.documents = Documents()
+    session.engine = None
+    return session
+
+
+@given(edits())
+def test_the_text_is_the_editors(drawn: tuple[str, str, list[list[dict[str, Any]]], str]) -> None:
+    encoding, first, messages, expected = drawn
+    converter = make_converter()
+    session = session_of(encoding)
+    item = {"uri": URI, "languageId": "python", "version": 0, "text": first}
+    did_open(session, structure_params(converter, {"textDocument": item}, lsp.DidOpenTextDocumentParams))
+    for version, changes in enumerate(messages, 1):
+        params = {"textDocument": {"uri": URI, "version": version}, "contentChanges": changes}
+        did_change(session, structure_params(converter, params, lsp.DidChangeTextDocumentParams))
+    (document,) = session.documents
+    assert document.text == expected
+    assert document.version == len(messages)
+    closing = {"textDocument": {"uri": URI}}
+    did_close(session, structure_params(converter, closing, lsp.DidCloseTextDocumentParams))
+    assert len(session.documents) == 0

@@ -1,0 +1,55 @@
+"""The page of results."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from lsprotocol import types as lsp
+
+from conexus.lsp import results_page, types
+
+
+def result(preview: str, *, complete: bool = True) -> types.SearchResult:
+    span = lsp.Range(lsp.Position(4, 0), lsp.Position(6, 0))
+    hit = types.Hit(
+        location=lsp.Location("file:///work/src/a%5Bb%5D.py", span),
+        folder="file:///work",
+        language="python",
+        score=1.0,
+        reasons=["meaning", "words: *x*"],
+        preview=preview,
+        symbol="f",
+        kind="function",
+        relation="caller",
+    )
+    index = types.IndexState(complete=complete, indexed_files=1, total_files=2)
+    return types.SearchResult(hits=[hit], index=index, generation=1, took_ms=1.0)
+
+
+def test_what_a_page_says() -> None:
+    page = results_page.render("find `this`\nplease", result("def f(): ...\n", complete=False))
+    assert page.startswith("# find \\`this\\` please\n\n1 result; 1 of 2 files are indexed so far.\n")
+    assert "## 1. [src/a\\[b\\].py#L5](file:///work/src/a%5Bb%5D.py#L5) caller function `f`" in page
+    assert "*meaning, words: \\*x\\**" in page
+    assert "```python\ndef f(): ...\n```\n" in page
+
+
+def test_code_with_fences_does_not_break_out() -> None:
+    page = results_page.render("x", result("````\nnot the end\n"))
+    assert "`````python\n````\nnot the end\n`````\n" in page
+
+
+def test_pages_are_private_and_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONEXUS_DATA_DIR", str(tmp_path / "data"))
+    pages = [results_page.write(f"page {number} \ud800") for number in range(25)]
+    left = list(results_page.directory().iterdir())
+    assert len(left) == 20
+    assert pages[-1] in left
+    assert stat.S_IMODE(pages[-1].stat().st_mode) == 0o600
+    assert stat.S_IMODE(results_page.directory().stat().st_mode) == 0o700
+    assert stat.S_IMODE(results_page.directory().parent.stat().st_mode) == 0o700
+    assert results_page.is_page(str(pages[0]))
+    assert not results_page.is_page(str(tmp_path / "data" / "other.md"))
+    assert not results_page.is_page("untitled:Untitled-1")
