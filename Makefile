@@ -36,7 +36,7 @@ test: lint
 lint: $(VENV)/.developing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy -p conexus -p benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python -m pip check
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -72,6 +73,20 @@ class Settings:
         least=0,
         scope="machine",
     )
+
+
+#: Where indexes lie, if the user says so.
+DATA_DIRECTORY_VARIABLE = "CONEXUS_DATA_DIR"
+
+
+def default_data_directory() -> Path:
+    """The user's data directory for Conexus, or what CONEXUS_DATA_DIR names."""
+    given = os.environ.get(DATA_DIRECTORY_VARIABLE)
+    if given:
+        return Path(given).absolute()
+    import platformdirs
+
+    return platformdirs.user_data_path("conexus", appauthor=False)
 
 
 class Problem(str):

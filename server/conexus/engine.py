@@ -8,9 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import platformdirs
-
-from conexus.config import Settings
+from conexus.config import Settings, default_data_directory
 from conexus.embedding.embedder import Embedder, EmbeddingError, LoadingEmbedder, Vectors
 from conexus.hits import Reader, hits_of
 from conexus.index.indexer import Indexer
@@ -43,15 +41,6 @@ from conexus.workspace.read import Skipped, read_text
 from conexus.workspace.roots import normalise_roots
 
 log = logging.getLogger(__name__)
-
-#: Where indexes lie if no one says otherwise.
-DATA_DIRECTORY_VARIABLE = "CONEXUS_DATA_DIR"
-
-
-def default_data_directory() -> Path:
-    """The user's data directory for Conexus, or what CONEXUS_DATA_DIR names."""
-    given = os.environ.get(DATA_DIRECTORY_VARIABLE)
-    return Path(given).absolute() if given else platformdirs.user_data_path("conexus", appauthor=False)
 
 
 class Engine:

@@ -129,7 +129,7 @@ def places(found: list[Ranked]) -> list[str]:
         ("switch dark and light colours", "web/src/theme.ts:toggleTheme"),
         ("Fläche Rechteck", "web/src/theme.ts:größeBerechnen"),
         ("größe berechnen", "web/src/theme.ts:größeBerechnen"),
-        ("exponential backoff", "net/retry.py:delay"),
+        ("backoff delay of an attempt", "net/retry.py:delay"),
         ("tests for exponential backoff", "tests/test_retry.py:test_delay_grows_exponentially"),
     ],
 )
@@ -196,7 +196,7 @@ def test_the_near_file_breaks_ties() -> None:
     twins = snapshot(files)
     query = understand("handle event dispatch")
     for name in "abcd":
-        found = search(twins, query, vectors=vectors(query), near=(FOLDER, f"{name}/main.py"))
+        found = search(twins, query, vectors={}, near=(FOLDER, f"{name}/main.py"))
         assert found[0].ref.path == f"{name}/handler.py"
 
 

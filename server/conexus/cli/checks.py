@@ -18,8 +18,7 @@ from conexus import __version__
 from conexus.cli.samples import SAMPLES
 from conexus.cli.session import index_of
 from conexus.cli.tables import size
-from conexus.config import Problem, Settings, load_file
-from conexus.engine import default_data_directory
+from conexus.config import Problem, Settings, default_data_directory, load_file
 
 Level = Literal["OK", "WARN", "FAIL"]
 

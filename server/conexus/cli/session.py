@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 from conexus.cli.progress import LatestProgress, progress_bar
-from conexus.config import Settings, load_file
-from conexus.engine import Engine, default_data_directory
+from conexus.config import Settings, default_data_directory, load_file
+from conexus.engine import Engine
 from conexus.index.persistence import index_directory
 from conexus.text import Encoding
 from conexus.values import EngineError, Status
@@ -50,10 +52,29 @@ def session(folder: Path, *, encoding: Encoding = Encoding.UTF16) -> Iterator[Se
     # One look at the files answers one command; nobody is there to hear of later changes.
     engine = Engine(replace(settings, watcher="off"), encoding=encoding, listener=latest)
     try:
-        engine.start([folder.resolve()])
+        with _interrupts_for_this_thread_only():
+            engine.start([folder.resolve()])
         yield Session(engine, latest)
     finally:
         engine.close()
+
+
+@contextmanager
+def _interrupts_for_this_thread_only() -> Iterator[None]:
+    """Threads begun inside, and the processes that they begin, do not hear Ctrl-C.
+
+    The terminal sends it to all of them; a process that is still importing would die of it with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Its start, which is else left to the first of those threads, makes that thread hear again.
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def index_of(folder: Path) -> Path | None:

@@ -58,6 +58,7 @@ class Indexer:
 
     def set_paused(self, paused: bool) -> None:
         """While paused, files are left alone; open buffers stay live."""
+        self.sync.paused = paused  # seen in the status at once
         self._loop.post(lambda: self.sync.set_paused(paused))
 
     def clear(self) -> None:

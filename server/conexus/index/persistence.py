@@ -63,6 +63,7 @@ class Persistence:
         self._flush: Future[None] | None = None
         self._not_before = 0.0
         self._next_lock_try = 0.0
+        self._claimed = False
         self.role: Literal["writer", "reader"] = "reader"
         #: Why the tables are not kept in step, in words for the user.
         self.problem: str | None = None
@@ -77,17 +78,28 @@ class Persistence:
     def waiting(self) -> int:
         return len(self._waiting)
 
+    def claim(self) -> None:
+        """Take the lock if it is free, without importing lancedb: the tables are opened for the first batch."""
+        self._executor.submit(self._claim)
+
     def open(self) -> Future[Loaded]:
         """Take the lock if it is free, import lancedb, load the tables. Empty where nothing can be had."""
         return self._executor.submit(self._open)
 
-    def _open(self) -> Loaded:
+    def _claim(self) -> bool:
         try:
             self._make_directory()
             if self._take_lock():
                 self.role = "writer"
         except OSError as error:
             self._cannot_use(error)
+            return False
+        finally:
+            self._claimed = True
+        return True
+
+    def _open(self) -> Loaded:
+        if not self._claim():
             return Loaded([], {})
         try:
             return self._load()
@@ -104,14 +116,18 @@ class Persistence:
             return Loaded([], {})
 
     def _load(self) -> Loaded:
-        self._store = Store(self._directory, self._dimensions)
-        if self.role == "writer":
-            self._store.repair()
-            description = json.dumps({"folder": self._folder, "version": self.version})
-            (self._directory / "folder.json").write_text(description, encoding="utf-8")
+        self._store = self._connected()
         segments, files = self._store.load()
         self.size_bytes = self._store.size_bytes()
         return Loaded(segments, files)
+
+    def _connected(self) -> Store:
+        store = Store(self._directory, self._dimensions)
+        if self.role == "writer":
+            store.repair()
+            description = json.dumps({"folder": self._folder, "version": self.version})
+            (self._directory / "folder.json").write_text(description, encoding="utf-8")
+        return store
 
     def _take_lock(self) -> bool:
         lock = FileLock(str(self._directory / "writer.lock"), mode=0o600)
@@ -162,30 +178,34 @@ class Persistence:
 
     def put(self, changes: Mapping[str, IndexedFile | None]) -> None:
         """These files' rows shall be these (None: gone). Readers leave that to the writer."""
-        if self.role == "writer" or self._store is None:
+        if self.role == "writer" or not self._claimed:
             with self._guard:
                 self._waiting.update(changes)
 
-    def flush_if_due(self) -> None:
-        """Start writing what waits, unless a batch is under way or was just written."""
+    def flush_if_due(self, *, first_index: bool) -> None:
+        """Start writing what waits, unless a batch is under way or was just written.
+
+        During a first index only large batches are written: importing lancedb would take its time from the indexing.
+        """
         if self.role != "writer":
-            if self._store is not None:
+            if self._claimed:
                 self._take_waiting()
             return
         under_way = self._flush is not None and not self._flush.done()
-        if under_way or self._store is None or not self._waiting:
+        if under_way or not self._waiting:
             return
-        if time.monotonic() < self._not_before and len(self._waiting) < FLUSH_FILES:
+        if (first_index or time.monotonic() < self._not_before) and len(self._waiting) < FLUSH_FILES:
             return
-        self._flush = self._executor.submit(self._write, self._store, self._take_waiting())
+        self._flush = self._executor.submit(self._write, self._take_waiting())
 
     def _take_waiting(self) -> dict[str, IndexedFile | None]:
         with self._guard:
             batch, self._waiting = self._waiting, {}
         return batch
 
-    def _write(self, store: Store, batch: dict[str, IndexedFile | None]) -> None:
+    def _write(self, batch: dict[str, IndexedFile | None]) -> None:
         try:
+            store = self._store = self._store or self._connected()
             store.write(batch, self.version)
         except StoreError as error:
             self.problem = f"{error}; searching goes on from memory"
@@ -221,12 +241,15 @@ class Persistence:
             self.problem = str(error)
 
     def close(self) -> None:
-        """Write what waits and give up the lock."""
+        """Write what waits and give up the lock.
+
+        Where nothing was written yet, nothing is: a first index that is broken off need not keep its user waiting.
+        """
         self._executor.submit(self._close).result()
 
     def _close(self) -> None:
         if self._store is not None and self._waiting and self.role == "writer":
-            self._write(self._store, self._take_waiting())
+            self._write(self._take_waiting())
         self._store = None
         if self._lock is not None:
             self._lock.release()

@@ -76,7 +76,7 @@ class SlowModel:
                 tracked.read(path)
                 tracked.stale.discard(path)
                 tracked.index.seal()
-                tracked.persistence.flush_if_due()
+                tracked.persistence.flush_if_due(first_index=False)
             self._post(done)
 
         self._submit(work)

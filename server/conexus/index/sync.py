@@ -251,7 +251,7 @@ class Sync:
             self._publish()
 
     def _look_after(self, tracked: TrackedFolder, now: float) -> None:
-        tracked.persistence.flush_if_due()
+        tracked.persistence.flush_if_due(first_index=not tracked.settled)
         idle = now - self._active_at
         if idle > _WORKERS_IDLE_SECONDS:
             self._bulk.close()
@@ -289,8 +289,7 @@ class Sync:
             opened: Future[Loaded] = tracked.persistence.open()
             opened.add_done_callback(lambda future: self.loop.post(lambda: self._opened(tracked, future.result())))
         else:
-            # There is nothing to load, so indexing need not wait for the import of lancedb.
-            tracked.persistence.open()
+            tracked.persistence.claim()
             self._ready(tracked)
         self._build_with_slow_model(root)
 

@@ -6,8 +6,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote
 
-import platformdirs
-
+from conexus.config import default_data_directory
 from conexus.lsp import types
 
 #: Pages that are kept; the oldest go first.
@@ -16,8 +15,7 @@ _KEPT = 20
 
 def directory() -> Path:
     """Where pages are written. What lies there is never indexed."""
-    base = os.environ.get("CONEXUS_DATA_DIR")
-    return (Path(base) if base else platformdirs.user_data_path("conexus")) / "results"
+    return default_data_directory() / "results"
 
 
 def is_page(document: str) -> bool:

@@ -81,6 +81,7 @@ def serve(client_process_id: int | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # pygls logs whole messages, and so the user's files, at INFO.
     logging.getLogger("pygls").setLevel(logging.WARNING)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     stdio = Stdio()
     try:
         return asyncio.run(_serve(stdio, client_process_id))

@@ -56,7 +56,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _is_alive_on_windows(pid: int) -> bool:
-    """`os.kill` would end the process there."""
+    """`os.kill` would end the process there. Not tested on Windows."""
     synchronize, timed_out = 0x00100000, 0x102
     kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
     handle = kernel.OpenProcess(synchronize, False, pid)
