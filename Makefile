@@ -8,7 +8,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --timeout 30
 
 # For `make demo`: the workspace and the question.
 DIR = .
-Q = where do unsaved edits shadow what is on disk
+Q = merge the user's settings over the defaults
 # For `make test`: how many tests run at once, and anything for pytest.
 JOBS = 2
 ARGS =

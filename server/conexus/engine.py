@@ -17,7 +17,7 @@ from conexus.index.sync import Sync
 from conexus.related.place import RelatedPlace
 from conexus.related.relations import Related, related
 from conexus.search.query import Query, understand
-from conexus.search.search import FileKey, Ranked, search
+from conexus.search.search import FileKey, Ranked, prepare, search
 from conexus.search.symbols import symbols
 from conexus.text import Encoding, LineIndex
 from conexus.values import (
@@ -63,7 +63,7 @@ class Engine:
             data_directory or default_data_directory(),
             _load_static,
             _load_transformer,
-            on_publish=lambda generation, folders: self._notify(IndexChanged(generation, folders)),
+            on_publish=self._published,
             on_progress=lambda done, total: self._notify(Progress("Indexing", done, total)),
             on_status=lambda: self._notify(StatusChanged()),
         )
@@ -234,6 +234,10 @@ class Engine:
         return self._indexer.wait(timeout)
 
     # --- inside ---
+
+    def _published(self, generation: int, folders: tuple[str, ...]) -> None:
+        prepare(self._sync.searchable.snapshot)
+        self._notify(IndexChanged(generation, folders))
 
     def _answer(
         self,

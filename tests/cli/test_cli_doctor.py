@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
+from conexus.cli import checks
+from conexus.cli.checks import Check, folder_checks, installation_checks
 from tests.cli.conftest import Conexus, Result
+
+
+def of(checks: Iterable[Check], subject: str) -> Check:
+    (found,) = (check for check in checks if check.subject == subject)
+    return found
 
 
 def report(result: Result) -> dict[str, tuple[str, str]]:
@@ -16,23 +26,14 @@ def report(result: Result) -> dict[str, tuple[str, str]]:
 
 
 def test_a_sound_installation_has_no_failure(conexus: Conexus, shop: Path, tmp_path: Path) -> None:
-    checks = report(conexus("doctor", cwd=shop))
+    lines = report(conexus("doctor", cwd=shop))
     assert {
         "python", "packages", "native code", "model", "grammars", "data", "disk", "settings", "watcher", "index"
-    } == set(checks)  # fmt: skip
+    } == set(lines)  # fmt: skip
     for subject in ("native code", "model", "grammars", "data", "settings", "index"):
-        assert checks[subject][0] == "OK", checks[subject]
-    assert str(shop) in checks["index"][1]
+        assert lines[subject][0] == "OK", lines[subject]
+    assert str(shop) in lines["index"][1]
     assert not (tmp_path / "data").exists()
-
-
-def test_it_sees_the_index_and_who_may_read_it(conexus: Conexus, shop: Path, tmp_path: Path) -> None:
-    conexus("index", shop)
-    assert "mode 700" in report(conexus("doctor", shop))["data"][1]
-    (tmp_path / "data").chmod(0o755)
-    level, found = report(conexus("doctor", shop))["data"]
-    assert level == "WARN"
-    assert f"chmod 700 {tmp_path / 'data'}" in found
 
 
 def test_what_must_be_repaired_is_a_failure(conexus: Conexus, shop: Path, tmp_path: Path) -> None:
@@ -44,8 +45,62 @@ def test_what_must_be_repaired_is_a_failure(conexus: Conexus, shop: Path, tmp_pa
     assert "CONEXUS_DATA_DIR" in found
 
 
-def test_wrong_settings_are_named(conexus: Conexus, shop: Path) -> None:
+# --- what a whole run would take long to show, on the checks themselves ---
+
+
+def test_who_may_read_the_indexes(
+    conexus: Conexus, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    monkeypatch.setenv("CONEXUS_DATA_DIR", str(data))
+    conexus("index", shop)
+    assert "mode 700" in of(folder_checks(shop), "data").found
+    index = of(folder_checks(shop), "index")
+    assert index.level == "OK"
+    (data / "indexes").chmod(0o755)
+    Path(index.found.partition(", ")[0]).chmod(0o755)
+    data.chmod(0o755)
+    assert of(folder_checks(shop), "data").level == "WARN"
+    assert of(folder_checks(shop), "data").advice == f"chmod 700 {data}"
+    assert of(folder_checks(shop), "index").level == "WARN"
+
+
+def test_wrong_settings_are_named(shop: Path) -> None:
     (shop / "conexus.toml").write_text("watcher = 3\n", encoding="utf-8")
-    level, found = report(conexus("doctor", shop))["settings"]
-    assert level == "WARN"
-    assert "watcher" in found
+    check = of(folder_checks(shop), "settings")
+    assert check.level == "WARN"
+    assert "watcher" in check.found
+
+
+def test_a_model_that_cannot_be_had(shop: Path) -> None:
+    (shop / "conexus.toml").write_text('model = "./no-such-model"\n', encoding="utf-8")
+    assert of(folder_checks(shop), "own model").level == "FAIL"
+
+
+def test_the_limits_of_the_watcher(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = tmp_path / "inotify"
+    monkeypatch.setattr(checks, "_INOTIFY", limits)
+    assert of(folder_checks(shop), "watcher").level == "OK"
+    limits.mkdir()
+    (limits / "max_user_instances").write_text("128\n", encoding="ascii")
+    for watches, level in ((100_000, "OK"), (40, "WARN"), (3, "FAIL")):
+        (limits / "max_user_watches").write_text(f"{watches}\n", encoding="ascii")
+        for number in range(20):
+            (shop / f"folder_{number}").mkdir(exist_ok=True)
+        check = of(folder_checks(shop), "watcher")
+        assert check.level == level
+        assert ("sysctl" in check.advice) == (level != "OK")
+    (limits / "max_user_watches").write_text("many\n", encoding="ascii")
+    assert of(folder_checks(shop), "watcher").level == "FAIL"
+
+
+def test_native_code_for_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "made_elsewhere.py").write_text("import os\nos.kill(os.getpid(), 4)\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(checks, "_NATIVE", ("json", "made_elsewhere"))
+    check = of(installation_checks(), "native code")
+    assert (check.level, check.found) == ("FAIL", "importing made_elsewhere ended the process with signal 4")
+    monkeypatch.setattr(checks, "_NATIVE", ("json", "never_installed"))
+    check = of(installation_checks(), "native code")
+    assert check.level == "FAIL"
+    assert "never_installed cannot be imported" in check.found

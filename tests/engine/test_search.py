@@ -172,7 +172,7 @@ def test_filters_and_operators_both_hold() -> None:
     assert ask("retry", filters=Filters(folders=(FOLDER + "/",)))
 
 
-@pytest.mark.parametrize("text", ["x lang:klingon", "x path:[z-a]*"])
+@pytest.mark.parametrize("text", ["x lang:klingon", "x kind:banana"])
 def test_senseless_filters_are_refused(text: str) -> None:
     with pytest.raises(BadQuery):
         ask(text)

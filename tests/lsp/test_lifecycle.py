@@ -163,9 +163,9 @@ def test_nothing_but_the_protocol_is_on_standard_output(start: Start, workspace:
     # A library prints when it is imported, and so does a process that it starts.
     noisy = tmp_path / "noisy"
     noisy.mkdir()
-    (noisy / "pathspec.py").write_text(
+    (noisy / "filelock.py").write_text(
         "import os, sys\nprint('noise of a library', flush=True)\nos.system('echo noise of a child')\n"
-        "sys.path.pop(0)\ndel sys.modules['pathspec']\nimport pathspec\n"
+        "sys.path.pop(0)\ndel sys.modules['filelock']\nimport filelock\n"
     )
     source = server_environment(tmp_path)["PYTHONPATH"]
     client = start(PYTHONPATH=f"{noisy}:{source}")

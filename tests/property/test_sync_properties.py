@@ -19,7 +19,8 @@ TEXTS = (
     "",
     "\n\n",
     "def alpha():\n    return beta()\n",
-    "def beta(value):\n    '''Doubles a value.'''\n    return value * 2\n\n\nclass Gamma:\n    def delta(self):\n        pass\n",
+    "def beta(value):\n    '''Doubles a value.'''\n    return value * 2\n\n\n"
+    "class Gamma:\n    def delta(self):\n        pass\n",
     "package main\n\n// Greets people.\nfunc Hello() string { return name() }\n",
     "# Title\n\nSome prose.\n\n## Section\n\nMore.\n",
     "\x00binary",

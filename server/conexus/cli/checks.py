@@ -43,12 +43,22 @@ class Check:
 
 
 def all_checks(folder: Path) -> Iterator[Check]:
-    """The checks of the installation, then those of a folder (absolute); each is made when it is asked for."""
+    """The checks of the installation, then those of a folder; each is made when it is asked for."""
+    yield from installation_checks()
+    yield from folder_checks(folder)
+
+
+def installation_checks() -> Iterator[Check]:
+    """Is all here that was installed, and does this machine run it?"""
     yield _python()
     yield _packages()
     yield _native_code()
     yield from _guarded("model", _model)
     yield from _guarded("grammars", _grammars)
+
+
+def folder_checks(folder: Path) -> Iterator[Check]:
+    """Can this folder (absolute) be indexed and watched, and its index be kept?"""
     yield from _guarded("data", _data_directory)
     yield from _guarded("disk", _disk_space)
     settings, problems = load_file(folder, Settings())

@@ -53,7 +53,7 @@ def _parts(word: str) -> Iterator[str]:
         else:
             last = run[-1]
             edge = (character.isupper() and not last.isupper()) or character.isdigit() != last.isdigit()
-            edge = edge or _is_ideograph(character) != _is_ideograph(last)
+            edge = edge or is_ideograph(character) != is_ideograph(last)
         if edge and run:
             yield from _pairs(run)
             run = ""
@@ -65,12 +65,13 @@ def _parts(word: str) -> Iterator[str]:
 
 def _pairs(run: str) -> Iterator[str]:
     # Chinese and Japanese are written without spaces: overlapping pairs stand for words.
-    if len(run) > 2 and _is_ideograph(run[0]):
+    if len(run) > 2 and is_ideograph(run[0]):
         for start in range(len(run) - 1):
             yield run[start : start + 2]
     else:
         yield run
 
 
-def _is_ideograph(character: str) -> bool:
+def is_ideograph(character: str) -> bool:
+    """Whether a character belongs to a script that is written without spaces between words."""
     return "\u3040" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7af"

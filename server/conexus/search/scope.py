@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pathspec
 from numpy.typing import NDArray
 
 from conexus.chunking import LANGUAGES, canonical_language
@@ -17,6 +16,7 @@ from conexus.search.operators import Operators, kind_named, shown
 from conexus.search.roles import Role
 from conexus.search.tables import Table, table
 from conexus.values import BadQuery, Filters, Tests
+from conexus.workspace.patterns import PatternList, byte_string
 
 Mask = NDArray[np.bool_]
 #: Masks of path patterns that one segment's table keeps; more are made anew each time.
@@ -195,11 +195,27 @@ def _match(paths: Sequence[str], patterns: tuple[str, ...]) -> list[bool]:
         whole = word.removeprefix("/")
         # "/src" is anchored at the folder, as in .gitignore.
         return [path.lower().startswith(whole) if word != whole else word in path.lower() for path in paths]
-    try:
-        spec = pathspec.GitIgnoreSpec.from_lines(patterns)
-    except (ValueError, re.error) as error:
-        raise BadQuery(f"`{shown(patterns[0])}` is not a pattern of paths") from error
-    return [spec.match_file(path) for path in paths]
+    rules = PatternList.of_lines(patterns)
+    directories: dict[str, bool] = {"": False}
+    return [_chosen(path, rules, directories) for path in paths]
+
+
+def _chosen(path: str, rules: PatternList, directories: dict[str, bool]) -> bool:
+    """What the rules say of a file or, where they are silent, of the nearest directory above it."""
+    verdict = rules.ignores(byte_string(path), byte_string(path.rpartition("/")[2]), is_directory=False)
+    if verdict is not None:
+        return verdict
+    silent: list[str] = []
+    parent = path.rpartition("/")[0]
+    while parent not in directories:
+        verdict = rules.ignores(byte_string(parent), byte_string(parent.rpartition("/")[2]), is_directory=True)
+        if verdict is not None:
+            directories[parent] = verdict
+            break
+        silent.append(parent)
+        parent = parent.rpartition("/")[0]
+    directories.update((each, directories[parent]) for each in silent)
+    return directories[parent]
 
 
 def _join(parts: Iterable[NDArray], kind: type) -> NDArray:  # type: ignore[type-arg]
