@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conexus.cli import checks
-from conexus.cli.checks import Check, folder_checks, installation_checks
+from conexus.cli.checks import Check, folder_checks, installation_checks, own_model
 from tests.cli.conftest import Conexus, Result
 
 
@@ -73,8 +73,9 @@ def test_wrong_settings_are_named(shop: Path) -> None:
 
 
 def test_a_model_that_cannot_be_had(shop: Path) -> None:
-    (shop / "conexus.toml").write_text('model = "./no-such-model"\n', encoding="utf-8")
-    assert of(folder_checks(shop), "own model").level == "FAIL"
+    check = own_model(str(shop / "no such model"))
+    assert check.level == "FAIL"
+    assert check.found
 
 
 def test_the_limits_of_the_watcher(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

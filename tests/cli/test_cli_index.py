@@ -101,6 +101,22 @@ def test_a_data_directory_that_cannot_be_made(conexus: Conexus, shop: Path, tmp_
     assert result.stderr.startswith("conexus: ")
 
 
+def test_an_empty_folder_is_indexed(conexus: Conexus, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert conexus("index", empty).stdout.startswith("0 files, 0 chunks")
+
+
+@pytest.mark.parametrize("command", ["index", "search"])
+def test_a_home_directory_wants_consent(conexus: Conexus, shop: Path, command: str) -> None:
+    words = ["tea"] if command == "search" else []
+    result = conexus(command, shop, *words, expect=3, HOME=str(shop))
+    assert result.stdout == ""
+    assert "allowLargeFolders" in result.stderr
+    (shop / "conexus.toml").write_text("allowLargeFolders = true\n", encoding="utf-8")
+    conexus(command, shop, *words, HOME=str(shop))
+
+
 def test_settings_of_the_folder_count(conexus: Conexus, shop: Path) -> None:
     (shop / "conexus.toml").write_text('exclude = ["*.js"]\nmaxFiles = "many"\n', encoding="utf-8")
     result = conexus("search", shop, "sendConfirmation", "--json")

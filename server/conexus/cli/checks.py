@@ -18,7 +18,7 @@ from conexus import __version__
 from conexus.cli.samples import SAMPLES
 from conexus.cli.session import index_of
 from conexus.cli.tables import size
-from conexus.config import Problem, Settings, default_data_directory, load_file
+from conexus.config import Settings, default_data_directory, load_file
 
 Level = Literal["OK", "WARN", "FAIL"]
 
@@ -42,9 +42,14 @@ class Check:
     advice: str = ""
 
 
-def all_checks(folder: Path) -> Iterator[Check]:
-    """The checks of the installation, then those of a folder; each is made when it is asked for."""
+def all_checks(folder: Path, model: str | None = None) -> Iterator[Check]:
+    """The checks of the installation, of a sentence-transformers model if one is named, and of a folder.
+
+    Each is made when it is asked for.
+    """
     yield from installation_checks()
+    if model is not None:
+        yield from _guarded("own model", lambda: own_model(model))
     yield from folder_checks(folder)
 
 
@@ -61,10 +66,7 @@ def folder_checks(folder: Path) -> Iterator[Check]:
     """Can this folder (absolute) be indexed and watched, and its index be kept?"""
     yield from _guarded("data", _data_directory)
     yield from _guarded("disk", _disk_space)
-    settings, problems = load_file(folder, Settings())
-    yield _settings(problems)
-    if settings.model != "static":
-        yield from _guarded("own model", lambda: _own_model(settings))
+    yield from _guarded("settings", lambda: _settings(folder))
     yield from _guarded("watcher", lambda: _watcher(folder))
     yield from _guarded("index", lambda: _index(folder))
 
@@ -183,19 +185,22 @@ def _disk_space() -> Check:
     return Check("OK", "disk", f"{size(free)} free")
 
 
-def _settings(problems: list[Problem]) -> Check:
+def _settings(folder: Path) -> Check:
+    _, problems = load_file(folder, Settings())
     if problems:
         return Check("WARN", "settings", "; ".join(problems), "see docs/configuration.md")
     return Check("OK", "settings", "no problem found")
 
 
-def _own_model(settings: Settings) -> Check:
+def own_model(model: str) -> Check:
+    """Does a sentence-transformers model, as the setting ``model`` names it, load and embed?"""
     from conexus.embedding.embedder import EmbeddingError
     from conexus.embedding.transformer import TransformerEmbedder
 
+    limits = Settings()
     try:
         embedder = TransformerEmbedder(
-            settings.model, memory_mib=settings.model_memory_mib, timeout_seconds=settings.model_timeout_seconds
+            model, memory_mib=limits.model_memory_mib, timeout_seconds=limits.model_timeout_seconds
         )
         try:
             embedder.embed_query("load the content of a file")
@@ -203,7 +208,7 @@ def _own_model(settings: Settings) -> Check:
         finally:
             embedder.close()
     except EmbeddingError as error:
-        return Check("FAIL", "own model", str(error), "the shipped model answers until it is repaired")
+        return Check("FAIL", "own model", str(error), "until then the shipped model answers")
 
 
 def _watcher(folder: Path) -> Check:

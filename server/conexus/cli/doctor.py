@@ -25,6 +25,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "folder", type=folder, nargs="?", default=Path(), metavar="DIR", help="the folder to look at (default: here)"
     )
+    parser.add_argument("--model", metavar="NAME", help="check this sentence-transformers model too")
     parser.set_defaults(run=run)
 
 
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     colour = wants_colour(sys.stdout)
     failed = False
-    for check in all_checks(arguments.folder.resolve()):
+    for check in all_checks(arguments.folder.resolve(), arguments.model):
         failed = failed or check.level == "FAIL"
         level = paint(f"{check.level:<4}", LEVELS[check.level], colour)
         advice = f": {check.advice}" if check.advice else ""

@@ -29,20 +29,22 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.json_output import dump, status_value
-    from conexus.cli.session import session
+    from conexus.cli.session import session, warn
     from conexus.cli.tables import skipped_words
 
     began = time.perf_counter()
     with session(arguments.folder) as opened:
         if arguments.rebuild:
             opened.engine.clear()
-        opened.wait()
+        before = opened.wait()
         # Only after closing is everything written, and known whether it could be.
         opened.engine.close()
         status = opened.engine.status()
         seconds = time.perf_counter() - began
+    if status.message != before.message:
+        warn(status.message)
     if arguments.json:
         sys.stdout.write(dump(status_value(status)))
     else:
         print(f"{status.files} files, {status.chunks} chunks in {seconds:.1f} s{skipped_words(status)}")
-    return ExitCode.OK if status.index_bytes and all(part.complete for part in status.folders) else ExitCode.FAILED
+    return ExitCode.OK if status.index_bytes or not status.files else ExitCode.FAILED

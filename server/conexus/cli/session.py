@@ -27,7 +27,7 @@ class Session:
     latest: LatestProgress
 
     def wait(self) -> Status:
-        """Wait until the index equals the files, with a bar. Raises EngineError if it cannot."""
+        """Wait until what is searchable equals the files, with a bar. Raises EngineError if it cannot."""
         with progress_bar(self.latest) as show:
             # In short steps, so that the bar moves and Ctrl-C is heard.
             while not self.engine.wait(_TICK_SECONDS):
@@ -35,6 +35,8 @@ class Session:
                 _raise_if_broken(self.engine.status())
         status = self.engine.status()
         _raise_if_broken(status)
+        if not all(part.complete for part in status.folders):
+            raise EngineError(status.message)
         if status.health == "warning":
             warn(status.message)
         return status
