@@ -76,7 +76,8 @@ def _ablations() -> Iterator[tuple[str, Weights]]:
             replace(DEFAULT, prose=replace(DEFAULT.prose, **without), symbol=replace(DEFAULT.symbol, **without)),
         )
     for name in ("test", "example", "document", "old", "foreign", "coherence", "saturation"):
-        yield f"without {name}", replace(DEFAULT, **{name: 0.0})
+        off: dict[str, Any] = {name: 0.0}
+        yield f"without {name}", replace(DEFAULT, **off)
 
 
 Scores = Mapping[str, list[float]]

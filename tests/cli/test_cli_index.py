@@ -113,8 +113,7 @@ def test_a_home_directory_wants_consent(conexus: Conexus, shop: Path, command: s
     result = conexus(command, shop, *words, expect=3, HOME=str(shop))
     assert result.stdout == ""
     assert "allowLargeFolders" in result.stderr
-    (shop / "conexus.toml").write_text("allowLargeFolders = true\n", encoding="utf-8")
-    conexus(command, shop, *words, HOME=str(shop))
+    conexus(command, shop, *words, "--allow-large-folders", HOME=str(shop))
 
 
 def test_settings_of_the_folder_count(conexus: Conexus, shop: Path) -> None:

@@ -82,5 +82,12 @@ def add_hit_options(parser: argparse.ArgumentParser) -> None:
     add_json_option(parser)
 
 
+def add_consent_option(parser: argparse.ArgumentParser) -> None:
+    # The setting of this name cannot be in a folder's own conexus.toml: a repository must not consent for its reader.
+    parser.add_argument(
+        "--allow-large-folders", action="store_true", help="index a home directory, / or very many files too"
+    )
+
+
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON value, with the names of docs/protocol.md")

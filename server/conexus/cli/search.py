@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from conexus.cli.arguments import add_hit_options, folder, names
+from conexus.cli.arguments import add_consent_option, add_hit_options, folder, names
 from conexus.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def add_to(commands: Commands) -> None:
         default="include",
         help="what to do with test code (default include)",
     )
+    add_consent_option(parser)
     add_hit_options(parser)
     parser.set_defaults(run=run)
 
@@ -63,7 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
         kinds=tuple(arguments.kind),
         tests=arguments.tests,
     )
-    with session(arguments.folder, encoding=Encoding.UTF16 if arguments.json else Encoding.UTF32) as opened:
+    with session(
+        arguments.folder,
+        encoding=Encoding.UTF16 if arguments.json else Encoding.UTF32,
+        allow_large_folders=arguments.allow_large_folders,
+    ) as opened:
         opened.wait()
         answer = opened.engine.search(" ".join(arguments.query), limit=arguments.limit, filters=filters)
     print_answer(answer, arguments.folder, as_json=arguments.json, preview=arguments.lines, output=sys.stdout)

@@ -43,7 +43,7 @@ class Session:
 
 
 @contextmanager
-def session(folder: Path, *, encoding: Encoding = Encoding.UTF16) -> Iterator[Session]:
+def session(folder: Path, *, allow_large_folders: bool, encoding: Encoding = Encoding.UTF16) -> Iterator[Session]:
     """An engine that has begun to index a folder with the folder's settings; it is closed at the end."""
     # The engine logs for those who run a server; here every failure is said in a sentence by whoever asked.
     logging.getLogger("conexus").addHandler(logging.NullHandler())
@@ -52,7 +52,8 @@ def session(folder: Path, *, encoding: Encoding = Encoding.UTF16) -> Iterator[Se
         warn(problem)
     latest = LatestProgress()
     # One look at the files answers one command; nobody is there to hear of later changes.
-    engine = Engine(replace(settings, watcher="off"), encoding=encoding, listener=latest)
+    settings = replace(settings, watcher="off", allow_large_folders=allow_large_folders)
+    engine = Engine(settings, encoding=encoding, listener=latest)
     try:
         with _interrupts_for_this_thread_only():
             engine.start([folder.resolve()])
