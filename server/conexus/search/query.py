@@ -13,6 +13,8 @@ from conexus.values import BadQuery
 
 #: Longer texts (a selection used as a query) are cut to this for the lexical legs.
 LONGEST = 10_000
+#: No name of code is longer.
+LONGEST_WORD = 256
 #: A query with more distinct words than this keeps its first ones: what follows hardly changes the ranking.
 MOST_CONCEPTS = 64
 
@@ -68,11 +70,13 @@ def understand(text: str) -> Query:
     """Read a query. ``BadQuery`` if it is empty or an operator has a value that means nothing."""
     if not text.strip():
         raise BadQuery("the query is empty")
-    operators, rest = parse(text[:LONGEST])
+    operators, prose = parse(text[:LONGEST])
+    # The patterns below take quadratic time on a word without end, such as encoded data in a selection.
+    rest = " ".join(word[:LONGEST_WORD] for word in prose.split())
     words = set(terms(rest))
     symbol_like = _NAME.fullmatch(rest) is not None
     return Query(
-        text=rest,
+        text=prose,
         operators=operators,
         concepts=_concepts(rest),
         identifiers=_identifiers(rest, symbol_like=symbol_like),
