@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from conexus.engine import Engine
@@ -110,6 +110,7 @@ class World:
         assert self.engine.wait(PATIENCE), self.engine.status()
 
 
+@example([("write", "one.py", TEXTS[2]), ("restart",)])
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(operations, max_size=14))
 def test_any_operations_leave_the_index_equal_to_a_fresh_one(steps: list[tuple[str, ...]]) -> None:

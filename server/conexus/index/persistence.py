@@ -240,15 +240,16 @@ class Persistence:
         except StoreError as error:
             self.problem = str(error)
 
-    def close(self) -> None:
+    def close(self, *, write: bool = True) -> None:
         """Write what waits and give up the lock.
 
-        Where nothing was written yet, nothing is: a first index that is broken off need not keep its user waiting.
+        Without ``write``, tables that were not opened yet are not opened for that: a first index that is broken off
+        need not keep its user waiting.
         """
-        self._executor.submit(self._close).result()
+        self._executor.submit(self._close, write).result()
 
-    def _close(self) -> None:
-        if self._store is not None and self._waiting and self.role == "writer":
+    def _close(self, write: bool) -> None:
+        if self.role == "writer" and self._waiting and (write or self._store is not None):
             self._write(self._take_waiting())
         self._store = None
         if self._lock is not None:

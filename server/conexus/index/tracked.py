@@ -99,7 +99,7 @@ class TrackedFolder:
         """Stop watching, write what waits, give up the lock."""
         if self.watcher is not None:
             self.watcher.stop()
-        self.persistence.close()
+        self.persistence.close(write=self.settled)
 
     def outdated(self, stored: Mapping[str, StoredFile]) -> set[str]:
         """Stored files whose rows were made by other versions."""
