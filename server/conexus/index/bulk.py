@@ -101,7 +101,7 @@ class Bulk:
         """Hand the next batch to a worker."""
         jobs: list[Job] = []
         if self._suspects:
-            jobs.append(Job(*self._suspects.popitem()[0]))
+            jobs.append(Job(*next(iter(self._suspects))))
         else:
             folder = next(iter(self._waiting))[0]
             for root, path in self._waiting:
@@ -109,10 +109,11 @@ class Bulk:
                     jobs.append(Job(root, path))
                 if len(jobs) == BATCH_FILES:
                     break
-            for job in jobs:
-                del self._waiting[job.folder, job.path]
-        self._clock += 1
         future = self._pool.submit(jobs, max_bytes)
+        for job in jobs:
+            self._waiting.pop((job.folder, job.path), None)
+            self._suspects.pop((job.folder, job.path), None)
+        self._clock += 1
         self._flying[future] = _Batch(jobs[0].folder, tuple(jobs), self._clock)
         future.add_done_callback(lambda _: self._wake())
 

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,11 +73,19 @@ class Pool:
         self._executor: ProcessPoolExecutor | None = None
 
     def submit(self, jobs: Sequence[Job], max_bytes: int) -> Future[list[Outcome]]:
+        """Have a worker read these files. A worker's death breaks all that was submitted before it was noticed."""
+        try:
+            return self._started().submit(_work, tuple(jobs), max_bytes)
+        except BrokenExecutor:
+            self.close()
+            return self._started().submit(_work, tuple(jobs), max_bytes)
+
+    def _started(self) -> ProcessPoolExecutor:
         if self._executor is None:
             # Not fork: the parent has threads, and LanceDB's do not survive a fork.
             context = multiprocessing.get_context("spawn")
             self._executor = ProcessPoolExecutor(self.workers, context, initializer=_start)
-        return self._executor.submit(_work, tuple(jobs), max_bytes)
+        return self._executor
 
     def close(self) -> None:
         """Stop the processes; what they were doing is lost. The next ``submit`` starts new ones."""

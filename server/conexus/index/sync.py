@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from conexus.config import Settings
 from conexus.embedding.deferred import DeferredEmbedder
-from conexus.embedding.embedder import STATIC
 from conexus.index.bulk import Bulk
 from conexus.index.hints import Hints
 from conexus.index.loop import Loop
@@ -20,8 +19,8 @@ from conexus.index.loose import LooseBuffers
 from conexus.index.persistence import Loaded
 from conexus.index.pool import Outcome
 from conexus.index.publisher import Publisher, Searchable
-from conexus.index.slow_model import SlowModel
 from conexus.index.store import StoredFile
+from conexus.index.takeover import Takeover
 from conexus.index.tracked import TrackedFolder, track
 from conexus.workspace.documents import Document
 from conexus.workspace.scan import Scan, scan
@@ -83,7 +82,7 @@ class Sync:
         self.problem: str | None = None
         self.paused = False
         self._data_directory = data_directory
-        self._load_embedder, self._load_slow = load_embedder, load_slow
+        self._load_embedder = load_embedder
         self._on_progress, self._on_status = on_progress, on_status
         self._publisher = Publisher(on_publish)
         self._embedder: Embedder | None = None
@@ -99,7 +98,7 @@ class Sync:
         self._bulk = Bulk(settings.workers, self.loop.wake)
         self._hints = Hints()
         self._active_at = 0.0
-        self._slow: SlowModel | None = None
+        self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install)
         self._loading = 0
         self._loose: LooseBuffers | None = None
         self._unsaved: set[str] = set()
@@ -118,7 +117,7 @@ class Sync:
     @property
     def model_problem(self) -> str | None:
         """Why the model that the user chose does not answer, in words for the user."""
-        return self._slow.problem if self._slow is not None else None
+        return self._takeover.problem
 
     def counts(self) -> Counts:
         """How far the indexer is."""
@@ -127,14 +126,13 @@ class Sync:
         indexed = sum(tracked.index.files for tracked in folders) + loose
         total = sum(max(tracked.total_files, tracked.index.files) for tracked in folders) + loose
         complete = all(tracked.settled for tracked in folders) and self._bulk.idle and self._embedder is not None
-        pending = len(self._hints) + self._bulk.pending + (self._slow.pending if self._slow is not None else 0)
+        pending = len(self._hints) + self._bulk.pending + self._takeover.pending
         return Counts(self._phase(), pending, indexed, total, complete)
 
     def close(self) -> None:
         """Write what waits and stop all helpers; after the loop has stopped."""
         self._bulk.close()
-        if self._slow is not None:
-            self._slow.close()
+        self._takeover.close()
         for tracked in self.folders.values():
             tracked.close()
         self._store_thread.shutdown()
@@ -182,7 +180,7 @@ class Sync:
         if self.loop.busy or self._hints or self._publisher.waiting or self._embedder is None:
             return False
         settled = self._bulk.idle and not self._loading and all(each.settled for each in self.folders.values())
-        return self.paused or (settled and not (self._slow is not None and self._slow.pending))
+        return self.paused or (settled and not self._takeover.pending)
 
     def _phase(self) -> str:
         if self._embedder is None:
@@ -203,7 +201,7 @@ class Sync:
             self._on_status()
             return False
         self._loose = LooseBuffers(self._embedder)
-        self._bring_in_model()
+        self._choose_model()
         return True
 
     def _patience(self) -> float:
@@ -291,48 +289,25 @@ class Sync:
         else:
             tracked.persistence.claim()
             self._ready(tracked)
-        self._build_with_slow_model(root)
+        self._takeover.build(root)
 
     def _tracked(self, root: str, embedder: Embedder) -> TrackedFolder:
         return track(root, self.settings, embedder, self._data_directory, self._store_thread)
 
-    # --- another model ---
-
-    def _bring_in_model(self) -> None:
-        """Load the model that the settings name, if it is not the shipped one, which answers until then."""
-        if self.settings.model == STATIC:
-            return
-        settings = self.settings
-        slow = self._slow = SlowModel(lambda: self._load_slow(settings), self.loop.post)
-        slow.start(self._build_all)
-
-    def _build_all(self) -> None:
-        for root in self.folders:
-            self._build_with_slow_model(root)
-
-    def _build_with_slow_model(self, root: str) -> None:
-        slow = self._slow
-        if slow is None or slow.embedder is None:
-            return
-        successor = self._tracked(root, slow.embedder.embedder)
-        slow.build(successor, lambda: self._switch(slow, successor))
-
-    def _switch(self, slow: SlowModel, successor: TrackedFolder) -> None:
-        """Answer from a folder's new index from now on. What changed while it was built, a scan will find."""
+    def _install(self, successor: TrackedFolder) -> bool:
+        """Search a folder's new index from now on. What changed while it was built, a scan will find."""
         former = self.folders.get(successor.root)
-        if former is None or slow is not self._slow or slow.embedder is None:
-            successor.persistence.close()
-            return
-        former.persistence.close()
-        self._bulk.forget(former.root)
-        successor.embedder = slow.embedder
+        if former is None:
+            return False
         successor.settings, successor.rules, successor.watcher = former.settings, former.rules, former.watcher
         former.watcher = None
-        successor.complete = True
+        former.close()
+        self._bulk.forget(former.root)
         self.folders[successor.root] = successor
         self._ready(successor)
         self.hint(self.documents)
         self._publisher.changed(successor.root)
+        return True
 
     def _filled(self, tracked: TrackedFolder, path: str) -> None:
         """The vectors of a file that was searchable by words alone are there."""
@@ -340,6 +315,9 @@ class Sync:
         if fresh is not None and tracked.absolute(path) not in self._unsaved:
             tracked.persistence.put({path: fresh.file})
         self._publisher.changed(tracked.root)
+
+    def _choose_model(self) -> None:
+        self._takeover.choose(self.settings, lambda: self.folders)
 
     # --- tables ---
 
@@ -379,13 +357,10 @@ class Sync:
         if settings.workers != former.workers:
             self._bulk.set_workers(settings.workers)
         if _model_settings(settings) != _model_settings(former):
-            if self._slow is not None:
-                self._slow.close()
-                self._slow = None
             roots = list(self.folders)
             self.set_folders(())
             self.set_folders(roots)
-            self._bring_in_model()
+            self._choose_model()
         for tracked in self.folders.values():
             tracked.configure(settings)
             tracked.scan_due = 0.0
@@ -430,8 +405,7 @@ class Sync:
         elif tracked.loaded and tracked.refused is None:
             to_read = tracked.refresh(path, self.documents, defer=defer)
             self._bulk.add((root, each) for each in to_read)
-        if self._slow is not None and isinstance(tracked.embedder, DeferredEmbedder):
-            self._slow.fill(tracked, path, lambda: self._filled(tracked, path))
+        self._takeover.fill(tracked, path, lambda: self._filled(tracked, path))
 
     def _refresh_loose(self, identity: str, *, wanted: bool) -> None:
         document = self.documents.get(identity) if wanted else None
@@ -516,8 +490,8 @@ class Sync:
             if tracked.index.seal(keep={tracked.relative(identity) or "" for identity in self.documents}):
                 self._publisher.changed(root)
         indexes = [tracked.index for tracked in self.folders.values()]
-        slow = self._slow.embedder if self._slow is not None else None
-        embedders = (self._model(), slow) if slow is not None else (self._model(),)
+        chosen = self._takeover.embedder
+        embedders = (self._model(),) if chosen is None else (self._model(), chosen)
         if self._loose is not None:
             indexes.append(self._loose.index)
         self._publisher.publish(indexes, embedders)

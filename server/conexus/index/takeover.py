@@ -1,0 +1,82 @@
+"""How a model that the user chose takes over from the shipped one, folder by folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from conexus.config import Settings
+from conexus.embedding.deferred import DeferredEmbedder
+from conexus.embedding.embedder import STATIC, Embedder, LoadingEmbedder
+from conexus.index.loop import Command
+from conexus.index.slow_model import SlowModel
+from conexus.index.tracked import TrackedFolder
+
+
+class Takeover:
+    """Owned by the indexer's thread, where all callbacks run too."""
+
+    def __init__(
+        self,
+        load: Callable[[Settings], LoadingEmbedder],
+        post: Callable[[Command], None],
+        make: Callable[[str, Embedder], TrackedFolder],
+        install: Callable[[TrackedFolder], bool],
+    ) -> None:
+        """``make`` gives a folder of which nothing is known yet; ``install`` has it searched, if it is still wanted."""
+        self._load, self._post, self._make, self._install = load, post, make, install
+        self._slow: SlowModel | None = None
+
+    @property
+    def embedder(self) -> DeferredEmbedder | None:
+        """The chosen model, once it is ready."""
+        return self._slow.embedder if self._slow is not None else None
+
+    @property
+    def pending(self) -> int:
+        """Files whose vectors are to come."""
+        return self._slow.pending if self._slow is not None else 0
+
+    @property
+    def problem(self) -> str | None:
+        """Why the chosen model does not answer, in words for the user."""
+        return self._slow.problem if self._slow is not None else None
+
+    def choose(self, settings: Settings, folders: Callable[[], Iterable[str]]) -> None:
+        """Load the model that the settings name; what was chosen before is dropped."""
+        self.close()
+        if settings.model == STATIC:
+            return
+
+        def build_all() -> None:
+            for root in folders():
+                self.build(root)
+
+        self._slow = SlowModel(lambda: self._load(settings), self._post)
+        self._slow.start(build_all)
+
+    def build(self, root: str) -> None:
+        """Build a folder's index with the chosen model, if it is ready, and have it installed then."""
+        slow = self._slow
+        if slow is None or slow.embedder is None:
+            return
+        successor = self._make(root, slow.embedder.embedder)
+        slow.build(successor, lambda: self._built(slow, successor))
+
+    def _built(self, slow: SlowModel, successor: TrackedFolder) -> None:
+        if slow is self._slow and slow.embedder is not None:
+            successor.embedder = slow.embedder
+            successor.complete = True
+            if self._install(successor):
+                return
+        successor.close()
+
+    def fill(self, tracked: TrackedFolder, path: str, done: Command) -> None:
+        """Have the vectors made that a refreshed file lacks, if the folder is the chosen model's."""
+        if self._slow is not None and isinstance(tracked.embedder, DeferredEmbedder):
+            self._slow.fill(tracked, path, done)
+
+    def close(self) -> None:
+        """Drop the chosen model."""
+        if self._slow is not None:
+            self._slow.close()
+            self._slow = None
