@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -11,6 +12,11 @@ from conexus.index.pool import BATCH_FILES, FATAL, Job, Outcome, Pool
 from conexus.workspace.read import Skipped
 
 log = logging.getLogger(__name__)
+
+#: More waiting files than this are work for the worker processes.
+INLINE_FILES = 40
+#: So long files are read here before others get their turn.
+INLINE_SECONDS = 0.05
 
 #: A file: absolute path of its folder, path relative to it.
 Key = tuple[str, str]
@@ -36,14 +42,10 @@ class Bulk:
         self._superseded: dict[Key, int] = {}
         # Files of which one made a worker die: each is tried alone, so that the others are not blamed.
         self._suspects: dict[Key, None] = {}
-        #: Whether the workers have started: their first result came.
-        self.answering = False
+        # Whether the workers have started: their first result came.
+        self._answering = False
         #: Files done since there was last nothing to do.
         self.done = 0
-
-    @property
-    def waiting(self) -> int:
-        return len(self._waiting)
 
     @property
     def pending(self) -> int:
@@ -56,31 +58,18 @@ class Bulk:
         return not self._waiting and not self._flying and not self._suspects
 
     @property
-    def busy(self) -> bool:
-        """Whether workers have, or must have, something to do."""
-        return bool(self._flying or self._suspects)
-
-    @property
-    def can_submit(self) -> bool:
-        """Whether a batch would find a worker soon: two for each keep them busy while results are taken."""
-        if self._suspects:
-            return not self._flying
-        return bool(self._waiting) and len(self._flying) < 2 * self._pool.workers
-
-    @property
     def has_results(self) -> bool:
         return any(future.done() for future in list(self._flying))
 
     def add(self, keys: Iterable[Key]) -> None:
-        """Let files wait; those that are being read already are left alone."""
-        reading = {(batch.folder, job.path) for batch in self._flying.values() for job in batch.jobs}
+        """Let files wait, except those that are being read already and were not superseded since."""
+        reading = {
+            (batch.folder, job.path)
+            for batch in self._flying.values()
+            for job in batch.jobs
+            if self._is_current(batch, job)
+        }
         self._waiting.update((key, None) for key in keys if key not in reading)
-
-    def take(self) -> Key:
-        """The file that waits longest, which waits no more."""
-        key = next(iter(self._waiting))
-        del self._waiting[key]
-        return key
 
     def supersede(self, key: Key) -> None:
         """A file was handled otherwise just now: what a worker read of it before is out of date."""
@@ -97,7 +86,42 @@ class Bulk:
                 del waiting[key]
         self._flying = {future: batch for future, batch in self._flying.items() if batch.folder != folder}
 
-    def submit(self, max_bytes: int) -> None:
+    def can_work(self, *, workers: bool) -> bool:
+        """Whether ``work_off`` would do anything now."""
+        pays = workers and self._workers_pay
+        here = bool(self._waiting) and not (pays and self._answering)
+        return here or (pays and self._can_submit)
+
+    def work_off(
+        self, max_bytes: int, read_here: Callable[[Key], None], stop: Callable[[], bool], *, workers: bool
+    ) -> None:
+        """Have waiting files read: many by workers, a few by ``read_here``, and the first ones while workers start.
+
+        ``stop`` is asked after each file that is read here; ``workers`` says whether workers may be used.
+        """
+        pays = workers and self._workers_pay
+        while pays and self._can_submit:
+            self._submit(max_bytes)
+        until = 0.0 if pays and self._answering else time.monotonic() + INLINE_SECONDS
+        while self._waiting and time.monotonic() < until and not stop():
+            key = next(iter(self._waiting))
+            del self._waiting[key]
+            read_here(key)
+            self.done += 1
+
+    @property
+    def _workers_pay(self) -> bool:
+        """Whether so much waits that worker processes are worth their start, or they have started anyway."""
+        return bool(self._flying or self._suspects) or len(self._waiting) > INLINE_FILES
+
+    @property
+    def _can_submit(self) -> bool:
+        """Whether a batch would find a worker soon: two for each keep them busy while results are taken."""
+        if self._suspects:
+            return not self._flying
+        return bool(self._waiting) and len(self._flying) < 2 * self._pool.workers
+
+    def _submit(self, max_bytes: int) -> None:
         """Hand the next batch to a worker."""
         jobs: list[Job] = []
         if self._suspects:
@@ -128,7 +152,7 @@ class Bulk:
                 continue
             error = future.exception()
             if error is None:
-                self.answering = True
+                self._answering = True
                 yield batch.folder, self._current(batch, future.result())
             elif len(batch.jobs) == 1:
                 log.warning("%s makes an indexing process fail: %s", batch.jobs[0].path, error)
@@ -146,8 +170,11 @@ class Bulk:
         return [
             (job.path, outcome)
             for job, outcome in zip(batch.jobs, outcomes, strict=True)
-            if self._superseded.get((batch.folder, job.path), 0) <= batch.started
+            if self._is_current(batch, job)
         ]
+
+    def _is_current(self, batch: _Batch, job: Job) -> bool:
+        return self._superseded.get((batch.folder, job.path), 0) <= batch.started
 
     def interrupt(self) -> None:
         """Stop the workers; what they were reading waits again."""
@@ -163,5 +190,5 @@ class Bulk:
 
     def close(self) -> None:
         """Stop the workers."""
-        self.answering = False
+        self._answering = False
         self._pool.close()

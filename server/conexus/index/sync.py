@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from conexus.config import Settings
 from conexus.embedding.deferred import DeferredEmbedder
-from conexus.index.bulk import Bulk
+from conexus.index.bulk import INLINE_FILES, Bulk, Key
 from conexus.index.hints import Hints
 from conexus.index.loop import Loop
 from conexus.index.loose import LooseBuffers
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: More waiting files than this are work for the worker processes.
-INLINE_FILES = 40
-#: So long the thread indexes waiting files before it looks at its inbox again.
-INLINE_SECONDS = 0.05
 _SCAN_SOON, _SCAN_SELDOM = 4.0, 60.0
 #: A scan may take one part in so many of the time.
 _SCAN_SHARE = 50
@@ -209,7 +205,7 @@ class Sync:
         now = time.monotonic()
         due = [now + 2.0, self._hints.due, self._publisher.due]
         if not self.paused:
-            if self._can_work():
+            if self._bulk.can_work(workers=self._may_use_workers()):
                 due.append(now)
             due += [tracked.scan_due for tracked in self.folders.values() if tracked.loaded]
         return max(0.0, min(due) - now)
@@ -449,32 +445,23 @@ class Sync:
                 tracked.complete = False
                 tracked.scan_due = 0.0
 
-    def _workers_pay(self) -> bool:
-        """Whether so much waits that worker processes are worth their start; these have the shipped model alone."""
-        slow = any(isinstance(tracked.embedder, DeferredEmbedder) for tracked in self.folders.values())
-        return not slow and (self._bulk.busy or self._bulk.waiting > INLINE_FILES)
-
-    def _can_work(self) -> bool:
-        """Whether something could be done about the waiting files now."""
-        workers = self._workers_pay()
-        here = self._bulk.waiting > 0 and not (workers and self._bulk.answering)
-        return here or (workers and self._bulk.can_submit)
-
     def _work_off(self) -> None:
-        """Index waiting files: many in worker processes, a few here, and the first ones here while workers start."""
         if self._bulk.idle:
             return
         self._active_at = time.monotonic()
-        workers = self._workers_pay()
-        while workers and self._bulk.can_submit:
-            self._bulk.submit(self.settings.max_file_bytes)
-        until = 0.0 if workers and self._bulk.answering else time.monotonic() + INLINE_SECONDS
-        while self._bulk.waiting and time.monotonic() < until and not self.loop.waiting:
-            root, path = self._bulk.take()
-            self.folders[root].stale.discard(path)
-            self._refresh(root, path)
-            self._bulk.done += 1
+        self._bulk.work_off(
+            self.settings.max_file_bytes, self._read_waiting, lambda: self.loop.waiting, workers=self._may_use_workers()
+        )
         self._on_progress(self._bulk.done, self._bulk.done + self._bulk.pending)
+
+    def _may_use_workers(self) -> bool:
+        """Worker processes have the shipped model alone."""
+        return not any(isinstance(tracked.embedder, DeferredEmbedder) for tracked in self.folders.values())
+
+    def _read_waiting(self, key: Key) -> None:
+        root, path = key
+        self.folders[root].stale.discard(path)
+        self._refresh(root, path)
 
     def _add(self, root: str, outcomes: Sequence[tuple[str, Outcome]]) -> None:
         tracked = self.folders.get(root)
