@@ -122,7 +122,7 @@ class Engine:
         started = time.perf_counter()
         token = cancel or CancelToken()
         understood = understand(query)
-        now = self._sync.searchable
+        now = self._asked()
         vectors, degraded = _query_vectors(now, understood.text)
         token.check()
         ranked = search(
@@ -142,7 +142,7 @@ class Engine:
         """Definitions, exact names first, then by meaning."""
         started = time.perf_counter()
         token = cancel or CancelToken()
-        now = self._sync.searchable
+        now = self._asked()
         vectors, degraded = _query_vectors(now, query)
         ranked = symbols(now.snapshot, query, vectors=vectors, limit=limit, check=token.check)
         return self._answer(started, now, ranked, degraded=degraded)
@@ -163,7 +163,7 @@ class Engine:
         document = self._sync.documents.get(place.document)
         if not folder and document is None:
             raise BadQuery("the document is neither in a workspace folder nor open")
-        now = self._sync.searchable
+        now = self._asked()
         first, last = place.range.start.line, place.range.end.line + 1
         asked = RelatedPlace(folder, path, first, last, self._selected(place, document))
         found = related(
@@ -234,6 +234,11 @@ class Engine:
         return self._indexer.wait(timeout)
 
     # --- inside ---
+
+    def _asked(self) -> Searchable:
+        """What a question is answered from."""
+        self._sync.asked_at = time.monotonic()
+        return self._sync.searchable
 
     def _published(self, generation: int, folders: tuple[str, ...]) -> None:
         prepare(self._sync.searchable.snapshot)

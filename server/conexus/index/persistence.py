@@ -25,6 +25,7 @@ FLUSH_SECONDS = 2.0
 #: A first index hands over more than this at once, which bounds the memory that waiting batches hold.
 FLUSH_FILES = 1500
 _RETRY_SECONDS = 30.0
+_PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
 _LOCK_RETRY_SECONDS = 3.0
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Persistence:
         self._guard = threading.Lock()
         self._flush: Future[None] | None = None
         self._not_before = 0.0
+        self._held_since: float | None = None
         self._next_lock_try = 0.0
         self._claimed = False
         self.role: Literal["writer", "reader"] = "reader"
@@ -182,10 +184,11 @@ class Persistence:
             with self._guard:
                 self._waiting.update(changes)
 
-    def flush_if_due(self, *, first_index: bool) -> None:
+    def flush_if_due(self, *, first_index: bool, asked_at: float) -> None:
         """Start writing what waits, unless a batch is under way or was just written.
 
-        During a first index only large batches are written: importing lancedb would take its time from the indexing.
+        During a first index only large batches are written, and then the first one waits for a pause in the questions
+        (``asked_at``, on the monotonic clock): importing lancedb takes seconds of the interpreter's time.
         """
         if self.role != "writer":
             if self._claimed:
@@ -194,9 +197,19 @@ class Persistence:
         under_way = self._flush is not None and not self._flush.done()
         if under_way or not self._waiting:
             return
-        if (first_index or time.monotonic() < self._not_before) and len(self._waiting) < FLUSH_FILES:
+        now = time.monotonic()
+        if len(self._waiting) < FLUSH_FILES and (
+            first_index or now < self._not_before or self._may_wait(now, asked_at)
+        ):
             return
         self._flush = self._executor.submit(self._write, self._take_waiting())
+
+    def _may_wait(self, now: float, asked_at: float) -> bool:
+        if self._store is not None:
+            return False
+        if self._held_since is None:
+            self._held_since = now
+        return now - asked_at < _PAUSE_SECONDS and now - self._held_since < _LONGEST_HOLD_SECONDS
 
     def _take_waiting(self) -> dict[str, IndexedFile | None]:
         with self._guard:

@@ -76,7 +76,7 @@ class SlowModel:
                 tracked.read(path)
                 tracked.stale.discard(path)
                 tracked.index.seal()
-                tracked.persistence.flush_if_due(first_index=False)
+                tracked.persistence.flush_if_due(first_index=False, asked_at=0.0)
             self._post(done)
 
         self._submit(work)

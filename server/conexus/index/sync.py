@@ -77,6 +77,8 @@ class Sync:
         #: Why nothing can be indexed, in words for the user.
         self.problem: str | None = None
         self.paused = False
+        #: When the latest question came, on the monotonic clock; set from any thread.
+        self.asked_at = 0.0
         self._data_directory = data_directory
         self._load_embedder = load_embedder
         self._on_progress, self._on_status = on_progress, on_status
@@ -245,7 +247,7 @@ class Sync:
             self._publish()
 
     def _look_after(self, tracked: TrackedFolder, now: float) -> None:
-        tracked.persistence.flush_if_due(first_index=not tracked.settled)
+        tracked.persistence.flush_if_due(first_index=not tracked.settled, asked_at=self.asked_at)
         idle = now - self._active_at
         if idle > _WORKERS_IDLE_SECONDS:
             self._bulk.close()

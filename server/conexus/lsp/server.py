@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 #: What a process that a signal ended returns by convention.
 _SIGNALLED = 128
 
+_SWITCH_SECONDS = 0.0005
+
 #: If native code still runs this long after the end was asked for, the process ends without it.
 _LAST_SECONDS = 20.0
 
@@ -82,6 +84,9 @@ def serve(client_process_id: int | None = None) -> int:
     # pygls logs whole messages, and so the user's files, at INFO.
     logging.getLogger("pygls").setLevel(logging.WARNING)
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    # A query takes the interpreter's lock some fifty times; behind a thread that imports or chunks, each time would
+    # otherwise cost the default 5 ms.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     stdio = Stdio()
     try:
         return asyncio.run(_serve(stdio, client_process_id))
