@@ -209,7 +209,8 @@ class Persistence:
             return False
         if self._held_since is None:
             self._held_since = now
-        return now - asked_at < _PAUSE_SECONDS and now - self._held_since < _LONGEST_HOLD_SECONDS
+        quiet = now - max(asked_at, self._held_since)
+        return quiet < _PAUSE_SECONDS and now - self._held_since < _LONGEST_HOLD_SECONDS
 
     def _take_waiting(self) -> dict[str, IndexedFile | None]:
         with self._guard:
