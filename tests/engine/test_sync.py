@@ -442,3 +442,28 @@ def test_close_is_idempotent_and_stops_everything(root: Path, data: Path) -> Non
     with running(root, data, watcher="server") as engine:
         engine.close()
     assert threading.active_count() <= before
+
+
+def test_modules_of_the_workspace_are_never_run(root: Path, data: Path, tmp_path: Path) -> None:
+    # Editors start the server in the workspace, where a file may have the name of one of Python's modules.
+    trap = f"open({str(tmp_path / 'sprung')!r}, 'a').write(__name__)\nraise ImportError\n"
+    names = ("types", "functools", "multiprocessing", "numpy", "tokenizers", "conexus", "sitecustomize")
+    write(root, {f"{name}.py": trap for name in names})
+    write(root, {f"many/module_{n}.py": f"def function_{n}():\n    return {n}\n" for n in range(120)})
+    command = str(Path(sys.executable).with_name("conexus"))
+    environment = {**os.environ, "CONEXUS_DATA_DIR": str(data)}
+    found = subprocess.run(
+        [command, "index", "."], cwd=root, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
+    assert f"{123 + len(names)} files" in found.stdout
+    assert "failed" not in found.stderr
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_where_no_worker_can_run_files_are_read_here(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(root, {f"many/module_{n}.py": f"def function_{n}():\n    return {n}\n" for n in range(120)})
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr("multiprocessing.spawn._python_exe", os.fsencode("/bin/false"))
+    with running(root, data, workers=2) as engine:
+        assert engine.status().files == 123
+        assert engine.status().folders[0].skipped == {}

@@ -18,6 +18,9 @@ INLINE_FILES = 40
 #: So long files are read here before others get their turn.
 INLINE_SECONDS = 0.05
 
+#: Where workers die so often without one answer, it is not the files' fault.
+_MOST_DEATHS = 4
+
 #: A file: absolute path of its folder, path relative to it.
 Key = tuple[str, str]
 
@@ -44,6 +47,9 @@ class Bulk:
         self._suspects: dict[Key, None] = {}
         # Whether the workers have started: their first result came.
         self._answering = False
+        # How often workers died since one last answered, and whether one ever did.
+        self._deaths = 0
+        self._answered = False
         #: Files done since there was last nothing to do.
         self.done = 0
 
@@ -100,7 +106,7 @@ class Bulk:
         ``stop`` is asked after each file that is read here; ``workers`` says whether workers may be used.
         """
         pays = workers and self._workers_pay
-        while pays and self._can_submit:
+        while workers and self._workers_pay and self._can_submit:
             self._submit(max_bytes)
         until = 0.0 if pays and self._answering else time.monotonic() + INLINE_SECONDS
         while self._waiting and time.monotonic() < until and not stop():
@@ -112,7 +118,8 @@ class Bulk:
     @property
     def _workers_pay(self) -> bool:
         """Whether so much waits that worker processes are worth their start, or they have started anyway."""
-        return bool(self._flying or self._suspects) or len(self._waiting) > INLINE_FILES
+        many = bool(self._flying or self._suspects) or len(self._waiting) > INLINE_FILES
+        return many and self._deaths < _MOST_DEATHS
 
     @property
     def _can_submit(self) -> bool:
@@ -133,7 +140,11 @@ class Bulk:
                     jobs.append(Job(root, path))
                 if len(jobs) == BATCH_FILES:
                     break
-        future = self._pool.submit(jobs, max_bytes)
+        try:
+            future = self._pool.submit(jobs, max_bytes)
+        except OSError as error:
+            self._count_death(error)
+            return
         for job in jobs:
             self._waiting.pop((job.folder, job.path), None)
             self._suspects.pop((job.folder, job.path), None)
@@ -148,22 +159,37 @@ class Bulk:
         """
         for future in [future for future in self._flying if future.done()]:
             batch = self._flying.pop(future)
-            if future.cancelled():
+            if future.cancelled():  # with the workers of another batch, which had failed
+                self._waiting.update(((batch.folder, job.path), None) for job in batch.jobs)
                 continue
             error = future.exception()
             if error is None:
-                self._answering = True
+                self._answering = self._answered = True
+                self._deaths = 0
                 yield batch.folder, self._current(batch, future.result())
-            elif len(batch.jobs) == 1:
-                log.warning("%s makes an indexing process fail: %s", batch.jobs[0].path, error)
-                self.close()
-                yield batch.folder, self._current(batch, [Skipped(FATAL)])
             else:
-                log.warning("an indexing process failed: %s", error)
-                self.close()
-                self._suspects.update(((batch.folder, job.path), None) for job in batch.jobs)
+                yield from self._after_death(batch, error)
         if not self._flying:
             self._superseded.clear()
+
+    def _after_death(self, batch: _Batch, error: BaseException) -> Iterator[tuple[str, list[tuple[str, Outcome]]]]:
+        """A batch ended with its worker: its files are tried alone, and one that was alone is left out."""
+        if self._answered and len(batch.jobs) == 1:
+            log.warning("%s makes an indexing process fail", batch.jobs[0].path)
+            self._count_death(error)
+            yield batch.folder, self._current(batch, [Skipped(FATAL)])
+            return
+        self._suspects.update(((batch.folder, job.path), None) for job in batch.jobs)
+        self._count_death(error)
+
+    def _count_death(self, error: BaseException) -> None:
+        self.close()
+        self._deaths += 1
+        log.warning("an indexing process failed: %s", error)
+        if self._deaths >= _MOST_DEATHS:
+            log.error("worker processes cannot run here; files are read one by one")
+            self._waiting.update(self._suspects)
+            self._suspects.clear()
 
     def _current(self, batch: _Batch, outcomes: Sequence[Outcome]) -> list[tuple[str, Outcome]]:
         self.done += len(batch.jobs)

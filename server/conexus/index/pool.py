@@ -82,6 +82,9 @@ class Pool:
 
     def _started(self) -> ProcessPoolExecutor:
         if self._executor is None:
+            # Editors start the server in the workspace, and Python would look for modules there first: a `types.py`
+            # of the user's would be run in place of Python's own, and end every worker.
+            os.environ["PYTHONSAFEPATH"] = "1"
             # Not fork: the parent has threads, and LanceDB's do not survive a fork.
             context = multiprocessing.get_context("spawn")
             self._executor = ProcessPoolExecutor(self.workers, context, initializer=_start)
