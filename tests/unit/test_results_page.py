@@ -14,8 +14,8 @@ from conexus.lsp import results_page, types
 def result(preview: str, *, complete: bool = True) -> types.SearchResult:
     span = lsp.Range(lsp.Position(4, 0), lsp.Position(6, 0))
     hit = types.Hit(
-        location=lsp.Location("file:///work/src/a%5Bb%5D.py", span),
-        folder="file:///work",
+        location=lsp.Location("file:///project/src/a%5Bb%5D.py", span),
+        folder="file:///project",
         language="python",
         score=1.0,
         reasons=["meaning", "words: *x*"],
@@ -31,7 +31,7 @@ def result(preview: str, *, complete: bool = True) -> types.SearchResult:
 def test_what_a_page_says() -> None:
     page = results_page.render("find `this`\nplease", result("def f(): ...\n", complete=False))
     assert page.startswith("# find \\`this\\` please\n\n1 result; 1 of 2 files are indexed so far.\n")
-    assert "## 1. [src/a\\[b\\].py#L5](file:///work/src/a%5Bb%5D.py#L5) caller function `f`" in page
+    assert "## 1. [src/a\\[b\\].py#L5](file:///project/src/a%5Bb%5D.py#L5) caller function `f`" in page
     assert "*meaning, words: \\*x\\**" in page
     assert "```python\ndef f(): ...\n```\n" in page
 

@@ -94,10 +94,6 @@ class FolderIndex:
             views.append(View(self.folder, overlay, np.ones(len(overlay), np.bool_)))
         return tuple(views)
 
-    @property
-    def memory_bytes(self) -> int:
-        return sum(part.segment.nbytes for part in self._parts)
-
     # --- changing ---
 
     def adopt(self, segments: Iterable[MemorySegment]) -> None:

@@ -76,10 +76,6 @@ class Persistence:
         """Whether there are tables to load, so that a first answer is worth waiting for them."""
         return any(self._directory.glob("*.lance"))
 
-    @property
-    def waiting(self) -> int:
-        return len(self._waiting)
-
     def claim(self) -> None:
         """Take the lock if it is free, without importing lancedb: the tables are opened for the first batch."""
         self._executor.submit(self._claim)

@@ -67,11 +67,6 @@ class Postings:
         span = slice(self.starts[number], self.starts[number + 1])
         return self.rows[span], self.counts[span]
 
-    @property
-    def nbytes(self) -> int:
-        arrays = self.starts.nbytes + self.rows.nbytes + self.counts.nbytes + self.lengths.nbytes
-        return arrays + 100 * len(self.numbers)  # a dict entry with a short string is about 100 bytes
-
 
 def build(parts: Sequence[Occurrences]) -> Postings:
     """Postings of several files' occurrences, their rows numbered one after the other."""

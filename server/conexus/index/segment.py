@@ -61,12 +61,6 @@ class MemorySegment:
     def kind(self, row: int) -> str:
         return KINDS[self.kinds[row]]
 
-    @property
-    def nbytes(self) -> int:
-        """Memory in bytes; Python objects are estimated."""
-        fixed = self.vectors.nbytes + self.body.nbytes + self.names.nbytes + self.references.nbytes
-        return fixed + 250 * len(self) + 400 * len(self.files)
-
 
 def build_segment(files: Sequence[IndexedFile], model: str, dimensions: int) -> MemorySegment:
     """A segment of whole files."""
