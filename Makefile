@@ -9,14 +9,17 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --timeout 30
 # For `make demo`: the workspace and the question.
 DIR = .
 Q = merge the user's settings over the defaults
-# For `make test`: how many tests run at once, and anything for pytest.
+# For `make test`: how many tests run at once, and anything for pytest (for `make bench-quality`, for it).
 JOBS = 2
 ARGS =
 # For `make bench`: the workspaces, and the Python of an environment with semble in it.
 REPOS = .
 PEER =
+# For `make bench-quality`: for each level a data file and the folder of its repositories.
+FILES =
+SPANS =
 
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench bench-quality clean
 
 help:
 	@echo 'make demo [DIR=folder] [Q="question"]   start the server on a workspace and ask it'
@@ -24,6 +27,7 @@ help:
 	@echo 'make lint                               everything of `make test` but the tests'
 	@echo 'make format                             format the code, repair what can be repaired'
 	@echo 'make bench [REPOS="a b"] [PEER=python]  time and memory (server/benchmarks/README.md)'
+	@echo 'make bench-quality FILES="json dir"     what is found of annotated queries (the same README)'
 	@echo 'make clean                              remove the environment and everything built'
 
 demo: $(VENV)/.installed
@@ -47,6 +51,12 @@ format: $(VENV)/.developing
 bench: $(VENV)/.installed
 	@PYTHONPATH=server $(BIN)/python -m benchmarks.latency $(REPOS) \
 		$$(test -z "$(PEER)" || echo --peer-python "$(PEER)") --out server/benchmarks/results/latency.json
+
+bench-quality: $(VENV)/.installed
+	@PYTHONPATH=server $(BIN)/python -m benchmarks.quality \
+		$$(test -z "$(FILES)" || echo --level file $(FILES)) $$(test -z "$(SPANS)" || echo --level span $(SPANS)) \
+		$$(test -z "$(PEER)" || echo --peer-python "$(PEER)") $(ARGS) \
+		--out server/benchmarks/results/quality.json --plot server/benchmarks/results/quality.png
 
 clean:
 	rm -rf $(VENV) .demo .coverage .coverage.* htmlcov build dist .pytest_cache .mypy_cache .ruff_cache \

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.memory import PeakMemory
 
@@ -30,6 +31,15 @@ class PeerRound:
     peak_mib: float
 
 
+@dataclass(frozen=True, slots=True)
+class PeerAnswers:
+    """What the peer found."""
+
+    version: str
+    #: For each query its hits, best first: path relative to the folder, first and last line from 1.
+    hits: list[list[tuple[str, int, int]]]
+
+
 def make_stand_in(python: Path, model: Path, folders: Sequence[Path]) -> None:
     """Build a model of the peer's shape in ``model``. Raises CalledProcessError."""
     subprocess.run([python, _HERE / "stand_in.py", model, *folders], check=True)
@@ -37,22 +47,7 @@ def make_stand_in(python: Path, model: Path, folders: Sequence[Path]) -> None:
 
 def measure(python: Path, folder: Path, model: str, queries: Sequence[str], runs: int) -> PeerRound:
     """``model`` is a folder or a name, empty for the peer's own. Raises CalledProcessError."""
-    with tempfile.TemporaryDirectory(prefix="conexus-peer-") as scratch:
-        asked = Path(scratch, "queries.json")
-        asked.write_text(json.dumps(list(queries)), encoding="utf-8")
-        command = [str(part) for part in (python, _HERE / "peer_worker.py", folder, model, asked, runs)]
-        # A cache of its own: nothing from an earlier run helps.
-        environment = {**os.environ, "SEMBLE_CACHE_LOCATION": scratch}
-        if model:
-            environment["HF_HUB_OFFLINE"] = "1"
-        with (
-            subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process,
-            PeakMemory(process.pid) as memory,
-        ):
-            output, _ = process.communicate()
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, "the peer")
-    result = json.loads(output)
+    result, peak_mib = _run(python, folder, model, queries, runs=runs, top=10, alpha=None)
     return PeerRound(
         version=result["version"],
         import_seconds=result["importSeconds"],
@@ -60,5 +55,41 @@ def measure(python: Path, folder: Path, model: str, queries: Sequence[str], runs
         files=result["files"],
         chunks=result["chunks"],
         query_ms=result["queryMs"],
-        peak_mib=memory.mib,
+        peak_mib=peak_mib,
     )
+
+
+def search(
+    python: Path, folder: Path, model: str, queries: Sequence[str], *, top: int, alpha: float | None
+) -> PeerAnswers:
+    """What the peer finds. ``alpha`` is how much its vectors count, from 0 to 1; None is its own choice.
+
+    Raises CalledProcessError.
+    """
+    result, _ = _run(python, folder, model, queries, runs=1, top=top, alpha=alpha)
+    return PeerAnswers(
+        result["version"], [[(path, first, last) for path, first, last in hits] for hits in result["hits"]]
+    )
+
+
+def _run(
+    python: Path, folder: Path, model: str, queries: Sequence[str], *, runs: int, top: int, alpha: float | None
+) -> tuple[Any, float]:
+    """What the worker printed, and its peak memory in MiB."""
+    with tempfile.TemporaryDirectory(prefix="conexus-peer-") as scratch:
+        job = Path(scratch, "job.json")
+        asked = {"folder": str(folder), "model": model, "queries": [*queries], "runs": runs, "top": top, "alpha": alpha}
+        job.write_text(json.dumps(asked), encoding="utf-8")
+        # A cache of its own: nothing from an earlier run helps.
+        environment = {**os.environ, "SEMBLE_CACHE_LOCATION": scratch}
+        if model:
+            environment["HF_HUB_OFFLINE"] = "1"
+        command = [str(part) for part in (python, _HERE / "peer_worker.py", job)]
+        with (
+            subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process,
+            PeakMemory(process.pid) as memory,
+        ):
+            output, _ = process.communicate()
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, "the peer")
+    return json.loads(output), memory.mib

@@ -1,4 +1,4 @@
-"""Measures the peer from inside. Run with the peer's Python: ``PYTHON peer_worker.py FOLDER MODEL QUERIES.json RUNS``.
+"""Measures the peer from inside, with the peer's Python: ``PYTHON peer_worker.py JOB.json``. peer.py writes the job.
 
 Prints one JSON value. Its clock starts before the peer is imported, as a user's does.
 """
@@ -13,19 +13,22 @@ import json  # noqa: E402
 import sys  # noqa: E402
 from importlib.metadata import version  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 
 
-def main(folder: str, model: str, queries: list[str], runs: int) -> None:
+def main(job: dict[str, Any]) -> None:
     from semble import SembleIndex  # type: ignore[import-not-found]  # in the peer\'s environment
 
     imported = time.perf_counter()
-    index = SembleIndex.from_path(folder, model_path=model or None)
+    index = SembleIndex.from_path(job["folder"], model_path=job["model"] or None)
     indexed = time.perf_counter()
     times = []
-    for _ in range(runs):  # whole rounds, so that no query follows itself
-        for query in queries:
+    results: list[Any] = []
+    for _ in range(job["runs"]):  # whole rounds, so that no query follows itself
+        results = []
+        for query in job["queries"]:
             began = time.perf_counter()
-            index.search(query, top_k=10)
+            results.append(index.search(query, top_k=job["top"], alpha=job["alpha"]))
             times.append(1000 * (time.perf_counter() - began))
     result = {
         "version": version("semble"),
@@ -34,9 +37,10 @@ def main(folder: str, model: str, queries: list[str], runs: int) -> None:
         "files": index.stats.indexed_files,
         "chunks": index.stats.total_chunks,
         "queryMs": times,
+        "hits": [[[hit.chunk.file_path, hit.chunk.start_line, hit.chunk.end_line] for hit in hits] for hits in results],
     }
     json.dump(result, sys.stdout)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], json.loads(Path(sys.argv[3]).read_text(encoding="utf-8")), int(sys.argv[4]))
+    main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))

@@ -1,184 +1,169 @@
-"""Retrieval quality in process: file level and span level, with ablations of every signal.
+"""Retrieval quality on annotated queries, through the real server, beside the peer in the same run.
 
-    python -m benchmarks.quality --data dev.json --repos DIR [--data DIR2/span.json --repos DIR2 …] [--cache DIR]
+    python -m benchmarks.quality --level file dev.json DIR --level span span.json DIR2 [--peer-python PYTHON]
 
-Data and metric are those of the retrieval benchmark (NDCG@10; hits are chunks): a data file names repositories, each
-with queries and their targets; DIR holds one folder for each. No server is started, so a change of the ranking is
-measured in seconds; ``--cache`` keeps the analysed repositories, and must be emptied when chunks or the model change.
+A level is a name, a data file and the folder of its repositories. README.md here says where they come from and what
+each figure means.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-import pickle
+import os
+import platform
 import statistics
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from conexus.chunking import language_of
+import conexus
+from benchmarks import peer, quality_in_process, quality_plot, quality_server
+from benchmarks.quality_ablations import variants
+from benchmarks.quality_data import BadData, Level, Repository, read
+from benchmarks.quality_judge import TOP, Hit, ndcg, ranks
+from benchmarks.quality_report import CONEXUS, PEER, LevelReport, Row, ablation_table, as_json, table
+from conexus.config import Settings
 from conexus.embedding.embedder import Embedder
 from conexus.embedding.static import StaticEmbedder
-from conexus.index.analysis import FileFacts, analyse
-from conexus.index.segment import MemorySegment, build_segment
-from conexus.index.snapshot import RowRef, Snapshot, View
-from conexus.search.query import understand
-from conexus.search.search import search
-from conexus.search.weights import DEFAULT, SignalWeights, Weights
-
-TOP = 10
-_LARGEST = 1_000_000
-_NOTHING = SignalWeights(**{field.name: 0.0 for field in fields(SignalWeights)})
+from conexus.embedding.transformer import TransformerEmbedder
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
-    name: str
-    language: str
-    root: str
-    queries: list[dict[str, Any]]
-    snapshot: Snapshot
-
-
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, action="append", required=True)
-    parser.add_argument("--repos", type=Path, action="append", required=True)
-    parser.add_argument("--repo", action="append", help="only these repositories")
-    parser.add_argument("--cache", type=Path, help="keeps analysed repositories")
-    parser.add_argument("--ablations", action="store_true", help="also each signal alone, and each left out")
+    parser.add_argument(
+        "--level",
+        nargs=3,
+        action="append",
+        required=True,
+        metavar=("NAME", "DATA", "DIR"),
+        help="annotated queries and the folder with their repositories; any number of levels",
+    )
+    parser.add_argument("--repo", action="append", default=[], metavar="NAME", help="only these repositories")
+    parser.add_argument("--peer-python", type=Path, help="the Python of an environment with semble in it")
+    parser.add_argument("--peer-model", default="", help="the peer's model; `own` is what it downloads itself")
+    parser.add_argument("--in-process", action="store_true", help="the ranking in this process, without a server")
+    parser.add_argument("--model", default="", help="with --in-process: a sentence-transformers model for the vectors")
+    parser.add_argument("--ablations", action="store_true", help="also parts of the ranking alone and left out")
+    parser.add_argument("--cache", type=Path, help="keeps analysed repositories for --in-process and --ablations")
+    parser.add_argument("--out", type=Path, help="write everything as JSON, with the ranks of each query")
+    parser.add_argument("--plot", type=Path, help="draw NDCG@10 by language; needs matplotlib")
     arguments = parser.parse_args()
-    embedder = StaticEmbedder()
-    for data, repos in zip(arguments.data, arguments.repos, strict=True):
-        chosen = [each for each in json.loads(data.read_text()) if not arguments.repo or each["name"] in arguments.repo]
-        loaded = [_load(each, repos, embedder, arguments.cache) for each in chosen]
-        print(f"\n## {data.name}: {sum(len(each.snapshot.views[0].segment) for each in loaded)} chunks\n")
-        _table(_measure(loaded, embedder, DEFAULT))
-        if arguments.ablations:
-            for name, weights in _ablations():
-                print(f"{name:<28} {_mean(_measure(loaded, embedder, weights)):.4f}", flush=True)
-
-
-def _ablations() -> Iterator[tuple[str, Weights]]:
-    for field in fields(SignalWeights):
-        alone = replace(_NOTHING, **{field.name: 1.0})
-        yield f"only {field.name}", replace(DEFAULT, prose=alone, symbol=alone)
-    for field in fields(SignalWeights):
-        without = {field.name: 0.0}
-        yield (
-            f"without {field.name}",
-            replace(DEFAULT, prose=replace(DEFAULT.prose, **without), symbol=replace(DEFAULT.symbol, **without)),
-        )
-    for name in ("test", "example", "document", "old", "foreign", "coherence", "saturation"):
-        off: dict[str, Any] = {name: 0.0}
-        yield f"without {name}", replace(DEFAULT, **off)
-
-
-Scores = Mapping[str, list[float]]
-
-
-def _measure(repositories: list[Repository], embedder: Embedder, weights: Weights) -> Scores:
-    groups: dict[str, list[float]] = defaultdict(list)
-    for repository in repositories:
-        for query in repository.queries:
-            score = _score(repository, query, embedder, weights)
-            for group in ("all", f"language {repository.language}", f"category {query['category']}"):
-                groups[group].append(score)
-    return groups
-
-
-def _score(repository: Repository, query: dict[str, Any], embedder: Embedder, weights: Weights) -> float:
-    asked = understand(query["query"])
-    vectors = {embedder.fingerprint: embedder.embed_query(asked.text)}
-    hits = search(repository.snapshot, asked, vectors=vectors, limit=TOP, weights=weights)
-    ranks = []
-    for target in query["targets"]:
-        shown = (rank for rank, hit in enumerate(hits, 1) if _covers(hit.ref, target, repository))
-        ranks.append(next(shown, None))
-    gain = sum(1 / math.log2(rank + 1) for rank in ranks if rank)
-    return gain / sum(1 / math.log2(rank + 1) for rank in range(1, min(TOP, len(ranks)) + 1))
-
-
-def _covers(hit: RowRef, target: dict[str, Any], repository: Repository) -> bool:
-    """As the retrieval benchmark has it: at least half of the target, and not much more than it."""
-    path, wanted = "/".join(part for part in (repository.root, hit.path) if part), target["path"]
-    if path != wanted and not path.endswith("/" + wanted) and not wanted.endswith("/" + path):
-        return False
-    if "start_line" not in target:
-        return True
-    segment = hit.view.segment
-    first, last = int(segment.start_lines[hit.row]) + 1, int(segment.end_lines[hit.row])
-    length = target["end_line"] - target["start_line"] + 1
-    common = min(last, target["end_line"]) - max(first, target["start_line"]) + 1
-    return bool(common >= min(length, 40) / 2 and last - first + 1 <= max(40, 3 * length))
-
-
-def _table(scores: Scores) -> None:
-    interval = _interval(scores["all"])
-    print(f"NDCG@10 {_mean(scores):.4f} (95 % interval {interval[0]:.3f} to {interval[1]:.3f})\n")
-    for group, values in sorted(scores.items()):
-        print(f"{group:<28} {statistics.fmean(values):.4f}  n={len(values)}")
-
-
-def _mean(scores: Scores) -> float:
-    return statistics.fmean(scores["all"])
-
-
-def _interval(values: list[float]) -> tuple[float, float]:
-    """The 95 % bootstrap interval of a mean."""
-    chance = np.random.default_rng(0)
-    means = chance.choice(values, (2000, len(values))).mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _load(repo: dict[str, Any], repos: Path, embedder: Embedder, cache: Path | None) -> Repository:
-    root = repos / repo["name"] / (repo["root"] or "")
-    segment = _cached(cache, f"{repos.name}-{repo['name']}-{embedder.fingerprint}", lambda: _segment(root, embedder))
-    view = View(str(root), segment, np.ones(len(segment), np.bool_))
-    return Repository(repo["name"], repo["language"], repo["root"] or "", repo["queries"], Snapshot(1, (view,)))
-
-
-def _cached(cache: Path | None, name: str, make: Callable[[], MemorySegment]) -> MemorySegment:
-    if cache is None:
-        return make()
-    path = cache / f"{name}.pickle"
-    if path.exists():
-        kept: MemorySegment = pickle.loads(path.read_bytes())  # noqa: S301 - written below
-        return kept
-    made = make()
-    cache.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(pickle.dumps(made, 5))
-    return made
-
-
-def _segment(root: Path, embedder: Embedder) -> MemorySegment:
-    files = []
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            data = path.read_bytes()
-            text = _text(data)
-            if text is not None:
-                relative = path.relative_to(root).as_posix()
-                facts = FileFacts(relative, language_of(relative, text), len(data), 0, "")
-                files.append(analyse(facts, text, embedder))
-    return build_segment(files, embedder.fingerprint, embedder.dimensions)
-
-
-def _text(data: bytes) -> str | None:
-    if len(data) > _LARGEST or b"\0" in data:
-        return None
     try:
-        return data.decode()
-    except UnicodeDecodeError:
+        levels = [read(name, Path(data), Path(folder), arguments.repo) for name, data, folder in arguments.level]
+    except (BadData, OSError, json.JSONDecodeError) as error:
+        parser.error(str(error))
+
+    with tempfile.TemporaryDirectory(prefix="conexus-benchmark-") as scratch:
+        rival = _peer(arguments, levels, Path(scratch, "model"))
+        reports = [_measure(level, rival, arguments) for level in levels]
+    if arguments.out:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        written = {**_about(arguments), "levels": [as_json(report) for report in reports]}
+        arguments.out.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    for report in reports:
+        print(table(report))
+        if report.ablations:
+            print(ablation_table(report))
+    if arguments.plot:
+        try:
+            quality_plot.draw(reports, arguments.plot)
+        except quality_plot.NoPlotting as error:
+            print(error, file=sys.stderr)
+    return 0
+
+
+@dataclass(slots=True)
+class _Peer:
+    """The peer as it is run here."""
+
+    python: Path
+    model: str
+    #: How much its vectors count: None is its own choice, 0 leaves it BM25 and its ranking.
+    alpha: float | None
+    #: What it ran with, in words.
+    way: str
+    version: str = field(default="", init=False)
+
+    def answers(self, repository: Repository) -> list[list[Hit]]:
+        queries = [question.query for question in repository.questions]
+        found = peer.search(self.python, repository.root, self.model, queries, top=TOP, alpha=self.alpha)
+        self.version = found.version
+        root = repository.root.as_posix()
+        return [[Hit(f"{root}/{path}", first, last) for path, first, last in hits] for hits in found.hits]
+
+
+def _peer(arguments: argparse.Namespace, levels: Sequence[Level], model: Path) -> _Peer | None:
+    python, chosen = arguments.peer_python, arguments.peer_model
+    if python is None:
         return None
+    if chosen == "own":
+        return _Peer(python, "", None, "its own model")
+    if chosen:
+        return _Peer(python, chosen, None, f"model {chosen}")
+    # It does not start without a model. One with random weights would only add noise, so its vectors count nothing.
+    peer.make_stand_in(python, model, [levels[0].repositories[0].root])
+    return _Peer(python, str(model), 0.0, "lexical and its ranking, no model")
+
+
+def _embedder(arguments: argparse.Namespace) -> Embedder | None:
+    if not (arguments.in_process or arguments.ablations):
+        return None
+    if not arguments.model:
+        return StaticEmbedder()
+    usual = Settings()
+    return TransformerEmbedder(
+        arguments.model, memory_mib=usual.model_memory_mib, timeout_seconds=usual.model_timeout_seconds
+    )
+
+
+def _measure(level: Level, rival: _Peer | None, arguments: argparse.Namespace) -> LevelReport:
+    embedder = _embedder(arguments)
+    rows: list[Row] = []
+    ablations: dict[str, list[float]] = {}
+    for repository in level.repositories:
+        loaded = quality_in_process.load(repository, embedder, arguments.cache) if embedder else None
+        if arguments.in_process and loaded:
+            found = {CONEXUS: quality_in_process.answers(loaded)}
+        else:
+            found = {CONEXUS: quality_server.answers(repository)}
+        if rival:
+            found[PEER] = rival.answers(repository)
+        judged = [
+            Row(repository, question, {system: ranks(found[system][place], question) for system in found})
+            for place, question in enumerate(repository.questions)
+        ]
+        _progress(level, repository, judged)
+        rows += judged
+        if arguments.ablations and loaded:
+            for name, ranking in variants():
+                answers = zip(quality_in_process.answers(loaded, ranking), repository.questions, strict=True)
+                ablations.setdefault(name, []).extend(ndcg(ranks(hits, question)) for hits, question in answers)
+    labels = {CONEXUS: "Conexus, in process" if arguments.in_process else "Conexus"}
+    if rival:
+        labels[PEER] = f"semble {rival.version}, {rival.way}"
+    return LevelReport(level.name, rows, labels, ablations)
+
+
+def _progress(level: Level, repository: Repository, rows: Sequence[Row]) -> None:
+    means = (f"{name} {statistics.fmean(ndcg(row.ranks[name]) for row in rows):.3f}" for name in rows[0].ranks)
+    print(f"{level.name:<6} {repository.name:<20} NDCG@10 {', '.join(means)}", file=sys.stderr, flush=True)
+
+
+def _about(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "date": time.strftime("%Y-%m-%d %H:%M"),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "conexus": conexus.__version__,
+        "way": "in process" if arguments.in_process else "server",
+    }
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

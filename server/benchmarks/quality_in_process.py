@@ -1,0 +1,122 @@
+"""A repository's questions, answered in this process: a change of the ranking is measured in seconds.
+
+Files are read as they are: no ignore rules, no limits but those of `read_text`. Through the server it is the product
+that is measured, here only chunks, model and ranking.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.quality_data import Repository
+from benchmarks.quality_judge import TOP, Hit
+from conexus.chunking import language_of
+from conexus.embedding.embedder import Embedder
+from conexus.embedding.late import QueryTokens
+from conexus.embedding.static import StaticEmbedder
+from conexus.index.analysis import FileFacts, analyse
+from conexus.index.segment import MemorySegment, build_segment
+from conexus.index.snapshot import RowRef, Snapshot, View
+from conexus.search.query import Query, understand
+from conexus.search.ranker import DEFAULT as RANKER
+from conexus.search.ranker import Ranker
+from conexus.search.search import search
+from conexus.search.weights import DEFAULT as WEIGHTS
+from conexus.search.weights import Weights
+
+_LARGEST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """All that is fitted of the ranking; as it is shipped, unless something else is given."""
+
+    weights: Weights = WEIGHTS
+    ranker: Ranker | None = RANKER
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An analysed repository and its questions as the search takes them."""
+
+    snapshot: Snapshot
+    questions: tuple[tuple[Query, Mapping[str, NDArray[np.float32]], QueryTokens], ...]
+
+
+def load(repository: Repository, embedder: Embedder, keep: Path | None) -> Loaded:
+    """Analyse a repository, or take what an earlier run left in ``keep``: it knows the model, not the chunking."""
+    segment = _segment(repository.root, embedder, keep)
+    view = View(str(repository.root), segment, np.ones(len(segment), np.bool_))
+    questions = []
+    for question in repository.questions:
+        asked = understand(question.query)
+        tokens = _shipped().query_tokens(asked.text)
+        questions.append((asked, {embedder.fingerprint: embedder.embed_query(asked.text)}, tokens))
+    return Loaded(Snapshot(1, (view,)), tuple(questions))
+
+
+@cache
+def _shipped() -> StaticEmbedder:
+    """Its tokens count whichever model made the vectors."""
+    return StaticEmbedder()
+
+
+def answers(loaded: Loaded, ranking: Ranking | None = None) -> list[list[Hit]]:
+    """The hits of each question, by the shipped ranking or another one."""
+    by = ranking or Ranking()
+    found = []
+    for asked, vectors, tokens in loaded.questions:
+        hits = search(
+            loaded.snapshot, asked, vectors=vectors, tokens=tokens, limit=TOP, weights=by.weights, ranker=by.ranker
+        )
+        found.append([_hit(hit.ref) for hit in hits])
+    return found
+
+
+def _hit(ref: RowRef) -> Hit:
+    segment = ref.view.segment
+    path = f"{Path(ref.view.folder).as_posix()}/{ref.path}"
+    return Hit(path, int(segment.start_lines[ref.row]) + 1, int(segment.end_lines[ref.row]))
+
+
+def _segment(root: Path, embedder: Embedder, keep: Path | None) -> MemorySegment:
+    if keep is None:
+        return _analysed(root, embedder)
+    # The whole path is the name: levels have repositories of the same names.
+    path = keep / f"{'-'.join(root.parts[1:])}-{embedder.fingerprint}.pickle"
+    if path.exists():
+        kept: MemorySegment = pickle.loads(path.read_bytes())  # noqa: S301 - written below
+        return kept
+    made = _analysed(root, embedder)
+    keep.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pickle.dumps(made, 5))
+    return made
+
+
+def _analysed(root: Path, embedder: Embedder) -> MemorySegment:
+    files = []
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            data = path.read_bytes()
+            text = _text(data)
+            if text is not None:
+                relative = path.relative_to(root).as_posix()
+                facts = FileFacts(relative, language_of(relative, text), len(data), 0, "")
+                files.append(analyse(facts, text, embedder))
+    return build_segment(files, embedder.fingerprint, embedder.dimensions)
+
+
+def _text(data: bytes) -> str | None:
+    if len(data) > _LARGEST or b"\0" in data:
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
