@@ -9,7 +9,6 @@ from functools import cache
 import numpy as np
 
 from conexus.chunking import language_of
-from conexus.embedding.embedder import Embedder
 from conexus.embedding.static import StaticEmbedder
 from conexus.index.analysis import FileFacts, analyse
 from conexus.index.segment import build_segment
@@ -39,7 +38,7 @@ def fixture(text: str) -> Fixture:
 
 
 @cache
-def model() -> Embedder:
+def model() -> StaticEmbedder:
     """The shipped model."""
     return StaticEmbedder()
 

@@ -13,7 +13,8 @@ from conexus.index.snapshot import Snapshot
 #: No test should wait this long; one that does has found a defect.
 PATIENCE = 60.0
 
-#: One chunk as the index holds it: path, language, first and last line, kind, symbol, breadcrumb, text digest, vector.
+#: One chunk as the index holds it: path, language, first and last line, kind, symbol, breadcrumb, text digest, tokens,
+#: vector.
 Row = tuple[object, ...]
 
 
@@ -61,7 +62,8 @@ def rows(snapshot: Snapshot) -> list[Row]:
                 vector = segment.vectors[row].astype("float16").tobytes()
                 place = (int(segment.start_lines[row]), int(segment.end_lines[row]), int(segment.parts[row]))
                 name = (segment.kind(row), segment.symbols[row], segment.breadcrumbs[row])
-                found.append((facts.path, facts.language, place, name, int(segment.digests[row]), vector))
+                tokens = tuple(segment.tokens.row(row).tolist())
+                found.append((facts.path, facts.language, place, name, int(segment.digests[row]), tokens, vector))
     return sorted(found, key=repr)
 
 

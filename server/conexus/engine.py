@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from conexus.config import Settings, default_data_directory
-from conexus.embedding.embedder import Embedder, EmbeddingError, LoadingEmbedder, Vectors
+from conexus.embedding.embedder import Embedder, EmbeddingError, LoadingEmbedder, TokenEmbedder, Vectors
+from conexus.embedding.late import QueryTokens
 from conexus.hits import Reader, hits_of
 from conexus.index.indexer import Indexer
 from conexus.index.publisher import Searchable
@@ -19,6 +20,7 @@ from conexus.related.relations import Related, related
 from conexus.search.query import Query, understand
 from conexus.search.search import FileKey, Ranked, prepare, search
 from conexus.search.symbols import symbols
+from conexus.search.typos import forgiving
 from conexus.text import Encoding, LineIndex
 from conexus.values import (
     Answer,
@@ -125,10 +127,12 @@ class Engine:
         now = self._asked()
         vectors, degraded = _query_vectors(now, understood.text)
         token.check()
+        understood = forgiving(understood, now.snapshot.views)
         ranked = search(
             now.snapshot,
             understood,
             vectors=vectors,
+            tokens=_query_tokens(now, understood.text),
             filters=filters,
             near=self._key(near.document) if near else None,
             open_files=frozenset(self._key(identity) for identity in list(self._sync.documents)),
@@ -333,6 +337,12 @@ def _query_vectors(now: Searchable, text: str) -> tuple[dict[str, Vectors], str 
         except EmbeddingError as error:
             degraded = str(error)
     return vectors, degraded
+
+
+def _query_tokens(now: Searchable, text: str) -> QueryTokens | None:
+    """The query's tokens for late interaction, if a model that has them is there."""
+    models = (embedder for embedder in now.embedders if isinstance(embedder, TokenEmbedder))
+    return next((model.query_tokens(text) for model in models if text.strip()), None)
 
 
 def _resident_bytes() -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
+from conexus.chunking.chunk import Chunk
 from conexus.index.folder import Fresh
+from conexus.index.segment import MemorySegment
 from conexus.index.snapshot import RowRef
 from conexus.related.relations import Related
 from conexus.search.matches import find_matches
@@ -18,6 +20,11 @@ from conexus.search.search import Ranked
 from conexus.text import Encoding, split_lines, units
 from conexus.values import Hit, Position, TextRange
 from conexus.workspace.read import Skipped, read_text
+
+#: Lines of a hit that is a definition: a longer one is cut, but never inside its first chunk.
+MOST_LINES = 40
+#: Kinds whose members need not be indented.
+_UNINDENTED = frozenset({"module", "section"})
 
 #: Bytes of a preview, in UTF-8: what a client shows beside a list.
 PREVIEW_BYTES = 2048
@@ -63,17 +70,16 @@ def _hit(ranked: Ranked | Related, reader: Reader, query: Query | None) -> Hit:
         preview=preview,
         matches=tuple(_ranges(preview, spans, start, reader.encoding)),
         relation=ranked.relation if isinstance(ranked, Related) else None,
-        name_range=_name_range(lines, symbol, start, reader.encoding),
+        name_range=_name_range(lines[: int(segment.end_lines[row]) - start], symbol, start, reader.encoding),
     )
 
 
 def _lines(ref: RowRef, reader: Reader, fresh: Fresh | None) -> list[str]:
-    """The lines of a chunk: of the buffer that was indexed, or of the file as it is on disk now."""
+    """The lines of a hit: of the buffer that was indexed, or of the file as it is on disk now."""
     segment, row = ref.view.segment, ref.row
-    start, end = int(segment.start_lines[row]), int(segment.end_lines[row])
+    start = int(segment.start_lines[row])
     if fresh is not None:
-        ordinal = row - int(segment.first_rows[segment.file_of[row]])
-        return split_lines(fresh.file.chunks[ordinal].code)
+        return _definition(segment, row, _buffer_lines(fresh.file.chunks, row - _first_row(segment, row)))
     facts = segment.files[segment.file_of[row]]
     path = os.path.join(ref.view.folder, facts.path)  # noqa: PTH118  as above
     try:
@@ -83,7 +89,71 @@ def _lines(ref: RowRef, reader: Reader, fresh: Fresh | None) -> list[str]:
         return []
     if (status.st_size, status.st_mtime_ns) != (facts.size, facts.mtime_ns):
         reader.on_stale(path)
-    return list(_file_lines(path, status.st_size, status.st_mtime_ns, reader.max_file_bytes)[start:end])
+    lines = _file_lines(path, status.st_size, status.st_mtime_ns, reader.max_file_bytes)
+    return _definition(segment, row, lines[start : start + max(MOST_LINES, _length(segment, row))])
+
+
+def _first_row(segment: MemorySegment, row: int) -> int:
+    return int(segment.first_rows[segment.file_of[row]])
+
+
+def _length(segment: MemorySegment, row: int) -> int:
+    return int(segment.end_lines[row] - segment.start_lines[row])
+
+
+def _buffer_lines(chunks: Sequence[Chunk], number: int) -> list[str]:
+    """Lines of a text from a chunk on, as many as a hit may have; what lies between chunks is blank."""
+    start = chunks[number].start_line
+    lines: list[str] = []
+    for chunk in chunks[number:]:
+        if chunk.start_line - start >= MOST_LINES:
+            break
+        lines += ["\n"] * (chunk.start_line - start - len(lines))
+        lines += split_lines(chunk.code)
+    return lines
+
+
+def _definition(segment: MemorySegment, row: int, lines: Sequence[str]) -> list[str]:
+    """Of the lines from a row's first on those of the definition that it begins, or its own if it begins none.
+
+    At most ``MOST_LINES``, but all of the row's own.
+    """
+    start, own = int(segment.start_lines[row]), _length(segment, row)
+    if not segment.symbols[row] or segment.parts[row] > 0:
+        return list(lines[:own])
+    end = own
+    for follower in range(row + 1, segment.rows_of(int(segment.file_of[row])).stop):
+        first = int(segment.start_lines[follower]) - start
+        if first >= min(MOST_LINES, len(lines)):
+            break
+        if _is_inside(segment, row, follower, lines[0], lines[first]):
+            end = int(segment.end_lines[follower]) - start
+        elif segment.symbols[follower] or not _is_deeper(segment, row, follower):
+            break
+    kept = list(lines[: max(own, min(end, MOST_LINES))])
+    while len(kept) > own and not kept[-1].strip():
+        kept.pop()
+    return kept
+
+
+def _is_inside(segment: MemorySegment, row: int, follower: int, line: str, its_line: str) -> bool:
+    """Whether a later row is a piece or a member of the definition that a row begins, given their first lines."""
+    symbol, crumb = segment.symbols[row], segment.breadcrumbs[row]
+    if segment.symbols[follower] == symbol and segment.breadcrumbs[follower] == crumb:
+        return bool(segment.parts[follower] > 0)
+    if segment.breadcrumbs[follower][: len(crumb) + 1] != (*crumb, symbol):
+        return False
+    # Methods that stand outside of their type, as in Go and C++, have the same breadcrumb as those inside.
+    return segment.kind(row) in _UNINDENTED or _indentation(its_line) > _indentation(line)
+
+
+def _is_deeper(segment: MemorySegment, row: int, follower: int) -> bool:
+    crumb = segment.breadcrumbs[row]
+    return segment.breadcrumbs[follower][: len(crumb)] == crumb
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 @lru_cache(maxsize=256)

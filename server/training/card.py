@@ -13,12 +13,13 @@ _CARD = """\
 # The embedding model of Conexus
 
 A static embedding model for code search: {vocabulary} token vectors of {dimensions} dimensions (float16). The
-vector of a text is the mean of its tokens' vectors; how much a token counts is the length of its vector.
-Queries and documents share the table. The tokenizer splits `camelCase` and `snake_case`, lower-cases, strips
-accents and punctuation.
+vector of a text is the sum of its tokens' vectors, each times the square root of how often it occurs; how much a
+token counts is the length of its vector. A document has parts (path, breadcrumb, symbol, body) whose sums are
+weighed by `part_weights`. Queries and documents share the table. The tokenizer splits `camelCase` and
+`snake_case`, lower-cases, strips accents and punctuation.
 
-Layout: sentence-transformers' `StaticEmbedding`, so `SentenceTransformer("…/model")` loads it; Conexus itself
-needs only numpy and tokenizers. A document's text is made by `conexus/embedding/recipe.py`.
+Layout: sentence-transformers' `StaticEmbedding`. `SentenceTransformer("…/model")` loads it, but takes plain means;
+Conexus itself needs only numpy and tokenizers. A document's text is made by `conexus/embedding/recipe.py`.
 
 ## Data
 
@@ -31,7 +32,7 @@ dev data also by fingerprints of their functions.
 
 Trained on: the first sentence of a definition's documentation -> the definition without it, and the
 definition's name -> its body with the name masked; neighbours of one package serve as hard negatives
-(InfoNCE, batches of {batch}, {epochs} epochs).
+(InfoNCE, batches of {batch}, {epochs} epochs). The vectors began with what all-MiniLM-L6-v2 makes of each token.
 
 ## Licences
 
@@ -39,6 +40,8 @@ The model: MIT, as Conexus. The packages of the corpus, by their metadata or Deb
 them under other than permissive licences were left out:
 
 {licences}
+
+The model that the vectors began with, all-MiniLM-L6-v2, is under Apache-2.0.
 
 ## Metrics
 

@@ -36,9 +36,9 @@ LANGUAGES = {
 
 #: Definitions of one language taken from one package: the small shall not drown in the large. Languages of which the
 #: registries hold few packages may take more.
-_PER_PACKAGE = 800
+_PER_PACKAGE = 1_000
 _PER_PACKAGE_OF_RARE = 6_000
-_RARE = {"bash", "csharp", "elixir", "kotlin", "lua", "scala", "swift", "zig"}
+_RARE = {"bash", "csharp", "elixir", "haskell", "kotlin", "lua", "php", "scala", "swift", "zig"}
 _SKIPPED_FOLDERS = re.compile(
     r"(^|/)(node_modules|vendor|vendored|_vendor|third[-_]?party|thirdparty|external|extern|deps|dist|build|bundles?|umd|min"
     r"|compiled|es5|__generated__|generated|gen|submodules|godeps|testdata|fixtures|snapshots|locales?|i18n|debian|\.git)/",
@@ -119,6 +119,14 @@ def _is_source(package: Package, path: str, text: str) -> bool:
         and not is_excluded_text(text)
         and not has_copyleft_header(text)
     )
+
+
+def package_sources(package: Package) -> dict[str, list[tuple[str, str]]]:
+    """(path, text) of the package's files that may be learned from, by language."""
+    return {
+        language: [file for file in files if _is_source(package, *file)]
+        for language, files in _sources(package).items()
+    }
 
 
 def _sources(package: Package) -> dict[str, list[tuple[str, str]]]:

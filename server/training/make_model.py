@@ -25,6 +25,7 @@ from download import download_all
 from evaluate_dense import held_out, span
 from export import export
 from pairs import Pairs, chosen, is_held_out, make_pairs
+from teacher import first_directions
 from tokenizer import describe, learn
 from tokenizers import Tokenizer
 from train import Recipe, asking_tokens, train
@@ -83,12 +84,14 @@ def main() -> None:
     _step("tokenize")
     pairs = training_pairs(tokenizer)
     print(f"{len(pairs.documented)} definitions, {int(pairs.documented.sum())} of them documented")
+    _step("ask the teacher")
+    directions = first_directions(tokenizer, Recipe.dimensions)
     _step("train")
     recipe = Recipe(epochs=arguments.epochs, rate=arguments.rate, batch=arguments.batch, scale=arguments.scale)
     asking = asking_tokens(lambda text: tokenizer.encode(text, add_special_tokens=False).ids)
-    table = train(pairs, tokenizer.get_vocab_size(), asking, recipe)
+    table = train(pairs, tokenizer.get_vocab_size(), asking, recipe, directions)
     _step("export")
-    export(arguments.to, table, tokenizer)
+    export(arguments.to, table, tokenizer, recipe.part_weights)
     _step("evaluate")
     metrics = {
         "dense alone, documentation finds its definition in packages left out": held_out(StaticEmbedder(arguments.to))

@@ -6,17 +6,17 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from definitions import Definition, fingerprint
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from conexus.embedding.recipe import document_text
+from conexus.embedding.recipe import place_words
 
 #: One package in this many is kept out of training, to measure on.
-_HELD_OUT = 40
+_HELD_OUT = 12
 _PER_LANGUAGE = 75_000
 _SAME_SENTENCE = 3
 #: Definitions without documentation for each one with.
@@ -117,14 +117,12 @@ def masked(code: NDArray[np.uint16], name: NDArray[np.uint16]) -> NDArray[np.uin
 
 def _parts(definition: Definition, sentence: str) -> dict[str, str]:
     chunk = definition.chunk
-    bare = replace(chunk, symbol="", breadcrumb=(), code="")
     return {
         "sentence": sentence,
         "documentation": definition.documentation[:600] if sentence else "",
         "symbol": chunk.symbol,
         "breadcrumb": " ".join(chunk.breadcrumb),
-        # The recipe itself says what of the path counts: with all else empty only that is left.
-        "path": document_text(definition.path, bare),
+        "path": place_words(definition.path),
         "code": chunk.code[:_CODE],
     }
 

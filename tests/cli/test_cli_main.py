@@ -92,13 +92,24 @@ def test_a_wrong_command_line_is_one_sentence_and_status_2(conexus: Conexus, sho
     assert re.fullmatch(r"conexus( \w+)?: .+ \(see conexus( \w+)? --help\)\n", result.stderr)
 
 
+def _interruptible() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.3], ids=["while processes start", "while they work"])
 def test_interruption_is_status_130(shop: Path, environment: dict[str, str], delay: float) -> None:
     for number in range(1000):
         (shop / f"part_{number}.py").write_text(f"def basket_{number}():\n    work()\n" * 20, encoding="utf-8")
     command = [sys.executable, "-m", "conexus", "index", str(shop)]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        text=True,
+        start_new_session=True,
+        # A shell starts background jobs, and so perhaps these tests, with interrupts ignored; a terminal does not.
+        preexec_fn=_interruptible,  # noqa: PLW1509
     ) as process:
         while process.poll() is None and len(processes_of(process.pid)) < 3:
             time.sleep(0.005)

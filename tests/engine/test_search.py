@@ -109,7 +109,8 @@ def vectors(query: Query) -> QueryVectors:
 
 def ask(text: str, of: Snapshot = SNAPSHOT, limit: int = 10, filters: Filters | None = None) -> list[Ranked]:
     query = understand(text)
-    return search(of, query, vectors=vectors(query), limit=limit, filters=filters)
+    tokens = model().query_tokens(query.text)
+    return search(of, query, vectors=vectors(query), tokens=tokens, limit=limit, filters=filters)
 
 
 def places(found: list[Ranked]) -> list[str]:

@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conexus.index.analysis import FileFacts, IndexedFile, analyse
+from conexus.embedding.recipe import document_text
+from conexus.embedding.tokens import shipped_token_sets
+from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
 from conexus.index.folder import FolderIndex
 from conexus.index.snapshot import Snapshot
-from conexus.index.store import Store, StoreError, any_of, quote
+from conexus.index.store import SCHEMA_VERSION, Store, StoreError, any_of, exist, quote
 from tests.workspaces import Row, lexical, rows
 
 DIMENSIONS = 8
+VERSION = analysis_version("counting-1")
 HOSTILE = [
     "x' OR '1'='1",
     "x'; DROP TABLE chunks; --",
@@ -73,7 +76,7 @@ def test_what_was_written_comes_back(store: Store, tmp_path: Path) -> None:
         indexed("b.py", "def gamma():\n    pass\n\n\nclass Delta:\n    x = 1\n"),
         indexed("c.py", ""),
     ]
-    store.write({file.facts.path: file for file in files}, "v|counting-1")
+    store.write({file.facts.path: file for file in files}, VERSION)
     again = Store(tmp_path, DIMENSIONS)
     segments, found = again.load()
     assert stored(again) == fresh(*files)
@@ -88,10 +91,10 @@ def test_what_was_written_comes_back(store: Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_harms_only_itself(store: Store, name: str) -> None:
     kept = indexed("kept.py")
-    store.write({"kept.py": kept, name: indexed(name)}, "v|counting-1")
-    store.write({name: indexed(name, "def other():\n    pass\n")}, "v|counting-1")
+    store.write({"kept.py": kept, name: indexed(name)}, VERSION)
+    store.write({name: indexed(name, "def other():\n    pass\n")}, VERSION)
     assert stored(store) == fresh(kept, indexed(name, "def other():\n    pass\n"))
-    store.write({name: None}, "v|counting-1")
+    store.write({name: None}, VERSION)
     assert stored(store) == fresh(kept)
 
 
@@ -105,35 +108,90 @@ def test_a_crash_between_the_steps_of_a_write_leaves_whole_files(
     store: Store, tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = indexed("a.py"), indexed("a.py", "def changed():\n    pass\n")
-    store.write({"a.py": old, "gone.py": indexed("gone.py")}, "v|counting-1")
+    store.write({"a.py": old, "gone.py": indexed("gone.py")}, VERSION)
 
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(store, step, crash)
     with pytest.raises(KeyboardInterrupt):
-        store.write({"a.py": new, "gone.py": None}, "v|counting-1")
+        store.write({"a.py": new, "gone.py": None}, VERSION)
     again = Store(tmp_path, DIMENSIONS)
     whole = {"_file_rows": fresh(old, indexed("gone.py")), "_delete": fresh(new, indexed("gone.py"))}
     assert stored(again) == whole[step]
     assert again.repair() > 0
     assert again.repair() == 0
     assert stored(again) == whole[step]
-    again.write({"a.py": new, "gone.py": None}, "v|counting-1")
+    again.write({"a.py": new, "gone.py": None}, VERSION)
     assert stored(again) == fresh(new)
     assert len(again._chunks) == len(fresh(new))
 
 
 def test_vectors_of_another_length_start_anew(store: Store, tmp_path: Path) -> None:
-    store.write({"a.py": indexed("a.py")}, "v|counting-1")
+    store.write({"a.py": indexed("a.py")}, VERSION)
     other = Store(tmp_path, DIMENSIONS * 2)
     assert other._chunks.count_rows() == 0
+
+
+def test_every_chunk_keeps_its_tokens_whatever_made_its_vector(store: Store) -> None:
+    text = "def gamma():\n    pass\n\n\nclass Delta:\n    größe = 1\n"
+    files = [indexed("empty.py", ""), indexed("b.py", text), indexed("a.py")]
+    store.write({file.facts.path: file for file in files}, VERSION)
+    (segment,), _ = store.load()
+    expected = {
+        (file.facts.path, number): tokens.tolist()
+        for file in files
+        for number, tokens in enumerate(shipped_token_sets([document_text(file.facts.path, c) for c in file.chunks]))
+    }
+    assert all(expected.values())
+    assert expected == {
+        (facts.path, number): segment.tokens.row(row).tolist()
+        for file, facts in enumerate(segment.files)
+        for number, row in enumerate(segment.rows_of(file))
+    }
+
+
+def test_tokens_are_stored_with_the_low_byte_first(store: Store) -> None:
+    file = indexed("a.py")
+    store.write({"a.py": file}, VERSION)
+    stored_bytes = store._chunks.to_arrow()["tokens"].to_pylist()[0]
+    low, high = stored_bytes[0::2], stored_bytes[1::2]
+    assert [one + 256 * other for one, other in zip(low, high, strict=True)] == file.tokens.row(0).tolist()
+
+
+def test_tokens_of_another_release_are_not_taken_for_this_ones(store: Store) -> None:
+    former = VERSION.replace("tokens ", "tokens 0")
+    store.write({"old.py": indexed("old.py")}, former)
+    store.write({"new.py": indexed("new.py")}, VERSION)
+    segments, _ = store.load()
+    assert {segment.model for segment in segments} == {"counting-1"}
+    with_tokens = {segment.files[0].path: len(segment.tokens.row(0)) > 0 for segment in segments}
+    assert with_tokens == {"old.py": False, "new.py": True}
+    index = FolderIndex("", "counting-1", DIMENSIONS)
+    index.adopt(segments)
+    assert index.facts("old.py") is not None
+
+
+def test_tables_of_another_layout_are_not_read_and_the_writer_removes_them(tmp_path: Path) -> None:
+    former = [tmp_path / f"{name}_{SCHEMA_VERSION - 1}.lance" for name in ("files", "chunks")]
+    for table in former:
+        table.mkdir()
+        (table / "data").write_text("of another layout")
+    assert not exist(tmp_path)
+    store = Store(tmp_path, DIMENSIONS)
+    assert exist(tmp_path)
+    assert store.load() == ([], {})
+    assert all(table.exists() for table in former)
+    store.write({"a.py": indexed("a.py")}, VERSION)
+    store.repair()
+    assert not any(table.exists() for table in former)
+    assert stored(Store(tmp_path, DIMENSIONS)) == fresh(indexed("a.py"))
 
 
 def test_maintenance_keeps_every_row(store: Store) -> None:
     file = indexed("a.py")
     for number in range(45):
-        store.write({"a.py": file, f"{number}.py": indexed(f"{number}.py")}, "v|counting-1")
+        store.write({"a.py": file, f"{number}.py": indexed(f"{number}.py")}, VERSION)
     before = stored(store)
     assert store.needs_maintenance()
     store.maintain()

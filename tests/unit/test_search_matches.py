@@ -28,6 +28,12 @@ def test_ideographs_are_marked() -> None:
     assert marked("x = 设置语言文件", "语言") == ["语言"]
 
 
+def test_accents_and_other_forms_of_letters_are_marked() -> None:
+    assert marked("the café, CAFE\u0301 and le cafe", "cafe") == ["café", "CAFE\u0301", "cafe"]
+    assert marked("die Straße, weißeStrasse", "STRASSE") == ["Straße", "Strasse"]
+    assert marked("ｇｅｔＵｓｅｒ(한국어)", "user 한국") == ["Ｕｓｅｒ", "한국"]
+
+
 def test_highlights_are_capped() -> None:
     assert len(marked("word " * 500, "word")) == MOST_MATCHES
 

@@ -84,6 +84,26 @@ def test_words_are_found_in_other_forms_and_as_one_name() -> None:
     assert concept_terms("how is the state kept") == {"state", "kept", "statekept"}
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the user's cookie doesn't expire", {"user", "cookie", "expire", "usercookie"}),
+        ("user\u2019s", {"user"}),
+        ("we can't log in", {"log"}),
+        ("l'utilisateur d'accès", {"utilisateur", "acces", "utilisateuracces"}),
+        ("replace 'x' by 'y'", {"replace", "x", "y", "replacex"}),
+    ],
+)
+def test_apostrophes_leave_no_single_letters(text: str, expected: set[str]) -> None:
+    assert concept_terms(text) == expected
+
+
+def test_names_of_any_script_inside_prose_are_seen() -> None:
+    query = understand("где ИмяФайла и größeBerechnen, cafe\u0301Name")
+    assert query.identifiers == ("ИмяФайла", "größeBerechnen", "caféName")
+    assert understand("cafe\u0301").symbol_like
+
+
 def test_stop_words_alone_are_words() -> None:
     assert concept_terms("what is this") == {"what", "is", "this"}
 

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 import conexus.embedding
+from conexus.embedding.recipe import PARTS
 
 MODEL = Path(conexus.embedding.__file__).with_name("model")
 MODULE = MODEL / "0_StaticEmbedding"
@@ -49,6 +50,13 @@ def test_every_token_has_a_finite_vector(table: NDArray[np.float16], tokenizer: 
     assert table.shape == (tokenizer.get_vocab_size(), 256)
     assert np.isfinite(table).all()
     assert not table[tokenizer.token_to_id("[UNK]")].any()
+
+
+def test_every_part_of_a_document_counts() -> None:
+    weights = load_file(MODULE / "model.safetensors")["part_weights"]
+    assert weights.shape == (len(PARTS),)
+    assert np.isfinite(weights).all()
+    assert (weights > 0).all()
 
 
 def test_the_model_card_says_what_it_must() -> None:

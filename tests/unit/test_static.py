@@ -1,4 +1,4 @@
-"""The static model: one vector a token, their mean is the text's."""
+"""The static model: one vector a token; a text's is their mean, or the weighted sum of its parts'."""
 
 from __future__ import annotations
 
@@ -11,18 +11,29 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from conexus.embedding.embedder import EmbeddingError
-from conexus.embedding.static import MAX_TOKENS, StaticEmbedder
+from conexus.embedding.static import StaticEmbedder
+from conexus.embedding.tokens import MAX_TOKENS
 
 WORDS = ("read", "file", "sort", "numbers", "größe")
 
 
-def make_model(folder: Path, *, rows: int = len(WORDS), dtype: type = np.float32, module: str = "") -> Path:
+def make_model(
+    folder: Path,
+    *,
+    rows: int = len(WORDS),
+    dtype: type = np.float32,
+    module: str = "",
+    part_weights: np.ndarray | None = None,
+) -> Path:
     """A model whose word number n has the vector e_n."""
     tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="?"))  # noqa: S106
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     (folder / module).mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / module / "tokenizer.json"))
-    save_file({"embedding.weight": np.eye(rows, 6, dtype=dtype)}, folder / module / "model.safetensors")
+    tensors = {"embedding.weight": np.eye(rows, 6, dtype=dtype)}
+    if part_weights is not None:
+        tensors["part_weights"] = part_weights
+    save_file(tensors, folder / module / "model.safetensors")
     return folder
 
 
@@ -51,8 +62,48 @@ def test_a_text_without_tokens_is_zero_and_no_texts_are_no_rows(tmp_path: Path) 
     assert embedder.embed_documents([]).shape == (0, 6)
 
 
-def test_more_texts_than_a_batch_keep_their_order(tmp_path: Path) -> None:
+def test_parts_are_weighed_and_repeats_count_by_the_square_root(tmp_path: Path) -> None:
+    weights = np.array([2, 0, 0.5, 1], np.float32)
+    embedder = StaticEmbedder(make_model(tmp_path, part_weights=weights))
+    texts = {
+        "read\n\nfile\nsort sort sort sort": expected(2, 0.5, 2),
+        "read\n\nread read read read\nfile": expected(2 + 0.5 * 2, 1),
+        "read\nsort sort\n\nfile\nnumbers file": expected(2, np.sqrt(2), 0, 1),
+        "\nsort\n\n": expected(),
+        "\n\n\n": expected(),
+        "read file read read read": expected(2, 1),
+        "read\nfile": expected(1, 1),
+        "": expected(),
+    }
+    np.testing.assert_allclose(embedder.embed_documents(list(texts)), list(texts.values()), rtol=1e-6)
+
+
+def test_a_query_has_no_parts(tmp_path: Path) -> None:
+    embedder = StaticEmbedder(make_model(tmp_path, part_weights=np.array([2, 0, 0.5, 1], np.float32)))
+    np.testing.assert_allclose(embedder.embed_query("read\nfile\nsort\n\nnumbers"), expected(1, 1, 1, 1), rtol=1e-6)
+
+
+def test_without_part_weights_a_document_is_the_plain_mean(tmp_path: Path) -> None:
     embedder = StaticEmbedder(make_model(tmp_path))
+    np.testing.assert_allclose(embedder.embed_documents(["read\n\nfile\nread read"]), [expected(3, 1)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3,), (5,), (4, 1), ()])
+def test_weights_for_other_parts_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    with pytest.raises(EmbeddingError, match="does not weigh 4 parts"):
+        StaticEmbedder(make_model(tmp_path, part_weights=np.ones(shape, np.float32)))
+
+
+def test_the_tokens_of_a_query_have_the_vectors_of_the_model(tmp_path: Path) -> None:
+    tokens = StaticEmbedder(make_model(tmp_path)).query_tokens("file file read")
+    np.testing.assert_array_equal(tokens.vectors, np.eye(6)[[1, 0]])
+    np.testing.assert_array_equal(tokens.weights, [0.5, 0.5])
+    assert not len(StaticEmbedder(tmp_path).query_tokens("").weights)
+
+
+@pytest.mark.parametrize("part_weights", [None, np.ones(4, np.float32)])
+def test_more_texts_than_a_batch_keep_their_order(tmp_path: Path, part_weights: np.ndarray | None) -> None:
+    embedder = StaticEmbedder(make_model(tmp_path, part_weights=part_weights))
     texts = [WORDS[index % len(WORDS)] for index in range(1000)]
     rows = embedder.embed_documents(texts).argmax(axis=1)
     assert rows.tolist() == [index % len(WORDS) for index in range(1000)]

@@ -15,6 +15,7 @@ from conexus.cli.progress import LatestProgress, progress_bar
 from conexus.config import Settings, default_data_directory, load_file
 from conexus.engine import Engine
 from conexus.index.persistence import index_directory
+from conexus.index.store import exist
 from conexus.text import Encoding
 from conexus.values import EngineError, Status
 
@@ -84,7 +85,7 @@ def index_of(folder: Path) -> Path | None:
     """The directory of a folder's index, None if the folder was not indexed."""
     settings, _ = load_file(folder, Settings())
     directory = index_directory(default_data_directory(), str(folder.resolve()), settings.model)
-    return directory if any(directory.glob("*.lance")) else None
+    return directory if exist(directory) else None
 
 
 def _raise_if_broken(status: Status) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from conexus.embedding.late import QueryTokens
 
 #: The name of the shipped model.
 STATIC = "static"
@@ -45,6 +48,13 @@ class Embedder(Protocol):
     def close(self) -> None:
         """Release what the model holds; calling it twice is harmless."""
         ...
+
+
+@runtime_checkable
+class TokenEmbedder(Protocol):
+    """A model whose single tokens have vectors, which can be compared with those that the index keeps."""
+
+    def query_tokens(self, text: str) -> QueryTokens: ...
 
 
 class LoadingEmbedder(Embedder, Protocol):

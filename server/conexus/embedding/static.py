@@ -1,12 +1,16 @@
-"""The shipped model: one vector for each token, the mean of a text's tokens is its vector.
+"""Static models: one vector for each token, and a text's vector is a sum of its tokens'.
 
-The layout is that of sentence-transformers' ``StaticEmbedding``; here numpy and tokenizers suffice to run it.
+The layout is that of sentence-transformers' ``StaticEmbedding``; here numpy and tokenizers suffice to run it. The
+shipped model also says how much the parts of a document count; in its sums a token counts by the square root of how
+often a part has it, so that no word drowns the others by being repeated.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
+from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -14,38 +18,41 @@ from safetensors.numpy import load
 from tokenizers import Tokenizer
 
 from conexus.embedding.embedder import STATIC, EmbeddingError, Vectors
-from conexus.embedding.normal import to_unit_length, valid_unicode
-from conexus.embedding.recipe import RECIPE_VERSION
+from conexus.embedding.late import QueryTokens
+from conexus.embedding.normal import to_unit_length
+from conexus.embedding.recipe import PARTS, RECIPE_VERSION, parts_of
+from conexus.embedding.tokens import MODULE, SHIPPED, TOKENIZER, WordTokens, shipped_tokens
 
-SHIPPED = Path(__file__).with_name("model")
-#: Tokens of a text beyond these do not count: the head of a definition says what it is.
-MAX_TOKENS = 512
 _BATCH = 256
 
 
 class StaticEmbedder:
-    """Reads a model folder of sentence-transformers' ``StaticEmbedding`` layout (one module)."""
+    """Runs a model folder of sentence-transformers' ``StaticEmbedding`` layout (one module)."""
 
     def __init__(self, folder: Path = SHIPPED) -> None:
         """Raises EmbeddingError if the folder holds no such model."""
-        module = folder / "0_StaticEmbedding"
+        module = folder / MODULE
         if not module.is_dir():
             # Where sentence-transformers 5 saves it.
             module = folder
         try:
             weights = (module / "model.safetensors").read_bytes()
-            tokenizer = (module / "tokenizer.json").read_bytes()
+            tokenizer = (module / TOKENIZER).read_bytes()
         except OSError as error:
             raise EmbeddingError(f"the model in `{folder.name}` cannot be read: {error.strerror}") from error
         try:
-            self._table = np.ascontiguousarray(load(weights)["embedding.weight"], np.float32)
-            self._tokenizer = Tokenizer.from_buffer(tokenizer)
+            tensors = load(weights)
+            self._table = np.ascontiguousarray(tensors["embedding.weight"], np.float32)
+            self._tokens = shipped_tokens() if folder == SHIPPED else WordTokens(Tokenizer.from_buffer(tokenizer))
         except Exception as error:  # tokenizers and safetensors raise bare Exceptions
             raise EmbeddingError(f"the model in `{folder.name}` is damaged: {error}") from error
-        if self._table.ndim != 2 or self._tokenizer.get_vocab_size() > len(self._table):
+        if self._table.ndim != 2 or self._tokens.vocabulary > len(self._table):
             raise EmbeddingError(f"the model in `{folder.name}` is damaged: its tokenizer knows more tokens than it")
-        self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.no_padding()
+        #: How much each of ``recipe.PARTS`` counts; a model without this takes a text as a whole, by the plain mean.
+        self._part_weights = tensors.get("part_weights")
+        if self._part_weights is not None and self._part_weights.shape != (len(PARTS),):
+            raise EmbeddingError(f"the model in `{folder.name}` is damaged: it does not weigh {len(PARTS)} parts")
+        self._lengths = np.linalg.norm(self._table, axis=1)
         hashed = hashlib.blake2b(weights, digest_size=12)
         hashed.update(tokenizer)
         self._fingerprint = f"static-{RECIPE_VERSION}-{hashed.hexdigest()}"
@@ -65,18 +72,37 @@ class StaticEmbedder:
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
         for start in range(0, len(texts), _BATCH):
-            batch = [valid_unicode(text) for text in texts[start : start + _BATCH]]
-            encodings = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
-            for row, encoding in enumerate(encodings, start):
-                tokens = encoding.ids
-                if tokens:
-                    np.add.reduce(self._table[tokens], axis=0, out=vectors[row])
+            batch = texts[start : start + _BATCH]
+            rows = vectors[start : start + _BATCH]
+            if self._part_weights is None:
+                for row, tokens in zip(rows, self._tokens.numbers(batch), strict=True):
+                    np.add.reduce(self._table[tokens], axis=0, out=row)
+            else:
+                self._weigh_parts(batch, self._part_weights, rows)
         to_unit_length(vectors)
         return vectors
 
     def embed_query(self, text: str) -> Vectors:
-        row: Vectors = self.embed_documents([text])[0]
+        # A query has no parts, whatever lines it has.
+        row: Vectors = self.embed_documents([" ".join(text.splitlines())])[0]
         return row
+
+    def query_tokens(self, text: str) -> QueryTokens:
+        """The query for late interaction with sets of this model's tokens."""
+        return QueryTokens.of(self._tokens.numbers([text])[0], self._table, self._lengths)
+
+    def _weigh_parts(self, texts: Sequence[str], weights: Vectors, rows: Vectors) -> None:
+        """Fill ``rows``, of shape (len(texts), dimensions)."""
+        tokens = self._tokens.numbers([part for text in texts for part in parts_of(text)])
+        for place, row in enumerate(rows):
+            counted: dict[int, float] = {}
+            first = len(PARTS) * place
+            for weight, part in zip(weights.tolist(), tokens[first : first + len(PARTS)], strict=True):
+                for number, often in Counter(part).items():
+                    counted[number] = counted.get(number, 0.0) + weight * sqrt(often)
+            if counted:
+                shares = np.fromiter(counted.values(), np.float32, len(counted))
+                np.matmul(shares, self._table[list(counted)], out=row)
 
     def close(self) -> None:
         """Nothing is held but memory."""

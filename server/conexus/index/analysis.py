@@ -1,4 +1,4 @@
-"""What the index keeps of one file: its chunks, their terms and their vectors."""
+"""What the index keeps of one file: its chunks, their terms, their tokens and their vectors."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from conexus.chunking.chunk import Chunk
 from conexus.embedding.embedder import Embedder, Vectors
 from conexus.embedding.recipe import document_text
 from conexus.index.postings import Occurrences, occurrences
+from conexus.index.ragged import Ragged
 from conexus.index.terms import TERMS_VERSION, terms
 
 Digests = NDArray[np.int64]
@@ -22,7 +23,24 @@ Digests = NDArray[np.int64]
 
 def analysis_version(fingerprint: str) -> str:
     """Names all that decides what a file's rows are; the model's fingerprint comes last, after a ``|``."""
-    return f"chunker {CHUNKER_VERSION}, terms {TERMS_VERSION}|{fingerprint}"
+    return f"chunker {CHUNKER_VERSION}, terms {TERMS_VERSION}, {_tokens_version()}|{fingerprint}"
+
+
+def model_of(version: str) -> str:
+    """The fingerprint of the model in an ``analysis_version``."""
+    return version.rpartition("|")[2]
+
+
+def has_present_tokens(version: str) -> bool:
+    """Whether token numbers in rows of an ``analysis_version`` mean what they mean to this release's model."""
+    return version.rpartition("|")[0].endswith(_tokens_version())
+
+
+def _tokens_version() -> str:
+    # Loads the tokenizers' library: only where a model is there already.
+    from conexus.embedding.tokens import shipped_tokens_fingerprint
+
+    return f"tokens {shipped_tokens_fingerprint()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,8 @@ class IndexedFile:
     digests: Digests
     #: Shape (chunks, dimensions), float32.
     vectors: Vectors
+    #: The shipped model's tokens of the text that was embedded, each once, ascending; whatever made ``vectors``.
+    tokens: Ragged
     body: Occurrences
     names: Occurrences
     references: Occurrences
@@ -58,7 +78,9 @@ class IndexedFile:
 
 
 def analyse(facts: FileFacts, text: str, embedder: Embedder, reuse: Mapping[int, Vectors] | None = None) -> IndexedFile:
-    """Chunk a text, count its terms and embed those chunks whose vector is not in ``reuse`` (digest -> vector)."""
+    """Chunk a text, take its terms and tokens, embed the chunks whose vector is not in ``reuse`` (digest -> vector)."""
+    from conexus.embedding.tokens import shipped_token_sets
+
     chunks = tuple(chunk_text(text, facts.language))
     texts = [document_text(facts.path, chunk) for chunk in chunks]
     digests = np.array([_digest(each) for each in texts], np.int64)
@@ -67,6 +89,7 @@ def analyse(facts: FileFacts, text: str, embedder: Embedder, reuse: Mapping[int,
         chunks,
         digests,
         _embed(texts, digests, embedder, reuse or {}),
+        Ragged.of(shipped_token_sets(texts)),
         occurrences([terms(chunk.code) for chunk in chunks]),
         occurrences([name_terms(facts.path, chunk) for chunk in chunks]),
         occurrences([chunk.references for chunk in chunks]),

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from conexus.index.analysis import IndexedFile
 from conexus.index.segment import MemorySegment
-from conexus.index.store import Store, StoredFile, StoreError, remove
+from conexus.index.store import Store, StoredFile, StoreError, exist, remove
 
 #: Seconds between two batches: each makes a new version of the tables.
 FLUSH_SECONDS = 2.0
@@ -74,7 +74,7 @@ class Persistence:
     @property
     def exists(self) -> bool:
         """Whether there are tables to load, so that a first answer is worth waiting for them."""
-        return any(self._directory.glob("*.lance"))
+        return exist(self._directory)
 
     def claim(self) -> None:
         """Take the lock if it is free, without importing lancedb: the tables are opened for the first batch."""

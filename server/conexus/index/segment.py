@@ -14,6 +14,7 @@ from conexus.embedding.embedder import Vectors
 from conexus.index import postings
 from conexus.index.analysis import Digests, FileFacts, IndexedFile
 from conexus.index.postings import Occurrences, Postings, Rows
+from conexus.index.ragged import Ragged
 
 Alive = NDArray[np.bool_]
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
@@ -43,6 +44,8 @@ class MemorySegment:
     digests: Digests
     #: Shape (rows, dimensions), float32, unit length.
     vectors: Vectors
+    #: The shipped model's tokens of each chunk, each once, ascending; none where they are not known.
+    tokens: Ragged
     #: Terms of the code and its documentation.
     body: Postings
     #: Terms of the symbol, the breadcrumb and the path.
@@ -79,6 +82,7 @@ def build_segment(files: Sequence[IndexedFile], model: str, dimensions: int) -> 
         breadcrumbs=tuple(chunk.breadcrumb for chunk in chunks),
         digests=np.concatenate([file.digests for file in files]) if files else np.empty(0, np.int64),
         vectors=np.concatenate(vectors) if vectors else np.empty((0, dimensions), np.float32),
+        tokens=Ragged.joined([file.tokens for file in files]),
         body=postings.build([file.body for file in files]),
         names=postings.build([file.names for file in files]),
         references=postings.build([file.references for file in files]),
@@ -129,6 +133,7 @@ def merge_segments(parts: Sequence[tuple[MemorySegment, Sequence[int]]]) -> Memo
         breadcrumbs=tuple(breadcrumbs),
         digests=joined("digests"),
         vectors=joined("vectors"),
+        tokens=Ragged.joined([segment.tokens.kept(alive) for segment, alive in masks]),
         body=postings.merge([(segment.body, alive) for segment, alive in masks]),
         names=postings.merge([(segment.names, alive) for segment, alive in masks]),
         references=postings.merge([(segment.references, alive) for segment, alive in masks]),

@@ -11,18 +11,22 @@ import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from conexus.chunking.chunk import KINDS
-from conexus.index.analysis import FileFacts, IndexedFile
+from conexus.index.analysis import FileFacts, IndexedFile, has_present_tokens, model_of
 from conexus.index.postings import Occurrences
+from conexus.index.ragged import Ragged
 from conexus.index.segment import MemorySegment, segment_of_rows
 
-#: Part of the table names: tables of another layout are left alone and removed.
-SCHEMA_VERSION = 1
+#: Part of the table names: tables of another layout are never read, and the writer removes them.
+SCHEMA_VERSION = 2
+#: A token number as it is stored, on whatever machine.
+_TOKEN = np.dtype("<u2")
 #: LanceDB plans a predicate with thousands of names slowly, and every name is a literal in it.
 _NAMES_AT_ONCE = 400
 _KEEP_VERSIONS = timedelta(minutes=10)
@@ -72,7 +76,7 @@ class Store:
         self._writes = 0
 
     def _open(self, name: str, schema: Any) -> Any:
-        name = f"{name}_{SCHEMA_VERSION}"
+        name = _in_this_layout(name)
         try:
             table = self._database.open_table(name)
         except ValueError:  # no such table
@@ -107,6 +111,7 @@ class Store:
         for name in ("terms", "names", "references"):
             columns += [(name, pa.list_(pa.string())), (f"{name}_counts", pa.list_(pa.float32()))]
         columns += [("digest", pa.int64()), ("vector", pa.list_(pa.float16(), self._dimensions))]
+        columns += [("tokens", pa.binary())]
         return pa.schema([*columns, ("generation", pa.int64())])
 
     def _newest_generation(self) -> int:
@@ -135,15 +140,21 @@ class Store:
         return newest
 
     def load(self) -> tuple[list[MemorySegment], dict[str, StoredFile]]:
-        """Everything, as one segment for each model that made rows. Raises StoreError if a table is damaged."""
+        """Everything, as a segment or two for each model that made rows. Raises StoreError if a table is damaged.
+
+        Rows whose tokens are those of another release's shipped model come in a segment of their own, without them.
+        """
         stored = self._stored()
         try:
             table = self._chunks.to_arrow()
             rows_of = self._rows_by_file(table, {path: generation for path, (_, generation) in stored.items()})
             segments = []
-            for model in sorted({each.version.rpartition("|")[2] for each, _ in stored.values()}):
-                facts = [each.facts for each, _ in stored.values() if each.version.rpartition("|")[2] == model]
-                segments.append(self._segment(table, facts, rows_of, model))
+            made_by: dict[tuple[str, bool], list[FileFacts]] = {}
+            for each, _ in stored.values():
+                maker = (model_of(each.version), has_present_tokens(each.version))
+                made_by.setdefault(maker, []).append(each.facts)
+            for maker in sorted(made_by):
+                segments.append(self._segment(table, made_by[maker], rows_of, *maker))
         except StoreError:
             raise
         except Exception as error:
@@ -160,7 +171,7 @@ class Store:
         return {path: [row for _, row in sorted(pairs)] for path, pairs in found.items()}
 
     def _segment(
-        self, table: Any, facts: Sequence[FileFacts], rows_of: Mapping[str, list[int]], model: str
+        self, table: Any, facts: Sequence[FileFacts], rows_of: Mapping[str, list[int]], model: str, with_tokens: bool
     ) -> MemorySegment:
         rows = [row for each in facts for row in rows_of.get(each.path, ())]
         table = table.take(self._pa.array(rows, self._pa.int64())).combine_chunks()
@@ -178,6 +189,7 @@ class Store:
             breadcrumbs=tuple(tuple(each) for each in table["breadcrumb"].to_pylist()),
             digests=table["digest"].to_numpy().astype(np.int64),
             vectors=np.ascontiguousarray(vectors.reshape(-1, self._dimensions), np.float32),
+            tokens=_ragged(table["tokens"].to_pylist()) if with_tokens else Ragged.empty(len(rows)),
             body=_occurrences(table, "terms"),
             names=_occurrences(table, "names"),
             references=_occurrences(table, "references"),
@@ -254,6 +266,7 @@ class Store:
             **_lists(pa, "references", [file.references for file in files]),
             "digest": np.concatenate(digests) if digests else np.empty(0, np.int64),
             "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), self._dimensions),
+            "tokens": [row for file in files for row in _stored_tokens(file.tokens)],
             "generation": np.full(len(owners), generation, np.int64),
         }
         schema = self._chunks_schema()
@@ -266,7 +279,11 @@ class Store:
     # --- upkeep ---
 
     def repair(self) -> int:
-        """Delete rows that a killed writer left behind. Returns how many there were. Only for the writer."""
+        """Delete rows that a killed writer left behind, and tables of other layouts. Only for the writer.
+
+        Returns of how many states of files there were such rows.
+        """
+        _remove_other_layouts(self._directory)
         stored = self._stored()
         generations = self._chunks.search().select(["path", "generation"]).to_arrow()
         pairs = zip(generations["path"].to_pylist(), generations["generation"].to_pylist(), strict=True)
@@ -303,6 +320,33 @@ def remove(directory: Path) -> None:
     """Delete a folder's persisted index, whatever state it is in."""
     for child in directory.glob("*.lance"):
         shutil.rmtree(child, ignore_errors=True)
+
+
+def exist(directory: Path) -> bool:
+    """Whether a directory has tables that can be read."""
+    return (directory / f"{_in_this_layout('files')}.lance").is_dir()
+
+
+def _in_this_layout(table: str) -> str:
+    return f"{table}_{SCHEMA_VERSION}"
+
+
+def _remove_other_layouts(directory: Path) -> None:
+    kept = {f"{_in_this_layout(table)}.lance" for table in ("files", "chunks")}
+    for child in directory.glob("*.lance"):
+        if child.name not in kept:
+            shutil.rmtree(child, ignore_errors=True)
+
+
+def _stored_tokens(tokens: Ragged) -> list[bytes]:
+    flat = tokens.values.astype(_TOKEN).tobytes()
+    return [flat[start:end] for start, end in pairwise((tokens.starts * _TOKEN.itemsize).tolist())]
+
+
+def _ragged(stored: Sequence[bytes]) -> Ragged:
+    """The inverse of ``_stored_tokens``."""
+    lengths = np.fromiter(map(len, stored), np.int64, len(stored)) // _TOKEN.itemsize
+    return Ragged.cut(np.frombuffer(b"".join(stored), _TOKEN).astype(np.uint16), lengths)
 
 
 def _lists(pa: Any, name: str, parts: Sequence[Occurrences]) -> dict[str, Any]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from conexus.index.terms import is_ideograph
+from conexus.index.terms import fold, is_unspaced
 from conexus.search.query import Query
 
 #: More highlights than this say nothing.
 MOST_MATCHES = 20
+
+#: ASCII in one, anything else by itself: it may be folded to none, one or several characters.
+_RUN = re.compile("[\x00-\x7f]+|[^\x00-\x7f]")
 
 
 def find_matches(preview: str, query: Query) -> list[tuple[int, int]]:
@@ -21,12 +24,13 @@ def find_matches(preview: str, query: Query) -> list[tuple[int, int]]:
     asked = frozenset(term for concept in query.concepts for term, _ in concept.terms)
     if not asked:
         return found
-    # One pass of a compiled pattern: a preview has hundreds of words, and an answer twenty previews. Ignoring case is
-    # ten times as slow, and only outside ASCII can lower case be of another length.
-    plain = preview.isascii()
-    for match in _pattern(asked, 0 if plain else re.IGNORECASE).finditer(preview.lower() if plain else preview):
+    # One pass of a compiled pattern: a preview has hundreds of words, and an answer twenty previews.
+    text, places = (preview.lower(), None) if preview.isascii() else _folded(preview)
+    for match in _pattern(asked).finditer(text):
         start, end = match.span()
-        if _is_edge(preview, start) and _is_edge(preview, end):
+        if places is not None:
+            start, end = places[start], max(places[end], places[end - 1] + 1)
+        if (not found or start >= found[-1][1]) and _is_edge(preview, start) and _is_edge(preview, end):
             found.append((start, end))
             if len(found) == MOST_MATCHES:
                 break
@@ -34,9 +38,26 @@ def find_matches(preview: str, query: Query) -> list[tuple[int, int]]:
 
 
 @lru_cache(maxsize=32)
-def _pattern(asked: frozenset[str], flags: int) -> re.Pattern[str]:
+def _pattern(asked: frozenset[str]) -> re.Pattern[str]:
     longest_first = sorted(asked, key=lambda term: (-len(term), term))
-    return re.compile("|".join(map(re.escape, longest_first)), flags)
+    return re.compile("|".join(map(re.escape, longest_first)))
+
+
+@lru_cache(maxsize=1 << 12)
+def _folded_character(character: str) -> str:
+    return fold(character)
+
+
+def _folded(text: str) -> tuple[str, list[int]]:
+    """A text as terms are spelled, and where each of its characters, and its end, stand in the original."""
+    pieces: list[str] = []
+    places: list[int] = []
+    for match in _RUN.finditer(text):
+        start, end = match.span()
+        piece = match[0].lower() if match[0].isascii() else _folded_character(match[0])
+        pieces.append(piece)
+        places += range(start, end) if end - start == len(piece) else [start] * len(piece)
+    return "".join(pieces), [*places, len(text)]
 
 
 def _is_edge(text: str, at: int) -> bool:
@@ -46,7 +67,7 @@ def _is_edge(text: str, at: int) -> bool:
     before, after = text[at - 1], text[at]
     if not (before.isalnum() and after.isalnum()):
         return True
-    if before.isdigit() != after.isdigit() or is_ideograph(before) or is_ideograph(after):
+    if before.isdigit() != after.isdigit() or is_unspaced(before) or is_unspaced(after):
         return True
     if after.isupper():
         # `userName`, and the last capital of `HTTPServer`

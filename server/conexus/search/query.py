@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from itertools import pairwise
 
-from conexus.index.terms import terms, word_terms
+from conexus.index.terms import terms, word_terms, words
 from conexus.search.operators import Operators, parse
 from conexus.search.variants import variants
 from conexus.values import BadQuery
@@ -20,15 +21,20 @@ MOST_CONCEPTS = 64
 
 _NAME = re.compile(r"[^\W\d]\w*(?:(?:::|\.|#|->|/|\\)[^\W\d]\w*)*[!?]?(?:\(\))?")
 _QUALIFIED = re.compile(r"\w+(?:(?:::|\.|#|->)\w+)+")
-_WORD = re.compile(r"\w+")
 _HUMP = re.compile(r"[a-z0-9][A-Z]|[A-Z][A-Z]+[a-z]|\w_\w")
 _FILE = re.compile(r"[\w.\-/\\]*[\w\-]\.[A-Za-z]\w{0,7}(?![\w(])|(?:[\w.\-]+/)+[\w.\-]+")
+
+# What an apostrophe joins to a word of prose: `user's`, `doesn't`, `l'utilisateur`. Not the quotes around a name.
+_CONTRACTED = re.compile(
+    r"(?<=\w)['\u2019](?:s|t|d|m|ll|re|ve)(?!\w)|(?<!\w)(?:[cdjlmnost]|qu)['\u2019](?=[^\W\d_]{2})", re.IGNORECASE
+)
 
 #: Words of a question that say nothing about the code.
 _STOP_WORDS = """
 a an and any are as at be been but by can could did do does for from had has have how i if in into is it its me my of
 on or our shall should so such than that the their them then there these they this those to us was we were what when
 where which while who whom why will with would you your
+aren couldn didn doesn don hadn hasn haven isn shouldn wasn weren won wouldn
 """
 _STOP = frozenset(_STOP_WORDS.split())
 _ABOUT_TESTS = frozenset({"test", "tests", "testing", "tested", "spec", "specs", "unittest", "unittests", "testcase"})
@@ -64,6 +70,8 @@ class Query:
     about_tests: bool = False
     about_examples: bool = False
     about_documents: bool = False
+    #: Names and words that stand for mistyped ones, as the index spells them.
+    corrected: frozenset[str] = frozenset()
 
 
 def understand(text: str) -> Query:
@@ -71,28 +79,44 @@ def understand(text: str) -> Query:
     if not text.strip():
         raise BadQuery("the query is empty")
     operators, prose = parse(text[:LONGEST])
-    # The patterns below take quadratic time on a word without end, such as encoded data in a selection.
-    rest = " ".join(word[:LONGEST_WORD] for word in prose.split())
-    words = set(terms(rest))
-    symbol_like = _NAME.fullmatch(rest) is not None
+    written = _bounded(prose)
+    symbol_like = _NAME.fullmatch(written) is not None
+    rest = _CONTRACTED.sub(" ", written)
+    said = set(terms(rest))
     return Query(
         text=prose,
         operators=operators,
         concepts=_concepts(rest),
         identifiers=_identifiers(rest, symbol_like=symbol_like),
-        files=tuple(dict.fromkeys(match.lower().replace("\\", "/") for match in _FILE.findall(rest))),
+        files=tuple(dict.fromkeys(match.lower().replace("\\", "/") for match in _FILE.findall(written))),
         symbol_like=symbol_like,
-        about_tests=bool(words & _ABOUT_TESTS),
-        about_examples=bool(words & _ABOUT_EXAMPLES),
-        about_documents=bool(words & _ABOUT_DOCUMENTS),
+        about_tests=bool(said & _ABOUT_TESTS),
+        about_examples=bool(said & _ABOUT_EXAMPLES),
+        about_documents=bool(said & _ABOUT_DOCUMENTS),
     )
+
+
+def _bounded(prose: str) -> str:
+    # The patterns take quadratic time on a word without end, such as encoded data in a selection.
+    text = " ".join(word[:LONGEST_WORD] for word in prose.split())
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def prose_words(text: str) -> list[str]:
+    """The words of a query's text as written, without what apostrophes join to them."""
+    return words(_CONTRACTED.sub(" ", _bounded(text)))
+
+
+def says_nothing(word: str) -> bool:
+    """Whether a word says nothing about the code, such as ``how``."""
+    return word.lower() in _STOP
 
 
 def _concepts(text: str) -> tuple[Concept, ...]:
     found: dict[str, Concept] = {}
-    words = list(dict.fromkeys(_WORD.findall(text)))
-    meaningful = [word for word in words if word.lower() not in _STOP]
-    for word in meaningful or words:
+    said = list(dict.fromkeys(words(text)))
+    meaningful = [word for word in said if not says_nothing(word)]
+    for word in meaningful or said:
         for term in word_terms(word):
             if term not in found:
                 found[term] = Concept(((term, 1.0), *variants(term)), word)
@@ -109,14 +133,22 @@ PAIR_WEIGHT = 0.25
 
 def pairs(text: str) -> list[tuple[str, str]]:
     """Neighbouring plain words, which code may write as one: ``retry policy`` -> retryPolicy, retry_policy."""
-    words = [word.lower() for word in _WORD.findall(text)]
-    simple = [word if len(terms(word)) == 1 and word not in _STOP else "" for word in words]
+    simple = [
+        word_terms(word)[0] if len(word_terms(word)) == 1 and not says_nothing(word) else "" for word in words(text)
+    ]
     return [(left, right) for left, right in pairwise(simple) if left and right]
 
 
 def _identifiers(text: str, *, symbol_like: bool) -> tuple[str, ...]:
-    qualified = [part for match in _QUALIFIED.findall(text) for part in _WORD.findall(match)]
-    words = _WORD.findall(text)
+    qualified = [part for match in _QUALIFIED.findall(text) for part in words(match)]
+    said = words(text)
     if not symbol_like:
-        words = [word for word in words if _HUMP.search(word)]
-    return tuple(dict.fromkeys([*words, *qualified]))
+        said = [word for word in said if _has_hump(word)]
+    return tuple(dict.fromkeys([*said, *qualified]))
+
+
+def _has_hump(word: str) -> bool:
+    """Whether a word is written as names are: ``userName``, ``HTTPServer``, ``user_name``, in any script."""
+    if not word.isascii():
+        word = "".join("A" if each.isupper() else "a" if each.islower() else each for each in word)
+    return _HUMP.search(word) is not None

@@ -15,35 +15,48 @@ _MOST_WORDS = 4
 _REMARKABLE = 2.0
 
 
-def of_rows(scope: Scope, found: Signals, rows: NDArray[np.int64], mix: SignalWeights) -> list[tuple[str, ...]]:
-    """Reasons of each row, the strongest first; never empty."""
+def of_rows(
+    scope: Scope,
+    found: Signals,
+    rows: NDArray[np.int64],
+    mix: SignalWeights,
+    corrected: frozenset[str] = frozenset(),
+) -> list[tuple[str, ...]]:
+    """Reasons of each row, the strongest first; never empty. ``corrected``: see ``Query``."""
     words = _words(found, rows)
     files, counts = np.unique(scope.file_of[rows], return_counts=True)
     several = set(files[counts > 1].tolist())
     return [
-        _of_row(scope, found, int(row), words[place], mix, several=int(scope.file_of[row]) in several)
+        _of_row(scope, found, int(row), words[place], mix, corrected, several=int(scope.file_of[row]) in several)
         for place, row in enumerate(rows)
     ]
 
 
 def _of_row(
-    scope: Scope, found: Signals, row: int, words: list[str], mix: SignalWeights, *, several: bool
+    scope: Scope,
+    found: Signals,
+    row: int,
+    words: list[str],
+    mix: SignalWeights,
+    corrected: frozenset[str],
+    *,
+    several: bool,
 ) -> tuple[str, ...]:
     ref = scope.ref(row)
     symbol = ref.view.segment.symbols[ref.row]
     why: list[tuple[float, str]] = []
     if found.defined[row] > 0:
-        why.append((100.0, f"defines {symbol}"))
+        why.append((100.0, f"spelled like {symbol}" if symbol in corrected else f"defines {symbol}"))
     file = scope.file_of[row]
     if found.filed[file] > 0:
         why.append((90.0, f"file: {ref.path}"))
-    if words:
-        why.append(
-            (
-                mix.body * float(found.body[row]) + mix.names * float(found.names[row]),
-                f"words: {', '.join(words)}",
-            )
-        )
+    lexical = mix.body * float(found.body[row]) + mix.names * float(found.names[row])
+    written = [word for word in words if word not in corrected]
+    likened = [word for word in words if word in corrected and not (why and word == symbol)]
+    if written:
+        why.append((lexical, f"words: {', '.join(written)}"))
+    if likened:
+        why.append((lexical, f"spelled like {', '.join(likened)}"))
     dense = mix.dense * float(found.dense[row])
     if found.dense[row] >= _REMARKABLE or (not why and found.dense[row] > 0):
         why.append((dense, "meaning"))

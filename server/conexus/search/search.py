@@ -9,14 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.chunking.chunk import KINDS
+from conexus.embedding.late import QueryTokens
 from conexus.index.snapshot import RowRef, Snapshot
 from conexus.search import reasons
 from conexus.search.bm25 import Scores
+from conexus.search.features import Candidates, features
 from conexus.search.query import Query
+from conexus.search.ranker import DEFAULT as RANKER
+from conexus.search.ranker import Ranker
 from conexus.search.roles import Role
 from conexus.search.scope import Scope, scope_of
+from conexus.search.sentence import topic_share
 from conexus.search.signals import QueryVectors, Signals, signals
 from conexus.search.tables import table
+from conexus.search.typos import forgiving
 from conexus.search.weights import DEFAULT, Weights
 from conexus.values import Filters
 
@@ -24,7 +30,9 @@ from conexus.values import Filters
 FileKey = tuple[str, str]
 _NO_FILES: frozenset[FileKey] = frozenset()
 #: So many of the best rows by signals alone are ranked; more, if a larger answer is asked for.
-_CANDIDATES = 300
+CANDIDATES = 200
+#: A hit that is so much worse than the best has a shown score of 1 / e.
+_TEMPERATURE = np.float32(3.0)
 _TEXT = KINDS.index("text")
 #: Which roles each set of roles has, shape (sets, roles).
 _MEMBERS = ((np.arange(1 << len(Role))[:, None] >> np.arange(len(Role))) & 1).astype(np.float32)
@@ -50,38 +58,59 @@ def search(
     query: Query,
     *,
     vectors: QueryVectors,
+    tokens: QueryTokens | None = None,
     filters: Filters | None = None,
     near: FileKey | None = None,
     open_files: frozenset[FileKey] = _NO_FILES,
     limit: int = 20,
     check: Callable[[], None] = lambda: None,
     weights: Weights = DEFAULT,
+    ranker: Ranker | None = RANKER,
 ) -> list[Ranked]:
     """The best chunks, best first, each once.
 
     ``vectors`` has the query's vector for each model that can answer; a view with another model is searched by
-    words alone. ``near`` is the file that the user looks at. ``check`` is called between stages and raises if the
-    request was cancelled. ``BadQuery`` if a filter's value means nothing.
+    words alone. ``tokens`` are the query's for the shipped model. ``near`` is the file that the user looks at.
+    ``check`` is called between stages and raises if the request was cancelled. ``BadQuery`` if a filter's value
+    means nothing.
     """
     scope = scope_of(snapshot, filters or Filters(), query.operators)
     check()
     if not query.text:
         return _listed(scope, limit)
+    chosen = candidates(scope, query, vectors, max(CANDIDATES, 2 * limit), weights, check)
+    check()
+    scores = chosen.totals if ranker is None else ranker.scores(features(chosen, tokens))
+    check()
+    scores = scores + np.float32(weights.named) * _named(chosen)
+    scores += _nearness(scope, chosen.rows, near, open_files, weights)
+    order, scores = diversified(scores, scope.file_of[chosen.rows], saturation(chosen.query, weights))
+    rows = chosen.rows[order][:limit]
+    mix = weights.symbol if query.symbol_like else weights.prose
+    why = reasons.of_rows(scope, chosen.found, rows, mix, chosen.query.corrected)
+    return [
+        Ranked(scope.ref(int(row)), score, reason)
+        for row, score, reason in zip(rows, between_0_and_1(scores[order][:limit]).tolist(), why, strict=True)
+    ]
+
+
+def candidates(
+    scope: Scope,
+    query: Query,
+    vectors: QueryVectors,
+    count: int,
+    weights: Weights = DEFAULT,
+    check: Callable[[], None] = lambda: None,
+) -> Candidates:
+    """The best rows by the sum of their signals."""
+    query = forgiving(query, scope.views)
     found = signals(scope, query, vectors, weights)
     check()
     mix = weights.symbol if query.symbol_like else weights.prose
     answers = answering(scope, found)
     totals = scaled(found.total(mix), answers) - penalties(scope, query, weights)
-    candidates = best_rows(totals, answers, max(_CANDIDATES, 2 * limit))
-    scores = totals[candidates] + _nearness(scope, candidates, near, open_files, weights)
-    order, scores = diversified(scores, scope.file_of[candidates], weights)
-    check()
-    chosen = candidates[order][:limit]
-    why = reasons.of_rows(scope, found, chosen, mix)
-    return [
-        Ranked(scope.ref(int(row)), between_0_and_1(score, weights), reason)
-        for row, score, reason in zip(chosen, scores[order][:limit].tolist(), why, strict=True)
-    ]
+    rows = best_rows(totals, answers, count)
+    return Candidates(scope, query, found, rows, totals[rows], unasked_roles(query))
 
 
 def answering(scope: Scope, found: Signals) -> NDArray[np.bool_]:
@@ -110,14 +139,17 @@ def scaled(totals: Scores, answers: NDArray[np.bool_]) -> Scores:
 
 def penalties(scope: Scope, query: Query, weights: Weights) -> Scores:
     """What each row loses for its file's roles, except those that the query asks for; shape (rows,)."""
-    costs = np.zeros(len(Role), np.float32)
-    for place, role in enumerate(Role):
-        if role not in _asked_roles(query):
-            costs[place] = getattr(weights, str(role.name).lower())
-    lost: Scores = (_MEMBERS @ costs)[scope.roles]
+    costs = np.array([getattr(weights, str(role.name).lower()) for role in Role], np.float32)
+    lost: Scores = (_MEMBERS @ (costs * unasked_roles(query)))[scope.roles]
     lost += np.float32(weights.text) * (scope.kinds == _TEXT)
     lost += np.float32(weights.piece) * (scope.parts > 0)
     return lost
+
+
+def unasked_roles(query: Query) -> NDArray[np.float32]:
+    """1 for each role that the query does not ask for, 0 for those it does; shape (roles,)."""
+    asked = _asked_roles(query)
+    return np.array([role not in asked for role in Role], np.float32)
 
 
 def _asked_roles(query: Query) -> Role:
@@ -141,6 +173,12 @@ def best_rows(totals: Scores, allowed: NDArray[np.bool_], count: int) -> NDArray
         rows, values = rows[kept], values[kept]
     best: NDArray[np.int64] = rows[np.argsort(-values, kind="stable")]
     return best
+
+
+def _named(chosen: Candidates) -> Scores:
+    """0..1: what the query calls by its name. Rare in what the ranker learned from, and no matter of degree."""
+    named = chosen.found.filed[chosen.scope.file_of[chosen.rows]]
+    return np.maximum(named, chosen.found.defined[chosen.rows]) if chosen.query.symbol_like else named
 
 
 def _nearness(
@@ -178,20 +216,22 @@ def closeness(one: FileKey, other: FileKey | None) -> float:
     return (1 + common) / (1 + max(len(ours), len(theirs)))
 
 
-def diversified(scores: Scores, files: NDArray[np.int32], weights: Weights) -> tuple[NDArray[np.int64], Scores]:
-    """The order of candidates, best first, and their scores.
+def saturation(query: Query, weights: Weights) -> float:
+    """What each further chunk of a file loses: more where a topic is asked for, which several files may have."""
+    if query.symbol_like:
+        return weights.saturation_of_name
+    share = topic_share(query, weights.topic)
+    return weights.saturation_of_place + share * (weights.saturation_of_topic - weights.saturation_of_place)
 
-    A file gains by having several good chunks, and each further chunk of one file loses.
-    """
+
+def diversified(scores: Scores, files: NDArray[np.int32], loss: float) -> tuple[NDArray[np.int64], Scores]:
+    """The order of candidates, best first, and their scores, of which each further chunk of one file loses."""
     if not len(scores):
         return np.empty(0, np.int64), scores
     _, owners = np.unique(files, return_inverse=True)
-    good = np.maximum(scores - np.float32(scores.max() - weights.good), 0)
-    sums = np.bincount(owners, good)
-    together = sums[owners] / max(float(sums.max()), 1e-6)
-    scores = scores + np.float32(weights.coherence) * together.astype(np.float32)
     order = np.argsort(-scores, kind="stable")
-    scores[order] -= np.float32(weights.saturation) * np.log1p(_earlier(owners[order]))
+    scores = scores.copy()
+    scores[order] -= np.float32(loss) * np.log1p(_earlier(owners[order]))
     return np.argsort(-scores, kind="stable"), scores
 
 
@@ -205,7 +245,9 @@ def _earlier(owners: NDArray[np.int64]) -> NDArray[np.float32]:
     return counts
 
 
-def between_0_and_1(score: float, weights: Weights) -> float:
-    """A score as the user sees it: 1 for the best that is possible, order kept."""
-    most = 1 + weights.coherence + weights.near + weights.opened
-    return min(max(score / most, 0.0), 1.0)
+def between_0_and_1(scores: Scores) -> Scores:
+    """Scores, best first, as the user sees them: 1 for the best, less for what is farther from it, order kept."""
+    if not len(scores):
+        return scores
+    falling: Scores = np.exp((np.minimum.accumulate(scores) - scores[0]) / _TEMPERATURE)
+    return falling

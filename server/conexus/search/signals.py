@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,10 @@ class FoundWord:
     """A word of the query and the rows that have it, in ascending order."""
 
     word: str
+    #: Which of the query's concepts the word stands for.
+    concept: int
+    #: Its inverse document frequency times the concept's weight.
+    rarity: float
     rows: Rows
 
 
@@ -64,7 +68,12 @@ class Signals:
     #: 0 or 1: the query names the file.
     filed: Scores
     #: Which words of the query were found where, in the code and in names.
-    found: tuple[FoundWord, ...]
+    in_body: tuple[FoundWord, ...]
+    in_names: tuple[FoundWord, ...]
+
+    @property
+    def found(self) -> tuple[FoundWord, ...]:
+        return self.in_body + self.in_names
 
     def total(self, weights: SignalWeights) -> Scores:
         """The weighted sum for each row, shape (rows,)."""
@@ -83,24 +92,29 @@ OF_FILES = ("file_dense", "file_body", "stem", "called", "filed")
 
 
 def signals(scope: Scope, query: Query, vectors: QueryVectors, weights: Weights) -> Signals:
-    """All signals of a query."""
-    found: list[FoundWord] = []
+    """All signals of a query. One whose weight is 0 says nothing: it is 0 everywhere."""
+    in_body: list[FoundWord] = []
+    in_names: list[FoundWord] = []
     dense, file_dense = _dense(scope, vectors)
-    body, file_body = _lexical(scope, query, weights, found)
+    body, file_body = _lexical(scope, query, weights, in_body)
     stem, called = _paths(scope, query)
-    return Signals(
+    found = Signals(
         file_of=scope.file_of,
         dense=dense,
         body=body,
-        names=_names(scope, query, weights, found),
+        names=_names(scope, query, weights, in_names),
         defined=_defined(scope, query),
         file_dense=file_dense,
         file_body=file_body,
         stem=stem,
         called=called,
         filed=_filed(scope, query),
-        found=tuple(found),
+        in_body=tuple(in_body),
+        in_names=tuple(in_names),
     )
+    mix = weights.symbol if query.symbol_like else weights.prose
+    silent = {name: np.zeros_like(getattr(found, name)) for name in OF_ROWS + OF_FILES if not getattr(mix, name)}
+    return replace(found, **silent) if silent else found
 
 
 def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Scores, Scores]:
@@ -142,12 +156,12 @@ def _lexical(scope: Scope, query: Query, weights: Weights, words: list[FoundWord
     rows = np.zeros(scope.rows, np.float32)
     files = np.zeros(scope.files, np.float32)
     k1, b = weights.body_k1, weights.body_b
-    for concept in query.concepts:
+    for number, concept in enumerate(query.concepts):
         found, counts = body.occurrences(concept)
         if not len(found):
             continue
-        words.append(FoundWord(concept.word, found))
         rarity = np.float32(idf(len(found), scope.rows) * concept.weight)
+        words.append(FoundWord(concept.word, number, float(rarity), found))
         rows[found] += rarity * saturated(counts, body.lengths[found], mean, k1, b)
         in_files = np.bincount(scope.file_of[found], counts, scope.files).astype(np.float32)
         hit = np.flatnonzero(in_files > 0)
@@ -181,11 +195,11 @@ def _names(scope: Scope, query: Query, weights: Weights, words: list[FoundWord])
     names = Field.of([view.segment.names for view in scope.views], scope.first_rows)
     mean = _mean(names.lengths)
     rows = np.zeros(scope.rows, np.float32)
-    for concept in query.concepts:
+    for number, concept in enumerate(query.concepts):
         found, counts = names.occurrences(concept)
         if len(found):
-            words.append(FoundWord(concept.word, found))
             rarity = np.float32(idf(len(found), scope.rows) * concept.weight)
+            words.append(FoundWord(concept.word, number, float(rarity), found))
             rows[found] += rarity * saturated(counts, names.lengths[found], mean, weights.names_k1, weights.names_b)
     return standardised(rows)
 

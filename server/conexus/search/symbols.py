@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.index.postings import Postings
+from conexus.index.postings import Postings, Rows
 from conexus.index.snapshot import Snapshot
-from conexus.index.terms import word_terms
+from conexus.index.terms import fold, word_terms, words
 from conexus.search.query import Query, understand
 from conexus.search.reasons import of_rows
 from conexus.search.scope import Scope, scope_of
-from conexus.search.search import Ranked, answering, best_rows, between_0_and_1, penalties, scaled
+from conexus.search.search import Ranked, answering, best_rows, penalties, scaled
 from conexus.search.signals import QueryVectors, signals
 from conexus.search.tables import NameList
+from conexus.search.typos import corrections, defined_names, forgiving
 from conexus.search.weights import DEFAULT, Weights
 from conexus.values import Filters
 
 # How well a name agrees with the asked one; what agrees better comes first, whatever it means.
-_PARTS, _INSIDE, _BEGINS, _LETTERS, _EXACT = range(1, 6)
+_NEARLY, _PARTS, _INSIDE, _BEGINS, _LETTERS, _EXACT = range(1, 7)
 _SAID = {
+    0: "",
+    _NEARLY: "spelled like {}",
     _PARTS: "name has these parts",
     _INSIDE: "name contains it",
     _BEGINS: "name begins with it",
     _LETTERS: "same name in other case",
     _EXACT: "exact name",
 }
-_WORD = re.compile(r"\w+")
 #: A text of one letter is in every name: the first so many names of a segment will do.
 _MOST_NAMES = 2000
+#: Names that are spelled nearly like a text, beyond these, are guesses.
+_MOST_LIKENED = 10
+_NO_ROWS: Rows = np.empty(0, np.int32)
 
 
 def symbols(
@@ -47,7 +51,8 @@ def symbols(
     """The best definitions, each once, best first.
 
     First exact names, then the same in other case, names that begin with the text, that contain it, that have its
-    parts, then definitions by meaning. An empty text lists definitions. Operators work as in ``search``.
+    parts, or, if there is none of these, that are spelled nearly like it; then definitions by meaning. An empty text
+    lists definitions. Operators work as in ``search``.
     """
     if not text.strip():
         return _all(scope_of(snapshot, filters or Filters()), limit)
@@ -56,21 +61,25 @@ def symbols(
     if not query.text:
         return _all(scope, limit)
     check()
+    agreement = _agreement(scope, query)
+    if not agreement[scope.allowed].any():
+        query = forgiving(query, scope.views)
+        agreement = _likeness(scope, query)
     found = signals(scope, query, vectors, weights)
     check()
-    agreement = _agreement(scope, query)
     eligible = (answering(scope, found) | (agreement > 0)) & scope.allowed & _definitions(scope)
     totals = scaled(found.total(weights.symbol), eligible) - penalties(scope, query, weights)
     spread = float(np.ptp(totals)) + 1.0 if len(totals) else 1.0
     chosen = best_rows(totals + np.float32(spread) * agreement, eligible, limit)
     check()
-    why = of_rows(scope, found, chosen, weights.symbol)
+    why = of_rows(scope, found, chosen, weights.symbol, query.corrected)
     answers = []
     for row, reasons in zip(chosen.tolist(), why, strict=True):
         tier = int(agreement[row])
-        said = (_SAID[tier], *reasons) if tier else reasons
-        score = (tier + between_0_and_1(float(totals[row]), weights)) / (_EXACT + 1)
-        answers.append(Ranked(scope.ref(row), score, said))
+        ref = scope.ref(row)
+        said = _SAID[tier].format(ref.view.segment.symbols[ref.row])
+        score = (tier + min(max(float(totals[row]), 0.0), 1.0)) / (_EXACT + 1)
+        answers.append(Ranked(ref, score, tuple(dict.fromkeys((said, *reasons))) if said else reasons))
     return answers
 
 
@@ -88,24 +97,44 @@ def _definitions(scope: Scope) -> NDArray[np.bool_]:
 def _agreement(scope: Scope, query: Query) -> NDArray[np.float32]:
     """For each row, how well its name agrees with the query's; 0 if it does not."""
     rows = np.zeros(scope.rows, np.float32)
-    words = _WORD.findall(query.text)
-    if not words:
+    outer, name = _asked(query)
+    if not fold(name):
         return rows
-    # Several words that are no qualified name may be one name, typed with spaces.
-    outer, name = (words[:-1], words[-1]) if query.symbol_like else ([], "".join(words))
-    parts = [part for word in words for part in (word_terms(word)[1:] or word_terms(word))]
+    parts = [part for word in words(query.text) for part in word_terms(word)[1:] or word_terms(word)]
     for number, (view, facts) in enumerate(zip(scope.views, scope.tables, strict=True)):
         segment, first = view.segment, scope.first_rows[number]
         for row in _having(segment.names, parts if not outer else []):
-            if facts.defines[row] and _in_order(parts, segment.symbols[row].lower()):
+            if facts.defines[row] and _in_order(parts, fold(segment.symbols[row])):
                 rows[first + row] = _PARTS
-        for found, level in _alike(facts.names, name.lower()):
+        for found, level in _alike(facts.names, fold(name)):
             for row in segment.definitions[found].tolist():
                 level_here = _EXACT if level == _LETTERS and segment.symbols[row] == name else level
                 if outer and not _encloses(outer, segment.breadcrumbs[row]):
                     level_here = _PARTS
                 rows[first + row] = max(rows[first + row], level_here)
     return rows
+
+
+def _likeness(scope: Scope, query: Query) -> NDArray[np.float32]:
+    """For each row, whether its name is spelled nearly like the query's."""
+    rows = np.zeros(scope.rows, np.float32)
+    outer, name = _asked(query)
+    for term in corrections(name, scope.views)[:_MOST_LIKENED]:
+        for symbol in defined_names(term, scope.views):
+            for first, view in zip(scope.first_rows, scope.views, strict=False):
+                for row in view.segment.definitions.get(symbol.lower(), _NO_ROWS).tolist():
+                    if view.segment.symbols[row] == symbol and _encloses(outer, view.segment.breadcrumbs[row]):
+                        rows[first + row] = _NEARLY
+    return rows
+
+
+def _asked(query: Query) -> tuple[list[str], str]:
+    """The name that a query asks for, after those that are to enclose it; empty if it has no words."""
+    said = words(query.text)
+    if query.symbol_like:
+        return said[:-1], said[-1] if said else ""
+    # Several words that are no qualified name may be one name, typed with spaces.
+    return [], "".join(said)
 
 
 def _alike(names: NameList, name: str) -> Iterator[tuple[str, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from threading import Lock
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from conexus.chunking.chunk import KINDS
 from conexus.index.postings import Counts, Postings, build, occurrences
 from conexus.index.segment import MemorySegment
-from conexus.index.terms import terms
+from conexus.index.terms import fold, terms
 from conexus.search.roles import Role, roles_of
+from conexus.search.spellings import Spellings
 
 _TEST_KIND = KINDS.index("test")
 _TEST_MODULES = frozenset({"test", "tests"})
@@ -25,30 +26,43 @@ _TEST_MODULES = frozenset({"test", "tests"})
 class NameList:
     """All names of a segment in one text, so that looking for a piece of a name is one scan in C."""
 
-    #: Names in lower case, each between two line ends.
+    #: Names as terms are spelled, each between two line ends.
     text: str
+    #: The names that are spelled otherwise, in lower case, by how they stand in the text.
+    written: Mapping[str, tuple[str, ...]]
 
     @staticmethod
-    def of(names: Iterable[str]) -> NameList:
-        return NameList("\n" + "\n".join(name for name in names if "\n" not in name) + "\n")
+    def of(names: Collection[str]) -> NameList:
+        """``names``: in lower case."""
+        written: dict[str, tuple[str, ...]] = {}
+        for name in names:
+            if not name.isascii():
+                folded = fold(name)
+                written[folded] = (*written.get(folded, (folded,) if folded in names else ()), name)
+        plain = (name for name in names if name.isascii())
+        listed = [name for name in dict.fromkeys((*plain, *written)) if "\n" not in name]
+        return NameList("\n" + "\n".join(listed) + "\n", written)
 
     def containing(self, piece: str, limit: int) -> Iterator[str]:
-        """Names that contain ``piece``, which has no line end, each once; at most ``limit``."""
+        """Names that contain ``piece``, which is folded and has no line end, each once; about ``limit`` at most."""
         place = self.text.find(piece)
         while place >= 0 and limit > 0:
             end = self.text.index("\n", place)
-            yield self.text[self.text.rindex("\n", 0, place) + 1 : end]
+            yield from self._as_written(self.text[self.text.rindex("\n", 0, place) + 1 : end])
             place = self.text.find(piece, end)
             limit -= 1
 
     def beginning(self, piece: str, limit: int) -> Iterator[str]:
-        """Names that begin with ``piece``; at most ``limit``."""
+        """Names that begin with ``piece``, as above."""
         place = self.text.find("\n" + piece)
         while place >= 0 and limit > 0:
             end = self.text.index("\n", place + 1)
-            yield self.text[place + 1 : end]
+            yield from self._as_written(self.text[place + 1 : end])
             place = self.text.find("\n" + piece, end)
             limit -= 1
+
+    def _as_written(self, name: str) -> tuple[str, ...]:
+        return self.written.get(name, (name,))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +89,11 @@ class Table:
     names: NameList
     #: The names that the segment's chunks refer to, by their number in its postings.
     reference_names: tuple[str, ...]
+    #: The terms of all names; what finds them by their spelling is derived when a word is first looked for.
+    spellings: Spellings
+    #: Of each row: its lines, how many definitions enclose it, how deep its file lies, how many rows refer to its
+    #: symbol; shape (4, rows).
+    row_facts: NDArray[np.int32]
     #: Files that patterns of paths choose, by the patterns; bounded.
     chosen: dict[tuple[str, ...], NDArray[np.bool_]] = field(default_factory=dict)
 
@@ -121,7 +140,23 @@ def _table(segment: MemorySegment) -> Table:
         defines=(segment.parts == 0) & np.array([bool(symbol) for symbol in segment.symbols], np.bool_),
         names=NameList.of(segment.definitions),
         reference_names=tuple(segment.references.numbers),
+        row_facts=_row_facts(segment, paths),
+        spellings=Spellings(segment.names.numbers),
     )
+
+
+def _row_facts(segment: MemorySegment, paths: Sequence[str]) -> NDArray[np.int32]:
+    references = segment.references
+    counts = dict(zip(references.numbers, np.diff(references.starts).tolist(), strict=True))
+    depths = np.array([path.count("/") for path in paths], np.int32)
+    return np.stack(
+        [
+            segment.end_lines - segment.start_lines,
+            np.array([len(crumb) for crumb in segment.breadcrumbs], np.int32),
+            depths[segment.file_of],
+            np.array([counts.get(symbol, 0) if symbol else 0 for symbol in segment.symbols], np.int32),
+        ]
+    ).astype(np.int32)
 
 
 def _roles(segment: MemorySegment, paths: Sequence[str]) -> NDArray[np.uint8]:

@@ -1,60 +1,75 @@
-"""The numbers of the ranking, fitted on queries over public repositories."""
+"""The numbers of the ranking. They are data: ``ranking.json`` holds them, fitted on questions to public code."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+#: The numbers of the ranking, as ``server/training/ranking.py`` wrote them.
+DATA: Mapping[str, Any] = json.loads(Path(__file__).with_name("ranking.json").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
 class SignalWeights:
-    """How much each signal counts; what they are and their scale stand in signals.py."""
+    """How much each signal counts where candidates are chosen; what they are and their scale stand in signals.py."""
 
-    dense: float = 1.7
-    body: float = 1.0
-    names: float = 1.0
-    file_dense: float = 0.5
-    file_body: float = 1.4
-    stem: float = 3.0
-    called: float = 2.0
-    defined: float = 0.3
-    filed: float = 3.0
+    dense: float
+    body: float
+    names: float
+    file_dense: float
+    file_body: float
+    stem: float
+    called: float
+    defined: float
+    filed: float
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """All numbers of the ranking."""
+    """All numbers of the ranking but the ranker's."""
 
-    version: int = 1
-    prose: SignalWeights = SignalWeights()
+    version: int
+    prose: SignalWeights
+    #: Of the features ``sentence.FORM``: how much each speaks for a topic, and ``bias``.
+    topic: Mapping[str, float]
     #: For a query that looks like the name of a symbol.
-    symbol: SignalWeights = SignalWeights(dense=0.7, file_dense=0.3, file_body=0.6, stem=0.5, defined=4.0)
+    symbol: SignalWeights
     # BM25 (Robertson & Zaragoza 2009)
-    body_k1: float = 1.2
-    body_b: float = 0.5
-    names_k1: float = 1.2
-    names_b: float = 0.6
+    body_k1: float
+    body_b: float
+    names_k1: float
+    names_b: float
     # what a role takes off
-    test: float = 0.5
-    example: float = 0.2
-    document: float = 0.2
-    old: float = 0.1
-    foreign: float = 0.1
-    entry: float = 0.01
-    declaration: float = 0.02
+    test: float
+    example: float
+    document: float
+    old: float
+    foreign: float
+    entry: float
+    declaration: float
     #: Taken off rows that are no definition.
-    text: float = 0.05
+    text: float
     #: Taken off further pieces of a long definition.
-    piece: float = 0.12
-    #: Given to each chunk of a file in proportion to how good the file's chunks are together.
-    coherence: float = 0.11
-    #: Chunks count as good that are at most this much worse than the best.
-    good: float = 0.9
-    #: Times the logarithm of its place, taken off each further chunk of a file.
-    saturation: float = 0.17
+    piece: float
+    #: Taken off each further chunk of a file, times the logarithm of its place, by what the query asks for.
+    saturation_of_topic: float
+    saturation_of_place: float
+    saturation_of_name: float
+    #: Given to the file that the query names, and to definitions where the query is their name.
+    named: float
     #: Given to files in the folder of the file that the user looks at, less to those farther away.
-    near: float = 0.1
+    near: float
     #: Given to files that are open.
-    opened: float = 0.02
+    opened: float
+
+    @staticmethod
+    def of(data: Mapping[str, Any]) -> Weights:
+        """``data`` as ``ranking.json`` has it."""
+        prose, symbol = (SignalWeights(**data["signals"][name]) for name in ("prose", "symbol"))
+        return Weights(version=data["version"], prose=prose, symbol=symbol, topic=data["topic"], **data["numbers"])
 
 
-DEFAULT = Weights()
+DEFAULT = Weights.of(DATA)

@@ -1,0 +1,71 @@
+"""Rows of different lengths in one flat array: numbers that belong to chunks, without a Python object for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ragged:
+    """Row ``r`` is ``values[starts[r]:starts[r + 1]]``. Nobody changes the arrays."""
+
+    values: Values
+    #: Shape (rows + 1,), the first one 0 and the last one the number of values.
+    starts: NDArray[np.int64]
+
+    @staticmethod
+    def of(rows: Sequence[Values]) -> Ragged:
+        """These rows, in their order."""
+        values = np.concatenate(rows) if rows else np.empty(0, np.uint16)
+        return Ragged.cut(values, np.fromiter(map(len, rows), np.int64, len(rows)))
+
+    @staticmethod
+    def cut(values: Values, lengths: NDArray[np.int64]) -> Ragged:
+        """The values as rows of these lengths, which are together as many as there are values."""
+        return Ragged(values, _starts(lengths))
+
+    @staticmethod
+    def joined(parts: Sequence[Ragged]) -> Ragged:
+        """The rows of all parts, one part's after the other's."""
+        if not parts:
+            return Ragged.of([])
+        lengths = np.concatenate([np.diff(part.starts) for part in parts])
+        return Ragged.cut(np.concatenate([part.values for part in parts]), lengths)
+
+    @staticmethod
+    def empty(rows: int) -> Ragged:
+        """So many rows without values."""
+        return Ragged(np.empty(0, np.uint16), np.zeros(rows + 1, np.int64))
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self.starts) - 1
+
+    def row(self, number: int) -> Values:
+        """One row, not copied. IndexError beyond the last."""
+        return self.values[self.starts[number] : self.starts[number + 1]]
+
+    def kept(self, mask: NDArray[np.bool_]) -> Ragged:
+        """The rows at which ``mask``, of shape (rows,), is true, in their order."""
+        lengths = np.diff(self.starts)
+        return Ragged.cut(self.values[np.repeat(mask, lengths)], lengths[mask])
+
+    def rows(self, numbers: NDArray[np.int64]) -> Ragged:
+        """The rows with these numbers, 0 or more, in the order given; one may be asked for several times."""
+        first = self.starts[numbers]
+        lengths = self.starts[numbers + 1] - first
+        starts = _starts(lengths)
+        places = np.arange(starts[-1]) + np.repeat(first - starts[:-1], lengths)
+        return Ragged(self.values[places], starts)
+
+
+def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    starts = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    return starts

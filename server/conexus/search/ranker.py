@@ -1,0 +1,58 @@
+"""The learned ranker: a small network over the features of a candidate. ``ranking.json`` holds its numbers.
+
+It was fitted by ``server/training/ranking.py`` so that, of a question's candidates, the right ones get the highest
+scores (listwise softmax loss; Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach", 2007).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.search.bm25 import Scores
+from conexus.search.features import FEATURES
+from conexus.search.weights import DATA
+
+#: Features count at most so many deviations: what training never saw shall not run away with the ranking.
+FARTHEST = 6.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranker:
+    """Layers of weights between which negative values become 0."""
+
+    #: What is taken off each feature, and what it is divided by; shape (features,).
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    #: Weights of shape (inputs, outputs) and biases of shape (outputs,); the last layer has one output.
+    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
+
+    @staticmethod
+    def of(data: Mapping[str, Any]) -> Ranker:
+        """Raises ValueError if the data was fitted on other features than ``FEATURES``."""
+        if tuple(data["features"]) != FEATURES:
+            raise ValueError("the ranker was fitted on other features; run server/training/ranking.py")
+        layers = tuple((_array(each["weights"]), _array(each["bias"])) for each in data["layers"])
+        return Ranker(_array(data["mean"]), _array(data["scale"]), layers)
+
+    def scores(self, features: NDArray[np.float32]) -> Scores:
+        """How good each candidate is; shape (rows, features) -> (rows,). Comparable within one query."""
+        values = np.clip((features - self.mean) / self.scale, -FARTHEST, FARTHEST)
+        for number, (weights, bias) in enumerate(self.layers):
+            if number:
+                np.maximum(values, 0, out=values)
+            values = values @ weights + bias
+        scores: Scores = values[:, 0]
+        return scores
+
+
+def _array(numbers: object) -> NDArray[np.float32]:
+    return np.array(numbers, np.float32)
+
+
+#: Without one, candidates keep the order by which they were chosen.
+DEFAULT: Ranker | None = Ranker.of(DATA["ranker"]) if DATA["ranker"] else None

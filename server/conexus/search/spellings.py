@@ -1,0 +1,129 @@
+"""The terms of a vocabulary that are spelled nearly like a word."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Shorter terms are like too many others.
+SHORTEST = 4
+#: So many candidates of a word are compared letter by letter, the likeliest.
+_MOST_COMPARED = 200
+#: Terms whose signatures are made at once, which bounds the memory that takes.
+_AT_ONCE = 1 << 16
+# How many bits of both signatures one edit changes at most: another letter two letters and four pairs, a transposition
+# three pairs before and three after; a letter too many or too few one letter and three pairs.
+_MOST_BITS, _BITS_OF_ADDED = 6, 4
+
+
+class Spellings:
+    """Finds terms by their likeness; ``_`` counts for nothing, so that ``mergeconfig`` is like ``merge_config``.
+
+    Nothing is derived before the first word is looked for, and what is derived is arrays: 26 bytes for each term.
+    Safe in several threads.
+    """
+
+    def __init__(self, terms: Collection[str]) -> None:
+        """``terms`` is kept, not copied, and must not change."""
+        self._terms = terms
+
+    def near(self, word: str, most: int) -> list[tuple[int, str]]:
+        """Terms within ``most`` edits of a word, each with its number of edits, in no order.
+
+        An edit is a letter too many, too few or another, or two neighbours that changed places (Damerau 1964).
+        """
+        asked = word.replace("_", "")
+        table = self._table
+        first, last = np.searchsorted(table.lengths, [len(asked) - most, len(asked) + most + 1]).tolist()
+        if first == last:
+            return []
+        letters, pairs = (each[0] for each in _signatures([asked]))
+        # An edit that adds or takes a letter changes fewer bits, and the lengths say how many of them there are.
+        added = np.abs(table.lengths[first:last].astype(np.int16) - len(asked))
+        allowed = _MOST_BITS * most - (_MOST_BITS - _BITS_OF_ADDED) * added
+        unlike = np.bitwise_count(table.letters[first:last] ^ letters)
+        rows = np.flatnonzero(unlike <= allowed)
+        unlike = unlike[rows] + np.bitwise_count(table.pairs[first:last][rows] ^ pairs)
+        close = unlike <= allowed[rows]
+        rows, unlike = rows[close], unlike[close]
+        if len(rows) > _MOST_COMPARED:
+            rows = rows[np.argsort(unlike, kind="stable")[:_MOST_COMPARED]]
+        found = []
+        for row in (rows + first).tolist():
+            edits = distance(asked, table.terms[row].replace("_", ""), most)
+            if edits is not None:
+                found.append((edits, table.terms[row]))
+        return found
+
+    @cached_property
+    def _table(self) -> _Table:
+        # Two threads may make it at once, both the same; terms of digits alone are numbers, which have no spelling.
+        kept = [term for term in self._terms if len(term) >= SHORTEST - 1 and not term.isdigit()]
+        plain = [term.replace("_", "") for term in kept]
+        lengths = np.array([len(term) for term in plain], np.uint16)
+        order = np.argsort(lengths, kind="stable")
+        parts = [_signatures(plain[start : start + _AT_ONCE]) for start in range(0, len(plain), _AT_ONCE)]
+        empty = np.empty(0, np.uint64)
+        return _Table(
+            terms=tuple(kept[row] for row in order.tolist()),
+            lengths=lengths[order],
+            letters=np.concatenate([empty, *(letters for letters, _ in parts)])[order],
+            pairs=np.concatenate([empty, *(pairs for _, pairs in parts)])[order],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """Ordered by length; arrays have one entry for each term."""
+
+    terms: tuple[str, ...]
+    #: In characters, without ``_``.
+    lengths: NDArray[np.uint16]
+    #: Sets of the term's letters, and of its pairs of neighbouring letters, its edges included, as bits.
+    letters: NDArray[np.uint64]
+    pairs: NDArray[np.uint64]
+
+
+def _signatures(terms: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    text = "\n" + "\n".join(terms) + "\n"
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    # Each term goes with the line end before it, whose bit all terms have.
+    starts = np.cumsum([0, *(len(term) + 1 for term in terms[:-1])])
+    one = np.uint64(1)
+    letters = one << (codes[:-1] & np.uint32(63)).astype(np.uint64)
+    pairs = one << ((codes[:-1] * np.uint32(31) + codes[1:]) & np.uint32(63)).astype(np.uint64)
+    return np.bitwise_or.reduceat(letters, starts), np.bitwise_or.reduceat(pairs, starts)
+
+
+def distance(one: str, other: str, most: int) -> int | None:
+    """Edits between two words, None if they are more than ``most``."""
+    if one == other:
+        return 0
+    if abs(len(one) - len(other)) > most:
+        return None
+    start, ends = 0, (len(one), len(other))
+    while start < min(ends) and one[start] == other[start]:
+        start += 1
+    while min(ends) > start and one[ends[0] - 1] == other[ends[1] - 1]:
+        ends = (ends[0] - 1, ends[1] - 1)
+    *_, last = _rows(one[start : ends[0]], other[start : ends[1]])
+    return last[-1] if last[-1] <= most else None
+
+
+def _rows(one: str, other: str) -> Iterator[list[int]]:
+    """Edits between each beginning of a word and all beginnings of the other, one list for each of the first."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    yield row
+    for i, letter in enumerate(one, 1):
+        before, last, row = row, before, [i]
+        for j, against in enumerate(other, 1):
+            edits = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != against))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
+                edits = min(edits, last[j - 2] + 1)
+            row.append(edits)
+        yield row

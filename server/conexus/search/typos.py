@@ -1,0 +1,164 @@
+"""What a query may mean that says nothing as it is written: mistyped names, and names written as words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from conexus.index.postings import Rows
+from conexus.index.snapshot import View
+from conexus.index.terms import is_unspaced, word_terms
+from conexus.search.query import PAIR_WEIGHT, Concept, Query, prose_words, says_nothing
+from conexus.search.spellings import SHORTEST
+from conexus.search.tables import table
+
+#: How much an occurrence of a term counts that is spelled nearly like a word.
+TYPO_WEIGHT = 0.8
+#: Words of this many letters may have two edits, shorter ones one.
+_LONG = 8
+#: So many unknown words of a query are corrected, each to so many terms: a selection is full of strange words.
+_MOST_CORRECTED = 8
+_MOST_CORRECTIONS = 3
+#: Words of a query that may be parts of a name, and how many may be one.
+_MOST_WORDS = 64
+_MOST_PARTS = 4
+#: A term that more rows are called by is a word, and its definitions are found by their name; of many definitions of
+#: one name the first ones tell how it is written.
+_MOST_ROWS = 100
+
+
+def forgiving(query: Query, views: Sequence[View]) -> Query:
+    """The query with what it may mean besides; the same query where every word means something.
+
+    A word that occurs nowhere gets the terms that are spelled nearly like it. Words that together are a name, and
+    names in lower case, become identifiers. What occurs is never corrected, so that asking twice changes nothing.
+    """
+    concepts: list[Concept] = []
+    meant: dict[str, str] = {}
+    corrected: list[str] = []
+    identifiers: list[str] = []
+    for concept in query.concepts:
+        term = concept.terms[0][0]
+        found = _corrections_of(concept, query, views) if len(meant) < _MOST_CORRECTED else ()
+        if not found:
+            concepts.append(concept)
+            continue
+        meant[term] = found[0]
+        names = [name for each in found for name in defined_names(each, views)]
+        shown = names or [found[0]]
+        corrected += shown
+        if term == _term(concept.word):
+            identifiers += [name for name in names if concept.word in query.identifiers or len(word_terms(name)) > 1]
+        added = tuple((each, TYPO_WEIGHT) for each in found)
+        concepts.append(replace(concept, terms=(*concept.terms, *added), word=shown[0]))
+    identifiers += _names(query, views, meant)
+    known = {term for concept in concepts for term, _ in concept.terms}
+    for name in identifiers:
+        whole = _term(name)
+        if whole not in known and whole.isidentifier():
+            known.add(whole)
+            concepts.append(Concept(((whole, 1.0),), name, PAIR_WEIGHT))
+    return replace(
+        query,
+        concepts=tuple(concepts),
+        identifiers=tuple(dict.fromkeys((*query.identifiers, *identifiers))),
+        corrected=query.corrected | frozenset(corrected),
+    )
+
+
+def corrections(word: str, views: Sequence[View]) -> tuple[str, ...]:
+    """Terms of names that are spelled nearly like a word, the likeliest first; none for a word that occurs.
+
+    All terms with one edit are among them; those with two only where there is none with one.
+    """
+    term = _term(word)
+    letters = term.replace("_", "")
+    if len(letters) < SHORTEST or not any(map(str.isalpha, letters)) or any(map(is_unspaced, letters)):
+        return ()
+    if _occurs(term, views):
+        return ()
+    for most in (1, 2) if len(letters) >= _LONG else (1,):
+        edits: dict[str, int] = {}
+        for view in views:
+            edits.update((near, count) for count, near in table(view.segment).spellings.near(term, most))
+        rows = {near: _rows(near, views) for near in edits}
+        found = [near for near in edits if rows[near]]
+        if found:
+            found.sort(key=lambda near: (edits[near], near[0] != term[0], -rows[near], near))
+            return tuple(found)
+    return ()
+
+
+def defined_names(term: str, views: Sequence[View]) -> tuple[str, ...]:
+    """Names as their definitions write them whose whole term this is: ``init`` -> ``__init__``, each once."""
+    found: dict[str, None] = {}
+    for view in views:
+        segment = view.segment
+        rows = segment.definitions.get(term)
+        if rows is None:
+            rows, _ = segment.names.of(term)
+            rows = rows if len(rows) <= _MOST_ROWS else rows[:0]
+        for row in rows[:_MOST_ROWS].tolist():
+            symbol = segment.symbols[row]
+            if view.alive[row] and segment.parts[row] == 0 and _term(symbol) == term:
+                found[symbol] = None
+    return tuple(found)
+
+
+def _corrections_of(concept: Concept, query: Query, views: Sequence[View]) -> tuple[str, ...]:
+    # A pair of words that is no name is no mistake.
+    if concept.weight < 1 or any(_occurs(term, views) for term, _ in concept.terms):
+        return ()
+    term = concept.terms[0][0]
+    found = corrections(term, views)
+    if concept.word not in query.identifiers:
+        # Nobody mistypes the first letter of a word so often as a `book` is not a `look`.
+        found = tuple(each for each in found if each[0] == term[0])
+    return found[:_MOST_CORRECTIONS]
+
+
+def _names(query: Query, views: Sequence[View], meant: dict[str, str]) -> Iterator[str]:
+    """Names that the query writes in lower case, without accents or as several words."""
+    said = prose_words(query.text)[:_MOST_WORDS]
+    folded = [meant.get(_term(word), _term(word)) for word in said]
+    for start, word in enumerate(said):
+        # A name that is defined as it is written, but for its case, means no other: `_change` is not `change`.
+        is_name = word in query.identifiers
+        if not says_nothing(word) and not (is_name and any(_is_defined(word.lower(), view) for view in views)):
+            for name in defined_names(folded[start], views):
+                if is_name or len(word_terms(name)) > 1:
+                    yield name if is_name else name.lower()
+        for end in range(start + 2, min(start + _MOST_PARTS, len(said)) + 1):
+            if not all(map(says_nothing, said[start:end])):
+                for mark in ("", "_", "-"):
+                    name = mark.join(folded[start:end])
+                    if any(_is_defined(name, view) for view in views):
+                        yield name
+
+
+def _is_defined(name: str, view: View) -> bool:
+    rows = view.segment.definitions.get(name)
+    return rows is not None and _any_counts(view, rows)
+
+
+def _occurs(term: str, views: Sequence[View]) -> bool:
+    return any(
+        _any_counts(view, postings.of(term)[0])
+        for view in views
+        for postings in (view.segment.body, view.segment.names)
+    )
+
+
+def _any_counts(view: View, rows: Rows) -> bool:
+    # Most rows count, so that the first ones tell; a common word has very many.
+    return bool(view.alive[rows[:_MOST_ROWS]].any() or view.alive[rows].any())
+
+
+def _rows(term: str, views: Sequence[View]) -> int:
+    """How many rows are called by a term."""
+    return sum(int(view.alive[view.segment.names.of(term)[0]].sum()) for view in views)
+
+
+def _term(word: str) -> str:
+    found = word_terms(word)
+    return found[0] if found else ""

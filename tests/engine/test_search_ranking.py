@@ -1,0 +1,237 @@
+"""What the ranker sees of a candidate, and that its scores decide."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from conexus.index.ragged import Ragged
+from conexus.index.snapshot import Snapshot, View
+from conexus.search.features import FEATURES, features
+from conexus.search.query import understand
+from conexus.search.ranker import DEFAULT, Ranker
+from conexus.search.roles import Role
+from conexus.search.scope import scope_of
+from conexus.search.search import Ranked, candidates, search
+from conexus.values import BadQuery, Filters
+from tests.fixtures import fixture, model, snapshot, view, where
+
+CODE = fixture('''
+//- /mail/parser.py
+"""Reading of mail."""
+
+
+class MailParser:
+    """Reads messages."""
+
+    def header(self, line):
+        return line.partition(":")
+
+
+def parse_mail(text):
+    """Parse the whole mail."""
+    return MailParser().header(text)
+//- /mail/queue.py
+def enqueue(mail):
+    pending.append(mail)
+//- /tests/test_parser.py
+def test_parse_mail():
+    assert parse_mail("To: me")
+//- /docs/mail.md
+# Mail
+
+How mail is parsed and queued.
+''').files
+SNAPSHOT = snapshot(CODE)
+#: Features that are a share of something.
+SHARES = (
+    "stem", "called", "filed", "defined", "body_cover", "names_cover", "symbol_cover", "file_cover", "symbol_said",
+    "callable", "type", "value", "text", "section", "piece", "symbol_like", "plain", "predicate", "gerund", "asks",
+    *(str(role.name).lower() for role in Role),
+)  # fmt: skip
+#: Features that say how far below the best something is.
+GAPS = tuple(name for name in FEATURES if name.endswith("_gap") and not name.startswith("file_best"))
+
+
+def lines_of(
+    text: str, of: Snapshot = SNAPSHOT, *, late: bool = True, dense: bool = True
+) -> tuple[list[str], NDArray[np.float32]]:
+    """``path:symbol`` of each candidate, and its features."""
+    query = understand(text)
+    vectors = {model().fingerprint: model().embed_query(query.text)} if dense else {}
+    chosen = candidates(scope_of(of, Filters(), query.operators), query, vectors, 300)
+    table = features(chosen, model().query_tokens(query.text) if late else None)
+    return [where(chosen.scope.ref(int(row))) for row in chosen.rows], table
+
+
+def seen(text: str, of: Snapshot = SNAPSHOT, *, late: bool = True) -> dict[str, dict[str, float]]:
+    """The features of each candidate by their names, by ``path:symbol``."""
+    names, table = lines_of(text, of, late=late)
+    return {name: dict(zip(FEATURES, line, strict=True)) for name, line in zip(names, table.tolist(), strict=True)}
+
+
+def ask(text: str, of: Snapshot = SNAPSHOT, *, ranker: Ranker | None = DEFAULT, **options: object) -> list[Ranked]:
+    query = understand(text)
+    vectors = {model().fingerprint: model().embed_query(query.text)}
+    tokens = model().query_tokens(query.text)
+    return search(of, query, vectors=vectors, tokens=tokens, ranker=ranker, **options)  # type: ignore[arg-type]
+
+
+def by(name: str, sign: float = 1) -> Ranker:
+    """A ranker to which one feature is all."""
+    size = len(FEATURES)
+    weights = np.zeros((size, 1), np.float32)
+    weights[FEATURES.index(name)] = sign
+    return Ranker(np.zeros(size, np.float32), np.ones(size, np.float32), ((weights, np.zeros(1, np.float32)),))
+
+
+def test_words_of_the_query_are_shares() -> None:
+    found = seen("parse mail")
+    function, queue = found["mail/parser.py:parse_mail"], found["mail/queue.py:enqueue"]
+    for name in ("body_cover", "symbol_cover", "symbol_said", "file_cover"):
+        assert function[name] == pytest.approx(1, abs=1e-4), name
+    assert 0 < queue["body_cover"] < 1
+    assert queue["symbol_cover"] == queue["symbol_said"] == 0
+    assert found["tests/test_parser.py:test_parse_mail"]["symbol_said"] == pytest.approx(2 / 3)
+
+
+def test_what_a_query_names_is_seen() -> None:
+    found = seen("MailParser")
+    assert [name for name, line in found.items() if line["defined"] == 1] == ["mail/parser.py:MailParser"]
+    assert all(line["symbol_like"] == 1 for line in found.values())
+    found = seen("what is in queue.py")
+    assert {name for name, line in found.items() if line["filed"]} == {"mail/queue.py:enqueue"}
+
+
+def test_late_interaction_finds_tokens_wherever_they_stand() -> None:
+    found = seen("pending mail")
+    assert found["mail/queue.py:enqueue"]["late"] == pytest.approx(1, abs=1e-5)
+    assert found["mail/queue.py:enqueue"]["late_worst"] == pytest.approx(1, abs=1e-5)
+    assert found["docs/mail.md:Mail"]["late_worst"] < 1
+    assert not any(line["late"] or line["late_worst"] for line in seen("pending mail", late=False).values())
+
+
+def test_chunks_whose_tokens_are_not_known_have_none() -> None:
+    known = view(CODE)
+    segment = known.segment
+    unknown = type(segment)(
+        **{
+            **{name: getattr(segment, name) for name in segment.__dataclass_fields__},
+            "tokens": Ragged.empty(len(segment)),
+        }
+    )
+    found = seen("pending mail", Snapshot(1, (View(known.folder, unknown, known.alive),)))
+    assert len(found) == len(segment)
+    assert not any(line["late"] for line in found.values())
+
+
+def test_facts_of_a_chunk() -> None:
+    found = seen("mail")
+    method, cls = found["mail/parser.py:header"], found["mail/parser.py:MailParser"]
+    assert (method["callable"], method["enclosed"], cls["type"], cls["enclosed"]) == (1, 1, 1, 0)
+    assert found["docs/mail.md:Mail"]["section"] == found["docs/mail.md:Mail"]["document"] == 1
+    assert found["mail/parser.py:parse_mail"]["referred"] > 0 == found["mail/queue.py:enqueue"]["referred"]
+
+
+def test_a_role_that_is_asked_for_is_no_fault() -> None:
+    test = "tests/test_parser.py:test_parse_mail"
+    assert seen("parse mail")[test]["test"] == 1
+    assert seen("tests for parse mail")[test]["test"] == 0
+    assert seen("parse mail test:only")[test]["test"] == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("MailParser", "mail/parser.py:MailParser"),
+        ("parse_mail", "mail/parser.py:parse_mail"),
+        ("enqueue", "mail/queue.py:enqueue"),
+        ("tests for parse_mail", "tests/test_parser.py:test_parse_mail"),
+        ("tests for parsing mail", "tests/test_parser.py:test_parse_mail"),
+    ],
+)
+def test_the_shipped_ranker_keeps_what_is_asked_for_by_name_first(query: str, first: str) -> None:
+    assert where(ask(query)[0].ref) == first
+
+
+ALIKE = snapshot(
+    fixture("""
+//- /documents.py
+def change(document, edits):
+    return apply(document, edits)
+
+
+class Change:
+    pass
+//- /server.py
+def _change(server, params):
+    return change(server.documents[params.uri], params.edits)
+""").files
+)
+
+
+@pytest.mark.parametrize("ranker", [DEFAULT, None])
+@pytest.mark.parametrize("name", ["documents.py:change", "documents.py:Change", "server.py:_change"])
+def test_names_alike_are_told_apart_if_they_are_written_exactly(name: str, ranker: Ranker | None) -> None:
+    assert where(ask(name.partition(":")[2], ALIKE, ranker=ranker)[0].ref) == name
+
+
+def test_the_ranker_decides_among_the_candidates() -> None:
+    files = {f"{name}.py": f"def handle_{name}(event):\n" + "    send(event)\n" * size for name, size in SIZES.items()}
+    several = snapshot(files)
+    longest = [f"{name}.py" for name in sorted(SIZES, key=lambda name: -SIZES[name])]
+    assert [each.ref.path for each in ask("send event", several, ranker=by("lines"))] == longest
+    assert [each.ref.path for each in ask("send event", several, ranker=by("lines", -1))] == longest[::-1]
+    limited = ask("send event", several, ranker=by("lines"), limit=2)
+    assert [each.ref.path for each in limited] == longest[:2]
+    assert [each.score for each in limited] == [each.score for each in ask("send event", several, ranker=by("lines"))][
+        :2
+    ]
+
+
+SIZES = {"a": 4, "b": 9, "c": 2, "d": 6}
+
+
+def test_without_a_ranker_candidates_keep_their_order() -> None:
+    query = "parse mail"
+    in_order = list(seen(query))
+    assert where(ask(query, ranker=None)[0].ref) == in_order[0]
+
+
+def test_filters_hold_whatever_the_ranker_likes() -> None:
+    found = ask("parse mail", ranker=by("test", 5), filters=Filters(tests="exclude", languages=("python",)))
+    assert {each.ref.path for each in found} == {"mail/parser.py", "mail/queue.py"}
+
+
+WORDS = ["mail", "parser.py", "MailParser", "how", "is", "it", "parsed", "größe", "x", "tests", "(", "::", "path:mail"]
+QUERIES = st.one_of(st.text(min_size=1, max_size=40), st.lists(st.sampled_from(WORDS), min_size=1).map(" ".join))
+LINES = st.sampled_from(
+    ["def mail(x):", "    return x", "class MailParser:", "", "# größe", "x = 1", "\x00", "mail mail"]
+)
+FILES = st.dictionaries(
+    st.sampled_from(["a.py", "mail/parser.py", "tests/test_a.py", "README.md", "deep/er/than/most/a.txt"]),
+    st.lists(LINES, max_size=8).map("\n".join),
+    max_size=4,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(FILES, QUERIES, st.booleans(), st.booleans())
+def test_any_workspace_has_finite_features(files: dict[str, str], text: str, late: bool, dense: bool) -> None:
+    try:
+        if not understand(text).text:
+            return
+        names, table = lines_of(text, snapshot(files), late=late, dense=dense)
+    except BadQuery:
+        return
+    assert table.shape == (len(names), len(FEATURES))
+    assert table.dtype == np.float32
+    assert np.isfinite(table).all()
+    columns = dict(zip(FEATURES, table.T, strict=True))
+    for name in SHARES:
+        assert ((columns[name] >= 0) & (columns[name] <= 1 + 1e-4)).all(), name
+    for name in GAPS:
+        assert columns[name].max(initial=-np.inf) == (0 if names else -np.inf), name

@@ -1,0 +1,88 @@
+"""Token numbers are the tokenizer's own, however fast they came."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from conexus.embedding import tokens
+from conexus.embedding.normal import valid_unicode
+from conexus.embedding.tokens import MAX_TOKENS, MODULE, SHIPPED, TOKENIZER, WordTokens, shipped_token_sets
+
+SHIPPED_TOKENIZER = Tokenizer.from_file(str(SHIPPED / MODULE / TOKENIZER))
+WORDS = WordTokens(Tokenizer.from_file(str(SHIPPED / MODULE / TOKENIZER)))
+
+PIECES = st.one_of(
+    st.sampled_from(
+        ["parseHTTPRequest", "MAX_SIZE", "__init__", "_", "i32", "sha256", "x", "größe", "解析", "e\u0301"]
+    ),
+    st.sampled_from([" ", "\n", "\t\r\n", "->", "(", "\0", "\x1c", "\x7f", "'", "\u200b", "\udc80", "[UNK]", "##ing"]),
+    st.text(max_size=8),
+    st.text("abcXYZ019_", min_size=55, max_size=75),
+)
+TEXTS = st.one_of(st.text(), st.lists(PIECES, max_size=12).map("".join))
+
+
+def alone(text: str) -> list[int]:
+    """What the tokenizer says without any memory."""
+    numbers: list[int] = SHIPPED_TOKENIZER.encode(valid_unicode(text), add_special_tokens=False).ids
+    return numbers[:MAX_TOKENS]
+
+
+@given(st.lists(TEXTS, max_size=4))
+def test_they_are_those_of_the_tokenizer_alone(texts: list[str]) -> None:
+    assert WORDS.numbers(texts) == [alone(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n", "read " * 2 * MAX_TOKENS, "größe " * 2 * MAX_TOKENS, "ab" * 5000, "a_" * 32]
+)
+def test_empty_and_long_texts(text: str) -> None:
+    assert WORDS.numbers([text, "x", text]) == [alone(text), alone("x"), alone(text)]
+    assert len(alone(text)) <= MAX_TOKENS
+
+
+def test_known_words_are_not_encoded_again_and_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "_MOST_WORDS", 3)
+    remembering = WordTokens(SHIPPED_TOKENIZER)
+    asked: list[str] = []
+    encoded = remembering._encoded
+    monkeypatch.setattr(remembering, "_encoded", lambda texts: asked.extend(texts) or encoded(texts))
+    for text in ("read file", "file read", "read the file", "größe"):
+        assert remembering.numbers([text]) == [alone(text)]
+    assert sorted(asked) == ["file", "größe", "read", "the"]
+    for number in range(50):
+        text = f"read v{number} w{number}"
+        assert remembering.numbers([text]) == [alone(text)]
+        assert len(remembering._known) <= 3 + 3
+
+
+def test_several_threads_have_one_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "_MOST_WORDS", 5)
+    shared = WordTokens(SHIPPED_TOKENIZER)
+    texts = [f"read v{number % 7} file w{number % 11}" for number in range(400)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda text: shared.numbers([text])[0], texts))
+    assert found == [alone(text) for text in texts]
+
+
+def test_a_tokenizer_that_does_not_part_words_is_asked_itself() -> None:
+    vocabulary = {word: number for number, word in enumerate(["?", "read", "file", "read(file)"])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))  # noqa: S106
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    whole = WordTokens(tokenizer)
+    assert whole.vocabulary == 4
+    assert whole.numbers(["read(file) file", "read (file)", ""]) == [[3, 2], [1, 0], []]
+
+
+def test_a_set_has_each_token_once_in_order() -> None:
+    texts = ["read the file, then read it again", "", "größe"]
+    for found, text in zip(shipped_token_sets(texts), texts, strict=True):
+        assert found.dtype == np.uint16
+        assert found.tolist() == sorted(set(alone(text)))
+    assert shipped_token_sets([]) == []
