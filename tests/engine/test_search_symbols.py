@@ -5,6 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conexus.search.query import understand
+from conexus.search.search import search
 from conexus.search.symbols import symbols
 from conexus.values import BadQuery
 from tests.fixtures import fixture, model, snapshot, where
@@ -83,3 +85,21 @@ def test_any_text_is_answered(text: str, limit: int) -> None:
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 1 for score in scores)
     assert all(each.ref.view.segment.symbols[each.ref.row] for each in answers)
+
+
+def test_a_qualified_definition_has_its_last_name_too() -> None:
+    files = fixture("""
+//- /lib/cart.ex
+defmodule Shop.Cart do
+  def add(cart, item), do: [item | cart]
+end
+//- /lib/order.ex
+defmodule Shop.Order do
+  def cart_of(order), do: order.cart
+end
+""").files
+    at = snapshot(files)
+    for text in ("Cart", "Shop.Cart"):
+        vectors = {model().fingerprint: model().embed_query(text)}
+        assert where(symbols(at, text, vectors=vectors)[0].ref) == "lib/cart.ex:Shop.Cart"
+        assert where(search(at, understand(text), vectors=vectors)[0].ref) == "lib/cart.ex:Shop.Cart"

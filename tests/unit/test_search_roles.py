@@ -20,6 +20,8 @@ from conexus.search.roles import Role, roles_of
         "conftest.py",
         "test/support.ex",
         "testdata/a.txt",
+        "test-d/a.ts",
+        "src/ipc.test-d.ts",
     ],
 )
 def test_tests(path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from conexus.index.postings import Occurrences, Postings, Rows
 from conexus.index.ragged import Ragged
 
 Alive = NDArray[np.bool_]
+_QUALIFIED = re.compile(r"\.|::")
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 
 
@@ -52,7 +54,7 @@ class MemorySegment:
     names: Postings
     #: Names that the chunk refers to, exactly as written.
     references: Postings
-    #: Rows that define a name, by the name in lower case; first parts only.
+    #: Rows that define a name, by the name in lower case, qualified as written and alone; first parts only.
     definitions: Mapping[str, Rows]
 
     def __len__(self) -> int:
@@ -63,6 +65,16 @@ class MemorySegment:
 
     def kind(self, row: int) -> str:
         return KINDS[self.kinds[row]]
+
+
+def name_parts(symbol: str) -> list[str]:
+    """The parts of a qualified name: ``Ecto.Query`` -> Ecto, Query; ``Shape::area`` -> Shape, area."""
+    return _QUALIFIED.split(symbol)
+
+
+def own_name(symbol: str) -> str:
+    """The last part of a qualified name; any other symbol as it is."""
+    return name_parts(symbol)[-1] or symbol
 
 
 def build_segment(files: Sequence[IndexedFile], model: str, dimensions: int) -> MemorySegment:
@@ -148,7 +160,8 @@ def _segment(
     by_name: dict[str, list[int]] = {}
     for row, (symbol, part) in enumerate(zip(symbols, parts.tolist(), strict=True)):
         if symbol and part == 0:
-            by_name.setdefault(symbol.lower(), []).append(row)
+            for name in {symbol.lower(), own_name(symbol).lower()}:
+                by_name.setdefault(name, []).append(row)
     return MemorySegment(
         first_rows=first_rows,
         file_of=np.repeat(np.arange(len(counts), dtype=np.int32), counts),

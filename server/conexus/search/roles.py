@@ -24,9 +24,9 @@ class Role(IntFlag):
 
 
 _TEST = re.compile(
-    r"(?:^|/)(?:(?:unit|integration|functional|e2e|acceptance)?[-_]?tests?|__tests?__|specs?|testdata|test[-_]?(?:data"
+    r"(?:^|/)(?:(?:unit|integration|functional|e2e|acceptance)?[-_]?tests?|__tests?__|specs?|testdata|test[-_]?(?:d|data"
     r"|suite|suites|cases|fixtures|resources)|fixtures|__mocks__|__snapshots__|e2e|androidTest|[a-z]+Test)/"
-    r"|(?:^|/)(?:test[-_.][^/]*|[^/]*[-_.](?:tests?|spec)\.[^/]+|tests?\.[^/]+|conftest\.py|[^/]*[a-z0-9](?:Tests?|Spec|Specs|TestCase)\.\w+)$"
+    r"|(?:^|/)(?:test[-_.][^/]*|[^/]*[-_.](?:tests?|spec|test-d)\.[^/]+|tests?\.[^/]+|conftest\.py|[^/]*[a-z0-9](?:Tests?|Spec|Specs|TestCase)\.\w+)$"
 )
 _EXAMPLE = re.compile(
     r"(?:^|/)(?:[^/]*[-_])?(?:examples?|samples?|demos?|tutorials?|docs_src|playground|bench(?:es|marks?)?)(?:[-_][^/]*)?/",

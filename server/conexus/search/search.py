@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conexus.chunking.chunk import KINDS
 from conexus.embedding.late import QueryTokens
+from conexus.index.segment import own_name
 from conexus.index.snapshot import RowRef, Snapshot
 from conexus.search import reasons
 from conexus.search.bm25 import Scores
@@ -31,6 +33,8 @@ FileKey = tuple[str, str]
 _NO_FILES: frozenset[FileKey] = frozenset()
 #: So many of the best rows by signals alone are ranked; more, if a larger answer is asked for.
 CANDIDATES = 200
+#: What a definition counts outside the file of its name.
+_ELSEWHERE = np.float32(0.8)
 #: A hit that is so much worse than the best has a shown score of 1 / e.
 _TEMPERATURE = np.float32(3.0)
 _TEXT = KINDS.index("text")
@@ -177,8 +181,18 @@ def best_rows(totals: Scores, allowed: NDArray[np.bool_], count: int) -> NDArray
 
 def _named(chosen: Candidates) -> Scores:
     """0..1: what the query calls by its name. Rare in what the ranker learned from, and no matter of degree."""
-    named = chosen.found.filed[chosen.scope.file_of[chosen.rows]]
-    return np.maximum(named, chosen.found.defined[chosen.rows]) if chosen.query.symbol_like else named
+    scope, rows = chosen.scope, chosen.rows
+    named = chosen.found.filed[scope.file_of[rows]]
+    if not chosen.query.symbol_like:
+        return named
+    defined = chosen.found.defined[rows]
+    for place in np.flatnonzero(defined).tolist():
+        ref = scope.ref(int(rows[place]))
+        # Of several definitions of one name, that in the file of this name is the one that people mean.
+        name = own_name(ref.view.segment.symbols[ref.row])
+        if PurePosixPath(ref.path).stem.lower() != name.lower():
+            defined[place] *= _ELSEWHERE
+    return np.maximum(named, defined)
 
 
 def _nearness(

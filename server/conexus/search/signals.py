@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from conexus.chunking.chunk import KINDS
 from conexus.index.postings import Rows
+from conexus.index.segment import own_name
 from conexus.search.bm25 import Field, Scores, idf, saturated
 from conexus.search.query import Query
 from conexus.search.scope import Scope
@@ -220,7 +221,8 @@ def _defined(scope: Scope, query: Query) -> Scores:
         alike: list[int] = []
         for first, view in zip(scope.first_rows, scope.views, strict=False):
             for row in view.segment.definitions.get(name.lower(), _NO_ROWS).tolist():
-                (exact if view.segment.symbols[row] == name else alike).append(first + row)
+                symbol = view.segment.symbols[row]
+                (exact if name in (symbol, own_name(symbol)) else alike).append(first + row)
         found = np.array(exact or alike, np.int64)
         if len(found):
             rarity = min(1.0, (_COMMON_NAME / len(found)) ** 0.5)

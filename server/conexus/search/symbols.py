@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.index.postings import Postings, Rows
+from conexus.index.segment import name_parts, own_name
 from conexus.index.snapshot import Snapshot
 from conexus.index.terms import fold, word_terms, words
 from conexus.search.query import Query, understand
@@ -108,8 +109,9 @@ def _agreement(scope: Scope, query: Query) -> NDArray[np.float32]:
                 rows[first + row] = _PARTS
         for found, level in _alike(facts.names, fold(name)):
             for row in segment.definitions[found].tolist():
-                level_here = _EXACT if level == _LETTERS and segment.symbols[row] == name else level
-                if outer and not _encloses(outer, segment.breadcrumbs[row]):
+                symbol = segment.symbols[row]
+                level_here = _EXACT if level == _LETTERS and name in (symbol, own_name(symbol)) else level
+                if outer and not _encloses(outer, (*segment.breadcrumbs[row], *name_parts(symbol)[:-1])):
                     level_here = _PARTS
                 rows[first + row] = max(rows[first + row], level_here)
     return rows
