@@ -116,3 +116,12 @@ def test_what_a_query_is_about() -> None:
 
 def test_a_long_text_is_cut() -> None:
     assert len(understand("word " * LONGEST).text) <= LONGEST
+
+
+def test_tests_are_wanted_only_where_they_are_what_is_asked_for() -> None:
+    for text in ("tests for the parser", "unit test that checks retries", "test cases for dates", "unit tests parser"):
+        assert understand(text).wants_tests, text
+    for text in ("how test files are discovered", "test the connection", "latest for all"):
+        assert not understand(text).wants_tests, text
+    assert understand("example of a retry policy").wants_examples
+    assert not understand("sample rate").wants_examples

@@ -42,6 +42,16 @@ _ABOUT_EXAMPLES = frozenset({"example", "examples", "sample", "samples", "demo",
 _ABOUT_DOCUMENTS = frozenset({"docs", "documentation", "readme", "changelog", "guide", "manual"})
 
 
+#: ``tests for the parser``, ``examples of retries``: such code itself is wanted, not code that has to do with it.
+_WANTS_TESTS = re.compile(
+    r"\b(?:tests?|specs?|test ?cases?)\s+(?:for|of|that|which|covering|about)\b|^\s*(?:unit|integration) tests?\b",
+    re.IGNORECASE,
+)
+_WANTS_EXAMPLES = re.compile(
+    r"\b(?:examples?|samples?|demos?)\s+(?:for|of|that|which|how|using|about)\b", re.IGNORECASE
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Concept:
     """One thing that a query asks for."""
@@ -70,6 +80,8 @@ class Query:
     about_tests: bool = False
     about_examples: bool = False
     about_documents: bool = False
+    wants_tests: bool = False
+    wants_examples: bool = False
     #: Names and words that stand for mistyped ones, as the index spells them.
     corrected: frozenset[str] = frozenset()
 
@@ -93,6 +105,8 @@ def understand(text: str) -> Query:
         about_tests=bool(said & _ABOUT_TESTS),
         about_examples=bool(said & _ABOUT_EXAMPLES),
         about_documents=bool(said & _ABOUT_DOCUMENTS),
+        wants_tests=_WANTS_TESTS.search(rest) is not None,
+        wants_examples=_WANTS_EXAMPLES.search(rest) is not None,
     )
 
 

@@ -86,7 +86,7 @@ def search(
     check()
     scores = chosen.totals if ranker is None else ranker.scores(features(chosen, tokens))
     check()
-    scores = scores + np.float32(weights.named) * _named(chosen)
+    scores = scores + np.float32(weights.named) * _named(chosen) + np.float32(weights.wanted) * _wanted(chosen)
     scores += _nearness(scope, chosen.rows, near, open_files, weights)
     order, scores = diversified(scores, scope.file_of[chosen.rows], saturation(chosen.query, weights))
     rows = chosen.rows[order][:limit]
@@ -193,6 +193,12 @@ def _named(chosen: Candidates) -> Scores:
         if PurePosixPath(ref.path).stem.lower() != name.lower():
             defined[place] *= _ELSEWHERE
     return np.maximum(named, defined)
+
+
+def _wanted(chosen: Candidates) -> Scores:
+    """1 for rows of a role that the query wants: ``tests for the parser``."""
+    wanted = Role.TEST * chosen.query.wants_tests | Role.EXAMPLE * chosen.query.wants_examples
+    return ((chosen.scope.roles[chosen.rows] & np.uint8(wanted)) > 0).astype(np.float32)
 
 
 def _nearness(

@@ -60,6 +60,8 @@ class Weights:
     saturation_of_name: float
     #: Given to the file that the query names, and to definitions where the query is their name.
     named: float
+    #: Given to tests or examples where the query wants those.
+    wanted: float
     #: Given to files in the folder of the file that the user looks at, less to those farther away.
     near: float
     #: Given to files that are open.
