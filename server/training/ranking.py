@@ -248,7 +248,7 @@ def topic_weights(examples: Sequence[Example]) -> dict[str, float]:
         return total
 
     optimizer.step(loss)
-    values = weights.detach().numpy().round(3).tolist()
+    values = [round(float(value), 3) for value in weights.detach().numpy()]
     return {"bias": values[0], **dict(zip(FORM, values[1:], strict=True))}
 
 
