@@ -32,7 +32,7 @@ from conexus.values import Filters
 FileKey = tuple[str, str]
 _NO_FILES: frozenset[FileKey] = frozenset()
 #: So many of the best rows by signals alone are ranked; more, if a larger answer is asked for.
-CANDIDATES = 200
+CANDIDATES = 150
 #: What a definition counts outside the file of its name.
 _ELSEWHERE = np.float32(0.8)
 #: A hit that is so much worse than the best has a shown score of 1 / e.
