@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import shutil
 import sys
@@ -19,9 +18,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import conexus
 from benchmarks import edits, peer
 from benchmarks.client import Server
+from benchmarks.machine import machine
 from benchmarks.memory import PeakMemory
 from benchmarks.table import comparison
 
@@ -102,7 +101,8 @@ def main() -> int:
             print(comparison(result), flush=True)
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        report = {"machine": _machine(), "peerModel": arguments.peer_model or "stand-in", "workspaces": results}
+        taken_with = {**machine(), "load": os.getloadavg()}
+        report = {"machine": taken_with, "peerModel": arguments.peer_model or "stand-in", "workspaces": results}
         arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 0
 
@@ -188,17 +188,6 @@ def _queries(file: Path | None, workspace: str) -> Sequence[str]:
         return list(given)
     found = [query["query"] for entry in given if entry["name"] == workspace for query in entry["queries"]]
     return found or QUERIES
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "date": time.strftime("%Y-%m-%d %H:%M"),
-        "platform": platform.platform(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "conexus": conexus.__version__,
-        "load": os.getloadavg(),
-    }
 
 
 if __name__ == "__main__":

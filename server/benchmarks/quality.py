@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import conexus
 from benchmarks import peer, quality_in_process, quality_plot, quality_server
+from benchmarks.machine import machine
 from benchmarks.quality_ablations import variants
 from benchmarks.quality_data import BadData, Level, Repository, read
 from benchmarks.quality_judge import TOP, Hit, ndcg, ranks
@@ -63,7 +59,8 @@ def main() -> int:
         reports = [_measure(level, rival, arguments) for level in levels]
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        written = {**_about(arguments), "levels": [as_json(report) for report in reports]}
+        way = "in process" if arguments.in_process else "server"
+        written = {**machine(), "way": way, "levels": [as_json(report) for report in reports]}
         arguments.out.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     for report in reports:
         print(table(report))
@@ -152,17 +149,6 @@ def _measure(level: Level, rival: _Peer | None, arguments: argparse.Namespace) -
 def _progress(level: Level, repository: Repository, rows: Sequence[Row]) -> None:
     means = (f"{name} {statistics.fmean(ndcg(row.ranks[name]) for row in rows):.3f}" for name in rows[0].ranks)
     print(f"{level.name:<6} {repository.name:<20} NDCG@10 {', '.join(means)}", file=sys.stderr, flush=True)
-
-
-def _about(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "date": time.strftime("%Y-%m-%d %H:%M"),
-        "platform": platform.platform(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "conexus": conexus.__version__,
-        "way": "in process" if arguments.in_process else "server",
-    }
 
 
 if __name__ == "__main__":

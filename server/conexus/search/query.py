@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from conexus.index.terms import terms, word_terms, words
@@ -84,6 +84,8 @@ class Query:
     wants_examples: bool = False
     #: Names and words that stand for mistyped ones, as the index spells them.
     corrected: frozenset[str] = frozenset()
+    #: Whether ``typos.forgiving`` made it, which need not look at it again.
+    forgiven: bool = field(default=False, compare=False)
 
 
 def understand(text: str) -> Query:

@@ -33,6 +33,8 @@ def forgiving(query: Query, views: Sequence[View]) -> Query:
     A word that occurs nowhere gets the terms that are spelled nearly like it. Words that together are a name, and
     names in lower case, become identifiers. What occurs is never corrected, so that asking twice changes nothing.
     """
+    if query.forgiven:
+        return query
     concepts: list[Concept] = []
     meant: dict[str, str] = {}
     corrected: list[str] = []
@@ -63,6 +65,7 @@ def forgiving(query: Query, views: Sequence[View]) -> Query:
         concepts=tuple(concepts),
         identifiers=tuple(dict.fromkeys((*query.identifiers, *identifiers))),
         corrected=query.corrected | frozenset(corrected),
+        forgiven=True,
     )
 
 
