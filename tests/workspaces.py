@@ -40,13 +40,14 @@ def write(root: Path, files: Mapping[str, str] | str) -> None:
 
 
 @contextmanager
-def running(root: Path, data: Path, **settings: object) -> Iterator[Engine]:
-    """A real engine on a real folder, quiescent."""
+def running(root: Path, data: Path, *, stored: bool = False, **settings: object) -> Iterator[Engine]:
+    """A real engine on a real folder, quiescent; in the end its tables are in step, if they are to be ``stored``."""
     engine = Engine(Settings(**{"watcher": "off", **settings}), data_directory=data)  # type: ignore[arg-type]
     try:
         engine.start([root])
         assert engine.wait(PATIENCE), engine.status()
         yield engine
+        assert not stored or engine.store(PATIENCE), engine.status()
     finally:
         engine.close()
 
@@ -73,7 +74,7 @@ def lexical(snapshot: Snapshot) -> dict[str, dict[str, float]]:
     for view in snapshot.views:
         for name in ("body", "names", "references"):
             postings = getattr(view.segment, name)
-            for term in postings.numbers:
+            for term in postings.vocabulary():
                 owners, counts = postings.of(term)
                 for row, count in zip(owners.tolist(), counts.tolist(), strict=True):
                     if view.alive[row]:
@@ -95,8 +96,9 @@ def stored_rows(engine: Engine) -> list[Row]:
 
     found: list[Row] = []
     for tracked in engine._sync.folders.values():
-        store = Store(tracked.persistence._directory, tracked.embedder.dimensions)
+        store = Store(tracked.persistence.directory, tracked.embedder.dimensions)
         index = FolderIndex(tracked.root, tracked.embedder.fingerprint, tracked.embedder.dimensions)
-        index.adopt(store.load()[0])
+        for segment, _ in store.load():
+            index.adopt(segment)
         found += rows(Snapshot(0, index.views()))
     return sorted(found, key=repr)

@@ -237,6 +237,10 @@ class Engine:
         """Block until quiescent; False on time-out."""
         return self._indexer.wait(timeout)
 
+    def store(self, timeout: float | None = None) -> bool:
+        """Block until all that is searchable, but for unsaved buffers, is stored; False on time-out."""
+        return self._indexer.wait_stored(timeout)
+
     # --- inside ---
 
     def _asked(self) -> Searchable:

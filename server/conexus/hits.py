@@ -149,7 +149,7 @@ def _is_inside(segment: MemorySegment, row: int, follower: int, line: str, its_l
 
 def _is_deeper(segment: MemorySegment, row: int, follower: int) -> bool:
     crumb = segment.breadcrumbs[row]
-    return segment.breadcrumbs[follower][: len(crumb)] == crumb
+    return bool(segment.breadcrumbs[follower][: len(crumb)] == crumb)
 
 
 def _indentation(line: str) -> int:

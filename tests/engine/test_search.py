@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conexus.index.dense import Dense
 from conexus.index.snapshot import Snapshot, View
 from conexus.search.query import Query, understand
 from conexus.search.search import Ranked, search
@@ -277,6 +278,7 @@ def _within(path: str, pattern: str) -> bool:
 
 def test_segments_of_another_model_are_searched_by_words() -> None:
     strange = view({"net/strange.py": "def retry_forever():\n    while True:\n        attempt()\n"})
-    segment = replace(strange.segment, model="another", vectors=np.ones((len(strange.segment), 7), np.float32))
+    dense = Dense.of(np.ones((len(strange.segment), 7), np.float32), strange.segment.first_rows)
+    segment = replace(strange.segment, model="another", dense=dense)
     both = Snapshot(1, (*SNAPSHOT.views, View(FOLDER, segment, strange.alive)))
     assert "net/strange.py:retry_forever" in places(ask("retry_forever", both))[:1]

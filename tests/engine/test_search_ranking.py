@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from conexus.index.ragged import Ragged
+from conexus.index.roles import Role
 from conexus.index.snapshot import Snapshot, View
 from conexus.search.features import FEATURES, features
 from conexus.search.query import understand
 from conexus.search.ranker import DEFAULT, Ranker
-from conexus.search.roles import Role
 from conexus.search.scope import scope_of
 from conexus.search.search import Ranked, candidates, search
 from conexus.values import BadQuery, Filters

@@ -11,8 +11,9 @@ from conexus.embedding.recipe import document_text
 from conexus.embedding.tokens import shipped_token_sets
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
 from conexus.index.folder import FolderIndex
+from conexus.index.segment import build_segment
 from conexus.index.snapshot import Snapshot
-from conexus.index.store import SCHEMA_VERSION, Store, StoreError, any_of, exist, quote
+from conexus.index.store import SCHEMA_VERSION, Batch, Files, Store, StoreError, any_of, exist, quote
 from tests.workspaces import Row, lexical, rows
 
 DIMENSIONS = 8
@@ -53,10 +54,22 @@ def indexed(path: str, text: str = "def alpha():\n    return beta()\n") -> Index
     return analyse(FileFacts(path, "python", len(text), 1, "d"), text, Counting())
 
 
-def stored(store: Store) -> list[Row]:
+def batch(changes: dict[str, IndexedFile | None]) -> Batch:
+    files = [file for file in changes.values() if file is not None]
+    segment = build_segment(files, "counting-1", DIMENSIONS)
+    gone = tuple(path for path, file in changes.items() if file is None)
+    return Batch("/nowhere", (Files(segment, tuple(range(len(files)))),), gone)
+
+
+def loaded(store: Store) -> FolderIndex:
     index = FolderIndex("", "counting-1", DIMENSIONS)
-    index.adopt(store.load()[0])
-    return rows(Snapshot(0, index.views()))
+    for segment, _ in store.load():
+        index.adopt(segment)
+    return index
+
+
+def stored(store: Store) -> list[Row]:
+    return rows(Snapshot(0, loaded(store).views()))
 
 
 def fresh(*files: IndexedFile) -> list[Row]:
@@ -76,25 +89,23 @@ def test_what_was_written_comes_back(store: Store, tmp_path: Path) -> None:
         indexed("b.py", "def gamma():\n    pass\n\n\nclass Delta:\n    x = 1\n"),
         indexed("c.py", ""),
     ]
-    store.write({file.facts.path: file for file in files}, VERSION)
+    store.write(batch({file.facts.path: file for file in files}), VERSION)
     again = Store(tmp_path, DIMENSIONS)
-    segments, found = again.load()
+    found = again.files()
     assert stored(again) == fresh(*files)
     assert {path: each.facts for path, each in found.items()} == {file.facts.path: file.facts for file in files}
     index = FolderIndex("", "counting-1", DIMENSIONS)
     index.add_files(files)
-    other = FolderIndex("", "counting-1", DIMENSIONS)
-    other.adopt(segments)
-    assert lexical(Snapshot(0, other.views())) == lexical(Snapshot(0, index.views()))
+    assert lexical(Snapshot(0, loaded(again).views())) == lexical(Snapshot(0, index.views()))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_harms_only_itself(store: Store, name: str) -> None:
     kept = indexed("kept.py")
-    store.write({"kept.py": kept, name: indexed(name)}, VERSION)
-    store.write({name: indexed(name, "def other():\n    pass\n")}, VERSION)
+    store.write(batch({"kept.py": kept, name: indexed(name)}), VERSION)
+    store.write(batch({name: indexed(name, "def other():\n    pass\n")}), VERSION)
     assert stored(store) == fresh(kept, indexed(name, "def other():\n    pass\n"))
-    store.write({name: None}, VERSION)
+    store.write(batch({name: None}), VERSION)
     assert stored(store) == fresh(kept)
 
 
@@ -108,27 +119,27 @@ def test_a_crash_between_the_steps_of_a_write_leaves_whole_files(
     store: Store, tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = indexed("a.py"), indexed("a.py", "def changed():\n    pass\n")
-    store.write({"a.py": old, "gone.py": indexed("gone.py")}, VERSION)
+    store.write(batch({"a.py": old, "gone.py": indexed("gone.py")}), VERSION)
 
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(store, step, crash)
     with pytest.raises(KeyboardInterrupt):
-        store.write({"a.py": new, "gone.py": None}, VERSION)
+        store.write(batch({"a.py": new, "gone.py": None}), VERSION)
     again = Store(tmp_path, DIMENSIONS)
     whole = {"_file_rows": fresh(old, indexed("gone.py")), "_delete": fresh(new, indexed("gone.py"))}
     assert stored(again) == whole[step]
     assert again.repair() > 0
     assert again.repair() == 0
     assert stored(again) == whole[step]
-    again.write({"a.py": new, "gone.py": None}, VERSION)
+    again.write(batch({"a.py": new, "gone.py": None}), VERSION)
     assert stored(again) == fresh(new)
     assert len(again._chunks) == len(fresh(new))
 
 
 def test_vectors_of_another_length_start_anew(store: Store, tmp_path: Path) -> None:
-    store.write({"a.py": indexed("a.py")}, VERSION)
+    store.write(batch({"a.py": indexed("a.py")}), VERSION)
     other = Store(tmp_path, DIMENSIONS * 2)
     assert other._chunks.count_rows() == 0
 
@@ -136,8 +147,8 @@ def test_vectors_of_another_length_start_anew(store: Store, tmp_path: Path) -> N
 def test_every_chunk_keeps_its_tokens_whatever_made_its_vector(store: Store) -> None:
     text = "def gamma():\n    pass\n\n\nclass Delta:\n    größe = 1\n"
     files = [indexed("empty.py", ""), indexed("b.py", text), indexed("a.py")]
-    store.write({file.facts.path: file for file in files}, VERSION)
-    (segment,), _ = store.load()
+    store.write(batch({file.facts.path: file for file in files}), VERSION)
+    ((segment, _),) = store.load()
     expected = {
         (file.facts.path, number): tokens.tolist()
         for file in files
@@ -153,7 +164,7 @@ def test_every_chunk_keeps_its_tokens_whatever_made_its_vector(store: Store) -> 
 
 def test_tokens_are_stored_with_the_low_byte_first(store: Store) -> None:
     file = indexed("a.py")
-    store.write({"a.py": file}, VERSION)
+    store.write(batch({"a.py": file}), VERSION)
     stored_bytes = store._chunks.to_arrow()["tokens"].to_pylist()[0]
     low, high = stored_bytes[0::2], stored_bytes[1::2]
     assert [one + 256 * other for one, other in zip(low, high, strict=True)] == file.tokens.row(0).tolist()
@@ -161,15 +172,13 @@ def test_tokens_are_stored_with_the_low_byte_first(store: Store) -> None:
 
 def test_tokens_of_another_release_are_not_taken_for_this_ones(store: Store) -> None:
     former = VERSION.replace("tokens ", "tokens 0")
-    store.write({"old.py": indexed("old.py")}, former)
-    store.write({"new.py": indexed("new.py")}, VERSION)
-    segments, _ = store.load()
+    store.write(batch({"old.py": indexed("old.py")}), former)
+    store.write(batch({"new.py": indexed("new.py")}), VERSION)
+    segments = [segment for segment, _ in store.load()]
     assert {segment.model for segment in segments} == {"counting-1"}
     with_tokens = {segment.files[0].path: len(segment.tokens.row(0)) > 0 for segment in segments}
     assert with_tokens == {"old.py": False, "new.py": True}
-    index = FolderIndex("", "counting-1", DIMENSIONS)
-    index.adopt(segments)
-    assert index.facts("old.py") is not None
+    assert loaded(store).facts("old.py") is not None
 
 
 def test_tables_of_another_layout_are_not_read_and_the_writer_removes_them(tmp_path: Path) -> None:
@@ -180,9 +189,9 @@ def test_tables_of_another_layout_are_not_read_and_the_writer_removes_them(tmp_p
     assert not exist(tmp_path)
     store = Store(tmp_path, DIMENSIONS)
     assert exist(tmp_path)
-    assert store.load() == ([], {})
+    assert list(store.load()) == []
     assert all(table.exists() for table in former)
-    store.write({"a.py": indexed("a.py")}, VERSION)
+    store.write(batch({"a.py": indexed("a.py")}), VERSION)
     store.repair()
     assert not any(table.exists() for table in former)
     assert stored(Store(tmp_path, DIMENSIONS)) == fresh(indexed("a.py"))
@@ -191,7 +200,7 @@ def test_tables_of_another_layout_are_not_read_and_the_writer_removes_them(tmp_p
 def test_maintenance_keeps_every_row(store: Store) -> None:
     file = indexed("a.py")
     for number in range(45):
-        store.write({"a.py": file, f"{number}.py": indexed(f"{number}.py")}, VERSION)
+        store.write(batch({"a.py": file, f"{number}.py": indexed(f"{number}.py")}), VERSION)
     before = stored(store)
     assert store.needs_maintenance()
     store.maintain()

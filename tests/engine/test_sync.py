@@ -121,6 +121,7 @@ def test_an_unsaved_buffer_never_reaches_the_tables(root: Path, data: Path) -> N
     with running(root, data) as engine:
         engine.open_document(str(root / "app/mail.py"), "def secret_draft():\n    pass\n", 1, "python")
         settle(engine)
+        assert engine.store(PATIENCE)
     assert not any("secret_draft" in repr(row) for row in stored_rows(engine))
 
 
@@ -185,11 +186,11 @@ def test_files_that_cannot_be_indexed_are_counted_by_reason(root: Path, data: Pa
 
 
 def test_a_second_start_reads_the_tables_and_only_what_changed(root: Path, data: Path) -> None:
-    with running(root, data) as engine:
+    with running(root, data, stored=True) as engine:
         first = rows(snapshot_of(engine))
     assert stored_rows(engine) == first
     write(root, {"app/mail.py": "def quokka_smile():\n    pass\n"})
-    with running(root, data) as engine:
+    with running(root, data, stored=True) as engine:
         assert found(engine, "quokka_smile")[0] == "mail.py"
         again = rows(snapshot_of(engine))
         unchanged = [row for row in first if row[0] != "app/mail.py"]
@@ -198,22 +199,22 @@ def test_a_second_start_reads_the_tables_and_only_what_changed(root: Path, data:
 
 
 def test_rows_by_another_version_are_made_anew(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with running(root, data) as engine:
+    with running(root, data, stored=True) as engine:
         fresh = rows(snapshot_of(engine))
     monkeypatch.setattr("conexus.index.analysis.CHUNKER_VERSION", -1)
-    with running(root, data) as engine:
+    with running(root, data, stored=True) as engine:
         assert rows(snapshot_of(engine)) == fresh
         stored = engine._sync.folders[str(root)].persistence
     assert stored.size_bytes > 0
     from conexus.index.store import Store
 
-    versions = {each.version for each in Store(stored._directory, 256).files().values()}
+    versions = {each.version for each in Store(stored.directory, 256).files().values()}
     assert len(versions) == 1
     assert next(iter(versions)).startswith("chunker -1")
 
 
 def test_damaged_tables_are_built_anew(root: Path, data: Path) -> None:
-    with running(root, data) as engine:
+    with running(root, data, stored=True) as engine:
         expected = rows(snapshot_of(engine))
     broken = 0
     for path in data.rglob("*.lance"):
@@ -221,7 +222,7 @@ def test_damaged_tables_are_built_anew(root: Path, data: Path) -> None:
             path.write_bytes(b"not a table")
             broken += 1
     assert broken
-    with running(root, data) as engine:
+    with running(root, data, stored=True) as engine:
         assert rows(snapshot_of(engine)) == expected
     assert stored_rows(engine) == expected
 
@@ -231,7 +232,7 @@ def test_directory_and_files_of_the_index_are_private(root: Path, data: Path) ->
         "import os, sys; from pathlib import Path; os.umask(0o077)\n"
         "from conexus.engine import Engine; from conexus.config import Settings\n"
         "engine = Engine(Settings(watcher='off'), data_directory=Path(sys.argv[2]))\n"
-        "engine.start([Path(sys.argv[1])]); assert engine.wait(60); engine.close()\n"
+        "engine.start([Path(sys.argv[1])]); assert engine.store(60); engine.close()\n"
     )
     subprocess.run([sys.executable, "-c", script, str(root), str(data)], check=True, timeout=PATIENCE)
     indexed = next((data / "indexes").iterdir())
@@ -254,7 +255,7 @@ def test_one_writer_and_a_reader_that_takes_over(root: Path, data: Path) -> None
             settle(reader)
             writer.close()
             until(reader, lambda: reader.status().role == "writer")
-            settle(reader)
+            assert reader.store(PATIENCE)
             expected = rows(snapshot_of(reader))
         finally:
             reader.close()
@@ -361,7 +362,7 @@ def test_pause_leaves_files_alone_and_resume_catches_up(root: Path, data: Path) 
 
 
 def test_reindex_and_clear_end_with_the_same_index(root: Path, data: Path) -> None:
-    with running(root, data) as engine:
+    with running(root, data, stored=True) as engine:
         expected = rows(snapshot_of(engine))
         for command in (engine.reindex, lambda: engine.reindex(paths=[str(root / "app")]), engine.clear):
             command()
@@ -379,6 +380,7 @@ def test_many_files_go_through_worker_processes(root: Path, data: Path) -> None:
         settle(engine)
         assert engine.status().files == 153
         assert engine.search("function_77").hits[0].symbol == "function_77"
+        assert engine.store(PATIENCE)
         expected = rows(snapshot_of(engine))
     finally:
         engine.close()
@@ -398,7 +400,7 @@ def test_a_killed_worker_loses_no_file(root: Path, data: Path) -> None:
         engine.start([root])
         executor = None
         while executor is None or not executor._processes:
-            executor = engine._sync._bulk._pool._executor
+            executor = engine._sync._bulk.pool._executor
         os.kill(next(iter(executor._processes)), 9)
         settle(engine)
         assert engine.status().files == 303

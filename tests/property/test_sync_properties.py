@@ -121,9 +121,10 @@ def test_any_operations_leave_the_index_equal_to_a_fresh_one(steps: list[tuple[s
                 world.apply(step)
             world.settle()
             found, words = rows(snapshot_of(world.engine)), lexical(snapshot_of(world.engine))
+            assert world.engine.store(PATIENCE), world.engine.status()
         finally:
             world.engine.close()
-        with running(world.root, Path(directory, "fresh")) as fresh:
+        with running(world.root, Path(directory, "fresh"), stored=True) as fresh:
             assert found == rows(snapshot_of(fresh))
             assert words == lexical(snapshot_of(fresh))
         assert stored_rows(world.engine) == stored_rows(fresh)

@@ -48,7 +48,10 @@ func EvictOldest(c *Cache) {
 """).files
 ).views
 NAMES = sorted(
-    name for view in VIEWS for name in view.segment.definitions if len(word_terms(name)[0].replace("_", "")) >= 5
+    name
+    for view in VIEWS
+    for name in view.segment.definitions.vocabulary()
+    if len(word_terms(name)[0].replace("_", "")) >= 5
 )
 LETTERS = string.ascii_letters + string.digits + "_éüжд"
 
@@ -91,5 +94,5 @@ def test_a_corrected_query_is_not_corrected_again(text: str) -> None:
 def test_a_word_that_occurs_is_never_corrected() -> None:
     for view in VIEWS:
         for postings in (view.segment.body, view.segment.names):
-            for term in postings.numbers:
+            for term in postings.vocabulary():
                 assert corrections(term, VIEWS) == ()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from conexus.index.pool import BATCH_FILES, FATAL, Job, Outcome, Pool
-from conexus.workspace.read import Skipped
+from conexus.index.pool import BATCH_FILES, FATAL, Pool, Read, Task
 
 log = logging.getLogger(__name__)
 
@@ -28,18 +27,28 @@ Key = tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class _Batch:
     folder: str
-    jobs: tuple[Job, ...]
+    paths: tuple[str, ...]
     started: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Files that were read, and which of them nothing newer is known of."""
+
+    folder: str
+    read: Read
+    current: frozenset[str]
 
 
 class Bulk:
     """Not thread-safe: the indexer's thread owns it. ``wake`` is called from other threads when a batch is done."""
 
     def __init__(self, workers: int, wake: Callable[[], None]) -> None:
-        self._pool = Pool(workers)
+        #: The processes, for other work than reading too.
+        self.pool = Pool(workers)
         self._wake = wake
         self._waiting: dict[Key, None] = {}
-        self._flying: dict[Future[list[Outcome]], _Batch] = {}
+        self._flying: dict[Future[Read], _Batch] = {}
         # When which file was handled otherwise, on a clock that ticks at every such event.
         self._clock = 0
         self._superseded: dict[Key, int] = {}
@@ -56,7 +65,7 @@ class Bulk:
     @property
     def pending(self) -> int:
         """Files that wait or are being read."""
-        flying = sum(len(batch.jobs) for batch in list(self._flying.values()))
+        flying = sum(len(batch.paths) for batch in list(self._flying.values()))
         return len(self._waiting) + len(self._suspects) + flying
 
     @property
@@ -70,10 +79,10 @@ class Bulk:
     def add(self, keys: Iterable[Key]) -> None:
         """Let files wait, except those that are being read already and were not superseded since."""
         reading = {
-            (batch.folder, job.path)
+            (batch.folder, path)
             for batch in self._flying.values()
-            for job in batch.jobs
-            if self._is_current(batch, job)
+            for path in batch.paths
+            if self._is_current(batch, path)
         }
         self._waiting.update((key, None) for key in keys if key not in reading)
 
@@ -99,15 +108,21 @@ class Bulk:
         return here or (pays and self._can_submit)
 
     def work_off(
-        self, max_bytes: int, read_here: Callable[[Key], None], stop: Callable[[], bool], *, workers: bool
+        self,
+        task: Callable[[str, tuple[str, ...]], Task],
+        read_here: Callable[[Key], None],
+        stop: Callable[[], bool],
+        *,
+        workers: bool,
     ) -> None:
         """Have waiting files read: many by workers, a few by ``read_here``, and the first ones while workers start.
 
-        ``stop`` is asked after each file that is read here; ``workers`` says whether workers may be used.
+        ``task`` makes one of a folder and paths. ``stop`` is asked after each file that is read here; ``workers`` says
+        whether workers may be used.
         """
         pays = workers and self._workers_pay
         while workers and self._workers_pay and self._can_submit:
-            self._submit(max_bytes)
+            self._submit(task)
         until = 0.0 if pays and self._answering else time.monotonic() + INLINE_SECONDS
         while self._waiting and time.monotonic() < until and not stop():
             key = next(iter(self._waiting))
@@ -126,60 +141,61 @@ class Bulk:
         """Whether a batch would find a worker soon: two for each keep them busy while results are taken."""
         if self._suspects:
             return not self._flying
-        return bool(self._waiting) and len(self._flying) < 2 * self._pool.workers
+        return bool(self._waiting) and len(self._flying) < 2 * self.pool.workers
 
-    def _submit(self, max_bytes: int) -> None:
+    def _submit(self, task: Callable[[str, tuple[str, ...]], Task]) -> None:
         """Hand the next batch to a worker."""
-        jobs: list[Job] = []
+        paths: list[str] = []
         if self._suspects:
-            jobs.append(Job(*next(iter(self._suspects))))
+            folder, path = next(iter(self._suspects))
+            paths.append(path)
         else:
             folder = next(iter(self._waiting))[0]
             for root, path in self._waiting:
                 if root == folder:
-                    jobs.append(Job(root, path))
-                if len(jobs) == BATCH_FILES:
+                    paths.append(path)
+                if len(paths) == BATCH_FILES:
                     break
         try:
-            future = self._pool.submit(jobs, max_bytes)
+            future = self.pool.read(task(folder, tuple(paths)))
         except OSError as error:
             self._count_death(error)
             return
-        for job in jobs:
-            self._waiting.pop((job.folder, job.path), None)
-            self._suspects.pop((job.folder, job.path), None)
+        for path in paths:
+            self._waiting.pop((folder, path), None)
+            self._suspects.pop((folder, path), None)
         self._clock += 1
-        self._flying[future] = _Batch(jobs[0].folder, tuple(jobs), self._clock)
+        self._flying[future] = _Batch(folder, tuple(paths), self._clock)
         future.add_done_callback(lambda _: self._wake())
 
-    def results(self) -> Iterator[tuple[str, list[tuple[str, Outcome]]]]:
-        """Folder, and paths with what was read, of each batch that is done; without what was superseded.
+    def results(self) -> Iterator[Done]:
+        """What was read since the last call.
 
         Where a worker died (killed, out of memory, a parser's fault) its files are tried one by one.
         """
         for future in [future for future in self._flying if future.done()]:
             batch = self._flying.pop(future)
             if future.cancelled():  # with the workers of another batch, which had failed
-                self._waiting.update(((batch.folder, job.path), None) for job in batch.jobs)
+                self._waiting.update(((batch.folder, path), None) for path in batch.paths)
                 continue
             error = future.exception()
             if error is None:
                 self._answering = self._answered = True
                 self._deaths = 0
-                yield batch.folder, self._current(batch, future.result())
+                yield self._done(batch, future.result())
             else:
                 yield from self._after_death(batch, error)
         if not self._flying:
             self._superseded.clear()
 
-    def _after_death(self, batch: _Batch, error: BaseException) -> Iterator[tuple[str, list[tuple[str, Outcome]]]]:
+    def _after_death(self, batch: _Batch, error: BaseException) -> Iterator[Done]:
         """A batch ended with its worker: its files are tried alone, and one that was alone is left out."""
-        if self._answered and len(batch.jobs) == 1:
-            log.warning("%s makes an indexing process fail", batch.jobs[0].path)
+        if self._answered and len(batch.paths) == 1:
+            log.warning("%s makes an indexing process fail", batch.paths[0])
             self._count_death(error)
-            yield batch.folder, self._current(batch, [Skipped(FATAL)])
+            yield self._done(batch, Read(None, {batch.paths[0]: FATAL}))
             return
-        self._suspects.update(((batch.folder, job.path), None) for job in batch.jobs)
+        self._suspects.update(((batch.folder, path), None) for path in batch.paths)
         self._count_death(error)
 
     def _count_death(self, error: BaseException) -> None:
@@ -191,30 +207,26 @@ class Bulk:
             self._waiting.update(self._suspects)
             self._suspects.clear()
 
-    def _current(self, batch: _Batch, outcomes: Sequence[Outcome]) -> list[tuple[str, Outcome]]:
-        self.done += len(batch.jobs)
-        return [
-            (job.path, outcome)
-            for job, outcome in zip(batch.jobs, outcomes, strict=True)
-            if self._is_current(batch, job)
-        ]
+    def _done(self, batch: _Batch, read: Read) -> Done:
+        self.done += len(batch.paths)
+        return Done(batch.folder, read, frozenset(path for path in batch.paths if self._is_current(batch, path)))
 
-    def _is_current(self, batch: _Batch, job: Job) -> bool:
-        return self._superseded.get((batch.folder, job.path), 0) <= batch.started
+    def _is_current(self, batch: _Batch, path: str) -> bool:
+        return self._superseded.get((batch.folder, path), 0) <= batch.started
 
     def interrupt(self) -> None:
         """Stop the workers; what they were reading waits again."""
         self.close()
         for batch in self._flying.values():
-            self._waiting.update(((batch.folder, job.path), None) for job in batch.jobs)
+            self._waiting.update(((batch.folder, path), None) for path in batch.paths)
         self._flying.clear()
 
     def set_workers(self, workers: int) -> None:
         """Go on with another number of workers, see ``Settings.workers``."""
         self.interrupt()
-        self._pool = Pool(workers)
+        self.pool = Pool(workers)
 
     def close(self) -> None:
         """Stop the workers."""
         self._answering = False
-        self._pool.close()
+        self.pool.close()

@@ -1,9 +1,9 @@
-"""The searchable state of one workspace folder: base segments, and the overlay of what changed since."""
+"""The searchable state of one workspace folder: segments, what of them still counts, and texts of what changed."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,22 +14,56 @@ from conexus.index.snapshot import View
 
 #: Segments of one size class are merged when there are this many: every row is copied about log8(rows) times.
 _FAN_IN = 8
-#: An overlay is rebuilt at every change, so it is sealed into a base segment before that takes noticeable time.
+#: Segments of single files that changed are merged when there are more: every view costs each query some time.
+_MOST_RECENT = 4
+#: What changed is one small segment until it has so many chunks; then it is one of the base.
 _OVERLAY_CHUNKS = 3000
-
-
-@dataclass(slots=True)
-class _Part:
-    segment: MemorySegment
-    alive: Alive
+#: No merge makes a larger segment: it takes some 4 KB of memory for each row.
+MOST_ROWS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A file in the overlay, with the version of the buffer it was read from (None: from disk)."""
+    """A file that changed, with the version of the buffer it was read from (None: from disk)."""
 
     file: IndexedFile
     version: int | None
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """A segment, and what of it counts."""
+
+    segment: MemorySegment
+    alive: Alive
+    #: The name of the file that the segment lies in; None for one in memory alone.
+    name: str | None = None
+    #: Numbers of its files that count.
+    files: set[int] = field(default_factory=set)
+    #: Of what made the rows, if that is not what makes them now: never merged with others.
+    version: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows count."""
+        return int(np.count_nonzero(self.alive))
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Parts that are to become one, and the files that count when it is decided."""
+
+    parts: tuple[Part, ...]
+    files: tuple[tuple[int, ...], ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the merged segment."""
+        return sum(part.rows for part in self.parts)
+
+    def run(self) -> MemorySegment:
+        """The merged segment. Its files are those of ``files`` in their order."""
+        return merge_segments([(part.segment, each) for part, each in zip(self.parts, self.files, strict=True)])
 
 
 class FolderIndex:
@@ -40,8 +74,10 @@ class FolderIndex:
         self.folder = folder
         self.model = model
         self._dimensions = dimensions
-        self._parts: list[_Part] = []
-        self._places: dict[str, tuple[_Part, int]] = {}
+        #: Of files that changed since they were last part of the base.
+        self._recent: list[Part] = []
+        self._base: list[Part] = []
+        self._places: dict[str, tuple[Part, int]] = {}
         self._overlay: dict[str, Fresh] = {}
         self._chunks = 0
 
@@ -49,130 +85,217 @@ class FolderIndex:
 
     @property
     def files(self) -> int:
-        return len(self._places) + len(self._overlay)
+        return len(self._places)
 
     @property
     def chunks(self) -> int:
         return self._chunks
 
     @property
+    def base(self) -> Sequence[Part]:
+        """The segments of the base."""
+        return tuple(self._base)
+
+    @property
     def overlay(self) -> Mapping[str, Fresh]:
-        """The files of the overlay by path. A copy: it may be kept."""
+        """The files that changed, by path. A copy: it may be kept."""
         return dict(self._overlay)
 
     def paths(self) -> Iterator[str]:
-        yield from self._overlay
         yield from self._places
 
     def facts(self, path: str) -> FileFacts | None:
-        fresh = self._overlay.get(path)
-        if fresh is not None:
-            return fresh.file.facts
         place = self._places.get(path)
         return place[0].segment.files[place[1]] if place else None
 
+    def located(self, path: str) -> tuple[MemorySegment, int]:
+        """The segment that holds an indexed file, and the file's number in it. KeyError for any other."""
+        part, number = self._places[path]
+        return part.segment, number
+
     def vectors(self, path: str) -> dict[int, Vectors]:
         """The vectors of a file's present chunks by their digest, as far as this folder's model has made them."""
-        fresh = self._overlay.get(path)
-        if fresh is not None:
-            pairs = zip(fresh.file.digests.tolist(), fresh.file.vectors, strict=True)
-        else:
-            place = self._places.get(path)
-            if place is None or place[0].segment.model != self.model:
-                return {}
-            segment, rows = place[0].segment, place[0].segment.rows_of(place[1])
-            span = slice(rows.start, rows.stop)
-            pairs = zip(segment.digests[span].tolist(), segment.vectors[span], strict=True)
+        if path not in self._places:
+            return {}
+        segment, number = self.located(path)
+        if segment.model != self.model:
+            return {}
+        rows = segment.rows_of(number)
+        span = slice(rows.start, rows.stop)
+        pairs = zip(segment.digests[span].tolist(), segment.vectors[span].astype(np.float32), strict=True)
         return {digest: vector for digest, vector in pairs if vector.any()}
 
     def views(self) -> tuple[View, ...]:
         """What is searchable now. The arrays are never changed afterwards."""
-        views = [View(self.folder, part.segment, part.alive) for part in self._parts if len(part.segment)]
-        if self._overlay:
-            files = [fresh.file for fresh in self._overlay.values()]
-            overlay = build_segment(files, self.model, self._dimensions)
-            views.append(View(self.folder, overlay, np.ones(len(overlay), np.bool_)))
-        return tuple(views)
+        return tuple(View(self.folder, part.segment, part.alive) for part in (*self._base, *self._recent) if part.files)
 
     # --- changing ---
 
-    def adopt(self, segments: Iterable[MemorySegment]) -> None:
-        """Take over whole segments; what is known of their files otherwise is dropped."""
-        for segment in segments:
-            self._hide(facts.path for facts in segment.files)
-            self._add_segment(segment)
+    def adopt(
+        self,
+        segment: MemorySegment,
+        name: str | None = None,
+        files: Iterable[int] | None = None,
+        version: str | None = None,
+    ) -> None:
+        """Take over files of a segment, all if none are given; what is known of them otherwise is dropped.
 
-    def _add_segment(self, segment: MemorySegment) -> None:
-        part = _Part(segment, np.ones(len(segment), np.bool_))
-        self._parts.append(part)
-        self._places.update({facts.path: (part, number) for number, facts in enumerate(segment.files)})
-        self._chunks += len(segment)
+        ``name`` and ``version`` as in ``Part``.
+        """
+        numbers = range(len(segment.files)) if files is None else files
+        part = self._part(segment, numbers, name)
+        part.version = version
+        if not part.files:
+            return
+        self._hide(segment.files[number].path for number in part.files)
+        self._base.append(part)
+        self._settle(part)
+
+    def _part(self, segment: MemorySegment, numbers: Iterable[int], name: str | None) -> Part:
+        kept = set(numbers)
+        if len(kept) == len(segment.files):
+            return Part(segment, np.ones(len(segment), np.bool_), name, kept)
+        files = np.zeros(len(segment.files), np.bool_)
+        files[list(kept)] = True
+        return Part(segment, files[segment.file_of], name, kept)
+
+    def _settle(self, part: Part) -> None:
+        self._places.update({part.segment.files[number].path: (part, number) for number in part.files})
+        self._chunks += part.rows
 
     def replace(self, path: str, fresh: Fresh | None) -> None:
-        """Put a file's new state in the overlay, which hides the old one; None removes the file."""
+        """Put a file's new state in the place of the old one; None removes the file."""
         self._hide([path])
-        if fresh is not None:
-            self._overlay[path] = fresh
-            self._chunks += len(fresh.file.chunks)
+        if fresh is None:
+            return
+        self._overlay[path] = fresh
+        part = self._part(build_segment([fresh.file], self.model, self._dimensions), (0,), None)
+        self._recent.append(part)
+        self._settle(part)
+        if len(self._recent) > _MOST_RECENT:
+            self._recent = [self._merged(self._recent)]
 
     def add_files(self, files: Collection[IndexedFile]) -> None:
         """Put many files straight into a base segment."""
         if files:
-            self.adopt([build_segment(list(files), self.model, self._dimensions)])
-            self._compact()
+            self.adopt(build_segment(list(files), self.model, self._dimensions))
 
-    def seal(self, keep: Collection[str] = ()) -> bool:
-        """Move the overlay, except ``keep``, into the base if it has grown large. Returns whether it did."""
-        if sum(len(fresh.file.chunks) for fresh in self._overlay.values()) <= _OVERLAY_CHUNKS:
+    def seal(self, keep: Collection[str] = (), *, all_of_it: bool = False) -> bool:
+        """Move what changed, except ``keep``, into the base if it has grown large, or in any case ``all_of_it``.
+
+        Returns whether it did.
+        """
+        if not all_of_it and sum(part.rows for part in self._recent) <= _OVERLAY_CHUNKS:
             return False
-        files = [fresh.file for path, fresh in self._overlay.items() if path not in keep]
-        self.add_files(files)
-        return bool(files)
+        staying = {id(part) for path, (part, _) in self._places.items() if path in keep}
+        moved = [path for path in self._overlay if path not in keep]
+        if not moved:
+            return False
+        if staying:
+            self._recent = [self._alone(path) for path in self._overlay if path in keep]
+            kept = {id(part) for part in self._recent}
+            numbers: dict[int, tuple[Part, set[int]]] = {}
+            for path in moved:
+                part, number = self._places[path]
+                if id(part) not in kept:
+                    numbers.setdefault(id(part), (part, set()))[1].add(number)
+            moving = [Part(part.segment, part.alive, None, files) for part, files in numbers.values()]
+        else:
+            moving, self._recent = self._recent, []
+        merged = self._merged(moving)
+        self._base.append(merged)
+        for path in moved:
+            del self._overlay[path]
+        return True
 
-    def finish(self) -> None:
-        """Merge what a first index left in pieces."""
-        if len(self._parts) > 2:
-            self._merge(self._parts)
+    def _alone(self, path: str) -> Part:
+        """A part of one file of another part."""
+        part, number = self._places[path]
+        if len(part.segment.files) > 1:
+            segment = merge_segments([(part.segment, (number,))])
+            part = Part(segment, np.ones(len(segment), np.bool_), None, {0})
+            self._places[path] = (part, 0)
+        return part
+
+    def _merged(self, parts: Sequence[Part]) -> Part:
+        segment = Merge(tuple(parts), tuple(tuple(sorted(part.files)) for part in parts)).run()
+        merged = Part(segment, np.ones(len(segment), np.bool_), None, set(range(len(segment.files))))
+        self._places.update({facts.path: (merged, number) for number, facts in enumerate(segment.files)})
+        return merged
 
     def _hide(self, paths: Iterable[str]) -> None:
-        masks: dict[int, Alive] = {}
+        copied: set[int] = set()
+        emptied = False
         for path in paths:
-            fresh = self._overlay.pop(path, None)
-            if fresh is not None:
-                self._chunks -= len(fresh.file.chunks)
+            self._overlay.pop(path, None)
             place = self._places.pop(path, None)
             if place is None:
                 continue
             part, number = place
-            if id(part) not in masks:  # published views keep the old mask
-                masks[id(part)] = part.alive = part.alive.copy()
+            if id(part) not in copied:  # published views keep the old mask
+                copied.add(id(part))
+                part.alive = part.alive.copy()
             rows = part.segment.rows_of(number)
             part.alive[rows.start : rows.stop] = False
+            part.files.discard(number)
             self._chunks -= len(rows)
+            emptied = emptied or not part.files
+        if emptied:
+            self._recent = [part for part in self._recent if part.files]
+            self._base = [part for part in self._base if part.files]
 
-    def _compact(self) -> None:
-        classes: dict[int, list[_Part]] = {}
-        for part in self._parts:
-            live = int(np.count_nonzero(part.alive))
-            classes.setdefault(max(live, 1).bit_length() // 3, []).append(part)
+    # --- merging ---
+
+    def next_merge(self, *, last: bool) -> Merge | None:
+        """What should be merged now; with ``last``, when no more files are to come, as few segments as may be."""
+        if last:
+            return self._fullest()
+        classes: dict[tuple[str, int], list[Part]] = {}
+        for part in self._base:
+            if part.rows <= MOST_ROWS // 2 and part.version is None:
+                classes.setdefault((part.segment.model, max(part.rows, 1).bit_length() // 3), []).append(part)
         for parts in classes.values():
             if len(parts) >= _FAN_IN:
-                self._merge(parts)
-                return
-        for part in self._parts:
-            if len(part.segment) and np.count_nonzero(part.alive) * 2 < len(part.segment):
-                self._merge([part])
-                return
+                return self._merge(parts)
+        return self._mostly_dead()
 
-    def _merge(self, parts: list[_Part]) -> None:
-        live: dict[int, list[int]] = {id(part): [] for part in parts}
-        for part, number in self._places.values():
-            if id(part) in live:
-                live[id(part)].append(number)
-        self._parts = [part for part in self._parts if id(part) not in live]
-        for model in {part.segment.model for part in parts}:
-            same = [(part.segment, live[id(part)]) for part in parts if part.segment.model == model]
-            merged = merge_segments(same)
-            part = _Part(merged, np.ones(len(merged), np.bool_))
-            self._parts.append(part)
-            self._places.update({facts.path: (part, number) for number, facts in enumerate(merged.files)})
+    def _fullest(self) -> Merge | None:
+        """As many segments as one may become, the smallest first."""
+        for model in sorted({part.segment.model for part in self._base}):
+            chosen: list[Part] = []
+            rows = 0
+            for part in sorted(self._base, key=lambda part: part.rows):
+                if part.segment.model == model and part.version is None and rows + part.rows <= MOST_ROWS:
+                    chosen.append(part)
+                    rows += part.rows
+            if len(chosen) > 1:
+                return self._merge(chosen)
+        return self._mostly_dead()
+
+    def _mostly_dead(self) -> Merge | None:
+        for part in self._base:
+            if part.version is None and part.rows * 2 < len(part.segment):
+                return self._merge([part])
+        return None
+
+    def _merge(self, parts: Sequence[Part]) -> Merge:
+        return Merge(tuple(parts), tuple(tuple(sorted(part.files)) for part in parts))
+
+    def merged(self, merge: Merge, segment: MemorySegment, name: str | None) -> None:
+        """A merge is done: its segment takes the place of the parts; what changed meanwhile is not taken over."""
+        sources = ((part, number) for part, files in zip(merge.parts, merge.files, strict=True) for number in files)
+        current = [place for place, source in enumerate(sources) if self._holds(*source)]
+        self._base = [part for part in self._base if not any(part is each for each in merge.parts)]
+        if current:
+            part = self._part(segment, current, name)
+            self._base.append(part)
+            self._places.update({segment.files[number].path: (part, number) for number in current})
+
+    def _holds(self, part: Part, number: int) -> bool:
+        place = self._places.get(part.segment.files[number].path)
+        return place is not None and place[0] is part and place[1] == number
+
+    def finish(self) -> None:
+        """Merge here and now what can be merged."""
+        while (merge := self.next_merge(last=True)) is not None:
+            self.merged(merge, merge.run(), None)

@@ -65,6 +65,11 @@ class Indexer:
         """Forget the stored rows and build everything anew."""
         self._loop.post(self.sync.clear)
 
+    def wait_stored(self, timeout: float | None = None) -> bool:
+        """Block until all that is searchable is stored; False on time-out or when stopped before."""
+        self._loop.post(self.sync.store)
+        return self._loop.wait(self.sync.is_stored, timeout)
+
     @property
     def quiescent(self) -> bool:
         """Whether every hint given so far is searchable and each folder was compared with the disk once."""

@@ -1,14 +1,18 @@
-"""Write-behind: keeps one folder's LanceDB tables in step with what is searchable, in a thread of its own."""
+"""Write-behind: keeps one folder's stored index in step with what is searchable, in a thread of its own.
+
+There are two forms of it: segment files, with which a start has the index at once, and LanceDB's tables.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
+import os
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,27 +20,35 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from conexus.index.analysis import IndexedFile
+from conexus.index import manifest
+from conexus.index.array_file import DamagedFile
+from conexus.index.folder import Part
+from conexus.index.manifest import Listed, LoadedSegment, segment_path
 from conexus.index.segment import MemorySegment
-from conexus.index.store import Store, StoredFile, StoreError, exist, remove
+from conexus.index.segment_file import load_segment, save_segment
+from conexus.index.store import StoredFile, StoreError, exist, remove
+from conexus.index.store_process import StoredRows, Tables, Written
 
 #: Seconds between two batches: each makes a new version of the tables.
 FLUSH_SECONDS = 2.0
-#: A first index hands over more than this at once, which bounds the memory that waiting batches hold.
+#: Files that are handed to the tables at once.
 FLUSH_FILES = 1500
+#: Seconds between two lists of segments.
+LIST_SECONDS = 5.0
 _RETRY_SECONDS = 30.0
-_PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
-_LOCK_RETRY_SECONDS = 3.0
+_LOCK_RETRY_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
+
+#: A file: the segment that holds it, and its number there.
+Placed = tuple[MemorySegment, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What the tables held when they were opened."""
+    """What was stored when the index was opened."""
 
-    segments: list[MemorySegment]
-    files: dict[str, StoredFile]
+    segments: list[LoadedSegment]
 
 
 def index_directory(data_directory: Path, folder: str, model: str) -> Path:
@@ -47,48 +59,89 @@ def index_directory(data_directory: Path, folder: str, model: str) -> Path:
 
 
 class Persistence:
-    """One folder's tables. Its methods return at once, except ``close``; the work is done by ``executor``'s thread."""
+    """One folder's stored index.
+
+    Its methods belong to the indexer's thread and return at once, except ``close``; the work is done by ``executor``'s
+    thread, and the tables by ``tables``' process.
+    """
 
     def __init__(
-        self, directory: Path, folder: str, version: str, dimensions: int, executor: ThreadPoolExecutor
+        self,
+        directory: Path,
+        folder: str,
+        version: str,
+        dimensions: int,
+        executor: ThreadPoolExecutor,
+        tables: Tables,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self._folder = folder
         self.version = version
         self._dimensions = dimensions
         self._executor = executor
+        self._tables = tables
         self._lock: FileLock | None = None
-        self._store: Store | None = None
-        self._waiting: dict[str, IndexedFile | None] = {}
+        self._waiting: dict[str, Placed | None] = {}
         self._guard = threading.Lock()
-        self._flush: Future[None] | None = None
+        self._work: Future[None] | None = None
         self._not_before = 0.0
-        self._held_since: float | None = None
         self._next_lock_try = 0.0
+        self._next_list = 0.0
         self._claimed = False
+        #: Whether the tables were compared with what is searchable since this process writes them.
+        self._compared = False
+        self._needs_maintenance = False
+        self._listed: frozenset[str] = frozenset()
+        #: Names of segment files that were part of the index while this process wrote it.
+        self._seen: set[str] = set()
+        self._counter = 0
         self.role: Literal["writer", "reader"] = "reader"
-        #: Why the tables are not kept in step, in words for the user.
+        #: Why the stored index is not kept in step, in words for the user.
         self.problem: str | None = None
         self.size_bytes = 0
+        #: Told what the tables hold when they are opened for the first time; called from the executor's thread.
+        self.on_opened: Callable[[Mapping[str, StoredFile]], None] = lambda files: None
 
     @property
     def exists(self) -> bool:
-        """Whether there are tables to load, so that a first answer is worth waiting for them."""
-        return exist(self._directory)
+        """Whether there is anything to load, so that a first answer is worth waiting for it."""
+        return manifest.exists(self.directory) or exist(self.directory)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being written."""
+        return self._work is not None and not self._work.done()
+
+    def in_step(self, base: Sequence[Part]) -> bool:
+        """Whether all is stored that the writer should store; ``base``: the segments as they are now."""
+        if self.role != "writer":
+            return self._claimed
+        return not (self._waiting or self.busy or self._has_unlisted(base)) and self._compared
+
+    def new_name(self) -> str:
+        """A name for a segment file that no one else uses."""
+        self._counter += 1
+        return f"{os.getpid()}-{time.time_ns():x}-{self._counter}"
+
+    def path_of(self, name: str) -> Path:
+        """Where a segment file of this index lies."""
+        return segment_path(self.directory, name)
+
+    # --- opening ---
 
     def claim(self) -> None:
-        """Take the lock if it is free, without importing lancedb: the tables are opened for the first batch."""
+        """Take the lock if it is free."""
         self._executor.submit(self._claim)
 
     def open(self) -> Future[Loaded]:
-        """Take the lock if it is free, import lancedb, load the tables. Empty where nothing can be had."""
+        """Take the lock if it is free, and load what is stored. Empty where nothing can be had."""
         return self._executor.submit(self._open)
 
     def _claim(self) -> bool:
         try:
             self._make_directory()
             if self._take_lock():
-                self.role = "writer"
+                self._become_writer()
         except OSError as error:
             self._cannot_use(error)
             return False
@@ -96,39 +149,49 @@ class Persistence:
             self._claimed = True
         return True
 
+    def _become_writer(self) -> None:
+        description = json.dumps({"folder": self._folder, "version": self.version})
+        (self.directory / "folder.json").write_text(description, encoding="utf-8", errors="replace")
+        try:
+            listed = {each.name for each in manifest.read(self.directory)}
+        except (OSError, DamagedFile):
+            listed = set()
+        manifest.sweep(self.directory, listed)
+        self._listed = frozenset(listed)
+        self._compared = False
+        self.role = "writer"
+
     def _open(self) -> Loaded:
         if not self._claim():
-            return Loaded([], {})
+            return Loaded([])
         try:
-            return self._load()
-        except StoreError as error:
-            if self.role == "reader":
-                self.problem = str(error)
-                return Loaded([], {})
+            loaded = manifest.load(self.directory)
+        except FileNotFoundError:
+            loaded = self._load_tables()
+        except (OSError, DamagedFile) as error:
+            log.warning("%s; the index is loaded from its tables", error)
+            loaded = self._load_tables()
+        self.size_bytes = _size(self.directory)
+        return Loaded(loaded)
+
+    def _load_tables(self) -> list[LoadedSegment]:
+        if not exist(self.directory):
+            return []
+        try:
+            loaded = []
+            for path, version in self._tables.load(self.directory, self._dimensions, self.directory):
+                segment, _ = load_segment(path, verify=False)
+                name = path.name.removesuffix(path.suffix)
+                loaded.append(LoadedSegment(segment, name, tuple(range(len(segment.files))), version))
+        except (StoreError, OSError, DamagedFile) as error:
             log.warning("%s; it is built anew", error)
-        remove(self._directory)
-        try:
-            return self._load()
-        except StoreError as error:
-            self.problem = str(error)
-            return Loaded([], {})
-
-    def _load(self) -> Loaded:
-        self._store = self._connected()
-        segments, files = self._store.load()
-        self.size_bytes = self._store.size_bytes()
-        return Loaded(segments, files)
-
-    def _connected(self) -> Store:
-        store = Store(self._directory, self._dimensions)
-        if self.role == "writer":
-            store.repair()
-            description = json.dumps({"folder": self._folder, "version": self.version})
-            (self._directory / "folder.json").write_text(description, encoding="utf-8")
-        return store
+            if self.role == "writer":
+                remove(self.directory)
+            return []
+        return loaded
 
     def _take_lock(self) -> bool:
-        lock = FileLock(str(self._directory / "writer.lock"), mode=0o600)
+        lock = FileLock(str(self.directory / "writer.lock"), mode=0o600)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -136,133 +199,212 @@ class Persistence:
         self._lock = lock
         return True
 
-    def take_over(self) -> Future[dict[str, StoredFile] | None] | None:
-        """For a reader, now and then: take the lock if no one holds it; the result is then what the tables hold.
+    def take_over_if_due(self) -> None:
+        """For a reader, now and then: become the writer if no one holds the lock."""
+        if self.role == "reader" and self._claimed and time.monotonic() >= self._next_lock_try:
+            self._next_lock_try = time.monotonic() + _LOCK_RETRY_SECONDS
+            self._executor.submit(self._take_over)
 
-        It becomes the writer by ``accept``.
-        """
-        if self.role == "writer" or self._lock is not None or time.monotonic() < self._next_lock_try:
-            return None
-        self._next_lock_try = time.monotonic() + _LOCK_RETRY_SECONDS
-        return self._executor.submit(self._take_over)
-
-    def _take_over(self) -> dict[str, StoredFile] | None:
+    def _take_over(self) -> None:
+        if self.role == "writer":
+            return
         try:
             self._make_directory()
-            if not self._take_lock():
-                return None
-            self._store = Store(self._directory, self._dimensions)
-            self._store.repair()
-            return self._store.files()
+            if self._take_lock():
+                self._become_writer()
+                self.problem = None
         except OSError as error:
             self._cannot_use(error)
-        except StoreError as error:
-            self.problem = str(error)
-        return None
-
-    def accept(self) -> None:
-        """Be the writer from now on."""
-        self.role = "writer"
-        self.problem = None
 
     def _make_directory(self) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._directory.chmod(0o700)
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.directory.chmod(0o700)
 
     def _cannot_use(self, error: OSError) -> None:
-        self.problem = f"the index directory cannot be used: {error.strerror}"
+        self.problem = f"the index directory cannot be used: {error.strerror}; searching goes on from memory"
 
     # --- writing ---
 
-    def put(self, changes: Mapping[str, IndexedFile | None]) -> None:
+    def put(self, changes: Mapping[str, Placed | None]) -> None:
         """These files' rows shall be these (None: gone). Readers leave that to the writer."""
         if self.role == "writer" or not self._claimed:
             with self._guard:
                 self._waiting.update(changes)
 
-    def flush_if_due(self, *, first_index: bool, asked_at: float) -> None:
-        """Start writing what waits, unless a batch is under way or was just written.
+    def flush_if_due(self, base: Sequence[Part], *, first_index: bool, idle: bool) -> None:
+        """Start writing what waits, unless something is being written or was just written.
 
-        During a first index only large batches are written, and then the first one waits for a pause in the questions
-        (``asked_at``, on the monotonic clock): importing lancedb takes seconds of the interpreter's time.
+        ``base``: the segments as they are now. During a first index the tables get large batches alone. When ``idle``,
+        the tables are opened and compared with what is searchable, once.
         """
         if self.role != "writer":
             if self._claimed:
                 self._take_waiting()
             return
-        under_way = self._flush is not None and not self._flush.done()
-        if under_way or not self._waiting:
-            return
         now = time.monotonic()
-        if len(self._waiting) < FLUSH_FILES and (
-            first_index or now < self._not_before or self._may_wait(now, asked_at)
-        ):
+        self._seen |= {part.name for part in base if part.name is not None}
+        if self.busy or now < self._not_before:
             return
-        self._flush = self._executor.submit(self._write, self._take_waiting())
+        if now >= self._next_list and self._has_unlisted(base):
+            self._next_list = now + LIST_SECONDS
+            self._work = self._executor.submit(self._guarded, self._list, *_described(base))
+        elif len(self._waiting) >= FLUSH_FILES or (self._waiting and not first_index) or (idle and not self._compared):
+            self._work = self._executor.submit(self._guarded, self._write, self._take_waiting())
 
-    def _may_wait(self, now: float, asked_at: float) -> bool:
-        if self._store is not None:
-            return False
-        if self._held_since is None:
-            self._held_since = now
-        quiet = now - max(asked_at, self._held_since)
-        return quiet < _PAUSE_SECONDS and now - self._held_since < _LONGEST_HOLD_SECONDS
+    def _has_unlisted(self, base: Sequence[Part]) -> bool:
+        return any(part.name not in self._listed for part in base)
 
-    def _take_waiting(self) -> dict[str, IndexedFile | None]:
+    def _take_waiting(self) -> dict[str, Placed | None]:
         with self._guard:
             batch, self._waiting = self._waiting, {}
         return batch
 
-    def _write(self, batch: dict[str, IndexedFile | None]) -> None:
+    def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
+        """Do a piece of work. If it fails, that is said, and it is tried again a little later."""
         try:
-            store = self._store = self._store or self._connected()
-            store.write(batch, self.version)
-        except StoreError as error:
-            self.problem = f"{error}; searching goes on from memory"
+            work(*arguments)
+        except (StoreError, OSError) as error:
+            reason = f"the index cannot be written: {error.strerror}" if isinstance(error, OSError) else str(error)
+            self.problem = f"{reason}; searching goes on from memory"
             log.warning("%s", self.problem)
             self._not_before = time.monotonic() + _RETRY_SECONDS
+            self._next_list = 0.0
+            self._compared = False
+        except Exception:
+            log.exception("the index could not be stored")
+            self._not_before = time.monotonic() + _RETRY_SECONDS
+        else:
+            self.problem = None
+
+    def _list(self, parts: Sequence[Part], listed: Sequence[Listed]) -> None:
+        """Write the segments that lie in no file yet, and the list of all."""
+        self._make_directory()
+        names = []
+        for part, each in zip(parts, listed, strict=True):
+            if part.name is None or not segment_path(self.directory, part.name).exists():
+                name = self.new_name()
+                save_segment(segment_path(self.directory, name), part.segment, part.version or self.version)
+                part.name = name
+            names.append(Listed(part.name, each.hidden))
+        manifest.write(self.directory, names)
+        self._listed = frozenset(each.name for each in names)
+        self._seen |= self._listed
+        self._remove_unused()
+        self.size_bytes = _size(self.directory)
+
+    def _remove_unused(self) -> None:
+        """Remove segment files that were merged into others or have no file left that counts."""
+        with self._guard:
+            places = [place for place in self._waiting.values() if place is not None]
+        waiting = {place[0].path for place in places}
+        for name in self._seen - self._listed:
+            path = segment_path(self.directory, name)
+            if path not in waiting:
+                path.unlink(missing_ok=True)
+                self._seen.discard(name)
+
+    def _write(self, batch: dict[str, Placed | None]) -> None:
+        try:
+            self._compare()
+            if batch:
+                rows, gone = _grouped(batch)
+                self._count(
+                    self._tables.write(self.directory, self._dimensions, self._folder, rows, gone, self.version)
+                )
+        except StoreError:
             with self._guard:
                 self._waiting = {**batch, **self._waiting}
-            return
-        self.problem = None
+            raise
         self._not_before = time.monotonic() + FLUSH_SECONDS
-        self.size_bytes = store.size_bytes()
+
+    def _compare(self) -> None:
+        """Open the tables; what they hold is compared with what is searchable, by the indexer's thread."""
+        if self._compared:
+            return
+        self._make_directory()
+        try:
+            opened = self._tables.open(self.directory, self._dimensions, repair=True)
+        except StoreError as error:
+            log.warning("%s; the tables are built anew", error)
+            self._tables.forget(self.directory)
+            remove(self.directory)
+            opened = self._tables.open(self.directory, self._dimensions, repair=True)
+        self._compared = True
+        self.size_bytes = opened.size_bytes
+        self.on_opened(opened.files)
+
+    def _count(self, written: Written) -> None:
+        self.size_bytes = written.size_bytes
+        self._needs_maintenance = written.needs_maintenance
 
     def maintain_if_due(self) -> None:
         """Compact the tables if that pays. For a time when nothing else is to be done."""
-        store = self._store
-        idle = self._flush is None or self._flush.done()
-        if store is not None and self.role == "writer" and idle and not self._waiting and store.needs_maintenance():
-            self._flush = self._executor.submit(store.maintain)
+        if self.role == "writer" and not self.busy and not self._waiting and self._needs_maintenance:
+            self._work = self._executor.submit(self._guarded, self._maintain)
+
+    def _maintain(self) -> None:
+        self._count(self._tables.maintain(self.directory, self._dimensions))
 
     def clear(self) -> Future[None]:
-        """Forget the persisted rows."""
+        """Forget what is stored."""
         self._take_waiting()
         return self._executor.submit(self._clear)
 
     def _clear(self) -> None:
-        if self.role != "writer":
-            return
-        self._store = None
-        remove(self._directory)
-        try:
-            self._store = Store(self._directory, self._dimensions)
-        except StoreError as error:
-            self.problem = str(error)
+        if self.role == "writer":
+            self._tables.forget(self.directory)
+            remove(self.directory)
+            self._compared = False
+            self._listed = frozenset()
 
-    def close(self, *, write: bool = True) -> None:
+    def close(self, base: Sequence[Part]) -> None:
         """Write what waits and give up the lock.
 
-        Without ``write``, tables that were not opened yet are not opened for that: a first index that is broken off
-        need not keep its user waiting.
+        The process of the tables is not started for that, which takes seconds: the next start compares them.
         """
-        self._executor.submit(self._close, write).result()
+        self._executor.submit(self._close, *_described(base)).result()
 
-    def _close(self, write: bool) -> None:
-        if self.role == "writer" and self._waiting and (write or self._store is not None):
-            self._write(self._take_waiting())
-        self._store = None
+    def _close(self, parts: Sequence[Part], listed: Sequence[Listed]) -> None:
+        if self.role == "writer":
+            self._guarded(self._list, parts, listed)
+            if self._waiting and self._tables.running:
+                self._guarded(self._write, self._take_waiting())
+        own = f"{os.getpid()}-"
+        for part in parts:
+            if part.name is not None and part.name.startswith(own) and part.name not in self._listed:
+                segment_path(self.directory, part.name).unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.release()
             self._lock = None
         self.role = "reader"
+
+
+def _described(base: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Listed]]:
+    """The segments, and which of their files count now; names are not known for all."""
+    hidden = (
+        tuple(facts.path for number, facts in enumerate(part.segment.files) if number not in part.files)
+        if len(part.files) < len(part.segment.files)
+        else ()
+        for part in base
+    )
+    return tuple(base), [Listed(part.name or "", paths) for part, paths in zip(base, hidden, strict=True)]
+
+
+def _grouped(batch: Mapping[str, Placed | None]) -> tuple[tuple[StoredRows, ...], tuple[str, ...]]:
+    """The files of a batch by their segments, and what is gone."""
+    segments: dict[int, tuple[MemorySegment, list[int]]] = {}
+    for place in batch.values():
+        if place is not None:
+            segments.setdefault(id(place[0]), (place[0], []))[1].append(place[1])
+    rows = tuple(StoredRows(segment.path or segment, tuple(sorted(numbers))) for segment, numbers in segments.values())
+    return rows, tuple(path for path, place in batch.items() if place is None)
+
+
+def _size(directory: Path) -> int:
+    size = 0
+    for path in directory.rglob("*"):
+        try:
+            size += path.stat().st_size
+        except OSError:
+            continue
+    return size

@@ -1,21 +1,24 @@
-"""Worker processes that read, chunk and embed many files while the server's own process stays responsive."""
+"""Worker processes that read, chunk and embed many files, and merge segments, while the server stays responsive.
+
+What they make is handed over in files that the server maps: it neither waits for it nor holds it in its own memory.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import multiprocessing
 import os
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from conexus.chunking import language_of
 from conexus.embedding.embedder import EmbeddingError
-from conexus.index.analysis import FileFacts, IndexedFile, analyse
+from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
+from conexus.index.child import begin_child, spawn_context
+from conexus.index.segment import MemorySegment, build_segment, merge_segments
+from conexus.index.segment_file import load_segment, save_segment
 from conexus.workspace.read import Skipped, read_text
 
 if TYPE_CHECKING:
@@ -41,6 +44,9 @@ FATAL = "made the indexing process fail, see the log"
 
 Outcome = IndexedFile | Skipped
 
+Given = TypeVar("Given")
+Result = TypeVar("Result")
+
 _embedder: Embedder | None = None
 
 
@@ -64,34 +70,67 @@ def read_and_analyse(
         return Skipped(FAILED)
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Files of one folder to read."""
+
+    folder: str
+    #: Relative to the folder.
+    paths: tuple[str, ...]
+    max_bytes: int
+    #: Where the segment made of them is to be written.
+    into: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What became of a task's files."""
+
+    #: What was made of those that could be read, or the file that it lies in; None if there are none.
+    segment: MemorySegment | Path | None
+    #: Why the others are left out, by path.
+    skipped: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class MergeTask:
+    """Segments, or the files they lie in, and the numbers of their files that are to make one segment."""
+
+    parts: tuple[tuple[MemorySegment | Path, tuple[int, ...]], ...]
+    version: str
+    into: Path
+
+
 class Pool:
-    """Starts its processes at the first batch. They embed with the shipped model."""
+    """Starts its processes at the first task. They embed with the shipped model."""
 
     def __init__(self, workers: int) -> None:
         """``workers``: number of processes, 0 for as many as the machine can spare."""
         self.workers = workers or max(1, min(4, os.cpu_count() or 1))
         self._executor: ProcessPoolExecutor | None = None
 
-    def submit(self, jobs: Sequence[Job], max_bytes: int) -> Future[list[Outcome]]:
-        """Have a worker read these files. A worker's death breaks all that was submitted before it was noticed."""
+    def read(self, task: Task) -> Future[Read]:
+        """Have a worker read files. A worker's death breaks all that was submitted before it was noticed."""
+        return self._submit(_read, task)
+
+    def merge(self, task: MergeTask) -> Future[MemorySegment | Path]:
+        """Have a worker merge segments; its result lies in a file where one can be written."""
+        return self._submit(_merge, task)
+
+    def _submit(self, work: Callable[[Given], Result], task: Given) -> Future[Result]:
         try:
-            return self._started().submit(_work, tuple(jobs), max_bytes)
+            return self._started().submit(work, task)
         except BrokenExecutor:
             self.close()
-            return self._started().submit(_work, tuple(jobs), max_bytes)
+            return self._started().submit(work, task)
 
     def _started(self) -> ProcessPoolExecutor:
         if self._executor is None:
-            # Editors start the server in the workspace, and Python would look for modules there first: a `types.py`
-            # of the user's would be run in place of Python's own, and end every worker.
-            os.environ["PYTHONSAFEPATH"] = "1"
-            # Not fork: the parent has threads, and LanceDB's do not survive a fork.
-            context = multiprocessing.get_context("spawn")
-            self._executor = ProcessPoolExecutor(self.workers, context, initializer=_start)
+            self._executor = ProcessPoolExecutor(self.workers, spawn_context(), initializer=_start)
         return self._executor
 
     def close(self) -> None:
-        """Stop the processes; what they were doing is lost. The next ``submit`` starts new ones."""
+        """Stop the processes; what they were doing is lost. The next task starts new ones."""
         if self._executor is not None:
             executor, self._executor = self._executor, None
             processes = list((executor._processes or {}).values())
@@ -101,29 +140,37 @@ class Pool:
 
 
 def _start() -> None:
-    import signal
-
     from conexus.embedding.static import StaticEmbedder
 
     global _embedder  # noqa: PLW0603  one model for a process's life
-    # An interrupt at the terminal reaches the whole group; the parent ends its workers itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(10)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin_child()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     _embedder = StaticEmbedder()
 
 
-def _end_with_parent() -> None:
-    # A killed parent closes no queue that its workers wait at: without this they would wait for ever.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _work(jobs: Sequence[Job], max_bytes: int) -> list[Outcome]:
+def _read(task: Task) -> Read:
     assert _embedder is not None  # noqa: S101  set by _start
-    return [read_and_analyse(job, max_bytes, _embedder) for job in jobs]
+    outcomes = [(path, read_and_analyse(Job(task.folder, path), task.max_bytes, _embedder)) for path in task.paths]
+    skipped = {path: outcome.reason for path, outcome in outcomes if isinstance(outcome, Skipped)}
+    files = [outcome for _, outcome in outcomes if isinstance(outcome, IndexedFile)]
+    if not files:
+        return Read(None, skipped)
+    segment = build_segment(files, _embedder.fingerprint, _embedder.dimensions)
+    return Read(_in_file(segment, task.into, analysis_version(_embedder.fingerprint)), skipped)
+
+
+def _merge(task: MergeTask) -> MemorySegment | Path:
+    parts = [
+        (part if isinstance(part, MemorySegment) else load_segment(part, verify=False)[0], files)
+        for part, files in task.parts
+    ]
+    return _in_file(merge_segments(parts), task.into, task.version)
+
+
+def _in_file(segment: MemorySegment, path: Path, version: str) -> MemorySegment | Path:
+    """The file that the segment was written to, or itself where that cannot be done."""
+    try:
+        save_segment(path, segment, version)
+    except OSError:
+        return segment
+    return path

@@ -1,18 +1,22 @@
-"""An inverted index over the rows of one segment, as flat arrays."""
+"""An inverted index over the rows (or files) of one segment, as flat arrays."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conexus.index.lexicon import Lexicon, Numbers
+
 Rows = NDArray[np.int32]
-Counts = NDArray[np.float32]
+Counts = NDArray[np.uint8]
+#: Further occurrences in one row change no score: BM25 saturates long before.
+MOST_COUNTED = 255
 _NO_ROWS: Rows = np.empty(0, np.int32)
-_NO_COUNTS: Counts = np.empty(0, np.float32)
+_NO_COUNTS: Counts = np.empty(0, np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,72 +47,137 @@ def occurrences(rows: Sequence[Iterable[str]]) -> Occurrences:
         tuple(numbers),
         np.array(terms, np.int32),
         np.array(owners, np.int32),
-        np.array(counts, np.float32),
+        np.minimum(np.array(counts, np.int64), MOST_COUNTED).astype(np.uint8),
         len(rows),
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Postings:
-    """Rows and counts of every term; those of term ``t`` are at ``starts[t]:starts[t + 1]``."""
+    """Rows and counts of every word; those of word ``w`` are at ``starts[w]:starts[w + 1]``, rows ascending."""
 
-    numbers: dict[str, int]
-    starts: NDArray[np.int64]
+    lexicon: Lexicon
+    starts: NDArray[np.uint32]
     rows: Rows
     counts: Counts
-    #: Terms of each row, repeats included, shape (rows,).
-    lengths: Counts
+    #: Words of each row, repeats included, shape (rows,), float32.
+    lengths: NDArray[np.float32]
 
-    def of(self, term: str) -> tuple[Rows, Counts]:
-        """Rows that have the term, each once, and how often they have it; empty arrays if none does."""
-        number = self.numbers.get(term)
-        if number is None:
+    def of(self, word: str) -> tuple[Rows, Counts]:
+        """Rows that have the word, each once, and how often they have it; empty arrays if none does."""
+        number = self.lexicon.number(word)
+        if number < 0:
             return _NO_ROWS, _NO_COUNTS
-        span = slice(self.starts[number], self.starts[number + 1])
-        return self.rows[span], self.counts[span]
+        first, last = int(self.starts[number]), int(self.starts[number + 1])
+        return self.rows[first:last], self.counts[first:last]
+
+    def has(self, word: str) -> bool:
+        """Whether any row has the word."""
+        return len(self.of(word)[0]) > 0
+
+    @property
+    def frequencies(self) -> NDArray[np.uint32]:
+        """For each word of the lexicon in how many rows it is, shape (words,)."""
+        return np.diff(self.starts)
+
+    def vocabulary(self) -> Iterator[str]:
+        """The words that any row has."""
+        present = np.flatnonzero(self.frequencies)
+        return iter(self.lexicon.words.take(present))
+
+    def words_of(self, row: int) -> list[str]:
+        """The words of one row. Looks at all postings."""
+        places = np.flatnonzero(self.rows == row)
+        numbers = np.searchsorted(self.starts, places, side="right") - 1
+        return list(self.lexicon.words.take(numbers))
+
+    def selected(self, rows: NDArray[np.integer]) -> tuple[Numbers, Counts, NDArray[np.int64]]:
+        """The words of some rows, row after row: numbers, counts, and where each row's begin (and the end).
+
+        ``rows``: ascending, each once.
+        """
+        places = np.full(len(self.lengths), -1, np.int32)
+        places[rows] = np.arange(len(rows), dtype=np.int32)
+        owners = places[self.rows]
+        kept = np.flatnonzero(owners >= 0)
+        order = kept[np.argsort(owners[kept], kind="stable")]
+        numbers = (np.searchsorted(self.starts, order, side="right") - 1).astype(np.int32)
+        starts = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum(np.bincount(owners[kept], minlength=len(rows)), out=starts[1:])
+        return numbers, self.counts[order], starts
 
 
-def build(parts: Sequence[Occurrences]) -> Postings:
-    """Postings of several files' occurrences, their rows numbered one after the other."""
-    numbers: dict[str, int] = {}
+def build(parts: Sequence[Occurrences], lexicon: Lexicon, numbers: Mapping[str, int]) -> Postings:
+    """Postings of several files' occurrences, their rows numbered one after the other.
+
+    ``numbers`` has the number in ``lexicon`` of every word.
+    """
     terms: list[Rows] = []
     rows: list[Rows] = []
     first = 0
     for part in parts:
-        mapping = np.array([numbers.setdefault(word, len(numbers)) for word in part.vocabulary], np.int32)
-        terms.append(mapping[part.terms] if len(part.terms) else _NO_ROWS)
-        rows.append(part.rows + np.int32(first))
+        if len(part.terms):
+            mapping = np.fromiter((numbers[word] for word in part.vocabulary), np.int32, len(part.vocabulary))
+            terms.append(mapping[part.terms])
+            rows.append(part.rows + np.int32(first))
         first += part.size
-    counts = [part.counts for part in parts]
-    return _sorted(numbers, _join(terms, np.int32), _join(rows, np.int32), _join(counts, np.float32), first)
+    counts = [part.counts for part in parts if len(part.terms)]
+    owners, places = _join(terms, np.int32), _join(rows, np.int32)
+    counted = _join(counts, np.uint8)
+    order = np.argsort(owners, kind="stable")
+    starts = np.zeros(len(lexicon) + 1, np.uint32)
+    np.cumsum(np.bincount(owners, minlength=len(lexicon)), out=starts[1:])
+    return Postings(lexicon, starts, places[order], counted[order], lengths_of(places, counted, first))
 
 
-def merge(parts: Sequence[tuple[Postings, NDArray[np.bool_]]]) -> Postings:
-    """Postings of several segments' live rows, numbered one after the other in their old order."""
-    numbers: dict[str, int] = {}
-    terms: list[Rows] = []
-    rows: list[Rows] = []
-    counts: list[Counts] = []
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of one segment's postings is merged."""
+
+    postings: Postings
+    #: New numbers of its lexicon's words, ascending where not -1; a word with -1 has no row that is kept.
+    numbers: Numbers
+    #: Which rows are kept, shape (rows,).
+    kept: NDArray[np.bool_]
+
+
+def merge(parts: Sequence[Part], lexicon: Lexicon) -> Postings:
+    """Postings of several segments' kept rows, numbered one after the other in their old order.
+
+    Linear: each part is sorted already, so that it is known where its pieces go.
+    """
+    pieces = []
+    frequencies = np.zeros(len(lexicon), np.int64)
     first = 0
-    for postings, alive in parts:
-        mapping = np.array([numbers.setdefault(word, len(numbers)) for word in postings.numbers], np.int32)
-        owners = np.repeat(mapping, np.diff(postings.starts))
-        kept = alive[postings.rows]
-        renumbered = np.cumsum(alive, dtype=np.int32) - np.int32(1 - first)
-        terms.append(owners[kept])
-        rows.append(renumbered[postings.rows[kept]])
-        counts.append(postings.counts[kept])
-        first += int(alive.sum())
-    return _sorted(numbers, _join(terms, np.int32), _join(rows, np.int32), _join(counts, np.float32), first)
+    for part in parts:
+        kept = part.kept[part.postings.rows]
+        ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept, dtype=np.int64)])[part.postings.starts]
+        often = np.diff(ends)
+        present = np.flatnonzero(often)
+        words, often = part.numbers[present], often[present]
+        renumbered = np.cumsum(part.kept, dtype=np.int32) - np.int32(1 - first)
+        pieces.append((words, often, renumbered[part.postings.rows[kept]], part.postings.counts[kept]))
+        frequencies[words] += often
+        first += int(np.count_nonzero(part.kept))
+    starts = np.zeros(len(lexicon) + 1, np.int64)
+    np.cumsum(frequencies, out=starts[1:])
+    rows, counts = np.empty(int(starts[-1]), np.int32), np.empty(int(starts[-1]), np.uint8)
+    free = starts[:-1].copy()
+    for words, often, own_rows, own_counts in pieces:
+        before = np.cumsum(often) - often
+        places = np.arange(len(own_rows)) + np.repeat(free[words] - before, often)
+        rows[places] = own_rows
+        counts[places] = own_counts
+        free[words] += often
+    lengths = [part.postings.lengths[part.kept] for part in parts]
+    return Postings(lexicon, starts.astype(np.uint32), rows, counts, _join(lengths, np.float32))
 
 
-def _join(arrays: list[NDArray[np.int32]] | list[NDArray[np.float32]], kind: type) -> NDArray[np.generic]:
+def lengths_of(rows: Rows, counts: Counts, size: int) -> NDArray[np.float32]:
+    """How many words each row has, repeats included, shape (size,)."""
+    lengths: NDArray[np.float32] = np.bincount(rows, weights=counts, minlength=size).astype(np.float32)
+    return lengths
+
+
+def _join(arrays: Sequence[NDArray], kind: type) -> NDArray:  # type: ignore[type-arg]
     return np.concatenate(arrays) if arrays else np.empty(0, kind)
-
-
-def _sorted(numbers: dict[str, int], terms, rows, counts, size: int) -> Postings:  # type: ignore[no-untyped-def]
-    order = np.argsort(terms, kind="stable")
-    starts = np.zeros(len(numbers) + 1, np.int64)
-    np.cumsum(np.bincount(terms, minlength=len(numbers)), out=starts[1:])
-    lengths = np.bincount(rows, weights=counts, minlength=size).astype(np.float32)
-    return Postings(numbers, starts, rows[order], counts[order], lengths)

@@ -65,8 +65,7 @@ class SlowModel:
 
         def work() -> None:
             loaded = tracked.persistence.open().result()
-            tracked.index.adopt(loaded.segments)
-            tracked.stale = tracked.outdated(loaded.files)
+            tracked.load(loaded)
             found = scan(tracked.root, tracked.rules, tracked.settings, stop=lambda: self.closed)
             changed, gone = tracked.differences(found, frozenset())
             tracked.remove(gone)
@@ -76,7 +75,7 @@ class SlowModel:
                 tracked.read(path)
                 tracked.stale.discard(path)
                 tracked.index.seal()
-                tracked.persistence.flush_if_due(first_index=False, asked_at=0.0)
+                tracked.persistence.flush_if_due(tracked.index.base, first_index=False, idle=False)
             self._post(done)
 
         self._submit(work)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conexus.chunking.chunk import KINDS
-from conexus.index.analysis import FileFacts, IndexedFile, has_present_tokens, model_of
-from conexus.index.postings import Occurrences
+from conexus.index.analysis import FileFacts, has_present_tokens, model_of
+from conexus.index.postings import MOST_COUNTED, Occurrences, Postings
 from conexus.index.ragged import Ragged
-from conexus.index.segment import MemorySegment, segment_of_rows
+from conexus.index.segment import Columns, MemorySegment, segment_of
+from conexus.index.strings import Strings
+from conexus.text import split_lines
+from conexus.workspace.read import Skipped, read_text
 
 #: Part of the table names: tables of another layout are never read, and the writer removes them.
 SCHEMA_VERSION = 2
@@ -29,6 +33,8 @@ SCHEMA_VERSION = 2
 _TOKEN = np.dtype("<u2")
 #: LanceDB plans a predicate with thousands of names slowly, and every name is a literal in it.
 _NAMES_AT_ONCE = 400
+#: What is loaded at once, and what a segment made of that has at least.
+_ROWS_AT_ONCE = 16_384
 _KEEP_VERSIONS = timedelta(minutes=10)
 
 log = logging.getLogger(__name__)
@@ -43,6 +49,54 @@ class StoredFile:
     facts: FileFacts
     #: Versions of all that made the rows; see ``analysis.analysis_version``.
     version: str
+    #: How many rows it has.
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Some files of a segment."""
+
+    segment: MemorySegment
+    numbers: tuple[int, ...]
+
+    @property
+    def facts(self) -> list[FileFacts]:
+        return [self.segment.files[number] for number in self.numbers]
+
+    @property
+    def counts(self) -> list[int]:
+        """Rows of each file."""
+        return [len(self.segment.rows_of(number)) for number in self.numbers]
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Their rows, ascending."""
+        spans = [self.segment.rows_of(number) for number in self.numbers]
+        return np.concatenate([np.empty(0, np.int64), *(np.arange(span.start, span.stop) for span in spans)])
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is to be written at once."""
+
+    #: Absolute path of the folder that the files lie in, whose texts are stored too.
+    folder: str
+    #: Each with ascending numbers.
+    files: tuple[Files, ...]
+    #: Paths of files that are no more.
+    gone: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Rows of a file, as a table; None for a file without any."""
+
+    path: str
+    rows: Any
+
+    def __len__(self) -> int:
+        return 0 if self.rows is None else len(self.rows)
 
 
 def quote(value: str) -> str:
@@ -56,7 +110,7 @@ def any_of(column: str, values: Iterable[str]) -> str:
 
 
 class Store:
-    """Not thread-safe: the indexer's thread owns it. Only the holder of the folder's lock may write."""
+    """Not thread-safe. Only the holder of the folder's lock may write."""
 
     def __init__(self, directory: Path, dimensions: int) -> None:
         """Open or create the tables. Imports lancedb, which takes seconds; raises StoreError."""
@@ -136,87 +190,98 @@ class Store:
         for row in rows:
             if row["path"] not in newest or newest[row["path"]][1] < row["generation"]:
                 facts = FileFacts(row["path"], row["language"], row["size"], row["mtime_ns"], row["digest"])
-                newest[row["path"]] = (StoredFile(facts, row["version"]), row["generation"])
+                newest[row["path"]] = (StoredFile(facts, row["version"], row["chunks"]), row["generation"])
         return newest
 
-    def load(self) -> tuple[list[MemorySegment], dict[str, StoredFile]]:
-        """Everything, as a segment or two for each model that made rows. Raises StoreError if a table is damaged.
+    def load(self) -> Iterator[tuple[MemorySegment, str]]:
+        """Everything, as segments of some tens of thousands of rows, each with the version of what made its rows.
 
-        Rows whose tokens are those of another release's shipped model come in a segment of their own, without them.
+        Rows whose tokens are those of another release's shipped model come without them. Raises StoreError if a table
+        is damaged.
         """
         stored = self._stored()
         try:
-            table = self._chunks.to_arrow()
-            rows_of = self._rows_by_file(table, {path: generation for path, (_, generation) in stored.items()})
-            segments = []
-            made_by: dict[tuple[str, bool], list[FileFacts]] = {}
-            for each, _ in stored.values():
-                maker = (model_of(each.version), has_present_tokens(each.version))
-                made_by.setdefault(maker, []).append(each.facts)
-            for maker in sorted(made_by):
-                segments.append(self._segment(table, made_by[maker], rows_of, *maker))
-        except StoreError:
-            raise
+            waiting: dict[str, list[_Piece]] = {}
+            for path, (each, _) in stored.items():
+                if not each.chunks:
+                    waiting.setdefault(each.version, []).append(_Piece(path, None))
+            for batch in self._chunks.search().to_batches(_ROWS_AT_ONCE):
+                table = self._pa.Table.from_batches([batch])
+                for path, rows in self._rows_by_file(table, stored).items():
+                    waiting.setdefault(stored[path][0].version, []).append(_Piece(path, table.take(rows)))
+                for version, pieces in waiting.items():
+                    if sum(len(piece) for piece in pieces) > _ROWS_AT_ONCE:
+                        waiting[version], complete = [], pieces
+                        yield self._segment(complete, stored), version
+            for version, pieces in waiting.items():
+                if pieces:
+                    yield self._segment(pieces, stored), version
         except Exception as error:
             raise StoreError(f"the index cannot be read: {_first_line(error)}") from error
-        return segments, {path: each for path, (each, _) in stored.items()}
 
-    def _rows_by_file(self, table: Any, generations: Mapping[str, int]) -> dict[str, list[int]]:
-        """Row numbers of each file's newest generation, in the order of its chunks."""
-        found: dict[str, list[tuple[int, int]]] = {}
-        columns = (table[name].to_pylist() for name in ("path", "generation", "ordinal"))
-        for row, (path, generation, ordinal) in enumerate(zip(*columns, strict=True)):
-            if generations.get(path) == generation:
-                found.setdefault(path, []).append((ordinal, row))
-        return {path: [row for _, row in sorted(pairs)] for path, pairs in found.items()}
+    def _rows_by_file(self, table: Any, stored: Mapping[str, tuple[StoredFile, int]]) -> dict[str, Any]:
+        """Row numbers of each file's newest generation."""
+        found: dict[str, list[int]] = {}
+        columns = (table[name].to_pylist() for name in ("path", "generation"))
+        for row, (path, generation) in enumerate(zip(*columns, strict=True)):
+            if path in stored and stored[path][1] == generation:
+                found.setdefault(path, []).append(row)
+        return {path: self._pa.array(rows, self._pa.int64()) for path, rows in found.items()}
 
-    def _segment(
-        self, table: Any, facts: Sequence[FileFacts], rows_of: Mapping[str, list[int]], model: str, with_tokens: bool
-    ) -> MemorySegment:
-        rows = [row for each in facts for row in rows_of.get(each.path, ())]
-        table = table.take(self._pa.array(rows, self._pa.int64())).combine_chunks()
+    def _segment(self, pieces: Sequence[_Piece], stored: Mapping[str, tuple[StoredFile, int]]) -> MemorySegment:
+        by_path: dict[str, list[Any]] = {}
+        for piece in pieces:
+            by_path.setdefault(piece.path, []).extend([] if piece.rows is None else [piece.rows])
+        # A file's rows may have come in two batches; a file of which some are missing is to be read again.
+        whole = {path: parts for path, parts in by_path.items() if sum(map(len, parts)) == stored[path][0].chunks}
+        files = [stored[path][0] for path in whole]
+        tables = [self._pa.concat_tables(parts).sort_by("ordinal") for parts in whole.values() if parts]
+        empty = self._pa.Table.from_pylist([], schema=self._chunks_schema())
+        table = self._pa.concat_tables(tables or [empty]).combine_chunks()
+        version = files[0].version if files else ""
         vectors = _one_array(table["vector"]).flatten().to_numpy(zero_copy_only=False)
         kinds = {kind: number for number, kind in enumerate(KINDS)}
-        return segment_of_rows(
-            model=model,
-            files=tuple(facts),
-            counts=[len(rows_of.get(each.path, ())) for each in facts],
-            start_lines=table["start_line"].to_numpy().astype(np.int32),
-            end_lines=table["end_line"].to_numpy().astype(np.int32),
-            kinds=np.array([kinds.get(kind, 0) for kind in table["kind"].to_pylist()], np.uint8),
-            parts=table["part"].to_numpy().astype(np.uint16),
-            symbols=tuple(table["symbol"].to_pylist()),
-            breadcrumbs=tuple(tuple(each) for each in table["breadcrumb"].to_pylist()),
-            digests=table["digest"].to_numpy().astype(np.int64),
-            vectors=np.ascontiguousarray(vectors.reshape(-1, self._dimensions), np.float32),
-            tokens=_ragged(table["tokens"].to_pylist()) if with_tokens else Ragged.empty(len(rows)),
-            body=_occurrences(table, "terms"),
-            names=_occurrences(table, "names"),
-            references=_occurrences(table, "references"),
+        with_tokens = bool(files) and has_present_tokens(version)
+        return segment_of(
+            Columns(
+                model=model_of(version),
+                files=[each.facts for each in files],
+                counts=[each.chunks for each in files],
+                start_lines=table["start_line"].to_numpy().astype(np.int32),
+                end_lines=table["end_line"].to_numpy().astype(np.int32),
+                kinds=np.array([kinds.get(kind, 0) for kind in table["kind"].to_pylist()], np.uint8),
+                parts=table["part"].to_numpy().astype(np.uint16),
+                symbols=table["symbol"].to_pylist(),
+                breadcrumbs=[tuple(each) for each in table["breadcrumb"].to_pylist()],
+                digests=table["digest"].to_numpy().astype(np.int64),
+                vectors=np.ascontiguousarray(vectors.reshape(-1, self._dimensions), np.float16),
+                tokens=_ragged(table["tokens"].to_pylist()) if with_tokens else Ragged.empty(len(table)),
+                body=[_occurrences(table, "terms")],
+                names=[_occurrences(table, "names")],
+                references=[_occurrences(table, "references")],
+            )
         )
 
     # --- writing ---
 
-    def write(self, changes: Mapping[str, IndexedFile | None], version: str) -> None:
-        """Replace the rows of these files; None deletes. Raises StoreError, and may then be called again.
+    def write(self, batch: Batch, version: str) -> None:
+        """Replace the rows of these files. Raises StoreError, and may then be called again.
 
         New rows are added before older generations are deleted, and the `files` row that makes them count is added
         between: a crash at any point leaves each file wholly old or wholly new.
         """
-        if not changes:
-            return
         generation = self._generation + 1
-        files = [file for file in changes.values() if file is not None]
-        gone = [path for path, file in changes.items() if file is None]
+        present = [facts.path for files in batch.files for facts in files.facts]
         try:
-            chunks = self._chunk_rows(files, generation)
-            if len(chunks):
-                self._chunks.add(chunks)
-            if files:
-                self._files.add(self._file_rows(files, version, generation))
-            self._delete(self._files, gone, None)
-            self._delete(self._files, [file.facts.path for file in files], generation)
-            self._delete(self._chunks, list(changes), generation)
+            for files in batch.files:
+                chunks = self._chunk_rows(files, batch.folder, generation)
+                if len(chunks):
+                    self._chunks.add(chunks)
+            if present:
+                self._files.add(self._file_rows(batch, version, generation))
+            self._delete(self._files, batch.gone, None)
+            self._delete(self._files, present, generation)
+            self._delete(self._chunks, [*present, *batch.gone], generation)
         except Exception as error:
             raise StoreError(f"the index cannot be written: {_first_line(error)}") from error
         self._generation = generation
@@ -227,47 +292,51 @@ class Store:
         for start in range(0, len(paths), _NAMES_AT_ONCE):
             table.delete(any_of("path", paths[start : start + _NAMES_AT_ONCE]) + older)
 
-    def _file_rows(self, files: Collection[IndexedFile], version: str, generation: int) -> Any:
+    def _file_rows(self, batch: Batch, version: str, generation: int) -> Any:
         rows = [
             {
-                "path": file.facts.path,
-                "language": file.facts.language,
-                "size": file.facts.size,
-                "mtime_ns": file.facts.mtime_ns,
-                "digest": file.facts.digest,
-                "chunks": len(file.chunks),
+                "path": facts.path,
+                "language": facts.language,
+                "size": facts.size,
+                "mtime_ns": facts.mtime_ns,
+                "digest": facts.digest,
+                "chunks": chunks,
                 "version": version,
                 "generation": generation,
             }
-            for file in files
+            for files in batch.files
+            for facts, chunks in zip(files.facts, files.counts, strict=True)
         ]
         return self._pa.Table.from_pylist(rows, schema=self._files.schema)
 
-    def _chunk_rows(self, files: Collection[IndexedFile], generation: int) -> Any:
-        pa = self._pa
-        owners = [(file.facts, ordinal, chunk) for file in files for ordinal, chunk in enumerate(file.chunks)]
-        vectors = [file.vectors for file in files if len(file.vectors)]
-        flat = np.concatenate(vectors).astype(np.float16).ravel() if vectors else np.empty(0, np.float16)
-        digests = [file.digests for file in files]
+    def _chunk_rows(self, files: Files, folder: str, generation: int) -> Any:
+        pa, segment, rows = self._pa, files.segment, files.rows
+        words = _word_array(pa, segment.lexicon.words)
+        paths = pa.array([facts.path for facts in files.facts], pa.string())
+        languages = pa.array([facts.language for facts in files.facts], pa.string())
+        owners = pa.array(np.repeat(np.arange(len(files.facts)), files.counts))
+        ordinals = rows - np.repeat(segment.first_rows[list(files.numbers)], files.counts)
+        path_of = paths.take(owners)
+        crumbs = _named_crumbs(segment, rows)
         columns = {
-            "id": [f"{facts.path}#{ordinal}" for facts, ordinal, _ in owners],
-            "path": [facts.path for facts, _, _ in owners],
-            "language": [facts.language for facts, _, _ in owners],
-            "kind": [chunk.kind for _, _, chunk in owners],
-            "symbol": [_storable(chunk.symbol) for _, _, chunk in owners],
-            "breadcrumb": [[_storable(name) for name in chunk.breadcrumb] for _, _, chunk in owners],
-            "ordinal": [ordinal for _, ordinal, _ in owners],
-            "part": [chunk.part for _, _, chunk in owners],
-            "start_line": [chunk.start_line for _, _, chunk in owners],
-            "end_line": [chunk.end_line for _, _, chunk in owners],
-            "text": [_storable(chunk.code) for _, _, chunk in owners],
-            **_lists(pa, "terms", [file.body for file in files]),
-            **_lists(pa, "names", [file.names for file in files]),
-            **_lists(pa, "references", [file.references for file in files]),
-            "digest": np.concatenate(digests) if digests else np.empty(0, np.int64),
-            "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), self._dimensions),
-            "tokens": [row for file in files for row in _stored_tokens(file.tokens)],
-            "generation": np.full(len(owners), generation, np.int64),
+            "id": [f"{path}#{ordinal}" for path, ordinal in zip(path_of.to_pylist(), ordinals.tolist(), strict=True)],
+            "path": path_of,
+            "language": languages.take(owners),
+            "kind": pa.array(KINDS, pa.string()).take(pa.array(segment.kinds[rows].astype(np.int64))),
+            "symbol": words.take(pa.array(segment.symbol_numbers[rows])),
+            "breadcrumb": [[_storable(name) for name in crumb] for crumb in crumbs],
+            "ordinal": ordinals.astype(np.int32),
+            "part": segment.parts[rows].astype(np.int32),
+            "start_line": segment.start_lines[rows],
+            "end_line": segment.end_lines[rows],
+            "text": [_storable(text) for text in _texts(files, folder)],
+            **_lists(pa, "terms", segment.body, rows, words),
+            **_lists(pa, "names", segment.names, rows, words),
+            **_lists(pa, "references", segment.references, rows, words),
+            "digest": segment.digests[rows],
+            "vector": pa.FixedSizeListArray.from_arrays(pa.array(segment.vectors[rows].ravel()), self._dimensions),
+            "tokens": _stored_tokens(segment.tokens.rows(rows)),
+            "generation": np.full(len(rows), generation, np.int64),
         }
         schema = self._chunks_schema()
         arrays = [
@@ -349,23 +418,47 @@ def _ragged(stored: Sequence[bytes]) -> Ragged:
     return Ragged.cut(np.frombuffer(b"".join(stored), _TOKEN).astype(np.uint16), lengths)
 
 
-def _lists(pa: Any, name: str, parts: Sequence[Occurrences]) -> dict[str, Any]:
-    """Two list columns, terms and counts, made of flat arrays: no Python object for each occurrence."""
-    terms = [
-        pa.array([_storable(term) for term in part.vocabulary], pa.string()).take(pa.array(part.terms))
-        for part in parts
-    ]
-    counts = [part.counts for part in parts]
-    none = np.empty(0, np.int64)
-    lengths = np.concatenate([none, *(np.bincount(part.rows, minlength=part.size) for part in parts)])
-    offsets = np.zeros(len(lengths) + 1, np.int32)
-    np.cumsum(lengths, out=offsets[1:])
-    flat = pa.concat_arrays(terms) if terms else pa.array([], pa.string())
-    numbers = np.concatenate(counts) if counts else np.empty(0, np.float32)
+def _lists(pa: Any, name: str, postings: Postings, rows: NDArray[np.int64], words: Any) -> dict[str, Any]:
+    """Two list columns, words and counts of each row, made of flat arrays."""
+    numbers, counts, starts = postings.selected(rows)
+    offsets = pa.array(starts.astype(np.int32))
     return {
-        name: pa.ListArray.from_arrays(pa.array(offsets), flat),
-        f"{name}_counts": pa.ListArray.from_arrays(pa.array(offsets), pa.array(numbers, pa.float32())),
+        name: pa.ListArray.from_arrays(offsets, words.take(pa.array(numbers))),
+        f"{name}_counts": pa.ListArray.from_arrays(offsets, pa.array(counts.astype(np.float32))),
     }
+
+
+def _word_array(pa: Any, words: Strings) -> Any:
+    if _is_storable(words):
+        buffers = [None, pa.py_buffer(words.starts.astype(np.int32)), pa.py_buffer(words.blob)]
+        return pa.Array.from_buffers(pa.string(), len(words), buffers)
+    return pa.array([_storable(word) for word in words], pa.string())
+
+
+def _is_storable(words: Strings) -> bool:
+    try:
+        words.blob.tobytes().decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _named_crumbs(segment: MemorySegment, rows: NDArray[np.int64]) -> list[tuple[str, ...]]:
+    numbers = segment.crumbs.of_rows[rows]
+    first = dict(zip(numbers.tolist(), rows.tolist(), strict=True))
+    names = {number: segment.breadcrumbs[row] for number, row in first.items()}
+    return [names[number] for number in numbers.tolist()]
+
+
+def _texts(files: Files, folder: str) -> Iterator[str]:
+    """The code of the chunks, as it is on disk; empty where a file is not what it was when it was indexed."""
+    segment = files.segment
+    for number, facts in zip(files.numbers, files.facts, strict=True):
+        read = read_text(Path(folder, facts.path), facts.size)
+        same = not isinstance(read, Skipped) and read.digest == facts.digest
+        lines = split_lines(read.text) if not isinstance(read, Skipped) and same else []
+        for row in segment.rows_of(number):
+            yield "".join(lines[int(segment.start_lines[row]) : int(segment.end_lines[row])])
 
 
 def _occurrences(table: Any, name: str) -> Occurrences:
@@ -378,7 +471,7 @@ def _occurrences(table: Any, name: str) -> Occurrences:
         tuple(encoded.dictionary.to_pylist()),
         encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32),
         np.repeat(np.arange(len(column), dtype=np.int32), lengths),
-        counts.astype(np.float32),
+        np.minimum(counts, MOST_COUNTED).astype(np.uint8),
         len(column),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 from conexus.config import Settings
 from conexus.embedding.deferred import DeferredEmbedder
-from conexus.index.bulk import INLINE_FILES, Bulk, Key
+from conexus.index.array_file import DamagedFile
+from conexus.index.bulk import INLINE_FILES, Bulk, Done, Key
 from conexus.index.hints import Hints
 from conexus.index.loop import Loop
 from conexus.index.loose import LooseBuffers
+from conexus.index.merging import Merging
 from conexus.index.persistence import Loaded
-from conexus.index.pool import Outcome
+from conexus.index.pool import Task
 from conexus.index.publisher import Publisher, Searchable
-from conexus.index.store import StoredFile
+from conexus.index.store_process import Tables
 from conexus.index.takeover import Takeover
 from conexus.index.tracked import TrackedFolder, track
 from conexus.workspace.documents import Document
@@ -93,11 +95,15 @@ class Sync:
             idle=self._report,
         )
         self._store_thread = ThreadPoolExecutor(1, "conexus-store")
+        self._tables = Tables()
         self._bulk = Bulk(settings.workers, self.loop.wake)
+        self._merging = Merging(lambda: self._bulk.pool, self.loop.post, self._publisher.changed)
         self._hints = Hints()
         self._active_at = 0.0
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install)
         self._loading = 0
+        #: Whether someone waits for all to be stored.
+        self._storing = False
         self._loose: LooseBuffers | None = None
         self._unsaved: set[str] = set()
         self._reported: tuple[object, ...] = ()
@@ -132,8 +138,9 @@ class Sync:
         self._bulk.close()
         self._takeover.close()
         for tracked in self.folders.values():
-            tracked.close()
+            tracked.close(self._unsaved)
         self._store_thread.shutdown()
+        self._tables.close()
         if self._embedder is not None:
             self._embedder.close()
 
@@ -172,7 +179,19 @@ class Sync:
             tracked.persistence.clear()
         self.reindex((), ())
 
+    def store(self) -> None:
+        """Bring the stored index in step as soon as may be."""
+        self._storing = True
+
     # --- the loop ---
+
+    def is_stored(self) -> bool:
+        """Whether all that is searchable, but for unsaved buffers, is stored."""
+        self._storing = not (
+            self.is_quiescent()
+            and all(tracked.persistence.in_step(tracked.index.base) for tracked in self.folders.values())
+        )
+        return not self._storing
 
     def is_quiescent(self) -> bool:
         if self.loop.busy or self._hints or self._publisher.waiting or self._embedder is None:
@@ -205,7 +224,7 @@ class Sync:
     def _patience(self) -> float:
         """Seconds until something is due that no one announces."""
         now = time.monotonic()
-        due = [now + 2.0, self._hints.due, self._publisher.due]
+        due = [now + (0.1 if self._storing else 2.0), self._hints.due, self._publisher.due]
         if not self.paused:
             if self._bulk.can_work(workers=self._may_use_workers()):
                 due.append(now)
@@ -219,8 +238,8 @@ class Sync:
             for root, path in hinted:
                 self._refresh(root, path, defer=len(hinted) > INLINE_FILES)
             self._publish()
-        for root, outcomes in self._bulk.results():
-            self._add(root, outcomes)
+        for done in self._bulk.results():
+            self._add(done)
         if not self.paused:
             for tracked in self.folders.values():
                 if tracked.loaded and tracked.scan_due <= now:
@@ -236,9 +255,8 @@ class Sync:
     def _end_of_bulk(self) -> None:
         for tracked in self.folders.values():
             if tracked.loaded and not tracked.settled and tracked.scan_due > 0:
-                tracked.index.finish()
                 tracked.stale.clear()
-                tracked.complete = True
+                tracked.complete = tracked.finishing = True
                 self._publisher.changed(tracked.root)
         if self._bulk.done:
             self._on_progress(self._bulk.done, self._bulk.done)
@@ -247,15 +265,17 @@ class Sync:
             self._publish()
 
     def _look_after(self, tracked: TrackedFolder, now: float) -> None:
-        tracked.persistence.flush_if_due(first_index=not tracked.settled, asked_at=self.asked_at)
-        idle = now - self._active_at
-        if idle > _WORKERS_IDLE_SECONDS:
+        idle = now - max(self._active_at, self.asked_at)
+        self._merging.consider(tracked)
+        may_compare = tracked.settled and (self._storing or idle > _MAINTENANCE_IDLE_SECONDS)
+        tracked.persistence.flush_if_due(tracked.index.base, first_index=not tracked.settled, idle=may_compare)
+        if idle > _WORKERS_IDLE_SECONDS and self._bulk.idle:
             self._bulk.close()
+            self._store_thread.submit(self._tables.close_if_idle)
         if idle > _MAINTENANCE_IDLE_SECONDS:
             tracked.persistence.maintain_if_due()
-        taken = tracked.persistence.take_over() if tracked.loaded else None
-        if taken is not None:
-            taken.add_done_callback(lambda future: self.loop.post(lambda: self._taken_over(tracked, future.result())))
+        if tracked.loaded:
+            tracked.persistence.take_over_if_due()
 
     def _report(self) -> None:
         problems = tuple((tracked.refused, tracked.persistence.problem) for tracked in self.folders.values())
@@ -268,8 +288,9 @@ class Sync:
 
     def set_folders(self, roots: Sequence[str]) -> None:
         for root in [root for root in self.folders if root not in roots]:
-            self.folders.pop(root).close()
+            self.folders.pop(root).close(self._unsaved)
             self._bulk.forget(root)
+            self._merging.forget(root)
             self._hints.forget(root)
             self._publisher.changed(root)
         for root in roots:
@@ -290,7 +311,9 @@ class Sync:
         self._takeover.build(root)
 
     def _tracked(self, root: str, embedder: Embedder) -> TrackedFolder:
-        return track(root, self.settings, embedder, self._data_directory, self._store_thread)
+        tracked = track(root, self.settings, embedder, self._data_directory, self._store_thread, self._tables)
+        tracked.persistence.on_opened = lambda files: self.loop.post(lambda: tracked.compare(files, self._unsaved))
+        return tracked
 
     def _install(self, successor: TrackedFolder) -> bool:
         """Search a folder's new index from now on. What changed while it was built, a scan will find."""
@@ -299,8 +322,9 @@ class Sync:
             return False
         successor.settings, successor.rules, successor.watcher = former.settings, former.rules, former.watcher
         former.watcher = None
-        former.close()
+        former.close(self._unsaved)
         self._bulk.forget(former.root)
+        self._merging.forget(former.root)
         self.folders[successor.root] = successor
         self._ready(successor)
         self.hint(self.documents)
@@ -311,7 +335,7 @@ class Sync:
         """The vectors of a file that was searchable by words alone are there."""
         fresh = tracked.index.overlay.get(path)
         if fresh is not None and tracked.absolute(path) not in self._unsaved:
-            tracked.persistence.put({path: fresh.file})
+            tracked.persistence.put({path: tracked.index.located(path)})
         self._publisher.changed(tracked.root)
 
     def _choose_model(self) -> None:
@@ -324,21 +348,10 @@ class Sync:
         if self.folders.get(tracked.root) is not tracked:
             return
         buffers = list(tracked.index.paths())
-        tracked.index.adopt(loaded.segments)
+        tracked.load(loaded)
         self.hint([tracked.absolute(path) for path in buffers])  # the stored rows now hide those of open buffers
-        tracked.stale = tracked.outdated(loaded.files)
         self._publisher.changed(tracked.root)
         self._ready(tracked)
-
-    def _taken_over(self, tracked: TrackedFolder, stored: Mapping[str, StoredFile] | None) -> None:
-        """This process became the writer: what the tables hold may differ from what is searchable here."""
-        if stored is None:
-            return
-        tracked.persistence.accept()
-        mine = {path: tracked.index.facts(path) for path in tracked.index.paths()}
-        differ = {path for path, facts in mine.items() if path not in stored or stored[path].facts != facts}
-        self._bulk.add((tracked.root, path) for path in sorted(differ | tracked.outdated(stored)))
-        tracked.persistence.put({path: None for path in stored if path not in mine})
 
     def _ready(self, tracked: TrackedFolder) -> None:
         tracked.loaded = True
@@ -451,10 +464,12 @@ class Sync:
         if self._bulk.idle:
             return
         self._active_at = time.monotonic()
-        self._bulk.work_off(
-            self.settings.max_file_bytes, self._read_waiting, lambda: self.loop.waiting, workers=self._may_use_workers()
-        )
+        self._bulk.work_off(self._task, self._read_waiting, lambda: self.loop.waiting, workers=self._may_use_workers())
         self._on_progress(self._bulk.done, self._bulk.done + self._bulk.pending)
+
+    def _task(self, root: str, paths: tuple[str, ...]) -> Task:
+        persistence = self.folders[root].persistence
+        return Task(root, paths, self.settings.max_file_bytes, persistence.path_of(persistence.new_name()))
 
     def _may_use_workers(self) -> bool:
         """Worker processes have the shipped model alone."""
@@ -465,12 +480,17 @@ class Sync:
         self.folders[root].stale.discard(path)
         self._refresh(root, path)
 
-    def _add(self, root: str, outcomes: Sequence[tuple[str, Outcome]]) -> None:
-        tracked = self.folders.get(root)
+    def _add(self, done: Done) -> None:
+        tracked = self.folders.get(done.folder)
         if tracked is not None:
             # Of an open file the buffer is the truth.
-            tracked.add(each for each in outcomes if tracked.absolute(each[0]) not in self.documents)
-            self._publisher.changed(root)
+            current = {path for path in done.current if tracked.absolute(path) not in self.documents}
+            try:
+                tracked.add(done.read, current)
+            except (OSError, DamagedFile) as error:
+                log.warning("what a worker read is lost, and read again: %s", error)
+                self._bulk.add((done.folder, path) for path in current)
+            self._publisher.changed(done.folder)
 
     # --- publishing ---
 

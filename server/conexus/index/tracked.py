@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +13,12 @@ from conexus.config import Settings
 from conexus.embedding.embedder import STATIC, Embedder
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
 from conexus.index.folder import FolderIndex, Fresh
-from conexus.index.persistence import Persistence, index_directory
-from conexus.index.pool import Job, Outcome, read_and_analyse
+from conexus.index.persistence import Loaded, Persistence, Placed, index_directory
+from conexus.index.pool import Job, Read, read_and_analyse
+from conexus.index.segment import MemorySegment
+from conexus.index.segment_file import load_segment
 from conexus.index.store import StoredFile
+from conexus.index.store_process import Tables
 from conexus.workspace.documents import Document
 from conexus.workspace.ignore import IgnoreRules
 from conexus.workspace.read import Skipped, read_text
@@ -53,6 +56,8 @@ class TrackedFolder:
     loaded: bool = False
     #: The first reconcile is done: every file was looked at once.
     complete: bool = False
+    #: Many files came just now; their segments are yet to be merged.
+    finishing: bool = False
     #: Why the folder is not indexed, in words for the user.
     refused: str | None = None
     total_files: int = 0
@@ -95,15 +100,41 @@ class TrackedFolder:
             self.watcher.stop()
             self.watcher = None
 
-    def close(self) -> None:
-        """Stop watching, write what waits, give up the lock."""
+    def close(self, unsaved: Collection[str] = ()) -> None:
+        """Stop watching, write what waits, give up the lock.
+
+        ``unsaved``: absolute paths of buffers, whose texts are not stored.
+        """
         if self.watcher is not None:
             self.watcher.stop()
-        self.persistence.close(write=self.settled)
+        self.index.seal({self.relative(path) or "" for path in unsaved}, all_of_it=True)
+        self.persistence.close(self.index.base)
 
-    def outdated(self, stored: Mapping[str, StoredFile]) -> set[str]:
-        """Stored files whose rows were made by other versions."""
-        return {path for path, each in stored.items() if each.version != self.persistence.version}
+    def load(self, loaded: Loaded) -> None:
+        """Take over what was stored; rows that were made by other versions are to be made anew."""
+        for each in loaded.segments:
+            present = each.version == self.persistence.version
+            self.index.adopt(each.segment, each.name, each.files, None if present else each.version)
+            if not present:
+                self.stale.update(each.segment.files[number].path for number in each.files)
+
+    def compare(self, stored: Mapping[str, StoredFile], unsaved: Collection[str]) -> None:
+        """Have the tables brought in line with what is searchable, given what they hold."""
+        version = self.persistence.version
+        changes: dict[str, Placed | None] = {}
+        for path in self.index.paths():
+            segment, number = self.index.located(path)
+            there = stored.get(path)
+            same = (
+                there is not None
+                and there.facts == segment.files[number]
+                and (there.version, there.chunks) == (version, len(segment.rows_of(number)))
+            )
+            # Of an unsaved buffer the disk's state is stored, and what is out of date is made anew.
+            if not same and path not in self.stale and self.absolute(path) not in unsaved:
+                changes[path] = (segment, number)
+        changes.update((path, None) for path in stored if self.index.facts(path) is None)
+        self.persistence.put(changes)
 
     def allows(self, path: str, is_directory: bool) -> bool:
         """Whether the ignore rules, as they are now, let a path in."""
@@ -173,7 +204,7 @@ class TrackedFolder:
         if isinstance(outcome, IndexedFile):
             self.read_skipped.pop(path, None)
             self.index.replace(path, Fresh(outcome, None))
-            self.persistence.put({path: outcome})
+            self.persistence.put({path: self.index.located(path)})
         else:
             self._leave_out(path, outcome.reason)
 
@@ -194,21 +225,28 @@ class TrackedFolder:
         self.read_skipped.pop(path, None)
         self.index.replace(path, Fresh(file, document.version))
         if saved:
-            self.persistence.put({path: file})
+            self.persistence.put({path: self.index.located(path)})
         return saved
 
-    def add(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
-        """Make many files searchable that were read elsewhere."""
-        files: list[IndexedFile] = []
-        for path, outcome in outcomes:
+    def add(self, read: Read, current: Collection[str]) -> None:
+        """Make files searchable that a worker read, those of them that nothing newer is known of."""
+        for path, reason in read.skipped.items():
+            if path in current:
+                self.stale.discard(path)
+                self._leave_out(path, reason)
+        if read.segment is None:
+            return
+        if isinstance(read.segment, MemorySegment):
+            segment, name = read.segment, None
+        else:
+            segment, name = load_segment(read.segment, verify=False)[0], read.segment.name.removesuffix(".segment")
+        numbers = [number for number, facts in enumerate(segment.files) if facts.path in current]
+        self.index.adopt(segment, name, numbers)
+        for number in numbers:
+            path = segment.files[number].path
             self.stale.discard(path)
-            if isinstance(outcome, IndexedFile):
-                self.read_skipped.pop(path, None)
-                files.append(outcome)
-            else:
-                self._leave_out(path, outcome.reason)
-        self.index.add_files(files)
-        self.persistence.put({file.facts.path: file for file in files})
+            self.read_skipped.pop(path, None)
+        self.persistence.put({segment.files[number].path: (segment, number) for number in numbers})
 
     def remove(self, paths: Iterable[str]) -> None:
         """These files are gone, or are not let in any more."""
@@ -228,7 +266,12 @@ class TrackedFolder:
 
 
 def track(
-    root: str, settings: Settings, embedder: Embedder, data_directory: Path, store_thread: ThreadPoolExecutor
+    root: str,
+    settings: Settings,
+    embedder: Embedder,
+    data_directory: Path,
+    store_thread: ThreadPoolExecutor,
+    tables: Tables,
 ) -> TrackedFolder:
     """A folder of which nothing is known yet. The index of two spellings of one folder is the same."""
     # A new release's shipped model replaces the old one's rows; of other models each has an index of its own.
@@ -241,7 +284,7 @@ def track(
         embedder,
         FolderIndex(root, embedder.fingerprint, embedder.dimensions),
         _rules(root, settings, data_directory),
-        Persistence(directory, root, version, embedder.dimensions, store_thread),
+        Persistence(directory, root, version, embedder.dimensions, store_thread, tables),
         data_directory,
     )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from conexus.index.roles import Role
 from conexus.related.found import Found, best
 from conexus.related.names import affinity, defining, rarity
 from conexus.related.place import Anchor
-from conexus.search.roles import Role
 from conexus.search.scope import Scope
 
 _CALLABLE = frozenset({"function", "method", "macro"})

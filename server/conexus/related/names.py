@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from conexus.index.roles import Role
 from conexus.related.place import Anchor
-from conexus.search.roles import Role
 from conexus.search.scope import Scope
 from conexus.search.search import closeness
 
@@ -17,10 +17,9 @@ def defining(scope: Scope, name: str) -> list[int]:
     """Rows that define exactly this name, whether or not they may be answered, of live files."""
     rows: list[int] = []
     for number, view in enumerate(scope.views):
-        found = view.segment.definitions.get(name.lower())
-        if found is not None:
-            first = scope.first_rows[number]
-            rows += [first + row for row in found.tolist() if view.alive[row] and view.segment.symbols[row] == name]
+        found, _ = view.segment.definitions.of(name.lower())
+        first = scope.first_rows[number]
+        rows += [first + row for row in found.tolist() if view.alive[row] and view.segment.symbols[row] == name]
     return rows
 
 

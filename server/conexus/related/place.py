@@ -5,14 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from conexus.index.postings import Postings
+from conexus.index.roles import Role
 from conexus.index.segment import MemorySegment
-from conexus.search.roles import Role
 from conexus.search.scope import Scope
-from conexus.search.tables import Table
 
 _NAME = re.compile(r"[^\W\d]\w*")
 
@@ -72,7 +67,7 @@ def _anchor(scope: Scope, place: RelatedPlace, number: int, file: int, selected:
     head = next((row for row in rows if segment.symbols[row]), rows[0])
     names = {(segment.symbols[row], segment.breadcrumbs[row]) for row in rows if segment.symbols[row]}
     own = {row for row in segment.rows_of(file) if (segment.symbols[row], segment.breadcrumbs[row]) in names}
-    references = frozenset(name for row in rows for name in referred(segment.references, scope.tables[number], row))
+    references = frozenset(name for row in rows for name in segment.references.words_of(row))
     return Anchor(
         place=place,
         rows=tuple(first + row for row in rows),
@@ -98,15 +93,3 @@ def touched(segment: MemorySegment, file: int, start: int, end: int) -> list[int
         return found
     before = [row for row in rows if segment.start_lines[row] <= start]
     return [before[-1] if before else rows.start]
-
-
-def referred(references: Postings, facts: Table, row: int) -> list[str]:
-    """The names that a row refers to."""
-    return [facts.reference_names[number] for number in terms_of(references, row).tolist()]
-
-
-def terms_of(postings: Postings, row: int) -> NDArray[np.int64]:
-    """The numbers of a row's terms."""
-    places = np.flatnonzero(postings.rows == row)
-    found: NDArray[np.int64] = np.searchsorted(postings.starts, places, side="right") - 1
-    return found

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from conexus.index.terms import terms
 from conexus.related.found import Found
-from conexus.related.place import Anchor, terms_of
+from conexus.related.place import Anchor
 from conexus.search.bm25 import Field, Scores, idf, saturated
 from conexus.search.query import Concept
 from conexus.search.scope import Scope
@@ -55,7 +55,7 @@ def _dense(scope: Scope, anchor: Anchor, embed: Embed | None) -> Scores:
         vector = vectors.get(view.segment.model)
         if vector is not None and vector.any():
             span = slice(scope.first_rows[number], scope.first_rows[number + 1])
-            np.matmul(view.segment.vectors, vector, out=values[span])
+            view.segment.dense.cosines(vector, values[span], np.empty(len(view.segment.files), np.float32))
             counted[span] = True
     return standardised(values, counted)
 
@@ -68,7 +68,8 @@ def _vectors(scope: Scope, anchor: Anchor, embed: Embed | None) -> Mapping[str, 
         return {}
     number = scope.view_of(anchor.rows[0])
     segment = scope.views[number].segment
-    return {segment.model: segment.vectors[[row - scope.first_rows[number] for row in anchor.rows]].mean(axis=0)}
+    rows = [row - scope.first_rows[number] for row in anchor.rows]
+    return {segment.model: segment.vectors[rows].astype(np.float32).mean(axis=0)}
 
 
 def _words(scope: Scope, anchor: Anchor) -> Scores:
@@ -93,5 +94,4 @@ def _terms(scope: Scope, anchor: Anchor) -> list[str]:
         return list(dict.fromkeys(terms(anchor.place.text)))
     number = scope.view_of(anchor.rows[0])
     body, first = scope.views[number].segment.body, scope.first_rows[number]
-    numbers = {term for row in anchor.rows for term in terms_of(body, row - first).tolist()}
-    return [term for term, number in body.numbers.items() if number in numbers]
+    return list(dict.fromkeys(term for row in anchor.rows for term in body.words_of(row - first)))

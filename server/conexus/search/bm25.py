@@ -41,7 +41,7 @@ class Field:
                 found, often = postings.of(term)
                 if len(found):
                     rows.append(found + np.int32(first))
-                    counts.append(often if weight == 1.0 else often * np.float32(weight))
+                    counts.append(often * np.float32(weight))
         if not rows:
             return np.empty(0, np.int32), np.empty(0, np.float32)
         if len(rows) == 1:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from conexus.chunking.chunk import KINDS
 from conexus.embedding.late import QueryTokens
+from conexus.index.roles import Role
 from conexus.index.terms import terms
 from conexus.search.bm25 import Scores, idf
 from conexus.search.query import Query
-from conexus.search.roles import Role
 from conexus.search.scope import Scope
 from conexus.search.sentence import FORM, form
 from conexus.search.signals import FoundWord, Signals

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from conexus.chunking import LANGUAGES, canonical_language
 from conexus.chunking.chunk import KINDS
+from conexus.index.roles import Role
 from conexus.index.snapshot import RowRef, Snapshot, View
 from conexus.search.operators import Operators, kind_named, shown
-from conexus.search.roles import Role
 from conexus.search.tables import Table, table
 from conexus.values import BadQuery, Filters, Tests
 from conexus.workspace.patterns import PatternList, byte_string

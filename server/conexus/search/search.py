@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from conexus.chunking.chunk import KINDS
 from conexus.embedding.late import QueryTokens
+from conexus.index.roles import Role
 from conexus.index.segment import own_name
 from conexus.index.snapshot import RowRef, Snapshot
 from conexus.search import reasons
@@ -19,10 +20,9 @@ from conexus.search.features import Candidates, features
 from conexus.search.query import Query
 from conexus.search.ranker import DEFAULT as RANKER
 from conexus.search.ranker import Ranker
-from conexus.search.roles import Role
 from conexus.search.scope import Scope, scope_of
 from conexus.search.sentence import topic_share
-from conexus.search.signals import QueryVectors, Signals, signals
+from conexus.search.signals import QueryVectors, Signals, make_exact, signals
 from conexus.search.tables import table
 from conexus.search.typos import forgiving
 from conexus.search.weights import DEFAULT, Weights
@@ -33,6 +33,8 @@ FileKey = tuple[str, str]
 _NO_FILES: frozenset[FileKey] = frozenset()
 #: So many of the best rows by signals alone are ranked; more, if a larger answer is asked for.
 CANDIDATES = 150
+#: Where likenesses are approximate, so many are looked at exactly before.
+WIDE = 1000
 #: What a definition counts outside the file of its name.
 _ELSEWHERE = np.float32(0.8)
 #: A hit that is so much worse than the best has a shown score of 1 / e.
@@ -54,6 +56,7 @@ class Ranked:
 def prepare(snapshot: Snapshot) -> None:
     """Derive from the snapshot's segments what the first search would otherwise wait for."""
     for view in snapshot.views:
+        view.segment.dense.prepare()
         table(view.segment)
 
 
@@ -112,9 +115,18 @@ def candidates(
     check()
     mix = weights.symbol if query.symbol_like else weights.prose
     answers = answering(scope, found)
-    totals = scaled(found.total(mix), answers) - penalties(scope, query, weights)
-    rows = best_rows(totals, answers, count)
-    return Candidates(scope, query, found, rows, totals[rows], unasked_roles(query))
+    sums, lost = found.total(mix), penalties(scope, query, weights)
+    share = _share(sums, answers)
+    totals = share * sums - lost
+    if all(view.segment.dense.exact for view in scope.views):
+        rows = best_rows(totals, answers, count)
+        return Candidates(scope, query, found, rows, totals[rows], unasked_roles(query))
+    rows = best_rows(totals, answers, max(WIDE, 2 * count))
+    check()
+    make_exact(scope, found, vectors, rows)
+    exact = share * found.total_of(mix, rows) - lost[rows]
+    order = np.argsort(-exact, kind="stable")[:count]
+    return Candidates(scope, query, found, rows[order], exact[order], unasked_roles(query))
 
 
 def answering(scope: Scope, found: Signals) -> NDArray[np.bool_]:
@@ -137,8 +149,12 @@ def _listed(scope: Scope, limit: int) -> list[Ranked]:
 
 def scaled(totals: Scores, answers: NDArray[np.bool_]) -> Scores:
     """Totals so that the best answer has 1, whatever the query: what priors add and take off is a share of that."""
+    return totals * _share(totals, answers)
+
+
+def _share(totals: Scores, answers: NDArray[np.bool_]) -> np.float32:
     best = float(totals[answers].max(initial=0.0))
-    return totals / np.float32(best) if best > 0 else totals
+    return np.float32(1 / best) if best > 0 else np.float32(1)
 
 
 def penalties(scope: Scope, query: Query, weights: Weights) -> Scores:

@@ -25,7 +25,6 @@ _COMMON_NAME = 20
 _OTHER_CASE = 0.7
 #: Where all rows are nearly alike, small differences stay small; usual deviations are above 0.1.
 _LEAST_DEVIATION = 0.05
-_NO_ROWS: Rows = np.empty(0, np.int32)
 _MINOR_KINDS = {"property": 0.5, "variable": 0.5, "constant": 0.7, "section": 0.5, "text": 0.3}
 #: What a definition counts by its kind: who names a thing means the type or function, not a field of that name.
 _KIND_SHARES = np.array([_MINOR_KINDS.get(kind, 1.0) for kind in KINDS], np.float32)
@@ -71,6 +70,9 @@ class Signals:
     #: Which words of the query were found where, in the code and in names.
     in_body: tuple[FoundWord, ...]
     in_names: tuple[FoundWord, ...]
+    #: By what ``dense`` and ``file_dense`` are standardised.
+    dense_scale: Scale
+    file_dense_scale: Scale
 
     @property
     def found(self) -> tuple[FoundWord, ...]:
@@ -80,6 +82,15 @@ class Signals:
         """The weighted sum for each row, shape (rows,)."""
         of_files = self._sum(weights, OF_FILES, len(self.file_dense))
         return self._sum(weights, OF_ROWS, len(self.dense)) + of_files[self.file_of]
+
+    def total_of(self, weights: SignalWeights, rows: NDArray[np.int64]) -> Scores:
+        """The weighted sum for some rows, in the order given."""
+        files = self.file_of[rows]
+        total = np.zeros(len(rows), np.float32)
+        for names, places in ((OF_ROWS, rows), (OF_FILES, files)):
+            for name in names:
+                total += np.float32(getattr(weights, name)) * getattr(self, name)[places]
+        return total
 
     def _sum(self, weights: SignalWeights, names: tuple[str, ...], size: int) -> Scores:
         total = np.zeros(size, np.float32)
@@ -101,52 +112,104 @@ def signals(scope: Scope, query: Query, vectors: QueryVectors, weights: Weights)
     stem, called = _paths(scope, query)
     found = Signals(
         file_of=scope.file_of,
-        dense=dense,
+        dense=dense.values,
         body=body,
         names=_names(scope, query, weights, in_names),
         defined=_defined(scope, query),
-        file_dense=file_dense,
+        file_dense=file_dense.values,
         file_body=file_body,
         stem=stem,
         called=called,
         filed=_filed(scope, query),
         in_body=tuple(in_body),
         in_names=tuple(in_names),
+        dense_scale=dense.scale,
+        file_dense_scale=file_dense.scale,
     )
     mix = weights.symbol if query.symbol_like else weights.prose
     silent = {name: np.zeros_like(getattr(found, name)) for name in OF_ROWS + OF_FILES if not getattr(mix, name)}
     return replace(found, **silent) if silent else found
 
 
-def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Scores, Scores]:
+def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Likeness, Likeness]:
     """Standardised cosines of rows and of files; 0 where a view's model has no vector of the query."""
     rows = np.zeros(scope.rows, np.float32)
     files = np.zeros(scope.files, np.float32)
     has_rows = np.zeros(scope.rows, np.bool_)
     has_files = np.zeros(scope.files, np.bool_)
-    for number, (view, facts) in enumerate(zip(scope.views, scope.tables, strict=True)):
+    left_out = 0.0
+    for number, view in enumerate(scope.views):
         vector = vectors.get(view.segment.model)
         if vector is None or not vector.any():
             continue
         of_view = slice(scope.first_rows[number], scope.first_rows[number + 1])
         of_files = slice(scope.first_files[number], scope.first_files[number + 1])
-        np.matmul(view.segment.vectors, vector, out=rows[of_view])
-        np.matmul(facts.centroids, vector, out=files[of_files])
+        variance = view.segment.dense.cosines(vector, rows[of_view], files[of_files])
+        left_out += variance * len(view.segment) / max(scope.rows, 1)
         has_rows[of_view] = True
         has_files[of_files] = True
-    return standardised(rows, has_rows), standardised(files, has_files)
+    return Likeness.of(rows, has_rows, left_out), Likeness.of(files, has_files)
+
+
+def make_exact(scope: Scope, found: Signals, vectors: QueryVectors, rows: NDArray[np.int64]) -> None:
+    """Put the exact likenesses of some rows and their files in the place of approximate ones.
+
+    Only large segments have approximate ones; those of all rows are never all looked at.
+    """
+    owners = np.searchsorted(scope.first_rows, rows, side="right") - 1
+    for number in np.unique(owners).tolist():
+        dense = scope.views[number].segment.dense
+        vector = vectors.get(scope.views[number].segment.model)
+        if dense.exact or vector is None or not found.dense.any():
+            continue
+        own = rows[owners == number]
+        exact = dense.exact_cosines(own - scope.first_rows[number], vector)
+        found.dense[own] = found.dense_scale.of_values(exact)
+        files = np.unique(scope.file_of[own])
+        exact = dense.exact_cosines_of_files(files - scope.first_files[number], vector)
+        found.file_dense[files] = found.file_dense_scale.of_values(exact)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What values are standardised by."""
+
+    mean: np.float32
+    deviation: np.float32
+
+    def of_values(self, values: Scores) -> Scores:
+        """Values less the mean, over the deviation."""
+        result: Scores = (values - self.mean) / self.deviation
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """Standardised values, and by what."""
+
+    values: Scores
+    scale: Scale
+
+    @staticmethod
+    def of(values: Scores, counted: NDArray[np.bool_] | None = None, variance: float = 0.0) -> Likeness:
+        """Values standardised, 0 where not ``counted``. ``variance`` is that of what the values leave out."""
+        seen = values if counted is None or counted.all() else values[counted]
+        if not len(seen):
+            return Likeness(np.zeros_like(values), Scale(np.float32(0), np.float32(1)))
+        mean = seen.mean()
+        # The mean of squares costs a third of `std`, which makes an array of differences.
+        own = float(np.dot(seen, seen)) / len(seen) - float(mean) ** 2
+        deviation = max(max(own, 0.0) + variance, _LEAST_DEVIATION**2) ** 0.5
+        scale = Scale(np.float32(mean), np.float32(deviation))
+        result = scale.of_values(values)
+        if seen is not values and counted is not None:
+            result[~counted] = 0
+        return Likeness(result, scale)
 
 
 def standardised(values: Scores, counted: NDArray[np.bool_] | None = None) -> Scores:
     """Values less their mean, over their deviation; 0 where not ``counted``."""
-    seen = values if counted is None or counted.all() else values[counted]
-    if not len(seen):
-        return np.zeros_like(values)
-    deviation = max(float(seen.std()), _LEAST_DEVIATION)
-    result: Scores = (values - np.float32(seen.mean())) / np.float32(deviation)
-    if seen is not values and counted is not None:
-        result[~counted] = 0
-    return result
+    return Likeness.of(values, counted).values
 
 
 def _lexical(scope: Scope, query: Query, weights: Weights, words: list[FoundWord]) -> tuple[Scores, Scores]:
@@ -173,8 +236,8 @@ def _lexical(scope: Scope, query: Query, weights: Weights, words: list[FoundWord
 
 def _paths(scope: Scope, query: Query) -> tuple[Scores, Scores]:
     """For each file, the share of the query that its name and folder say, and of its name that the query says."""
-    stems = Field.of([facts.stems for facts in scope.tables], scope.first_files)
-    parents = Field.of([facts.parents for facts in scope.tables], scope.first_files)
+    stems = Field.of([view.segment.stems for view in scope.views], scope.first_files)
+    parents = Field.of([view.segment.parents for view in scope.views], scope.first_files)
     said = np.zeros(scope.files, np.float32)
     called = np.zeros(scope.files, np.float32)
     asked = 1e-6
@@ -220,7 +283,7 @@ def _defined(scope: Scope, query: Query) -> Scores:
         exact: list[int] = []
         alike: list[int] = []
         for first, view in zip(scope.first_rows, scope.views, strict=False):
-            for row in view.segment.definitions.get(name.lower(), _NO_ROWS).tolist():
+            for row in view.segment.definitions.of(name.lower())[0].tolist():
                 symbol = view.segment.symbols[row]
                 (exact if name in (symbol, own_name(symbol)) else alike).append(first + row)
         found = np.array(exact or alike, np.int64)
@@ -236,8 +299,8 @@ def _filed(scope: Scope, query: Query) -> Scores:
     files = np.zeros(scope.files, np.float32)
     for path in query.files:
         name = path.rsplit("/", 1)[-1]
-        for number, (view, facts) in enumerate(zip(scope.views, scope.tables, strict=True)):
-            for file in facts.by_name.get(name, ()):
+        for number, view in enumerate(scope.views):
+            for file in view.segment.file_names.of(name)[0].tolist():
                 full = "/" + view.segment.files[file].path.lower()
                 if full.endswith("/" + path.lstrip("./")):
                     files[scope.first_files[number] + file] = 1

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.index.postings import Postings, Rows
+from conexus.index.postings import Postings
 from conexus.index.segment import name_parts, own_name
 from conexus.index.snapshot import Snapshot
 from conexus.index.terms import fold, word_terms, words
@@ -36,7 +36,6 @@ _SAID = {
 _MOST_NAMES = 2000
 #: Names that are spelled nearly like a text, beyond these, are guesses.
 _MOST_LIKENED = 10
-_NO_ROWS: Rows = np.empty(0, np.int32)
 
 
 def symbols(
@@ -108,7 +107,7 @@ def _agreement(scope: Scope, query: Query) -> NDArray[np.float32]:
             if facts.defines[row] and _in_order(parts, fold(segment.symbols[row])):
                 rows[first + row] = _PARTS
         for found, level in _alike(facts.names, fold(name)):
-            for row in segment.definitions[found].tolist():
+            for row in segment.definitions.of(found)[0].tolist():
                 symbol = segment.symbols[row]
                 level_here = _EXACT if level == _LETTERS and name in (symbol, own_name(symbol)) else level
                 if outer and not _encloses(outer, (*segment.breadcrumbs[row], *name_parts(symbol)[:-1])):
@@ -124,7 +123,7 @@ def _likeness(scope: Scope, query: Query) -> NDArray[np.float32]:
     for term in corrections(name, scope.views)[:_MOST_LIKENED]:
         for symbol in defined_names(term, scope.views):
             for first, view in zip(scope.first_rows, scope.views, strict=False):
-                for row in view.segment.definitions.get(symbol.lower(), _NO_ROWS).tolist():
+                for row in view.segment.definitions.of(symbol.lower())[0].tolist():
                     if view.segment.symbols[row] == symbol and _encloses(outer, view.segment.breadcrumbs[row]):
                         rows[first + row] = _NEARLY
     return rows

@@ -30,11 +30,16 @@ _MOST_ROWS = 100
 def forgiving(query: Query, views: Sequence[View]) -> Query:
     """The query with what it may mean besides; the same query where every word means something.
 
-    A word that occurs nowhere gets the terms that are spelled nearly like it. Words that together are a name, and
-    names in lower case, become identifiers. What occurs is never corrected, so that asking twice changes nothing.
+    Looks all its words up at once, for what follows. A word that occurs nowhere gets the terms that are spelled nearly
+    like it. Words that together are a name, and names in lower case, become identifiers. What occurs is never
+    corrected, so that asking twice changes nothing.
     """
     if query.forgiven:
         return query
+    asked = [term for concept in query.concepts for term, _ in concept.terms]
+    asked += [name.lower() for name in query.identifiers]
+    for view in views:
+        view.segment.lexicon.learn(asked)
     concepts: list[Concept] = []
     meant: dict[str, str] = {}
     corrected: list[str] = []
@@ -97,8 +102,8 @@ def defined_names(term: str, views: Sequence[View]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for view in views:
         segment = view.segment
-        rows = segment.definitions.get(term)
-        if rows is None:
+        rows, _ = segment.definitions.of(term)
+        if not len(rows):
             rows, _ = segment.names.of(term)
             rows = rows if len(rows) <= _MOST_ROWS else rows[:0]
         for row in rows[:_MOST_ROWS].tolist():
@@ -140,8 +145,7 @@ def _names(query: Query, views: Sequence[View], meant: dict[str, str]) -> Iterat
 
 
 def _is_defined(name: str, view: View) -> bool:
-    rows = view.segment.definitions.get(name)
-    return rows is not None and _any_counts(view, rows)
+    return _any_counts(view, view.segment.definitions.of(name)[0])
 
 
 def _occurs(term: str, views: Sequence[View]) -> bool:

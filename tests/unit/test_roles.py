@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conexus.search.roles import Role, roles_of
+from conexus.index.roles import Role, roles_of
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,122 @@
+"""Named arrays in one file, mapped into memory when they are read.
+
+The layout is that of safetensors (a length, a JSON header, the arrays), so other programs can read it. Its own library
+reads into memory what this only maps, and needs all arrays at once to write them.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[Any]]
+
+#: Every array begins at a multiple of this, so that it can be used where it lies.
+_ALIGNMENT = 64
+_AT_ONCE = 1 << 20
+_CHECKSUM = "crc32"
+_KINDS = {
+    "U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64,
+    "I32": np.int32, "I64": np.int64, "F16": np.float16, "F32": np.float32,
+}  # fmt: skip
+_NAMES = {np.dtype(kind): name for name, kind in _KINDS.items()}
+
+
+class DamagedFile(RuntimeError):
+    """The file is not one of arrays, or not whole."""
+
+
+def save(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
+    """Write a file: afterwards it is there whole, or as it was before. OSError where it cannot be written."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
+    try:
+        with draft.open("wb") as file:
+            _write(file, arrays, metadata)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _write(file: IO[bytes], arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
+    contents = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    header: dict[str, Any] = {}
+    end = 0
+    for name, array in contents.items():
+        # safetensors has no gaps between arrays; each is filled up to the next one's beginning by an array of its own.
+        start = end + -end % _ALIGNMENT
+        if start > end:
+            header[f"__{name}"] = {"dtype": "U8", "shape": [start - end], "data_offsets": [end, start]}
+        end = start + array.nbytes
+        header[name] = {"dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [start, end]}
+    checksum = 0
+    offset = 0
+    for name, array in contents.items():
+        gap = bytes(header[name]["data_offsets"][0] - offset)
+        checksum = zlib.crc32(_bytes(array), zlib.crc32(gap, checksum))
+        offset = header[name]["data_offsets"][1]
+    header["__metadata__"] = {**metadata, _CHECKSUM: str(checksum)}
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-(8 + len(encoded)) % _ALIGNMENT)
+    file.write(len(encoded).to_bytes(8, "little"))
+    file.write(encoded)
+    offset = 0
+    for name, array in contents.items():
+        start, offset_after = header[name]["data_offsets"]
+        file.write(bytes(start - offset))
+        file.write(_bytes(array))
+        offset = offset_after
+
+
+def _bytes(array: NDArray[Any]) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str]]:
+    """The arrays, which cannot be written to, and the metadata; nothing is read yet but the header.
+
+    With ``verify`` all is read once and compared with the checksum that was written. OSError where the file cannot be
+    read, DamagedFile where it is no such file.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        size = os.fstat(file.fileno()).st_size
+        if not 0 < length <= size - 8:
+            raise DamagedFile(f"{path.name} is not a file of arrays")
+        try:
+            header = json.loads(file.read(length))
+            metadata = {str(key): str(value) for key, value in header.pop("__metadata__").items()}
+            checksum = int(metadata.pop(_CHECKSUM))
+            ends = [each["data_offsets"][1] for each in header.values()]
+            if 8 + length + max(ends, default=0) != size:
+                raise DamagedFile(f"{path.name} is not whole")
+            if verify and _checksum(file) != checksum:
+                raise DamagedFile(f"{path.name} is not as it was written")
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return {
+                name: _array(mapped, 8 + length, each) for name, each in header.items() if name[:2] != "__"
+            }, metadata
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedFile(f"{path.name} is not a file of arrays") from error
+
+
+def _array(mapped: mmap.mmap, base: int, header: Mapping[str, Any]) -> NDArray[Any]:
+    kind, (start, end) = np.dtype(_KINDS[header["dtype"]]), header["data_offsets"]
+    if end == start:
+        return np.empty(header["shape"], kind)
+    return np.frombuffer(mapped, kind, (end - start) // kind.itemsize, base + start).reshape(header["shape"])
+
+
+def _checksum(file: IO[bytes]) -> int:
+    checksum = 0
+    while block := file.read(_AT_ONCE):
+        checksum = zlib.crc32(block, checksum)
+    return checksum

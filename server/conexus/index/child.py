@@ -1,0 +1,38 @@
+"""What all helper processes have in common: how they start, and that they end with their parent."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from multiprocessing.context import SpawnContext
+
+
+def spawn_context() -> SpawnContext:
+    """What to start helper processes with.
+
+    Not by fork: the parent has threads. Editors start the server in the workspace, and Python would look for modules
+    there first: a ``types.py`` of the user's would be run in place of Python's own.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+    return multiprocessing.get_context("spawn")
+
+
+def begin_child() -> None:
+    """To be called first in a helper process: low priority, and the end when the parent ends."""
+    # An interrupt at the terminal reaches the whole group; the parent ends its helpers itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(10)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A killed parent closes no queue that its helpers wait at: without this they would wait for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

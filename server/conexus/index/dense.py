@@ -1,0 +1,122 @@
+"""The vectors of a segment, and a smaller form of them that finds the nearest ones faster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.embedding.embedder import Vectors
+
+#: Half the size, and no ranking sees the difference: 11 bits of a number that is one of hundreds.
+Stored = NDArray[np.float16]
+
+#: A product with all vectors of fewer rows takes less time than looking at the best ones twice.
+_FEW_ROWS = 20_000
+#: Principal components that are looked at first, and rows of which they are found.
+_LEADING, _SAMPLE = 96, 8192
+_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """Nobody changes the arrays. Float16 has no fast product, so that is taken of float32 made of it.
+
+    In a large segment that is the share of each vector in the directions in which the vectors differ most
+    (principal components; Pearson 1901): of 120 000 rows the 50 nearest are among the 1000 nearest by 96 of 256
+    components in 99.6 of 100 cases, with 3/8 of the bytes read.
+    """
+
+    #: Shape (rows, dimensions), each of about length 1, or 0.
+    vectors: Stored
+    #: The means of each file's vectors, of length 1, or 0; shape (files, dimensions).
+    of_files: Stored
+    #: Shape (dimensions, components); (dimensions, 0) in a small segment, where nothing is left out.
+    basis: Vectors
+    #: The leading components, shapes (rows, components) and (files, components).
+    leading: Vectors
+    leading_of_files: Vectors
+    #: The mean squared length of what the components leave out, for each of the other directions.
+    outside: float
+
+    @staticmethod
+    def of(vectors: Vectors | Stored, first_rows: NDArray[np.int32]) -> Dense:
+        """``vectors``: shape (rows, dimensions); ``first_rows``: where each file's begin, and the end."""
+        stored = vectors.astype(np.float16)
+        sums = np.zeros((len(first_rows) - 1, vectors.shape[1]), np.float32)
+        filled = np.flatnonzero(np.diff(first_rows))
+        if len(filled):
+            sums[filled] = np.add.reduceat(stored.astype(np.float32), first_rows[filled], axis=0)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        np.divide(sums, lengths, out=sums, where=lengths > 0)
+        return Dense._with_leading(stored, sums.astype(np.float16))
+
+    @staticmethod
+    def merged(parts: Sequence[tuple[Dense, NDArray[np.bool_], NDArray[np.bool_]]]) -> Dense:
+        """Of several segments' vectors those that masks of rows and files keep."""
+        return Dense._with_leading(
+            np.concatenate([dense.vectors[rows] for dense, rows, _ in parts]),
+            np.concatenate([dense.of_files[files] for dense, _, files in parts]),
+        )
+
+    @staticmethod
+    def _with_leading(vectors: Stored, of_files: Stored) -> Dense:
+        dimensions = vectors.shape[1]
+        if len(vectors) < _FEW_ROWS or dimensions <= _LEADING:
+            none = np.empty((dimensions, 0), np.float32)
+            return Dense(vectors, of_files, none, none[:0], none[:0], 0.0)
+        step = len(vectors) / _SAMPLE
+        sample = vectors[(np.arange(_SAMPLE) * step).astype(np.int64)].astype(np.float32)
+        spread, directions = np.linalg.eigh(sample.T @ sample / _SAMPLE)
+        basis = np.ascontiguousarray(directions[:, ::-1][:, :_LEADING])
+        outside = float(spread[:-_LEADING].clip(0).mean())
+        return Dense(vectors, of_files, basis, _product(vectors, basis), _product(of_files, basis), outside)
+
+    @property
+    def exact(self) -> bool:
+        """Whether ``cosines`` are those of the whole vectors."""
+        return not self.basis.shape[1]
+
+    @cached_property
+    def _whole(self) -> tuple[Vectors, Vectors]:
+        return self.vectors.astype(np.float32), self.of_files.astype(np.float32)
+
+    def prepare(self) -> None:
+        """Make what the first product would otherwise wait for."""
+        if self.exact:
+            _ = self._whole
+
+    def cosines(self, vector: Vectors, rows: Vectors, files: Vectors) -> float:
+        """Fill in the cosines to all rows and files, of shapes (rows,) and (files,).
+
+        Returns what is to be added to the variance of the rows' for what the leading components leave out.
+        """
+        if self.exact:
+            whole, of_files = self._whole
+            np.matmul(whole, vector, out=rows)
+            np.matmul(of_files, vector, out=files)
+            return 0.0
+        seen = vector @ self.basis
+        np.matmul(self.leading, seen, out=rows)
+        np.matmul(self.leading_of_files, seen, out=files)
+        return self.outside * max(0.0, float(vector @ vector - seen @ seen))
+
+    def exact_cosines(self, rows: NDArray[np.integer], vector: Vectors) -> Vectors:
+        """The cosines to some rows, in the order given."""
+        found: Vectors = self.vectors[rows].astype(np.float32) @ vector
+        return found
+
+    def exact_cosines_of_files(self, files: NDArray[np.integer], vector: Vectors) -> Vectors:
+        """The cosines to some files, in the order given."""
+        found: Vectors = self.of_files[files].astype(np.float32) @ vector
+        return found
+
+
+def _product(vectors: Stored, basis: Vectors) -> Vectors:
+    product = np.empty((len(vectors), basis.shape[1]), np.float32)
+    for start in range(0, len(vectors), _AT_ONCE):
+        np.matmul(vectors[start : start + _AT_ONCE].astype(np.float32), basis, out=product[start : start + _AT_ONCE])
+    return product

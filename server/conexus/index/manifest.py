@@ -1,0 +1,123 @@
+"""The list of the segment files that are one folder's index: what a start begins with.
+
+It need not be up to date. What it names is compared with the files on disk as everything else is, so a list of
+yesterday costs reading what changed since. It is replaced as a whole, and names only files that are whole.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from conexus.index.analysis import has_present_tokens
+from conexus.index.array_file import DamagedFile
+from conexus.index.ragged import Ragged
+from conexus.index.segment import MemorySegment
+from conexus.index.segment_file import LAYOUT, load_segment
+
+log = logging.getLogger(__name__)
+
+_LIST = "segments.json"
+_SUFFIX = ".segment"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A segment file, and the paths of its files that do not count any more."""
+
+    name: str
+    hidden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSegment:
+    """A segment that was stored."""
+
+    segment: MemorySegment
+    name: str
+    #: Numbers of its files that count.
+    files: tuple[int, ...]
+    #: Of all that made its rows.
+    version: str
+
+
+def segment_path(directory: Path, name: str) -> Path:
+    """Where a segment file of an index lies."""
+    return directory / f"{name}{_SUFFIX}"
+
+
+def exists(directory: Path) -> bool:
+    """Whether an index has a list of segments."""
+    return (directory / _LIST).is_file()
+
+
+def write(directory: Path, listed: Iterable[Listed]) -> None:
+    """Replace the list. OSError where it cannot be written."""
+    draft = directory / f"{_LIST}.{os.getpid()}.draft"
+    entries = [{"name": each.name, "hidden": each.hidden} for each in listed]
+    try:
+        draft.write_text(json.dumps({"layout": LAYOUT, "segments": entries}), encoding="utf-8", errors="surrogatepass")
+        draft.replace(directory / _LIST)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def read(directory: Path) -> Sequence[Listed]:
+    """The list. DamagedFile or OSError where there is none that can be read."""
+    try:
+        found = json.loads((directory / _LIST).read_text(encoding="utf-8", errors="surrogatepass"))
+        if found["layout"] != LAYOUT:
+            raise DamagedFile(f"{_LIST} is of another layout")
+        return [Listed(str(each["name"]), tuple(map(str, each["hidden"]))) for each in found["segments"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedFile(f"{_LIST} is damaged") from error
+
+
+def load(directory: Path) -> list[LoadedSegment]:
+    """The segments of an index, verified. One that is damaged is left out: its files are read again."""
+    loaded: list[LoadedSegment] = []
+    for each in read(directory):
+        try:
+            segment, version = load_segment(segment_path(directory, each.name), verify=True)
+        except (OSError, DamagedFile) as error:
+            log.warning("a part of the index cannot be read and is built anew: %s", error)
+            continue
+        hidden = frozenset(each.hidden)
+        files = tuple(number for number, facts in enumerate(segment.files) if facts.path not in hidden)
+        loaded.append(LoadedSegment(with_valid_tokens(segment, version), each.name, files, version))
+    return loaded
+
+
+def with_valid_tokens(segment: MemorySegment, version: str) -> MemorySegment:
+    """The segment, without tokens if their numbers meant something else to the release that made it."""
+    if has_present_tokens(version):
+        return segment
+    return replace(segment, tokens=Ragged.empty(len(segment)))
+
+
+def sweep(directory: Path, kept: Collection[str]) -> None:
+    """Remove segment files and drafts that no list names and no living process may be about to use."""
+    for path in directory.iterdir():
+        name = path.name.removesuffix(_SUFFIX)
+        owner = name.rpartition("/")[2].split("-", 1)[0] if path.name.endswith(_SUFFIX) else _owner_of_draft(path.name)
+        if name not in kept and owner.isdigit() and not _is_alive(int(owner)):
+            path.unlink(missing_ok=True)
+
+
+def _owner_of_draft(name: str) -> str:
+    return name.removesuffix(".draft").rpartition(".")[2] if name.endswith(".draft") else ""
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,77 @@
+"""Keeps the number of segments small: large merges are made by worker processes, small ones here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+from conexus.index.array_file import DamagedFile
+from conexus.index.folder import Merge
+from conexus.index.loop import Command
+from conexus.index.pool import MergeTask, Pool
+from conexus.index.segment import MemorySegment
+from conexus.index.segment_file import load_segment
+from conexus.index.tracked import TrackedFolder
+
+log = logging.getLogger(__name__)
+
+#: Fewer rows are merged in a few milliseconds.
+_FEW_ROWS = 4000
+
+
+class Merging:
+    """Owned by the indexer's thread; at most one merge of a folder is under way."""
+
+    def __init__(self, pool: Callable[[], Pool], post: Callable[[Command], None], done: Callable[[str], None]) -> None:
+        """``done`` is called in the indexer's thread with the folder whose segments are others now."""
+        self._pool, self._post, self._done = pool, post, done
+        self._under_way: dict[str, Future[MemorySegment | Path]] = {}
+
+    def consider(self, tracked: TrackedFolder) -> None:
+        """Begin the next merge of a folder, if one is due."""
+        if tracked.root in self._under_way or not tracked.loaded:
+            return
+        merge = tracked.index.next_merge(last=tracked.finishing)
+        if merge is None:
+            tracked.finishing = False
+        elif merge.rows <= _FEW_ROWS:
+            tracked.index.merged(merge, merge.run(), None)
+            self._done(tracked.root)
+        else:
+            self._begin(tracked, merge)
+
+    def _begin(self, tracked: TrackedFolder, merge: Merge) -> None:
+        name = tracked.persistence.new_name()
+        parts = tuple(
+            (part.segment.path or part.segment, files) for part, files in zip(merge.parts, merge.files, strict=True)
+        )
+        version = merge.parts[0].version or tracked.persistence.version
+        try:
+            future = self._pool().merge(MergeTask(parts, version, tracked.persistence.path_of(name)))
+        except OSError as error:
+            log.warning("segments are merged here: %s", error)
+            tracked.index.merged(merge, merge.run(), None)
+            self._done(tracked.root)
+            return
+        self._under_way[tracked.root] = future
+        future.add_done_callback(lambda _: self._post(lambda: self._finished(tracked, merge, future, name)))
+
+    def _finished(self, tracked: TrackedFolder, merge: Merge, future: Future[MemorySegment | Path], name: str) -> None:
+        if self._under_way.get(tracked.root) is future:
+            del self._under_way[tracked.root]
+        if future.cancelled() or future.exception() is not None:
+            return  # with its worker, or because a part was dropped meanwhile: it is considered again
+        result = future.result()
+        try:
+            segment = result if isinstance(result, MemorySegment) else load_segment(result, verify=False)[0]
+        except (OSError, DamagedFile) as error:
+            log.warning("a merged segment cannot be read: %s", error)
+            return
+        tracked.index.merged(merge, segment, None if isinstance(result, MemorySegment) else name)
+        self._done(tracked.root)
+
+    def forget(self, folder: str) -> None:
+        """Nothing of a folder is wanted any more."""
+        self._under_way.pop(folder, None)

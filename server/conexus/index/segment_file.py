@@ -1,0 +1,92 @@
+"""Segments as files: how worker processes hand them over, and how a stored index is there at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.index.analysis import FileFacts
+from conexus.index.array_file import Arrays, DamagedFile, load, save
+from conexus.index.dense import Dense
+from conexus.index.lexicon import Lexicon
+from conexus.index.postings import Postings
+from conexus.index.ragged import Ragged
+from conexus.index.segment import OF_FILES, OF_ROWS, Crumbs, MemorySegment
+from conexus.index.strings import Strings
+
+#: Part of every file: one of another layout is not read.
+LAYOUT = "1"
+_ROWS = ("first_rows", "file_of", "start_lines", "end_lines", "kinds", "parts", "roles", "digests", "symbol_numbers")
+_DENSE = ("vectors", "of_files", "basis", "leading", "leading_of_files")
+
+
+def save_segment(path: Path, segment: MemorySegment, version: str) -> None:
+    """Write a segment; ``version`` names all that made its rows. OSError where it cannot be written."""
+    arrays: dict[str, NDArray[Any]] = {name: getattr(segment, name) for name in _ROWS}
+    arrays |= {f"dense.{name}": getattr(segment.dense, name) for name in _DENSE}
+    arrays |= {"tokens.values": segment.tokens.values, "tokens.starts": segment.tokens.starts}
+    arrays |= {"lexicon.hashes": segment.lexicon.hashes, **_strings("lexicon.words", segment.lexicon.words)}
+    arrays |= {f"crumbs.{name}": getattr(segment.crumbs, name) for name in ("words", "starts", "of_rows")}
+    for name in (*OF_ROWS, *OF_FILES):
+        field: Postings = getattr(segment, name)
+        arrays |= {f"{name}.{part}": getattr(field, part) for part in ("starts", "rows", "counts", "lengths")}
+    files = segment.files
+    arrays |= _strings("files.path", Strings.of(facts.path for facts in files))
+    arrays |= _strings("files.language", Strings.of(facts.language for facts in files))
+    arrays |= _strings("files.digest", Strings.of(facts.digest for facts in files))
+    arrays["files.size"] = np.array([facts.size for facts in files], np.int64)
+    arrays["files.mtime_ns"] = np.array([facts.mtime_ns for facts in files], np.int64)
+    about = {"layout": LAYOUT, "model": segment.model, "outside": repr(segment.dense.outside), "version": version}
+    save(path, arrays, about)
+
+
+def load_segment(path: Path, *, verify: bool) -> tuple[MemorySegment, str]:
+    """A segment that lies in a file, and its version. With ``verify`` every byte is compared with its checksum.
+
+    OSError or DamagedFile where there is none that can be read.
+    """
+    arrays, metadata = load(path, verify=verify)
+    if metadata.get("layout") != LAYOUT:
+        raise DamagedFile(f"{path.name} is of another layout")
+    try:
+        return _segment(arrays, metadata, path), metadata["version"]
+    except (KeyError, ValueError, UnicodeDecodeError) as error:
+        raise DamagedFile(f"{path.name} is no segment") from error
+
+
+def _segment(arrays: Arrays, metadata: dict[str, str], path: Path) -> MemorySegment:
+    lexicon = Lexicon(arrays["lexicon.hashes"], _taken(arrays, "lexicon.words"))
+    columns = (
+        _taken(arrays, "files.path"),
+        _taken(arrays, "files.language"),
+        arrays["files.size"].tolist(),
+        arrays["files.mtime_ns"].tolist(),
+        _taken(arrays, "files.digest"),
+    )
+    fields: dict[str, Any] = {
+        name: Postings(lexicon, *(arrays[f"{name}.{part}"] for part in ("starts", "rows", "counts", "lengths")))
+        for name in (*OF_ROWS, *OF_FILES)
+    }
+    fields |= {name: arrays[name] for name in _ROWS}
+    dense: dict[str, Any] = {name: arrays[f"dense.{name}"] for name in _DENSE}
+    return MemorySegment(
+        model=metadata["model"],
+        files=tuple(FileFacts(*facts) for facts in zip(*columns, strict=True)),
+        dense=Dense(**dense, outside=float(metadata["outside"])),
+        tokens=Ragged(arrays["tokens.values"], arrays["tokens.starts"]),
+        lexicon=lexicon,
+        crumbs=Crumbs(*(arrays[f"crumbs.{name}"] for name in ("words", "starts", "of_rows"))),
+        path=path,
+        **fields,
+    )
+
+
+def _strings(name: str, strings: Strings) -> Arrays:
+    return {f"{name}.blob": strings.blob, f"{name}.starts": strings.starts}
+
+
+def _taken(arrays: Arrays, name: str) -> Strings:
+    return Strings(arrays[f"{name}.blob"], arrays[f"{name}.starts"])

@@ -1,0 +1,231 @@
+"""LanceDB in a process of its own: it takes seconds to import and some 200 MB, and ends when nothing is to be written.
+
+So the server is neither held up by it nor grows with it, and a fault in native code ends this process alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from conexus.index.array_file import DamagedFile
+from conexus.index.child import begin_child, spawn_context
+from conexus.index.segment import MemorySegment
+from conexus.index.segment_file import load_segment, save_segment
+from conexus.index.store import Batch, Files, Store, StoredFile, StoreError
+
+log = logging.getLogger(__name__)
+
+#: The process ends after so long without work.
+_IDLE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRows:
+    """Files of a segment: where it lies, or the segment itself; and their ascending numbers in it."""
+
+    segment: Path | MemorySegment
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Tables that were opened: what they hold."""
+
+    files: Mapping[str, StoredFile]
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    size_bytes: int
+    needs_maintenance: bool
+
+
+class Tables:
+    """The tables of all folders. Calls block; any thread may make them, and one is served after the other."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._process: Any = None
+        self._connection: Connection | None = None
+        self._used_at = 0.0
+
+    def open(self, directory: Path, dimensions: int, *, repair: bool) -> Opened:
+        """What the tables of a directory hold; they are made where there are none. StoreError if they cannot be."""
+        opened: Opened = self._call("open", directory, dimensions, repair)
+        return opened
+
+    def write(
+        self,
+        directory: Path,
+        dimensions: int,
+        folder: str,
+        rows: tuple[StoredRows, ...],
+        gone: tuple[str, ...],
+        version: str,
+    ) -> Written:
+        """Replace the rows of these files. StoreError if it cannot be done; it may be tried again."""
+        written: Written = self._call("write", directory, dimensions, folder, rows, gone, version)
+        return written
+
+    def load(self, directory: Path, dimensions: int, into: Path) -> list[tuple[Path, str]]:
+        """Make segment files of all that the tables hold; StoreError if they are damaged. Returns them by version."""
+        loaded: list[tuple[Path, str]] = self._call("load", directory, dimensions, into)
+        return loaded
+
+    def maintain(self, directory: Path, dimensions: int) -> Written:
+        """Compact the tables and drop what no one reads any more."""
+        written: Written = self._call("maintain", directory, dimensions)
+        return written
+
+    def forget(self, directory: Path) -> None:
+        """Close the tables of a directory, before they are removed."""
+        if self._connection is not None:
+            self._call("forget", directory)
+
+    @property
+    def running(self) -> bool:
+        return self._connection is not None
+
+    def close_if_idle(self) -> None:
+        """End the process if it was not needed for a while; the next call starts another."""
+        if self.running and time.monotonic() - self._used_at > _IDLE_SECONDS and self._guard.acquire(blocking=False):
+            try:
+                self._end()
+            finally:
+                self._guard.release()
+
+    def close(self) -> None:
+        """End the process after its present call."""
+        with self._guard:
+            self._end()
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        with self._guard:
+            try:
+                connection = self._started()
+                connection.send((method, arguments))
+                succeeded, result = connection.recv()
+            except (OSError, EOFError) as error:
+                self._end()
+                raise StoreError("the process that writes the index ended") from error
+            finally:
+                self._used_at = time.monotonic()
+        if not succeeded:
+            raise StoreError(result)
+        return result
+
+    def _started(self) -> Connection:
+        if self._connection is None:
+            context = spawn_context()
+            self._connection, theirs = context.Pipe()
+            self._process = context.Process(target=_serve, args=(theirs,), name="conexus-store", daemon=True)
+            try:
+                self._process.start()
+            finally:
+                theirs.close()
+        return self._connection
+
+    def _end(self) -> None:
+        connection, process = self._connection, self._process
+        self._connection = self._process = None
+        if connection is not None:
+            connection.close()
+        if process is not None and process.pid is not None:
+            process.join(_IDLE_SECONDS)
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+
+def _serve(connection: Connection) -> None:
+    begin_child()
+    # Without this LanceDB writes a warning for every query to standard error, which editors show.
+    os.environ.setdefault("LANCEDB_LOG", "error")
+    server = _Server()
+    while True:
+        try:
+            method, arguments = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer = (True, getattr(server, method)(*arguments))
+        except Exception as error:
+            if not isinstance(error, (StoreError, OSError, DamagedFile)):
+                log.exception("the tables failed")
+            answer = (False, _words(error))
+        with contextlib.suppress(OSError):
+            connection.send(answer)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"the index cannot be written: {error.strerror or type(error).__name__}"
+    return str(error) or type(error).__name__
+
+
+class _Server:
+    """What the process does; every method is a call."""
+
+    def __init__(self) -> None:
+        self._stores: dict[Path, Store] = {}
+
+    def open(self, directory: Path, dimensions: int, repair: bool) -> Opened:
+        self.forget(directory)
+        store = self._store(directory, dimensions)
+        if repair:
+            store.repair()
+        return Opened(store.files(), store.size_bytes())
+
+    def write(
+        self,
+        directory: Path,
+        dimensions: int,
+        folder: str,
+        rows: tuple[StoredRows, ...],
+        gone: tuple[str, ...],
+        version: str,
+    ) -> Written:
+        files = tuple(Files(_segment(each.segment), each.numbers) for each in rows)
+        store = self._store(directory, dimensions)
+        try:
+            store.write(Batch(folder, files, gone), version)
+        except Exception:
+            # Whatever it was that failed, the next try begins with what is on disk.
+            self.forget(directory)
+            raise
+        return Written(store.size_bytes(), store.needs_maintenance())
+
+    def load(self, directory: Path, dimensions: int, into: Path) -> list[tuple[Path, str]]:
+        loaded: list[tuple[Path, str]] = []
+        for number, (segment, version) in enumerate(self._store(directory, dimensions).load()):
+            path = into / f"{os.getppid()}-loaded-{number}.segment"
+            save_segment(path, segment, version)
+            loaded.append((path, version))
+        return loaded
+
+    def maintain(self, directory: Path, dimensions: int) -> Written:
+        store = self._store(directory, dimensions)
+        store.maintain()
+        return Written(store.size_bytes(), store.needs_maintenance())
+
+    def forget(self, directory: Path) -> None:
+        self._stores.pop(directory, None)
+
+    def _store(self, directory: Path, dimensions: int) -> Store:
+        if directory not in self._stores:
+            self._stores[directory] = Store(directory, dimensions)
+        return self._stores[directory]
+
+
+def _segment(given: Path | MemorySegment) -> MemorySegment:
+    return given if isinstance(given, MemorySegment) else load_segment(given, verify=False)[0]
