@@ -249,7 +249,7 @@ class Engine:
         return self._sync.searchable
 
     def _published(self, generation: int, folders: tuple[str, ...]) -> None:
-        prepare(self._sync.searchable.snapshot)
+        prepare(self._sync.searchable.snapshot, lasting=self._sync.counts().complete)
         self._notify(IndexChanged(generation, folders))
 
     def _answer(

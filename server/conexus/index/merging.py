@@ -9,6 +9,7 @@ from pathlib import Path
 
 from conexus.index.array_file import DamagedFile
 from conexus.index.folder import Merge
+from conexus.index.heap import trim
 from conexus.index.loop import Command
 from conexus.index.pool import MergeTask, Pool
 from conexus.index.segment import MemorySegment
@@ -71,6 +72,7 @@ class Merging:
             return
         tracked.index.merged(merge, segment, None if isinstance(result, MemorySegment) else name)
         self._done(tracked.root)
+        trim()
 
     def forget(self, folder: str) -> None:
         """Nothing of a folder is wanted any more."""

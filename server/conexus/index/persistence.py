@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +33,7 @@ from conexus.index.store_process import StoredRows, Tables, Written
 #: Seconds between two batches: each makes a new version of the tables.
 FLUSH_SECONDS = 2.0
 #: Files that are handed to the tables at once.
-FLUSH_FILES = 1500
+FLUSH_FILES = 500
 #: Seconds between two lists of segments.
 LIST_SECONDS = 5.0
 _RETRY_SECONDS = 30.0
@@ -40,8 +41,8 @@ _LOCK_RETRY_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
-#: A file: the segment that holds it, and its number there.
-Placed = tuple[MemorySegment, int]
+#: A file: the segment that holds it, or the file that the segment lies in, and its number there.
+Placed = tuple[MemorySegment | Path, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +230,13 @@ class Persistence:
         """These files' rows shall be these (None: gone). Readers leave that to the writer."""
         if self.role == "writer" or not self._claimed:
             with self._guard:
-                self._waiting.update(changes)
+                self._waiting.update({path: place and _lean(place) for path, place in changes.items()})
 
     def flush_if_due(self, base: Sequence[Part], *, first_index: bool, idle: bool) -> None:
         """Start writing what waits, unless something is being written or was just written.
 
-        ``base``: the segments as they are now. During a first index the tables get large batches alone. When ``idle``,
-        the tables are opened and compared with what is searchable, once.
+        ``base``: the segments as they are now. During a first index the tables wait: its segment files hold all that a
+        killed process would lose. When ``idle``, the tables are opened and compared with what is searchable, once.
         """
         if self.role != "writer":
             if self._claimed:
@@ -248,15 +249,16 @@ class Persistence:
         if now >= self._next_list and self._has_unlisted(base):
             self._next_list = now + LIST_SECONDS
             self._work = self._executor.submit(self._guarded, self._list, *_described(base))
-        elif len(self._waiting) >= FLUSH_FILES or (self._waiting and not first_index) or (idle and not self._compared):
-            self._work = self._executor.submit(self._guarded, self._write, self._take_waiting())
+        elif not first_index and (self._waiting or (idle and not self._compared)):
+            self._work = self._executor.submit(self._guarded, self._write, self._take_waiting(FLUSH_FILES))
 
     def _has_unlisted(self, base: Sequence[Part]) -> bool:
         return any(part.name not in self._listed for part in base)
 
-    def _take_waiting(self) -> dict[str, Placed | None]:
+    def _take_waiting(self, most: int | None = None) -> dict[str, Placed | None]:
         with self._guard:
-            batch, self._waiting = self._waiting, {}
+            batch = dict(islice(self._waiting.items(), most))
+            self._waiting = dict(islice(self._waiting.items(), len(batch), None))
         return batch
 
     def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
@@ -295,8 +297,7 @@ class Persistence:
     def _remove_unused(self) -> None:
         """Remove segment files that were merged into others or have no file left that counts."""
         with self._guard:
-            places = [place for place in self._waiting.values() if place is not None]
-        waiting = {place[0].path for place in places}
+            waiting = {place[0] for place in self._waiting.values() if place is not None and isinstance(place[0], Path)}
         for name in self._seen - self._listed:
             path = segment_path(self.directory, name)
             if path not in waiting:
@@ -315,7 +316,8 @@ class Persistence:
             with self._guard:
                 self._waiting = {**batch, **self._waiting}
             raise
-        self._not_before = time.monotonic() + FLUSH_SECONDS
+        if not self._waiting:
+            self._not_before = time.monotonic() + FLUSH_SECONDS
 
     def _compare(self) -> None:
         """Open the tables; what they hold is compared with what is searchable, by the indexer's thread."""
@@ -390,13 +392,19 @@ def _described(base: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Listed]]:
     return tuple(base), [Listed(part.name or "", paths) for part, paths in zip(base, hidden, strict=True)]
 
 
+def _lean(place: Placed) -> Placed:
+    """The place without its segment where that lies in a file: what waits keeps no memory from being freed."""
+    segment, number = place
+    return (segment if isinstance(segment, Path) else segment.path or segment), number
+
+
 def _grouped(batch: Mapping[str, Placed | None]) -> tuple[tuple[StoredRows, ...], tuple[str, ...]]:
     """The files of a batch by their segments, and what is gone."""
-    segments: dict[int, tuple[MemorySegment, list[int]]] = {}
+    segments: dict[MemorySegment | Path, list[int]] = {}
     for place in batch.values():
         if place is not None:
-            segments.setdefault(id(place[0]), (place[0], []))[1].append(place[1])
-    rows = tuple(StoredRows(segment.path or segment, tuple(sorted(numbers))) for segment, numbers in segments.values())
+            segments.setdefault(place[0], []).append(place[1])
+    rows = tuple(StoredRows(segment, tuple(sorted(numbers))) for segment, numbers in segments.items())
     return rows, tuple(path for path, place in batch.items() if place is None)
 
 

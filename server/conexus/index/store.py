@@ -273,10 +273,9 @@ class Store:
         generation = self._generation + 1
         present = [facts.path for files in batch.files for facts in files.facts]
         try:
-            for files in batch.files:
-                chunks = self._chunk_rows(files, batch.folder, generation)
-                if len(chunks):
-                    self._chunks.add(chunks)
+            chunks = [self._chunk_rows(files, batch.folder, generation) for files in batch.files]
+            if any(map(len, chunks)):
+                self._chunks.add(self._pa.concat_tables(chunks))
             if present:
                 self._files.add(self._file_rows(batch, version, generation))
             self._delete(self._files, batch.gone, None)

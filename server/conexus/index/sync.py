@@ -14,6 +14,7 @@ from conexus.config import Settings
 from conexus.embedding.deferred import DeferredEmbedder
 from conexus.index.array_file import DamagedFile
 from conexus.index.bulk import INLINE_FILES, Bulk, Done, Key
+from conexus.index.heap import trim
 from conexus.index.hints import Hints
 from conexus.index.loop import Loop
 from conexus.index.loose import LooseBuffers
@@ -261,6 +262,7 @@ class Sync:
         if self._bulk.done:
             self._on_progress(self._bulk.done, self._bulk.done)
             self._bulk.done = 0
+            trim()
         if self._publisher.waiting:
             self._publish()
 

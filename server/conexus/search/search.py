@@ -53,10 +53,14 @@ class Ranked:
     reasons: tuple[str, ...]
 
 
-def prepare(snapshot: Snapshot) -> None:
-    """Derive from the snapshot's segments what the first search would otherwise wait for."""
+def prepare(snapshot: Snapshot, *, lasting: bool) -> None:
+    """Derive from the snapshot's segments what the first search would otherwise wait for.
+
+    Not what takes much memory, unless they are there to stay.
+    """
     for view in snapshot.views:
-        view.segment.dense.prepare()
+        if lasting:
+            view.segment.dense.prepare()
         table(view.segment)
 
 
