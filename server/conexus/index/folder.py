@@ -42,6 +42,8 @@ class Part:
     files: set[int] = field(default_factory=set)
     #: Of what made the rows, if that is not what makes them now: never merged with others.
     version: str | None = None
+    #: Whether LanceDB's indices know its rows.
+    indexed: bool = False
 
     @property
     def rows(self) -> int:
@@ -288,6 +290,7 @@ class FolderIndex:
         self._base = [part for part in self._base if not any(part is each for each in merge.parts)]
         if current:
             part = self._part(segment, current, name)
+            part.version, part.indexed = merge.parts[0].version, all(each.indexed for each in merge.parts)
             self._base.append(part)
             self._places.update({segment.files[number].path: (part, number) for number in current})
 

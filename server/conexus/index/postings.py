@@ -71,9 +71,9 @@ class Postings:
         first, last = int(self.starts[number]), int(self.starts[number + 1])
         return self.rows[first:last], self.counts[first:last]
 
-    def has(self, word: str) -> bool:
-        """Whether any row has the word."""
-        return len(self.of(word)[0]) > 0
+    def frequency(self, word: str) -> int:
+        """In how many rows the word is, whether or not ``of`` gives them all."""
+        return len(self.of(word)[0])
 
     @property
     def frequencies(self) -> NDArray[np.uint32]:

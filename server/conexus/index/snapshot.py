@@ -6,9 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conexus.index.analysis import FileFacts
 from conexus.index.segment import Alive, MemorySegment
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whole:
+    """What a view shows some rows of."""
+
+    view: View
+    rows: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,6 +28,10 @@ class View:
     folder: str
     segment: MemorySegment
     alive: Alive
+    #: Whether LanceDB's indices find the segment's rows, so that not all of them need be looked at.
+    indexed: bool = False
+    #: Where only some rows of a larger view are looked at: that view and the rows, ascending.
+    whole: Whole | None = None
 
     def live_rows(self) -> int:
         return int(np.count_nonzero(self.alive))

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conexus.chunking.chunk import KINDS
+from conexus.embedding.embedder import Vectors
 from conexus.index.analysis import FileFacts, has_present_tokens, model_of
 from conexus.index.postings import MOST_COUNTED, Occurrences, Postings
 from conexus.index.ragged import Ragged
@@ -33,6 +34,11 @@ SCHEMA_VERSION = 2
 _TOKEN = np.dtype("<u2")
 #: LanceDB plans a predicate with thousands of names slowly, and every name is a literal in it.
 _NAMES_AT_ONCE = 400
+#: Partitions of the vector index that a query looks at: with fewer, of the ten nearest one is missing now and then.
+_PROBES = 24
+_MOST_INDEX_SEGMENTS = 8
+#: Words are no longer; see terms.py.
+_LONGEST_WORD = 128
 #: What is loaded at once, and what a segment made of that has at least.
 _ROWS_AT_ONCE = 16_384
 _KEEP_VERSIONS = timedelta(minutes=10)
@@ -51,6 +57,13 @@ class StoredFile:
     version: str
     #: How many rows it has.
     chunks: int
+
+
+class Candidate(NamedTuple):
+    """A chunk by its file and its number there."""
+
+    path: str
+    ordinal: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +356,71 @@ class Store:
             for name, column in ((name, columns[name]) for name in schema.names)
         ]
         return pa.table(arrays, schema=schema)
+
+    # --- candidates ---
+
+    def index(self) -> None:
+        """Make the vector and full-text indices, or bring them up to the rows that came since. Takes a while.
+
+        Raises StoreError.
+        """
+        from lancedb.index import FTS, IvfRq
+
+        words = FTS(
+            base_tokenizer="whitespace",
+            lower_case=False,
+            stem=False,
+            remove_stop_words=False,
+            ascii_folding=False,
+            with_position=False,
+            max_token_length=_LONGEST_WORD,
+        )
+        configs = {"vector": IvfRq(distance_type="cosine", num_bits=4), "terms": words, "names": words}
+        try:
+            known = {column for each in self._chunks.list_indices() for column in each.columns}
+            if not known.issuperset(configs):
+                for column, config in configs.items():
+                    self._chunks.create_index(column, config=config)
+            else:
+                self._chunks.optimize(cleanup_older_than=_KEEP_VERSIONS)
+                if self._segments_of_indices() > _MOST_INDEX_SEGMENTS:
+                    # Every optimize adds a segment to the vector index and never merges them.
+                    self._chunks.create_index("vector", config=configs["vector"])
+        except Exception as error:
+            raise StoreError(f"the index's indices cannot be made: {_first_line(error)}") from error
+        self._writes = 0
+
+    def _segments_of_indices(self) -> int:
+        return max((each.num_segments or 0 for each in self._chunks.list_indices()), default=0)
+
+    def candidates(
+        self, vector: Vectors | None, words: Sequence[str], counts: tuple[int, int, int]
+    ) -> list[Candidate]:
+        """Rows that may answer: the nearest, and those with the words in their code and in their names.
+
+        ``counts`` says how many of each. Only rows that the indices know; StoreError where there are none.
+        """
+        from lancedb.query import MatchQuery
+
+        nearest, by_words, by_names = counts
+        asked = " ".join(words)
+        self._chunks.checkout_latest()
+        try:
+            searches = []
+            if vector is not None:
+                query = self._chunks.search(vector, vector_column_name="vector").distance_type("cosine")
+                searches.append(query.nprobes(_PROBES).refine_factor(2).limit(nearest))
+            if asked:
+                for column, count in (("terms", by_words), ("names", by_names)):
+                    searches.append(self._chunks.search(MatchQuery(asked, column), query_type="fts").limit(count))
+            found: dict[Candidate, None] = {}
+            for search in searches:
+                rows = search.fast_search().select(["path", "ordinal"]).to_arrow()
+                pairs = zip(rows["path"].to_pylist(), rows["ordinal"].to_pylist(), strict=True)
+                found.update((Candidate(path, ordinal), None) for path, ordinal in pairs)
+        except Exception as error:
+            raise StoreError(f"the index cannot be searched: {_first_line(error)}") from error
+        return list(found)
 
     # --- upkeep ---
 

@@ -16,11 +16,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from conexus.embedding.embedder import Vectors
 from conexus.index.array_file import DamagedFile
 from conexus.index.child import begin_child, spawn_context
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment, save_segment
-from conexus.index.store import Batch, Files, Store, StoredFile, StoreError
+from conexus.index.store import Batch, Candidate, Files, Store, StoredFile, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,23 @@ class Tables:
         """Compact the tables and drop what no one reads any more."""
         written: Written = self._call("maintain", directory, dimensions)
         return written
+
+    def index(self, directory: Path, dimensions: int) -> Written:
+        """Make the vector and full-text indices, or bring them up to date."""
+        written: Written = self._call("index", directory, dimensions)
+        return written
+
+    def candidates(
+        self,
+        directory: Path,
+        dimensions: int,
+        vector: Vectors | None,
+        words: tuple[str, ...],
+        counts: tuple[int, int, int],
+    ) -> list[Candidate]:
+        """Rows that may answer, from the indices; see ``Store.candidates``."""
+        found: list[Candidate] = self._call("candidates", directory, dimensions, vector, words, counts)
+        return found
 
     def forget(self, directory: Path) -> None:
         """Close the tables of a directory, before they are removed."""
@@ -217,6 +235,21 @@ class _Server:
         store = self._store(directory, dimensions)
         store.maintain()
         return Written(store.size_bytes(), store.needs_maintenance())
+
+    def index(self, directory: Path, dimensions: int) -> Written:
+        store = self._store(directory, dimensions)
+        store.index()
+        return Written(store.size_bytes(), store.needs_maintenance())
+
+    def candidates(
+        self,
+        directory: Path,
+        dimensions: int,
+        vector: Vectors | None,
+        words: tuple[str, ...],
+        counts: tuple[int, int, int],
+    ) -> list[Candidate]:
+        return self._store(directory, dimensions).candidates(vector, words, counts)
 
     def forget(self, directory: Path) -> None:
         self._stores.pop(directory, None)

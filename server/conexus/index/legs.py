@@ -1,0 +1,69 @@
+"""Candidates from LanceDB's indices, for an index that is too large to look at every row of it for each query."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from conexus.embedding.embedder import Vectors
+from conexus.index.store import Candidate, StoreError
+from conexus.index.store_process import Tables
+
+log = logging.getLogger(__name__)
+
+#: Candidates of each leg. Of what is shown, 10 or 20, nearly all are among the first hundreds by vector or by words.
+NEAREST, BY_WORDS, BY_NAMES = 400, 400, 200
+
+
+class Legs(Protocol):
+    """Finds candidates of one folder."""
+
+    def candidates(self, vector: Vectors | None, words: Sequence[str]) -> Sequence[Candidate] | None:
+        """Files and chunks that may answer, in no order; None if they cannot be had. Blocks for milliseconds."""
+        ...
+
+
+@dataclass(slots=True)
+class LanceLegs:
+    """Asks a process that reads the tables while another writes them. Safe in several threads."""
+
+    tables: Tables
+    directory: Path
+    dimensions: int
+    #: Why candidates could not be had, once, for the log.
+    _failed: bool = False
+
+    def candidates(self, vector: Vectors | None, words: Sequence[str]) -> Sequence[Candidate] | None:
+        try:
+            found = self.tables.candidates(
+                self.directory, self.dimensions, vector, tuple(words), (NEAREST, BY_WORDS, BY_NAMES)
+            )
+        except StoreError as error:
+            if not self._failed:
+                log.warning("%s; every row is looked at", error)
+            self._failed = True
+            return None
+        self._failed = False
+        return found
+
+
+class LegsOfFolders:
+    """Which folders' candidates come from LanceDB's indices. Written by the indexer's thread, read by all."""
+
+    def __init__(self) -> None:
+        self._legs: Mapping[str, Legs] = {}
+        self._guard = threading.Lock()
+
+    def put(self, folder: str, legs: Legs | None) -> None:
+        """From now on ``legs`` finds a folder's candidates; None: every row is looked at."""
+        with self._guard:
+            others = {key: each for key, each in self._legs.items() if key != folder}
+            self._legs = others if legs is None else {**others, folder: legs}
+
+    def now(self) -> Mapping[str, Legs]:
+        """As it is now; never changed afterwards."""
+        return self._legs

@@ -1,0 +1,63 @@
+"""Some rows of a segment as a segment of their own, for ranking: nothing is copied but what belongs to those rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.index.dense import Dense
+from conexus.index.postings import Counts, Postings, Rows
+from conexus.index.segment import OF_ROWS, Crumbs, MemorySegment
+from conexus.index.snapshot import View, Whole
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NarrowPostings(Postings):
+    """The postings of all rows, of which it gives some."""
+
+    #: The rows that it gives, ascending; their place here is their number.
+    chosen: NDArray[np.int64]
+
+    def of(self, word: str) -> tuple[Rows, Counts]:
+        rows, counts = Postings.of(self, word)
+        if not len(rows):
+            return rows, counts
+        # The rows of a common word are many, and the chosen few: look these up in those.
+        places = np.minimum(np.searchsorted(rows, self.chosen), len(rows) - 1)
+        found = np.flatnonzero(rows[places] == self.chosen)
+        return found.astype(np.int32), counts[places[found]]
+
+    def frequency(self, word: str) -> int:
+        return len(Postings.of(self, word)[0])
+
+
+def narrow(view: View, rows: NDArray[np.int64]) -> View:
+    """A view of some rows, given in ascending order, each once."""
+    whole = view.segment
+    fields = {}
+    for name in OF_ROWS:
+        field: Postings = getattr(whole, name)
+        fields[name] = NarrowPostings(
+            field.lexicon, field.starts, field.rows, field.counts, field.lengths[rows], chosen=rows
+        )
+    dense = whole.dense
+    none = np.empty((dense.vectors.shape[1], 0), np.float32)
+    segment: MemorySegment = replace(
+        whole,
+        file_of=whole.file_of[rows],
+        start_lines=whole.start_lines[rows],
+        end_lines=whole.end_lines[rows],
+        kinds=whole.kinds[rows],
+        parts=whole.parts[rows],
+        roles=whole.roles[rows],
+        digests=whole.digests[rows],
+        # Of the files all are kept, by their leading components where there are such.
+        dense=Dense(dense.vectors[rows], dense.of_files, none, none[:0], none[:0], 0.0),
+        tokens=whole.tokens.rows(rows),
+        symbol_numbers=whole.symbol_numbers[rows],
+        crumbs=Crumbs(whole.crumbs.words, whole.crumbs.starts, whole.crumbs.of_rows[rows]),
+        **fields,
+    )
+    return View(view.folder, segment, view.alive[rows], whole=Whole(view, rows))
