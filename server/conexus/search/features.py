@@ -196,7 +196,8 @@ def _of_symbols(scope: Scope, query: Query, found: Signals, symbols: list[str]) 
 
     Shape (2, len(symbols)).
     """
-    rarity = [idf(0, scope.rows) if concept.weight == 1 else 0.0 for concept in query.concepts]
+    rarest = idf(0, scope.rows)
+    rarity = [rarest if concept.weight == 1 else 0.0 for concept in query.concepts]
     for word in found.in_names:
         if rarity[word.concept]:
             rarity[word.concept] = word.rarity
@@ -206,17 +207,20 @@ def _of_symbols(scope: Scope, query: Query, found: Signals, symbols: list[str]) 
         for term, _ in concept.terms:
             concepts.setdefault(term, number)
     asked_terms = frozenset(concepts)
+    shares = np.zeros((2, len(symbols)), np.float32)
     known: dict[str, tuple[float, float]] = {}
-    for symbol in set(symbols):
+    for place, symbol in enumerate(symbols):
         whole, parts = _symbol_terms(symbol)
-        hit = asked_terms & parts
-        said_whole = whole in concepts
-        if hit or said_whole:
+        if whole not in asked_terms and asked_terms.isdisjoint(parts):
+            continue
+        if symbol not in known:
+            hit = asked_terms & parts
+            said_whole = whole in asked_terms
             numbers = {concepts[term] for term in ((whole, *hit) if said_whole else hit)}
             share = 1.0 if said_whole else len(hit) / len(parts)
-            known[symbol] = sum(rarity[number] for number in numbers) / asked, share
-    shares: NDArray[np.float32] = np.array([known.get(symbol, (0.0, 0.0)) for symbol in symbols], np.float32).T
-    return np.minimum(shares, 1)
+            known[symbol] = min(sum(rarity[number] for number in numbers) / asked, 1.0), share
+        shares[:, place] = known[symbol]
+    return shares
 
 
 @lru_cache(maxsize=1 << 14)
