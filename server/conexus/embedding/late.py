@@ -46,13 +46,14 @@ class QueryTokens:
         found = np.zeros((len(self.weights), len(starts) - 1), np.float32)
         if not len(values) or not len(self.weights):
             return found.T
+        numbers = values.astype(np.intp)
         mask = np.zeros(len(self.lengths), np.bool_)
-        mask[values] = True
+        mask[numbers] = True
         own = mask.nonzero()[0]
         places = np.empty(len(mask), np.int32)
         places[own] = np.arange(len(own), dtype=np.int32)
         filled = np.diff(starts).nonzero()[0]
-        cosines = self._cosines(own).take(places[values], axis=1)
+        cosines = self._cosines(own).take(places[numbers], axis=1)
         found[:, filled] = np.maximum.reduceat(cosines, starts[filled], axis=1)
         return found.T
 

@@ -95,12 +95,12 @@ def features(chosen: Candidates, tokens: QueryTokens | None) -> NDArray[np.float
     gaps = likenesses - likenesses.max(axis=1, keepdims=True)
     symbols, (lines, enclosed, depth, referred) = _facts(len(rows), parts)
     symbol_cover, symbol_said = _of_symbols(scope, query, found, symbols)
-    groups = _Groups.of(files)
+    groups, numbers = _Groups.of(files), rows.astype(np.int32)
     columns = (
         dense, gaps[0], body, gaps[1], names, gaps[2], gaps[3], file_dense, gaps[4], file_body, gaps[5],
         late, gaps[6], late_mean, gaps[7], late_worst,
         found.stem[files], found.called[files], found.filed[files], found.defined[rows],
-        _covered(rows, found.in_body, query), _covered(rows, found.in_names, query), symbol_cover,
+        _covered(numbers, found.in_body, query), _covered(numbers, found.in_names, query), symbol_cover,
         _covered_by_files(files, parts, found.in_body, query),
         symbol_said,
         np.log1p(lines), *_KINDS[:, scope.kinds[rows]], scope.parts[rows] > 0, np.minimum(enclosed, 3),
@@ -150,7 +150,7 @@ def _late(size: int, parts: Sequence[_Part], tokens: QueryTokens | None) -> tupl
     return tokens.weights @ best, best.mean(axis=0), best.min(axis=0)
 
 
-def _covered(rows: NDArray[np.int64], words: tuple[FoundWord, ...], query: Query) -> Scores:
+def _covered(rows: Rows, words: tuple[FoundWord, ...], query: Query) -> Scores:
     """The share of the query's words that each row has."""
     return _share(words, query, len(rows), lambda found: among(rows, found))
 
@@ -159,13 +159,13 @@ def _covered_by_files(
     files: NDArray[np.int32], parts: Sequence[_Part], words: tuple[FoundWord, ...], query: Query
 ) -> Scores:
     """The share of the query's words that any chunk of each file has."""
-    # The rows of a file are neighbours: it has a word whose rows are others before its first row than after its last.
+    # The rows of a file are neighbours: a word has more rows before their end than before their beginning, or none.
     ends = np.empty((2, len(files)), np.int32)
     for part in parts:
         own = files[part.places] - part.first_file
         firsts = part.view.segment.first_rows
-        ends[:, part.places] = np.stack([firsts[own], firsts[own + 1]]) + part.first_row
-    return _share(words, query, len(files), lambda found: np.diff(found.searchsorted(ends), axis=0)[0] > 0)
+        ends[:, part.places] = np.stack([firsts[own + 1], firsts[own]]) + part.first_row
+    return _share(words, query, len(files), lambda found: np.greater(*found.searchsorted(ends)))
 
 
 def _share(words: tuple[FoundWord, ...], query: Query, size: int, has: Callable[[Rows], NDArray[np.bool_]]) -> Scores:
@@ -254,7 +254,7 @@ class _Groups:
         numbers = begins.cumsum() - 1
         owners = np.empty(len(files), np.int64)
         owners[members] = numbers
-        counts = np.diff(firsts, append=len(files))
+        counts = np.bincount(numbers)
         return _Groups(owners, members, np.arange(len(files)) - firsts[numbers], firsts, counts)
 
 

@@ -82,10 +82,9 @@ def _words(found: Signals, rows: NDArray[np.int64]) -> list[list[str]]:
     ]
 
 
-def among(rows: NDArray[np.int64], ascending: Rows) -> NDArray[np.bool_]:
+def among(rows: Rows | NDArray[np.int64], ascending: Rows) -> NDArray[np.bool_]:
     """For each row whether it is among the others, of which there is at least one."""
     # In the others' type: with another, all of them would be copied for the search.
-    sought = rows.astype(ascending.dtype)
-    places = np.minimum(ascending.searchsorted(sought), len(ascending) - 1)
-    found: NDArray[np.bool_] = ascending[places] == sought
+    sought = rows.astype(ascending.dtype, copy=False)
+    found: NDArray[np.bool_] = ascending.take(ascending.searchsorted(sought), mode="clip") == sought
     return found
