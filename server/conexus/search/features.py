@@ -101,7 +101,7 @@ def features(chosen: Candidates, tokens: QueryTokens | None) -> NDArray[np.float
         late, gaps[6], late_mean, gaps[7], late_worst,
         found.stem[files], found.called[files], found.filed[files], found.defined[rows],
         _covered(numbers, found.in_body, query), _covered(numbers, found.in_names, query), symbol_cover,
-        _covered_by_files(files, parts, found.in_body, query),
+        _covered_by_files(groups, files, parts, found.in_body, query),
         symbol_said,
         np.log1p(lines), *_KINDS[:, scope.kinds[rows]], scope.parts[rows] > 0, np.minimum(enclosed, 3),
         np.minimum(depth, 6), np.log1p(referred),
@@ -156,16 +156,18 @@ def _covered(rows: Rows, words: tuple[FoundWord, ...], query: Query) -> Scores:
 
 
 def _covered_by_files(
-    files: NDArray[np.int32], parts: Sequence[_Part], words: tuple[FoundWord, ...], query: Query
+    groups: _Groups, files: NDArray[np.int32], parts: Sequence[_Part], words: tuple[FoundWord, ...], query: Query
 ) -> Scores:
-    """The share of the query's words that any chunk of each file has."""
+    """The share of the query's words that any chunk of each candidate's file has."""
     # The rows of a file are neighbours: a word has more rows before their end than before their beginning, or none.
     ends = np.empty((2, len(files)), np.int32)
     for part in parts:
         own = files[part.places] - part.first_file
         firsts = part.view.segment.first_rows
         ends[:, part.places] = np.stack([firsts[own + 1], firsts[own]]) + part.first_row
-    return _share(words, query, len(files), lambda found: np.greater(*found.searchsorted(ends)))
+    of_groups = ends[:, groups.members[groups.firsts]]
+    covered = _share(words, query, len(groups.counts), lambda found: np.greater(*found.searchsorted(of_groups)))
+    return covered[groups.owners]
 
 
 def _share(words: tuple[FoundWord, ...], query: Query, size: int, has: Callable[[Rows], NDArray[np.bool_]]) -> Scores:
