@@ -17,6 +17,7 @@ from conexus.index.publisher import Searchable
 from conexus.index.sync import Sync
 from conexus.related.place import RelatedPlace
 from conexus.related.relations import Related, related
+from conexus.search.narrowing import narrowed
 from conexus.search.query import Query, understand
 from conexus.search.search import FileKey, Ranked, prepare, search
 from conexus.search.symbols import symbols
@@ -129,7 +130,7 @@ class Engine:
         token.check()
         understood = forgiving(understood, now.snapshot.views)
         ranked = search(
-            now.snapshot,
+            narrowed(now.snapshot, understood, vectors, now.legs),
             understood,
             vectors=vectors,
             tokens=_query_tokens(now, understood.text),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
 
 from conexus.chunking.chunk import Chunk
+from conexus.index.analysis import FileFacts
 from conexus.index.folder import Fresh
 from conexus.index.segment import MemorySegment
 from conexus.index.snapshot import RowRef
@@ -39,6 +40,8 @@ class Reader:
     max_file_bytes: int
     #: Told of a file that is no longer what was indexed; the hit is still given.
     on_stale: Callable[[str], None]
+    #: Lines of the files that were read for this answer, by path: several hits of one file are of one text.
+    files: dict[str, Sequence[str]] = field(default_factory=dict)
 
 
 def hits_of(ranked: Iterable[Ranked | Related], reader: Reader, query: Query | None = None) -> tuple[Hit, ...]:
@@ -68,7 +71,7 @@ def _hit(ranked: Ranked | Related, reader: Reader, query: Query | None) -> Hit:
         score=ranked.score,
         reasons=ranked.reasons,
         preview=preview,
-        matches=tuple(_ranges(preview, spans, start, reader.encoding)),
+        matches=tuple(_ranges(lines, spans, start, reader.encoding)),
         relation=ranked.relation if isinstance(ranked, Related) else None,
         name_range=_name_range(lines[: int(segment.end_lines[row]) - start], symbol, start, reader.encoding),
     )
@@ -82,15 +85,22 @@ def _lines(ref: RowRef, reader: Reader, fresh: Fresh | None) -> list[str]:
         return _definition(segment, row, _buffer_lines(fresh.file.chunks, row - _first_row(segment, row)))
     facts = segment.files[segment.file_of[row]]
     path = os.path.join(ref.view.folder, facts.path)  # noqa: PTH118  as above
+    lines = reader.files.get(path)
+    if lines is None:
+        lines = reader.files[path] = _lines_on_disk(path, facts, reader)
+    return _definition(segment, row, lines[start : start + max(MOST_LINES, _length(segment, row))])
+
+
+def _lines_on_disk(path: str, facts: FileFacts, reader: Reader) -> Sequence[str]:
+    """The lines of a file, none if it cannot be read. ``facts``: as it was indexed."""
     try:
         status = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError):
         reader.on_stale(path)
-        return []
+        return ()
     if (status.st_size, status.st_mtime_ns) != (facts.size, facts.mtime_ns):
         reader.on_stale(path)
-    lines = _file_lines(path, status.st_size, status.st_mtime_ns, reader.max_file_bytes)
-    return _definition(segment, row, lines[start : start + max(MOST_LINES, _length(segment, row))])
+    return _file_lines(path, status.st_size, status.st_mtime_ns, reader.max_file_bytes)
 
 
 def _first_row(segment: MemorySegment, row: int) -> int:
@@ -185,7 +195,7 @@ def _name_range(lines: list[str], symbol: str, start: int, encoding: Encoding) -
 
 def _clip(text: str, most: int) -> str:
     """The text cut to a number of UTF-8 bytes, at a line end if one is not far."""
-    if len(text) * 4 <= most:
+    if len(text) * 4 <= most or (text.isascii() and len(text) <= most):
         return text
     encoded = text.encode("utf-8", "replace")
     if len(encoded) <= most:
@@ -195,15 +205,15 @@ def _clip(text: str, most: int) -> str:
     return cut[: line_end + 1] if line_end > most // 2 else cut
 
 
-def _ranges(preview: str, spans: list[tuple[int, int]], start: int, encoding: Encoding) -> Iterable[TextRange]:
-    """Spans of offsets in a text that begins at the beginning of line ``start``, as ranges; none crosses a line end."""
+def _ranges(lines: list[str], spans: list[tuple[int, int]], start: int, encoding: Encoding) -> Iterable[TextRange]:
+    """Spans of offsets in lines, of which the first is line ``start``, as ranges; none crosses a line end."""
     if not spans:
         return
-    lines = split_lines(preview)
     starts = list(accumulate(map(len, lines), initial=0))
     for first, last in spans:
         number = bisect_right(starts, first) - 1
-        line, begins = lines[number], starts[number]
-        before = units(line[: first - begins], encoding)
-        until = before + units(line[first - begins : last - begins], encoding)
+        before, until = first - starts[number], last - starts[number]
+        line = lines[number]
+        if not line.isascii():
+            before, until = units(line[:before], encoding), units(line[:until], encoding)
         yield TextRange(Position(start + number, before), Position(start + number, until))

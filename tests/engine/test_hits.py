@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conexus.engine import Engine
-from conexus.hits import MOST_LINES, PREVIEW_BYTES
-from conexus.text import split_lines
+from conexus.hits import MOST_LINES, PREVIEW_BYTES, _ranges
+from conexus.text import Encoding, LineIndex, split_lines
 from conexus.values import Hit, Place, Position, TextRange
 from tests.workspaces import PATIENCE, running, write
 
@@ -159,3 +161,16 @@ def test_an_open_buffer_is_read_as_it_is(tmp_path: Path, change: Callable[[str],
         assert lines[0].rstrip() == "class Rectangle:"
         assert lines[-1].strip() == "return Rectangle(self.width * ratio, self.height * ratio)"
         assert found.preview.split() == "".join(lines).split()
+
+
+@pytest.mark.parametrize("encoding", list(Encoding))
+@given(text=st.text("ab é😀\n\r", max_size=80), ends=st.lists(st.integers(0, 80), max_size=8))
+def test_spans_become_ranges(encoding: Encoding, text: str, ends: list[int]) -> None:
+    lines = split_lines(text)
+    index = LineIndex(text)
+    places = sorted({end for end in ends if end < len(text) and text[end] not in "\r\n"})
+    spans = [(place, place + 1) for place in places]
+    expected = [(index.position(start, encoding), index.position(end, encoding)) for start, end in spans]
+    found = list(_ranges(lines, spans, 5, encoding))
+    assert [(each.start.line - 5, each.start.column) for each in found] == [start for start, _ in expected]
+    assert [(each.end.line - 5, each.end.column) for each in found] == [end for _, end in expected]

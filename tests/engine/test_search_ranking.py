@@ -98,6 +98,25 @@ def test_words_of_the_query_are_shares() -> None:
     assert found["tests/test_parser.py:test_parse_mail"]["symbol_said"] == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize("text", ["parse mail", "header", "pending queue", "mail"])
+def test_a_file_has_the_words_of_all_its_chunks(text: str) -> None:
+    # Two views, so that rows and files of the second have other numbers than in it.
+    first = dict(list(CODE.items())[:2])
+    of = Snapshot(1, (view(first), view({path: code for path, code in CODE.items() if path not in first})))
+    found = seen(text, of)
+    assert found.keys() == seen(text).keys()
+    query = understand(text)
+    vectors = {model().fingerprint: model().embed_query(text)}
+    chosen = candidates(scope_of(of, Filters(), query.operators), query, vectors, 300)
+    words = [word for word in chosen.found.in_body if chosen.query.concepts[word.concept].weight == 1]
+    asked = sum(word.rarity for word in words)
+    for row in chosen.rows.tolist():
+        file = chosen.scope.file_of[row]
+        has = sum(word.rarity for word in words if file in chosen.scope.file_of[word.rows])
+        name = where(chosen.scope.ref(row))
+        assert found[name]["file_cover"] == pytest.approx(has / asked, abs=1e-4)
+
+
 def test_what_a_query_names_is_seen() -> None:
     found = seen("MailParser")
     assert [name for name, line in found.items() if line["defined"] == 1] == ["mail/parser.py:MailParser"]

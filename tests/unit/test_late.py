@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from conexus.embedding.late import MOST_TOKENS, QueryTokens
+from conexus.embedding.late import _BLOCK, MOST_TOKENS, QueryTokens
 from conexus.index.ragged import Ragged
 
 VOCABULARY = 7
@@ -65,3 +65,13 @@ def test_a_query_without_tokens_has_no_columns(query: list[int]) -> None:
     tokens = asked(query, np.array([[1, 0], [0, 1], [0, 0]], np.float32))
     assert best(tokens, [{0, 1}, set()]).shape == (2, 0)
     assert best(tokens, []).shape == (0, 0)
+
+
+def test_many_different_tokens_are_compared_in_blocks() -> None:
+    random = np.random.default_rng(7)
+    table = random.standard_normal((3 * _BLOCK, 4)).astype(np.float32)
+    tokens = asked([5, 2, 3 * _BLOCK - 1], table)
+    row = set(range(0, 3 * _BLOCK, 2))
+    unit = table / np.linalg.norm(table, axis=1, keepdims=True)
+    expected = (unit[sorted(row)] @ tokens.vectors.T).max(axis=0)
+    np.testing.assert_allclose(best(tokens, [row, {5}])[0], expected, atol=1e-6)

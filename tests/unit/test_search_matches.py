@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conexus.search.matches import MOST_MATCHES, find_matches
+from conexus.search.matches import MOST_MATCHES, _pattern, find_matches
 from conexus.search.query import understand
 from conexus.values import BadQuery
 
@@ -48,3 +50,13 @@ def test_highlights_are_ordered_apart_and_inside(preview: str, text: str) -> Non
     for start, stop in find_matches(preview, query):
         assert end <= start < stop <= len(preview)
         end = stop
+
+
+WORDS = st.lists(st.text("abc._", min_size=1, max_size=5), min_size=1, max_size=12)
+
+
+@given(WORDS, st.text("abc._", max_size=60))
+def test_the_longest_word_is_matched_wherever_one_begins(words: list[str], text: str) -> None:
+    longest_first = "|".join(map(re.escape, sorted(words, key=lambda word: -len(word))))
+    expected = [match.span() for match in re.finditer(longest_first, text)]
+    assert [match.span() for match in _pattern(frozenset(words)).finditer(text)] == expected

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -14,6 +16,7 @@ from conexus.embedding.embedder import EmbeddingError
 from conexus.embedding.static import StaticEmbedder
 from conexus.embedding.tokens import MAX_TOKENS
 
+SHIPPED_MODEL = StaticEmbedder()
 WORDS = ("read", "file", "sort", "numbers", "größe")
 
 
@@ -146,3 +149,9 @@ def test_a_damaged_model_is_refused_in_words(tmp_path: Path, damage: str) -> Non
     with pytest.raises(EmbeddingError, match="the model in `broken`") as raised:
         StaticEmbedder(folder)
     assert str(tmp_path) not in str(raised.value)
+
+
+@given(st.text(max_size=60))
+def test_the_shipped_model_embeds_a_query_as_a_document_of_one_line(text: str) -> None:
+    (document,) = SHIPPED_MODEL.embed_documents([" ".join(text.splitlines())])
+    np.testing.assert_array_equal(SHIPPED_MODEL.embed_query(text), document)

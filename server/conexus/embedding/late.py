@@ -15,6 +15,8 @@ from conexus.embedding.embedder import Vectors
 
 #: A question's further tokens hardly change what is found; a selection used as a query has many.
 MOST_TOKENS = 32
+#: Vectors of so many tokens are multiplied at once.
+_BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,16 +43,29 @@ class QueryTokens:
 
         Row ``r`` has the tokens ``values[starts[r]:starts[r + 1]]``; 0 for a row without any.
         """
-        rows = len(starts) - 1
-        found = np.zeros((rows, len(self.weights)), np.float32)
+        found = np.zeros((len(self.weights), len(starts) - 1), np.float32)
         if not len(values) or not len(self.weights):
-            return found
-        places = np.zeros(len(self.lengths), np.int32)
-        places[values] = 1
-        own = np.flatnonzero(places)
-        places[own] = np.arange(len(own))
-        cosines = self.table[own] @ self.vectors.T
-        cosines /= np.maximum(self.lengths[own], 1e-9)[:, None]
-        filled = np.flatnonzero(np.diff(starts))
-        found[filled] = np.maximum.reduceat(cosines[places[values]], starts[filled], axis=0)
+            return found.T
+        numbers = values.astype(np.intp)
+        mask = np.zeros(len(self.lengths), np.bool_)
+        mask[numbers] = True
+        own = mask.nonzero()[0]
+        places = np.empty(len(mask), np.int32)
+        places[own] = np.arange(len(own), dtype=np.int32)
+        filled = np.diff(starts).nonzero()[0]
+        cosines = self._cosines(own).take(places[numbers], axis=1)
+        found[:, filled] = np.maximum.reduceat(cosines, starts[filled], axis=1)
+        return found.T
+
+    def _cosines(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Of each token of the query and each with one of these numbers; shape (tokens, len(numbers))."""
+        found = np.empty((len(self.weights), len(numbers)), np.float32)
+        # In blocks that stay in the processor's cache: gathering the vectors costs more than multiplying them.
+        gathered = np.empty((min(_BLOCK, len(numbers)), self.table.shape[1]), np.float32)
+        for start in range(0, len(numbers), _BLOCK):
+            block = numbers[start : start + _BLOCK]
+            # mode: with "raise", the default, numpy would gather into a copy of `out` first
+            self.table.take(block, axis=0, out=gathered[: len(block)], mode="clip")
+            np.matmul(self.vectors, gathered[: len(block)].T, out=found[:, start : start + _BLOCK])
+        found /= np.maximum(self.lengths[numbers], 1e-9)
         return found

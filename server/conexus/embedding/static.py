@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from pathlib import Path
 
@@ -83,8 +83,16 @@ class StaticEmbedder:
         return vectors
 
     def embed_query(self, text: str) -> Vectors:
-        # A query has no parts, whatever lines it has.
-        row: Vectors = self.embed_documents([" ".join(text.splitlines())])[0]
+        # A query has no parts, whatever lines it has: it is all body.
+        (tokens,) = self._tokens.numbers([" ".join(text.splitlines())])
+        vector = np.zeros((1, self.dimensions), np.float32)
+        if self._part_weights is None:
+            np.add.reduce(self._table[tokens], axis=0, out=vector[0])
+        else:
+            body = float(self._part_weights[-1])
+            self._sum({number: body * sqrt(often) for number, often in Counter(tokens).items()}, vector[0])
+        to_unit_length(vector)
+        row: Vectors = vector[0]
         return row
 
     def query_tokens(self, text: str) -> QueryTokens:
@@ -100,9 +108,13 @@ class StaticEmbedder:
             for weight, part in zip(weights.tolist(), tokens[first : first + len(PARTS)], strict=True):
                 for number, often in Counter(part).items():
                     counted[number] = counted.get(number, 0.0) + weight * sqrt(often)
-            if counted:
-                shares = np.fromiter(counted.values(), np.float32, len(counted))
-                np.matmul(shares, self._table[list(counted)], out=row)
+            self._sum(counted, row)
+
+    def _sum(self, counted: Mapping[int, float], row: Vectors) -> None:
+        """Fill ``row``, which is zero, with the sum of the tokens' vectors, each as often as it counts."""
+        if counted:
+            shares = np.fromiter(counted.values(), np.float32, len(counted))
+            np.matmul(shares, self._table[list(counted)], out=row)
 
     def close(self) -> None:
         """Nothing is held but memory."""

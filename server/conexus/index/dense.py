@@ -19,6 +19,8 @@ _FEW_ROWS = 20_000
 #: Principal components that are looked at first, and rows of which they are found.
 _LEADING, _SAMPLE = 96, 8192
 _AT_ONCE = 4096
+#: Rows that show how cosines are spread.
+_FEW = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,28 +83,46 @@ class Dense:
         return not self.basis.shape[1]
 
     @cached_property
-    def _whole(self) -> tuple[Vectors, Vectors]:
-        return self.vectors.astype(np.float32), self.of_files.astype(np.float32)
+    def _whole(self) -> Vectors:
+        return self.vectors.astype(np.float32)
+
+    @cached_property
+    def _whole_files(self) -> Vectors:
+        return self.of_files.astype(np.float32)
+
+    @cached_property
+    def _few(self) -> Vectors:
+        step = max(1, len(self.vectors) // _FEW)
+        return self.vectors[::step].astype(np.float32)
 
     def prepare(self) -> None:
         """Make what the first product would otherwise wait for."""
         if self.exact:
-            _ = self._whole
+            _ = self._whole, self._whole_files
 
-    def cosines(self, vector: Vectors, rows: Vectors, files: Vectors) -> float:
-        """Fill in the cosines to all rows and files, of shapes (rows,) and (files,).
+    def cosines(self, vector: Vectors, into: Vectors) -> float:
+        """Fill in the cosines to all rows, of shape (rows,).
 
-        Returns what is to be added to the variance of the rows' for what the leading components leave out.
+        Returns what is to be added to their variance for what the leading components leave out.
         """
         if self.exact:
-            whole, of_files = self._whole
-            np.matmul(whole, vector, out=rows)
-            np.matmul(of_files, vector, out=files)
+            np.matmul(self._whole, vector, out=into)
             return 0.0
         seen = vector @ self.basis
-        np.matmul(self.leading, seen, out=rows)
-        np.matmul(self.leading_of_files, seen, out=files)
+        np.matmul(self.leading, seen, out=into)
         return self.outside * max(0.0, float(vector @ vector - seen @ seen))
+
+    def cosines_of_files(self, vector: Vectors, into: Vectors) -> None:
+        """Fill in the cosines to all files, of shape (files,)."""
+        if self.exact:
+            np.matmul(self._whole_files, vector, out=into)
+        else:
+            np.matmul(self.leading_of_files, vector @ self.basis, out=into)
+
+    def sampled_cosines(self, vector: Vectors) -> Vectors:
+        """The cosines to some rows that stand for all, to know how they are spread."""
+        found: Vectors = self._few @ vector
+        return found
 
     def exact_cosines(self, rows: NDArray[np.integer], vector: Vectors) -> Vectors:
         """The cosines to some rows, in the order given."""

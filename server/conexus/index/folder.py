@@ -129,7 +129,11 @@ class FolderIndex:
 
     def views(self) -> tuple[View, ...]:
         """What is searchable now. The arrays are never changed afterwards."""
-        return tuple(View(self.folder, part.segment, part.alive) for part in (*self._base, *self._recent) if part.files)
+        return tuple(
+            View(self.folder, part.segment, part.alive, part.indexed)
+            for part in (*self._base, *self._recent)
+            if part.files
+        )
 
     # --- changing ---
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -49,21 +48,3 @@ class LanceLegs:
             return None
         self._failed = False
         return found
-
-
-class LegsOfFolders:
-    """Which folders' candidates come from LanceDB's indices. Written by the indexer's thread, read by all."""
-
-    def __init__(self) -> None:
-        self._legs: Mapping[str, Legs] = {}
-        self._guard = threading.Lock()
-
-    def put(self, folder: str, legs: Legs | None) -> None:
-        """From now on ``legs`` finds a folder's candidates; None: every row is looked at."""
-        with self._guard:
-            others = {key: each for key, each in self._legs.items() if key != folder}
-            self._legs = others if legs is None else {**others, folder: legs}
-
-    def now(self) -> Mapping[str, Legs]:
-        """As it is now; never changed afterwards."""
-        return self._legs

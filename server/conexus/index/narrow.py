@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,10 @@ class NarrowPostings(Postings):
         found = np.flatnonzero(rows[places] == self.chosen)
         return found.astype(np.int32), counts[places[found]]
 
+    @property
+    def narrows(self) -> bool:
+        return True
+
     def frequency(self, word: str) -> int:
         return len(Postings.of(self, word)[0])
 
@@ -36,7 +41,7 @@ class NarrowPostings(Postings):
 def narrow(view: View, rows: NDArray[np.int64]) -> View:
     """A view of some rows, given in ascending order, each once."""
     whole = view.segment
-    fields = {}
+    fields: dict[str, Any] = {}
     for name in OF_ROWS:
         field: Postings = getattr(whole, name)
         fields[name] = NarrowPostings(
@@ -46,6 +51,7 @@ def narrow(view: View, rows: NDArray[np.int64]) -> View:
     none = np.empty((dense.vectors.shape[1], 0), np.float32)
     segment: MemorySegment = replace(
         whole,
+        first_rows=np.searchsorted(whole.file_of[rows], np.arange(len(whole.files) + 1)).astype(np.int32),
         file_of=whole.file_of[rows],
         start_lines=whole.start_lines[rows],
         end_lines=whole.end_lines[rows],
@@ -53,7 +59,6 @@ def narrow(view: View, rows: NDArray[np.int64]) -> View:
         parts=whole.parts[rows],
         roles=whole.roles[rows],
         digests=whole.digests[rows],
-        # Of the files all are kept, by their leading components where there are such.
         dense=Dense(dense.vectors[rows], dense.of_files, none, none[:0], none[:0], 0.0),
         tokens=whole.tokens.rows(rows),
         symbol_numbers=whole.symbol_numbers[rows],

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from conexus.embedding.embedder import Embedder
 from conexus.index.bulk import Key
 from conexus.index.folder import FolderIndex, Fresh
+from conexus.index.legs import Legs
 from conexus.index.snapshot import Snapshot, View
 
 #: A first index publishes what it has this often.
@@ -22,6 +23,8 @@ class Searchable:
     snapshot: Snapshot
     #: The models whose vectors the snapshot holds; the one that the user chose comes last.
     embedders: tuple[Embedder, ...] = ()
+    #: Who finds candidates of folders that are too large to look at every row.
+    legs: Mapping[str, Legs] = field(default_factory=dict)
     #: Files of the overlay by folder and path: their text is not (or no longer) what the base holds.
     overlay: Mapping[Key, Fresh] = field(default_factory=dict)
 
@@ -33,6 +36,8 @@ class Publisher:
         """``on_publish`` gets the new generation and the folders that changed."""
         self.searchable = Searchable(Snapshot(0))
         self._on_publish = on_publish
+        #: For the next publishing; see ``Searchable``.
+        self.legs: dict[str, Legs] = {}
         self._views: dict[str, tuple[View, ...]] = {}
         self._changed: set[str] = set()
         self._published_at = 0.0
@@ -68,6 +73,6 @@ class Publisher:
         models = {index.model for index in by_folder.values()}
         used = tuple(embedder for embedder in embedders if embedder.fingerprint in models)
         generation = self.searchable.snapshot.generation + 1
-        self.searchable = Searchable(Snapshot(generation, views), used, overlay)
+        self.searchable = Searchable(Snapshot(generation, views), used, dict(self.legs), overlay)
         self._published_at = time.monotonic()
         self._on_publish(generation, changed)

@@ -393,9 +393,7 @@ class Store:
     def _segments_of_indices(self) -> int:
         return max((each.num_segments or 0 for each in self._chunks.list_indices()), default=0)
 
-    def candidates(
-        self, vector: Vectors | None, words: Sequence[str], counts: tuple[int, int, int]
-    ) -> list[Candidate]:
+    def candidates(self, vector: Vectors | None, words: Sequence[str], counts: tuple[int, int, int]) -> list[Candidate]:
         """Rows that may answer: the nearest, and those with the words in their code and in their names.
 
         ``counts`` says how many of each. Only rows that the indices know; StoreError where there are none.
@@ -412,7 +410,8 @@ class Store:
                 searches.append(query.nprobes(_PROBES).refine_factor(2).limit(nearest))
             if asked:
                 for column, count in (("terms", by_words), ("names", by_names)):
-                    searches.append(self._chunks.search(MatchQuery(asked, column), query_type="fts").limit(count))
+                    match = MatchQuery(asked, column)  # type: ignore[call-arg]  its others have defaults
+                    searches.append(self._chunks.search(match, query_type="fts").limit(count))
             found: dict[Candidate, None] = {}
             for search in searches:
                 rows = search.fast_search().select(["path", "ordinal"]).to_arrow()

@@ -52,6 +52,12 @@ class Field:
         unique = np.flatnonzero(sums > 0).astype(np.int32)
         return unique, sums[unique].astype(np.float32)
 
+    def frequency(self, concept: Concept, found: Rows) -> int:
+        """In how many rows the concept is, ``found`` being those of them that are looked at."""
+        often = sum(postings.frequency(term) for postings in self.postings for term, _ in concept.terms)
+        # A row that has several forms of a word is counted once where all rows are looked at, and only there.
+        return max(len(found), often) if any(each.narrows for each in self.postings) else len(found)
+
 
 def idf(document_frequency: int, documents: int) -> float:
     """Inverse document frequency, never below 0."""

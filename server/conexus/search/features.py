@@ -6,6 +6,7 @@ either needs a new ranker.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,23 +15,29 @@ from numpy.typing import NDArray
 
 from conexus.chunking.chunk import KINDS
 from conexus.embedding.late import QueryTokens
+from conexus.index.postings import Rows
 from conexus.index.roles import Role
+from conexus.index.snapshot import View
 from conexus.index.terms import terms
 from conexus.search.bm25 import Scores, idf
 from conexus.search.query import Query
+from conexus.search.reasons import among
 from conexus.search.scope import Scope
 from conexus.search.sentence import FORM, form
 from conexus.search.signals import FoundWord, Signals
+from conexus.search.tables import Table
 
 #: Of a candidate's file, so many of the best candidates are looked at for ``file_count``.
 _BEST = 50
 _CALLABLE = frozenset({"function", "method", "macro", "test"})
 _TYPE = frozenset({"class", "struct", "interface", "trait", "enum", "module", "type"})
 _VALUE = frozenset({"constant", "variable", "property"})
-_KINDS = tuple(
-    np.array([kind in kinds for kind in KINDS], np.float32)
-    for kinds in (_CALLABLE, _TYPE, _VALUE, frozenset({"text"}), frozenset({"section"}))
+#: Which kinds are callable, a type, a value, text, a section; shape (5, kinds).
+_KINDS = np.array(
+    [[kind in kinds for kind in KINDS] for kinds in (_CALLABLE, _TYPE, _VALUE, {"text"}, {"section"})], np.float32
 )
+#: Which roles each set of roles has, shape (roles, sets).
+MEMBERS: NDArray[np.float32] = ((np.arange(1 << len(Role)) >> np.arange(len(Role))[:, None]) & 1).astype(np.float32)
 
 FEATURES = (
     # likenesses, standardised over all rows or files; ``gap``: how far below the best candidate's
@@ -76,121 +83,123 @@ class Candidates:
 def features(chosen: Candidates, tokens: QueryTokens | None) -> NDArray[np.float32]:
     """One line for each candidate, shape (candidates, len(FEATURES)). Without ``tokens``: no late interaction."""
     scope, query, found, rows, totals = chosen.scope, chosen.query, chosen.found, chosen.rows, chosen.totals
+    by_name = np.zeros((len(FEATURES), len(rows)), np.float32)
+    if not len(rows):
+        return by_name.T
+    parts = _by_view(scope, rows)
     files = scope.file_of[rows]
     dense, body, names = found.dense[rows], found.body[rows], found.names[rows]
     file_dense, file_body = found.file_dense[files], found.file_body[files]
-    symbols, (lines, enclosed, depth, referred) = _facts(scope, rows)
-    cover, said = _of_symbols(scope, query, found, symbols)
-    kinds = scope.kinds[rows]
-    place, count, best_gap = _company(files, totals)
-    mass, together = _of_files(files, totals)
-    late, late_mean, late_worst = _late(scope, rows, tokens)
-    roles = (scope.roles[rows][:, None] >> np.arange(len(Role))) & 1
-    size = len(rows)
-    columns = [
-        dense, _gap(dense), body, _gap(body), names, _gap(names), _gap(totals), file_dense, _gap(file_dense),
-        file_body, _gap(file_body),
-        late, _gap(late), late_mean, _gap(late_mean), late_worst,
+    late, late_mean, late_worst = _late(len(rows), parts, tokens)
+    likenesses = np.array([dense, body, names, totals, file_dense, file_body, late, late_mean], np.float32)
+    gaps = likenesses - likenesses.max(axis=1, keepdims=True)
+    symbols, (lines, enclosed, depth, referred) = _facts(len(rows), parts)
+    symbol_cover, symbol_said = _of_symbols(scope, query, found, symbols)
+    groups, numbers = _Groups.of(files), rows.astype(np.int32)
+    columns = (
+        dense, gaps[0], body, gaps[1], names, gaps[2], gaps[3], file_dense, gaps[4], file_body, gaps[5],
+        late, gaps[6], late_mean, gaps[7], late_worst,
         found.stem[files], found.called[files], found.filed[files], found.defined[rows],
-        _covered(rows, found.in_body, query), _covered(rows, found.in_names, query), cover,
-        _covered_by_files(scope, files, found.in_body, query),
-        said,
-        np.log1p(lines), *(of_kind[kinds] for of_kind in _KINDS), scope.parts[rows] > 0, np.minimum(enclosed, 3),
+        _covered(numbers, found.in_body, query), _covered(numbers, found.in_names, query), symbol_cover,
+        _covered_by_files(groups, files, parts, found.in_body, query),
+        symbol_said,
+        np.log1p(lines), *_KINDS[:, scope.kinds[rows]], scope.parts[rows] > 0, np.minimum(enclosed, 3),
         np.minimum(depth, 6), np.log1p(referred),
-        place, count, best_gap, mass, together,
-        *(roles * chosen.unasked).T,
-        *(
-            np.full(size, value)
-            for value in (
-                query.symbol_like, np.log1p(len(query.concepts)), *form(query), _best(dense), _best(body),
-            )
-        ),
-    ]  # fmt: skip
-    return np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
+        *_company(groups, totals), *_of_files(groups, totals),
+        *(MEMBERS[:, scope.roles[rows]] * chosen.unasked[:, None]),
+        query.symbol_like, np.log1p(len(query.concepts)), *form(query), max(dense.max(), 0), max(body.max(), 0),
+    )  # fmt: skip
+    # One line for each feature, so that each is written at once; what is the same for all candidates is one number.
+    for line, column in zip(by_name, columns, strict=True):
+        line[:] = column
+    return by_name.T
 
 
-def _best(values: Scores) -> float:
-    return float(values.max(initial=0.0))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """The candidates of one view."""
+
+    view: View
+    table: Table
+    #: Their places among all candidates, and their rows in the view.
+    places: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    #: Of the view in the scope.
+    first_row: int
+    first_file: int
 
 
-def _gap(values: Scores) -> Scores:
-    return values - np.float32(values.max(initial=-np.inf)) if len(values) else values
+def _by_view(scope: Scope, rows: NDArray[np.int64]) -> list[_Part]:
+    parts = []
+    for number, (view, facts) in enumerate(zip(scope.views, scope.tables, strict=True)):
+        first = scope.first_rows[number]
+        places = ((rows >= first) & (rows < scope.first_rows[number + 1])).nonzero()[0]
+        if len(places):
+            parts.append(_Part(view, facts, places, rows[places] - first, first, scope.first_files[number]))
+    return parts
 
 
-def _late(scope: Scope, rows: NDArray[np.int64], tokens: QueryTokens | None) -> tuple[Scores, Scores, Scores]:
-    none = np.zeros(len(rows), np.float32)
-    if tokens is None or not len(tokens.weights) or not len(rows):
+def _late(size: int, parts: Sequence[_Part], tokens: QueryTokens | None) -> tuple[Scores, Scores, Scores]:
+    if tokens is None or not len(tokens.weights):
+        none = np.zeros(size, np.float32)
         return none, none, none
-    best = np.zeros((len(rows), len(tokens.weights)), np.float32)
-    views = np.searchsorted(scope.first_rows, rows, side="right") - 1
-    for number in np.unique(views).tolist():
-        places = np.flatnonzero(views == number)
-        sets = scope.views[number].segment.tokens.rows(rows[places] - scope.first_rows[number])
-        best[places] = tokens.best(sets.values, sets.starts)
-    return best @ tokens.weights, best.mean(axis=1), best.min(axis=1)
+    best = np.empty((len(tokens.weights), size), np.float32)
+    for part in parts:
+        sets = part.view.segment.tokens.rows(part.rows)
+        best[:, part.places] = tokens.best(sets.values, sets.starts).T
+    return tokens.weights @ best, best.mean(axis=0), best.min(axis=0)
 
 
-def _covered_by_files(scope: Scope, files: NDArray[np.int32], words: tuple[FoundWord, ...], query: Query) -> Scores:
-    """The share of the query's words that any chunk of each file has."""
-    covered = np.zeros(scope.files, np.float32)
+def _covered(rows: Rows, words: tuple[FoundWord, ...], query: Query) -> Scores:
+    """The share of the query's words that each row has."""
+    return _share(words, query, len(rows), lambda found: among(rows, found))
+
+
+def _covered_by_files(
+    groups: _Groups, files: NDArray[np.int32], parts: Sequence[_Part], words: tuple[FoundWord, ...], query: Query
+) -> Scores:
+    """The share of the query's words that any chunk of each candidate's file has."""
+    # The rows of a file are neighbours: a word has more rows before their end than before their beginning, or none.
+    ends = np.empty((2, len(files)), np.int32)
+    for part in parts:
+        own = files[part.places] - part.first_file
+        firsts = part.view.segment.first_rows
+        ends[:, part.places] = np.stack([firsts[own + 1], firsts[own]]) + part.first_row
+    of_groups = ends[:, groups.members[groups.firsts]]
+    covered = _share(words, query, len(groups.counts), lambda found: np.greater(*found.searchsorted(of_groups)))
+    return covered[groups.owners]
+
+
+def _share(words: tuple[FoundWord, ...], query: Query, size: int, has: Callable[[Rows], NDArray[np.bool_]]) -> Scores:
+    """The share of the query's words, each counted by its rarity, for which ``has`` is true of their rows."""
+    covered = np.zeros(size, np.float32)
     asked = 1e-6
     for word in words:
         if query.concepts[word.concept].weight == 1:
             asked += word.rarity
-            has = np.zeros(scope.files, np.float32)
-            has[scope.file_of[word.rows]] = word.rarity
-            covered += has
-    return covered[files] / np.float32(asked)
-
-
-def _of_files(files: NDArray[np.int32], totals: Scores) -> tuple[Scores, Scores]:
-    """For each candidate, its file's share of all candidates as a logarithm, and what the file's best have together.
-
-    Both relative to the file that has most. ``totals`` descend.
-    """
-    if not len(files):
-        return totals, totals
-    _, owners = np.unique(files, return_inverse=True)
-    shares = np.log(np.bincount(owners, np.exp(_STEEPNESS * (totals - totals[0]))) + 1e-6)
-    grouped = np.argsort(owners, kind="stable")
-    counts = np.bincount(owners)
-    places = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
-    best = grouped[places < 3]
-    sums = np.bincount(owners[best], totals[best] - totals[-1], len(counts))
-    return (shares - shares.max())[owners].astype(np.float32), (sums - sums.max())[owners].astype(np.float32)
-
-
-def _covered(rows: NDArray[np.int64], words: tuple[FoundWord, ...], query: Query) -> Scores:
-    """The share of the query's words, each counted by its rarity, that each row has."""
-    covered = np.zeros(len(rows), np.float32)
-    asked = 1e-6
-    for word in words:
-        if query.concepts[word.concept].weight < 1:
-            continue
-        asked += word.rarity
-        places = np.minimum(np.searchsorted(word.rows, rows), len(word.rows) - 1)
-        covered += np.float32(word.rarity) * (word.rows[places] == rows)
+            covered += np.float32(word.rarity) * has(word.rows)
     return covered / np.float32(asked)
 
 
-def _facts(scope: Scope, rows: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int32]]:
+def _facts(size: int, parts: Sequence[_Part]) -> tuple[list[str], NDArray[np.int32]]:
     """The symbols, and what ``Table.row_facts`` has of each row, shape (4, rows)."""
-    symbols: list[str] = [""] * len(rows)
-    numbers = np.zeros((4, len(rows)), np.int32)
-    views = np.searchsorted(scope.first_rows, rows, side="right") - 1
-    for number in np.unique(views).tolist():
-        places = np.flatnonzero(views == number)
-        own = rows[places] - scope.first_rows[number]
-        numbers[:, places] = scope.tables[number].row_facts[:, own]
-        named = scope.views[number].segment.symbols
-        for place, row in zip(places.tolist(), own.tolist(), strict=True):
+    symbols: list[str] = [""] * size
+    numbers = np.empty((4, size), np.int32)
+    for part in parts:
+        numbers[:, part.places] = part.table.row_facts[:, part.rows]
+        named = part.view.segment.symbols
+        for place, row in zip(part.places.tolist(), part.rows.tolist(), strict=True):
             symbols[place] = named[row]
     return symbols, numbers
 
 
-def _of_symbols(scope: Scope, query: Query, found: Signals, symbols: list[str]) -> tuple[Scores, Scores]:
-    """For each symbol, the share of the query that it says, by rarity, and of its parts that the query says."""
-    rarity = [idf(0, scope.rows) if concept.weight == 1 else 0.0 for concept in query.concepts]
+def _of_symbols(scope: Scope, query: Query, found: Signals, symbols: list[str]) -> NDArray[np.float32]:
+    """For each symbol, the share of the query that it says, by rarity, and of its parts that the query says.
+
+    Shape (2, len(symbols)).
+    """
+    rarest = idf(0, scope.rows)
+    rarity = [rarest if concept.weight == 1 else 0.0 for concept in query.concepts]
     for word in found.in_names:
         if rarity[word.concept]:
             rarity[word.concept] = word.rarity
@@ -199,20 +208,21 @@ def _of_symbols(scope: Scope, query: Query, found: Signals, symbols: list[str]) 
     for number, concept in enumerate(query.concepts):
         for term, _ in concept.terms:
             concepts.setdefault(term, number)
-    cover, said = np.zeros(len(symbols), np.float32), np.zeros(len(symbols), np.float32)
-    known: dict[str, tuple[float, float]] = {"": (0.0, 0.0)}
+    asked_terms = frozenset(concepts)
+    shares = np.zeros((2, len(symbols)), np.float32)
+    known: dict[str, tuple[float, float]] = {}
     for place, symbol in enumerate(symbols):
+        whole, parts = _symbol_terms(symbol)
+        if whole not in asked_terms and asked_terms.isdisjoint(parts):
+            continue
         if symbol not in known:
-            whole, parts = _symbol_terms(symbol)
-            hit = concepts.keys() & parts
-            said_whole = whole in concepts
+            hit = asked_terms & parts
+            said_whole = whole in asked_terms
+            numbers = {concepts[term] for term in ((whole, *hit) if said_whole else hit)}
             share = 1.0 if said_whole else len(hit) / len(parts)
-            numbers = {concepts[part] for part in hit}
-            if said_whole:
-                numbers.add(concepts[whole])
-            known[symbol] = sum(rarity[number] for number in numbers) / asked, share
-        cover[place], said[place] = known[symbol]
-    return np.minimum(cover, 1), said
+            known[symbol] = min(sum(rarity[number] for number in numbers) / asked, 1.0), share
+        shares[:, place] = known[symbol]
+    return shares
 
 
 @lru_cache(maxsize=1 << 14)
@@ -222,22 +232,58 @@ def _symbol_terms(symbol: str) -> tuple[str, frozenset[str]]:
     return found[0], frozenset(found[1:] or found)
 
 
-def _company(files: NDArray[np.int32], totals: Scores) -> tuple[Scores, Scores, Scores]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Groups:
+    """Candidates by their files."""
+
+    #: The number of each candidate's group, shape (candidates,).
+    owners: NDArray[np.int64]
+    #: The candidates, group by group, in each in their order; of each the place in its group.
+    members: NDArray[np.int64]
+    places: NDArray[np.int64]
+    #: Where each group begins in ``members``, and how many it has.
+    firsts: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    @staticmethod
+    def of(files: NDArray[np.int32]) -> _Groups:
+        members = files.argsort(kind="stable")
+        ordered = files[members]
+        begins = np.empty(len(files), np.bool_)
+        begins[:1] = True
+        np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
+        firsts = begins.nonzero()[0]
+        numbers = begins.cumsum() - 1
+        owners = np.empty(len(files), np.int64)
+        owners[members] = numbers
+        counts = np.bincount(numbers)
+        return _Groups(owners, members, np.arange(len(files)) - firsts[numbers], firsts, counts)
+
+
+def _company(groups: _Groups, totals: Scores) -> tuple[Scores, Scores, Scores]:
     """Of each candidate: better ones of its file, its file's among the best, the best other one below the best of all.
 
     ``totals`` descend.
     """
-    size = len(files)
-    if not size:
-        return totals, totals, totals
-    _, owners, counts = np.unique(files, return_inverse=True, return_counts=True)
-    grouped = np.argsort(owners, kind="stable")
-    firsts = np.cumsum(counts) - counts
-    place = np.empty(size, np.float32)
-    place[grouped] = np.arange(size) - np.repeat(firsts, counts)
-    among_best = np.bincount(owners[:_BEST], minlength=len(counts))[owners]
-    ordered = totals[grouped]
-    best = ordered[firsts]
-    second = np.where(counts > 1, ordered[np.minimum(firsts + 1, size - 1)], totals.min() - 1)
-    other = np.where(place > 0, best[owners], second[owners])
-    return np.log1p(place), np.log1p(among_best).astype(np.float32), (other - totals[0]).astype(np.float32)
+    place = np.empty(len(totals), np.float32)
+    place[groups.members] = groups.places
+    among_best = np.bincount(groups.owners[:_BEST], minlength=len(groups.counts))
+    ordered = totals[groups.members]
+    best = ordered[groups.firsts]
+    second = np.full(len(best), totals.min() - 1)
+    several = groups.counts > 1
+    second[several] = ordered[groups.firsts[several] + 1]
+    other = np.where(place > 0, best[groups.owners], second[groups.owners])
+    return np.log1p(place), np.log1p(among_best)[groups.owners], other - totals[0]
+
+
+def _of_files(groups: _Groups, totals: Scores) -> tuple[Scores, Scores]:
+    """For each candidate, its file's share of all candidates as a logarithm, and what the file's best have together.
+
+    Both relative to the file that has most. ``totals`` descend.
+    """
+    owners = groups.owners
+    shares = np.log(np.bincount(owners, np.exp(_STEEPNESS * (totals - totals[0]))) + 1e-6)
+    best = groups.members[groups.places < 3]
+    sums = np.bincount(owners[best], totals[best] - totals[-1], len(groups.counts))
+    return (shares - shares.max())[owners].astype(np.float32), (sums - sums.max())[owners].astype(np.float32)

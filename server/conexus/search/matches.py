@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import groupby
 
 from conexus.index.terms import fold, is_unspaced
 from conexus.search.query import Query
@@ -39,8 +40,19 @@ def find_matches(preview: str, query: Query) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=32)
 def _pattern(asked: frozenset[str]) -> re.Pattern[str]:
-    longest_first = sorted(asked, key=lambda term: (-len(term), term))
-    return re.compile("|".join(map(re.escape, longest_first)))
+    """Matches the longest of the terms that begins at a place."""
+    return re.compile(_any_of(sorted(asked)))
+
+
+def _any_of(words: list[str]) -> str:
+    """A pattern of the words, sorted and each once: what they begin with in common is compared once."""
+    alternatives = [
+        re.escape(first) + _any_of([word[1:] for word in group])
+        for first, group in groupby(filter(None, words), key=lambda word: word[0])
+    ]
+    if not alternatives:
+        return ""
+    return f"(?:{'|'.join(alternatives)})" + ("" if words[0] else "?")
 
 
 @lru_cache(maxsize=1 << 12)

@@ -41,11 +41,15 @@ class Ranker:
 
     def scores(self, features: NDArray[np.float32]) -> Scores:
         """How good each candidate is; shape (rows, features) -> (rows,). Comparable within one query."""
-        values = np.clip((features - self.mean) / self.scale, -FARTHEST, FARTHEST)
+        values = features - self.mean
+        values /= self.scale
+        np.clip(values, -FARTHEST, FARTHEST, out=values)
         for number, (weights, bias) in enumerate(self.layers):
             if number:
-                np.maximum(values, 0, out=values)
-            values = values @ weights + bias
+                # An array: against a number this takes twice as long.
+                np.maximum(values, np.zeros(values.shape[1], np.float32), out=values)
+            values = values @ weights
+            values += bias
         scores: Scores = values[:, 0]
         return scores
 

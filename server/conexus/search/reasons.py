@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,11 +26,11 @@ def of_rows(
 ) -> list[tuple[str, ...]]:
     """Reasons of each row, the strongest first; never empty. ``corrected``: see ``Query``."""
     words = _words(found, rows)
-    files, counts = np.unique(scope.file_of[rows], return_counts=True)
-    several = set(files[counts > 1].tolist())
+    files = scope.file_of[rows].tolist()
+    counts = Counter(files)
     return [
-        _of_row(scope, found, int(row), words[place], mix, corrected, several=int(scope.file_of[row]) in several)
-        for place, row in enumerate(rows)
+        _of_row(scope, found, row, file, words[place], mix, corrected, several=counts[file] > 1)
+        for place, (row, file) in enumerate(zip(rows.tolist(), files, strict=True))
     ]
 
 
@@ -36,6 +38,7 @@ def _of_row(
     scope: Scope,
     found: Signals,
     row: int,
+    file: int,
     words: list[str],
     mix: SignalWeights,
     corrected: frozenset[str],
@@ -47,7 +50,6 @@ def _of_row(
     why: list[tuple[float, str]] = []
     if found.defined[row] > 0:
         why.append((100.0, f"spelled like {symbol}" if symbol in corrected else f"defines {symbol}"))
-    file = scope.file_of[row]
     if found.filed[file] > 0:
         why.append((90.0, f"file: {ref.path}"))
     lexical = mix.body * float(found.body[row]) + mix.names * float(found.names[row])
@@ -73,15 +75,16 @@ def _of_row(
 def _words(found: Signals, rows: NDArray[np.int64]) -> list[list[str]]:
     """The words of the query that each row has in its code or names, the rarest first."""
     rarest = sorted(found.found, key=lambda each: len(each.rows))
-    having = [_among(rows, each.rows) for each in rarest]
+    having = [among(rows, each.rows).tolist() for each in rarest]
     return [
         list(dict.fromkeys(each.word for each, has in zip(rarest, having, strict=True) if has[place]))[:_MOST_WORDS]
         for place in range(len(rows))
     ]
 
 
-def _among(rows: NDArray[np.int64], ascending: Rows) -> list[bool]:
-    """For each row whether it is among the others."""
-    places = np.minimum(np.searchsorted(ascending, rows), len(ascending) - 1)
-    among: list[bool] = (ascending[places] == rows).tolist()
-    return among
+def among(rows: Rows | NDArray[np.int64], ascending: Rows) -> NDArray[np.bool_]:
+    """For each row whether it is among the others, of which there is at least one."""
+    # In the others' type: with another, all of them would be copied for the search.
+    sought = rows.astype(ascending.dtype, copy=False)
+    found: NDArray[np.bool_] = ascending.take(ascending.searchsorted(sought), mode="clip") == sought
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from conexus.chunking.chunk import KINDS
 from conexus.index.roles import Role
 from conexus.index.snapshot import RowRef, Snapshot, View
 from conexus.search.operators import Operators, kind_named, shown
-from conexus.search.tables import Table, table
+from conexus.search.tables import Table, table_of
 from conexus.values import BadQuery, Filters, Tests
 from conexus.workspace.patterns import PatternList, byte_string
 
@@ -53,16 +54,27 @@ class Scope:
 
     def ref(self, row: int) -> RowRef:
         number = self.view_of(row)
-        return RowRef(self.views[number], row - self.first_rows[number])
+        view, row = self.views[number], row - self.first_rows[number]
+        return RowRef(view, row) if view.whole is None else RowRef(view.whole.view, int(view.whole.rows[row]))
 
     def view_of(self, row: int) -> int:
-        return int(np.searchsorted(self.first_rows, row, side="right")) - 1
+        return bisect_right(self.first_rows, row) - 1
+
+    @property
+    def population(self) -> int:
+        """How many rows there are, those of which only some are looked at included."""
+        return sum(len(view.segment if view.whole is None else view.whole.view.segment) for view in self.views)
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether there are rows that are not looked at."""
+        return any(view.whole is not None for view in self.views)
 
 
 def scope_of(snapshot: Snapshot, filters: Filters, operators: Operators | None = None) -> Scope:
     """The scope of a request. ``BadQuery`` if a filter's value means nothing."""
     views = tuple(view for view in snapshot.views if len(view.segment))
-    tables = tuple(table(view.segment) for view in views)
+    tables = tuple(table_of(view) for view in views)
     first_rows, first_files = [0], [0]
     for view in views:
         first_rows.append(first_rows[-1] + len(view.segment))

@@ -16,13 +16,13 @@ from conexus.index.segment import own_name
 from conexus.index.snapshot import RowRef, Snapshot
 from conexus.search import reasons
 from conexus.search.bm25 import Scores
-from conexus.search.features import Candidates, features
+from conexus.search.features import MEMBERS, Candidates, features
 from conexus.search.query import Query
 from conexus.search.ranker import DEFAULT as RANKER
 from conexus.search.ranker import Ranker
 from conexus.search.scope import Scope, scope_of
 from conexus.search.sentence import topic_share
-from conexus.search.signals import QueryVectors, Signals, make_exact, signals
+from conexus.search.signals import QueryVectors, Signals, are_exact, make_exact, signals
 from conexus.search.tables import table
 from conexus.search.typos import forgiving
 from conexus.search.weights import DEFAULT, Weights
@@ -35,13 +35,14 @@ _NO_FILES: frozenset[FileKey] = frozenset()
 CANDIDATES = 150
 #: Where likenesses are approximate, so many are looked at exactly before.
 WIDE = 1000
+#: So many groups of rows for each candidate tell how good one must be.
+_GROUPS_FOR_EACH = 4
 #: What a definition counts outside the file of its name.
 _ELSEWHERE = np.float32(0.8)
 #: A hit that is so much worse than the best has a shown score of 1 / e.
 _TEMPERATURE = np.float32(3.0)
 _TEXT = KINDS.index("text")
-#: Which roles each set of roles has, shape (sets, roles).
-_MEMBERS = ((np.arange(1 << len(Role))[:, None] >> np.arange(len(Role))) & 1).astype(np.float32)
+_COST_NAMES = tuple(str(role.name).lower() for role in Role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def candidates(
     sums, lost = found.total(mix), penalties(scope, query, weights)
     share = _share(sums, answers)
     totals = share * sums - lost
-    if all(view.segment.dense.exact for view in scope.views):
+    if are_exact(scope):
         rows = best_rows(totals, answers, count)
         return Candidates(scope, query, found, rows, totals[rows], unasked_roles(query))
     rows = best_rows(totals, answers, max(WIDE, 2 * count))
@@ -163,8 +164,8 @@ def _share(totals: Scores, answers: NDArray[np.bool_]) -> np.float32:
 
 def penalties(scope: Scope, query: Query, weights: Weights) -> Scores:
     """What each row loses for its file's roles, except those that the query asks for; shape (rows,)."""
-    costs = np.array([getattr(weights, str(role.name).lower()) for role in Role], np.float32)
-    lost: Scores = (_MEMBERS @ (costs * unasked_roles(query)))[scope.roles]
+    costs = np.array([getattr(weights, name) for name in _COST_NAMES], np.float32)
+    lost: Scores = np.matmul(costs * unasked_roles(query), MEMBERS)[scope.roles]
     lost += np.float32(weights.text) * (scope.kinds == _TEXT)
     lost += np.float32(weights.piece) * (scope.parts > 0)
     return lost
@@ -172,31 +173,30 @@ def penalties(scope: Scope, query: Query, weights: Weights) -> Scores:
 
 def unasked_roles(query: Query) -> NDArray[np.float32]:
     """1 for each role that the query does not ask for, 0 for those it does; shape (roles,)."""
-    asked = _asked_roles(query)
-    return np.array([role not in asked for role in Role], np.float32)
-
-
-def _asked_roles(query: Query) -> Role:
-    """Roles that the query asks for, so that nothing is taken off for them."""
-    asked = Role(0)
-    if query.about_tests or query.operators.tests == "only":
-        asked |= Role.TEST
-    if query.about_examples:
-        asked |= Role.EXAMPLE
-    if query.about_documents:
-        asked |= Role.DOCUMENT
-    return asked
+    asked = {
+        Role.TEST: query.about_tests or query.operators.tests == "only",
+        Role.EXAMPLE: query.about_examples,
+        Role.DOCUMENT: query.about_documents,
+    }
+    return np.array([not asked.get(role, False) for role in Role], np.float32)
 
 
 def best_rows(totals: Scores, allowed: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
     """The allowed rows with the highest totals, best first; ties by row, so that answers do not vary."""
-    rows = np.flatnonzero(allowed)
-    values = totals[rows]
-    if len(rows) > count:
-        kept = np.sort(np.argpartition(-values, count - 1)[:count])
-        rows, values = rows[kept], values[kept]
-    best: NDArray[np.int64] = rows[np.argsort(-values, kind="stable")]
+    rows = (allowed & (totals >= _reached(np.where(allowed, totals, -np.inf), count))).nonzero()[0]
+    best: NDArray[np.int64] = rows[np.argsort(-totals[rows], kind="stable")[:count]]
     return best
+
+
+def _reached(values: Scores, count: int) -> float:
+    """A number that at least ``count`` of the values reach, and not many more; -inf if there are not so many."""
+    if len(values) <= count:
+        return -np.inf
+    # The maxima of some groups are looked at alone: selecting among all values takes longer than all else here.
+    depth = max(len(values) // (_GROUPS_FOR_EACH * count), 1)
+    groups = len(values) // depth
+    highest = values[: depth * groups].reshape(depth, groups).max(axis=0)
+    return float(np.partition(highest, groups - count)[groups - count])
 
 
 def _named(chosen: Candidates) -> Scores:
@@ -268,20 +268,18 @@ def diversified(scores: Scores, files: NDArray[np.int32], loss: float) -> tuple[
     """The order of candidates, best first, and their scores, of which each further chunk of one file loses."""
     if not len(scores):
         return np.empty(0, np.int64), scores
-    _, owners = np.unique(files, return_inverse=True)
     order = np.argsort(-scores, kind="stable")
     scores = scores.copy()
-    scores[order] -= np.float32(loss) * np.log1p(_earlier(owners[order]))
+    scores[order] -= np.float32(loss) * np.log1p(_earlier(files[order]))
     return np.argsort(-scores, kind="stable"), scores
 
 
-def _earlier(owners: NDArray[np.int64]) -> NDArray[np.float32]:
+def _earlier(owners: NDArray[np.int32]) -> NDArray[np.float32]:
     """For each place, how many places before it have the same owner."""
-    grouped = np.argsort(owners, kind="stable")
-    sorted_owners = owners[grouped]
-    first = np.searchsorted(sorted_owners, sorted_owners, side="left")
+    grouped = owners.argsort(kind="stable")
+    ordered = owners[grouped]
     counts = np.empty(len(owners), np.float32)
-    counts[grouped] = np.arange(len(owners)) - first
+    counts[grouped] = np.arange(len(owners)) - ordered.searchsorted(ordered)
     return counts
 
 

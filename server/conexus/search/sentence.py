@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 from conexus.search.query import Query, prose_words, says_nothing
 
@@ -19,7 +20,13 @@ FORM = ("length", "plain", "predicate", "gerund", "asks")
 
 def form(query: Query) -> tuple[float, ...]:
     """A number for each of ``FORM``."""
-    words = [word.lower() for word in prose_words(query.text[:_LONGEST])]
+    return _form(query.text[:_LONGEST])
+
+
+@lru_cache(maxsize=4)
+def _form(text: str) -> tuple[float, ...]:
+    # Each query is asked for it twice.
+    words = [word.lower() for word in prose_words(text)]
     if not words:
         return (0.0,) * len(FORM)
     first = words[0]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from conexus.chunking.chunk import KINDS
 from conexus.index.postings import Rows
-from conexus.index.segment import own_name
+from conexus.index.segment import MemorySegment, own_name
+from conexus.index.snapshot import View
 from conexus.search.bm25 import Field, Scores, idf, saturated
 from conexus.search.query import Query
 from conexus.search.scope import Scope
@@ -138,17 +139,29 @@ def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Likeness, Likeness]:
     has_rows = np.zeros(scope.rows, np.bool_)
     has_files = np.zeros(scope.files, np.bool_)
     left_out = 0.0
+    sampled: list[Scores] = []
     for number, view in enumerate(scope.views):
         vector = vectors.get(view.segment.model)
         if vector is None or not vector.any():
             continue
         of_view = slice(scope.first_rows[number], scope.first_rows[number + 1])
         of_files = slice(scope.first_files[number], scope.first_files[number + 1])
-        variance = view.segment.dense.cosines(vector, rows[of_view], files[of_files])
+        variance = view.segment.dense.cosines(vector, rows[of_view])
         left_out += variance * len(view.segment) / max(scope.rows, 1)
+        whole = _whole(view)
+        whole.dense.cosines_of_files(vector, files[of_files])
+        if scope.narrowed:
+            sampled.append(whole.dense.sampled_cosines(vector))
         has_rows[of_view] = True
         has_files[of_files] = True
+    if sampled:
+        few = np.concatenate(sampled)
+        return Likeness.by(Scale.of(few), rows, has_rows), Likeness.of(files, has_files)
     return Likeness.of(rows, has_rows, left_out), Likeness.of(files, has_files)
+
+
+def _whole(view: View) -> MemorySegment:
+    return view.segment if view.whole is None else view.whole.view.segment
 
 
 def make_exact(scope: Scope, found: Signals, vectors: QueryVectors, rows: NDArray[np.int64]) -> None:
@@ -158,16 +171,24 @@ def make_exact(scope: Scope, found: Signals, vectors: QueryVectors, rows: NDArra
     """
     owners = np.searchsorted(scope.first_rows, rows, side="right") - 1
     for number in np.unique(owners).tolist():
-        dense = scope.views[number].segment.dense
-        vector = vectors.get(scope.views[number].segment.model)
-        if dense.exact or vector is None or not found.dense.any():
+        view = scope.views[number]
+        dense, of_files = view.segment.dense, _whole(view).dense
+        vector = vectors.get(view.segment.model)
+        if vector is None or not found.dense.any():
             continue
         own = rows[owners == number]
-        exact = dense.exact_cosines(own - scope.first_rows[number], vector)
-        found.dense[own] = found.dense_scale.of_values(exact)
-        files = np.unique(scope.file_of[own])
-        exact = dense.exact_cosines_of_files(files - scope.first_files[number], vector)
-        found.file_dense[files] = found.file_dense_scale.of_values(exact)
+        if not dense.exact:
+            exact = dense.exact_cosines(own - scope.first_rows[number], vector)
+            found.dense[own] = found.dense_scale.of_values(exact)
+        if not of_files.exact:
+            files = np.unique(scope.file_of[own])
+            exact = of_files.exact_cosines_of_files(files - scope.first_files[number], vector)
+            found.file_dense[files] = found.file_dense_scale.of_values(exact)
+
+
+def are_exact(scope: Scope) -> bool:
+    """Whether all likenesses by vectors are exact from the start."""
+    return all(_whole(view).dense.exact for view in scope.views)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +197,18 @@ class Scale:
 
     mean: np.float32
     deviation: np.float32
+
+    @staticmethod
+    def of(values: Scores, variance: float = 0.0) -> Scale:
+        """What standardises values; ``variance`` is that of what they leave out."""
+        mean = float(values.mean())
+        # The mean of squares costs a third of `std`, which makes an array of differences.
+        own = float(np.dot(values, values)) / len(values) - mean**2
+        return Scale.by(mean, max(own, 0.0) + variance)
+
+    @staticmethod
+    def by(mean: float, variance: float) -> Scale:
+        return Scale(np.float32(mean), np.float32(max(variance, _LEAST_DEVIATION**2) ** 0.5))
 
     def of_values(self, values: Scores) -> Scores:
         """Values less the mean, over the deviation."""
@@ -196,15 +229,38 @@ class Likeness:
         seen = values if counted is None or counted.all() else values[counted]
         if not len(seen):
             return Likeness(np.zeros_like(values), Scale(np.float32(0), np.float32(1)))
-        mean = seen.mean()
-        # The mean of squares costs a third of `std`, which makes an array of differences.
-        own = float(np.dot(seen, seen)) / len(seen) - float(mean) ** 2
-        deviation = max(max(own, 0.0) + variance, _LEAST_DEVIATION**2) ** 0.5
-        scale = Scale(np.float32(mean), np.float32(deviation))
+        return Likeness.by(Scale.of(seen, variance), values, counted)
+
+    @staticmethod
+    def by(scale: Scale, values: Scores, counted: NDArray[np.bool_] | None = None) -> Likeness:
+        """Values standardised by a known scale, 0 where not ``counted``."""
         result = scale.of_values(values)
-        if seen is not values and counted is not None:
+        if counted is not None and not counted.all():
             result[~counted] = 0
         return Likeness(result, scale)
+
+
+class Spread:
+    """How sums over words are spread over all rows, of which only some are looked at.
+
+    Each word is in a known number of rows; what it adds to those that are looked at stands for the others, and words
+    are taken to occur independently of each other.
+    """
+
+    def __init__(self, population: int) -> None:
+        self._population = max(population, 1)
+        self._mean = self._variance = 0.0
+
+    def add(self, gained: Scores, frequency: int) -> None:
+        """``gained``: what a word adds to rows that have it; ``frequency``: in how many rows it is."""
+        share = min(frequency / self._population, 1.0)
+        mean = float(gained.mean()) * share
+        self._mean += mean
+        self._variance += float(np.dot(gained, gained)) / len(gained) * share - mean**2
+
+    @property
+    def scale(self) -> Scale:
+        return Scale.by(self._mean, max(self._variance, 0.0))
 
 
 def standardised(values: Scores, counted: NDArray[np.bool_] | None = None) -> Scores:
@@ -216,22 +272,38 @@ def _lexical(scope: Scope, query: Query, weights: Weights, words: list[FoundWord
     """Standardised BM25 of rows and of files."""
     body = Field.of([view.segment.body for view in scope.views], scope.first_rows)
     file_lengths = _lengths(scope)
-    mean, file_mean = _mean(body.lengths), _mean(file_lengths)
+    mean, file_mean = _mean_length(scope, "body", body), _mean(file_lengths)
     rows = np.zeros(scope.rows, np.float32)
     files = np.zeros(scope.files, np.float32)
     k1, b = weights.body_k1, weights.body_b
+    population, narrowed = scope.population, scope.narrowed
+    spread, file_spread = Spread(population), Spread(scope.files)
     for number, concept in enumerate(query.concepts):
         found, counts = body.occurrences(concept)
         if not len(found):
             continue
-        rarity = np.float32(idf(len(found), scope.rows) * concept.weight)
+        frequency = body.frequency(concept, found)
+        rarity = np.float32(idf(frequency, population) * concept.weight)
         words.append(FoundWord(concept.word, number, float(rarity), found))
-        rows[found] += rarity * saturated(counts, body.lengths[found], mean, k1, b)
+        gained = rarity * saturated(counts, body.lengths[found], mean, k1, b)
+        rows[found] += gained
         in_files = np.bincount(scope.file_of[found], counts, scope.files).astype(np.float32)
         hit = np.flatnonzero(in_files > 0)
-        rarity = np.float32(idf(len(hit), scope.files) * concept.weight)
-        files[hit] += rarity * saturated(in_files[hit], file_lengths[hit], file_mean, k1, b)
+        file_frequency = max(len(hit), _files_with(frequency, scope.files)) if narrowed else len(hit)
+        rarity = np.float32(idf(file_frequency, scope.files) * concept.weight)
+        file_gained = rarity * saturated(in_files[hit], file_lengths[hit], file_mean, k1, b)
+        files[hit] += file_gained
+        if narrowed:
+            spread.add(gained, frequency)
+            file_spread.add(file_gained, file_frequency)
+    if narrowed:
+        return spread.scale.of_values(rows), file_spread.scale.of_values(files)
     return standardised(rows), standardised(files)
+
+
+def _files_with(frequency: int, files: int) -> int:
+    """In how many files a word is likely to be that is in so many rows, if it falls on files by chance."""
+    return int(files * -np.expm1(-frequency / max(files, 1)))
 
 
 def _paths(scope: Scope, query: Query) -> tuple[Scores, Scores]:
@@ -257,15 +329,29 @@ def _paths(scope: Scope, query: Query) -> tuple[Scores, Scores]:
 
 def _names(scope: Scope, query: Query, weights: Weights, words: list[FoundWord]) -> Scores:
     names = Field.of([view.segment.names for view in scope.views], scope.first_rows)
-    mean = _mean(names.lengths)
+    mean = _mean_length(scope, "names", names)
     rows = np.zeros(scope.rows, np.float32)
+    population, narrowed = scope.population, scope.narrowed
+    spread = Spread(population)
     for number, concept in enumerate(query.concepts):
         found, counts = names.occurrences(concept)
         if len(found):
-            rarity = np.float32(idf(len(found), scope.rows) * concept.weight)
+            frequency = names.frequency(concept, found)
+            rarity = np.float32(idf(frequency, population) * concept.weight)
             words.append(FoundWord(concept.word, number, float(rarity), found))
-            rows[found] += rarity * saturated(counts, names.lengths[found], mean, weights.names_k1, weights.names_b)
-    return standardised(rows)
+            gained = rarity * saturated(counts, names.lengths[found], mean, weights.names_k1, weights.names_b)
+            rows[found] += gained
+            if narrowed:
+                spread.add(gained, frequency)
+    return spread.scale.of_values(rows) if narrowed else standardised(rows)
+
+
+def _mean_length(scope: Scope, name: str, field: Field) -> float:
+    if not scope.narrowed:
+        return _mean(field.lengths)
+    sizes = [len(_whole(view)) for view in scope.views]
+    means = [facts.mean_lengths[name] for facts in scope.tables]
+    return sum(size * mean for size, mean in zip(sizes, means, strict=True)) / max(sum(sizes), 1)
 
 
 def _lengths(scope: Scope) -> Scores:

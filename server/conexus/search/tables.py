@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Collection, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -11,7 +12,9 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from conexus.index.postings import Postings
 from conexus.index.segment import MemorySegment
+from conexus.index.snapshot import View
 from conexus.index.terms import fold
 from conexus.search.spellings import Spellings
 
@@ -79,18 +82,38 @@ class Table:
         self.row_facts = _row_facts(segment)
         #: Files that patterns of paths choose, by the patterns; bounded.
         self.chosen: dict[tuple[str, ...], NDArray[np.bool_]] = {}
-        self._definitions, self._names = segment.definitions, segment.names
         self.roles = segment.roles
+        #: How many terms a row's code and its names have on average.
+        self.mean_lengths = {name: _mean(getattr(segment, name)) for name in ("body", "names")}
+        self._paths = [facts.path for facts in segment.files]
+        self._definitions, self._names = segment.definitions, segment.names
+        self._whole: Table | None = None
+
+    def narrowed(self, rows: NDArray[np.int64]) -> Table:
+        """The table of some rows; what it says of files and names is that of all."""
+        narrow = copy(self)
+        narrow._whole = self
+        narrow.defines, narrow.row_facts, narrow.roles = self.defines[rows], self.row_facts[:, rows], self.roles[rows]
+        return narrow
 
     @cached_property
     def names(self) -> NameList:
         """The names that the segment defines, in lower case."""
+        if self._whole is not None:
+            return self._whole.names
         return NameList.of(dict.fromkeys(self._definitions.vocabulary()))
 
     @cached_property
     def spellings(self) -> Spellings:
         """The terms of all names."""
+        if self._whole is not None:
+            return self._whole.spellings
         return Spellings(tuple(self._names.vocabulary()))
+
+    @cached_property
+    def by_path(self) -> Mapping[str, int]:
+        """The number of each file."""
+        return {path: number for number, path in enumerate(self._paths)}
 
 
 _tables: dict[int, Table] = {}
@@ -107,6 +130,17 @@ def table(segment: MemorySegment) -> Table:
                 known = _tables[id(segment)] = Table(segment)
                 weakref.finalize(segment, _tables.pop, id(segment), None).atexit = False
     return known
+
+
+def table_of(view: View) -> Table:
+    """The table of a view's rows."""
+    if view.whole is None:
+        return table(view.segment)
+    return table(view.whole.view.segment).narrowed(view.whole.rows)
+
+
+def _mean(postings: Postings) -> float:
+    return float(postings.lengths.mean()) if len(postings.lengths) else 0.0
 
 
 def _row_facts(segment: MemorySegment) -> NDArray[np.int32]:
