@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.client import Server
 from benchmarks.edits import LANGUAGE_IDS, editable_files, is_found, milliseconds_until, new_word
-from benchmarks.live_job import Figure, Job, Row, session
+from benchmarks.live_job import Figure, Job, Row, session, wait_until_stored
 from benchmarks.live_pulse import Pulse
 from benchmarks.table import percentile
 
@@ -32,6 +32,7 @@ def measure(job: Job) -> Figure:
         with session(folder, data) as server:
             server.initialize()
             server.wait_until_indexed()
+            wait_until_stored(data)
             server.open(file, text, LANGUAGE_IDS[file.suffix])
             server.wait_until_indexed()
             buffer = _Buffer(server, file, text.count("\n"))
@@ -131,7 +132,8 @@ class _Buffer:
         for hit in hits:
             if hit["location"]["uri"] == self._file.as_uri() and word in hit["preview"]:
                 shown = hit["location"]["range"]
-                if not shown["start"]["line"] <= line < shown["end"]["line"] or hit.get("version") != self._version:
+                start, end = ((shown[edge]["line"], shown[edge]["character"]) for edge in ("start", "end"))
+                if not start <= (line, 0) < end or hit.get("version") != self._version:
                     found = {"range": shown, "version": hit.get("version")}
                     self.wrong.append({"line": line, "version": self._version, **found})
 

@@ -86,8 +86,8 @@ _KEPT = {
     "haskell": """
         case class data default deriving else family forall foreign hiding import infix infixl infixr instance module
         newtype pattern proc qualified role stock then type where anyclass LANGUAGE INLINE INLINABLE NOINLINE
-        OVERLAPPING OVERLAPPABLE UNPACK SPECIALIZE OPTIONS_GHC Maybe Just Nothing Either Left Right return pure fmap otherwise
-        define elif else endif ifdef ifndef include defined
+        OVERLAPPING OVERLAPPABLE UNPACK SPECIALIZE OPTIONS_GHC Maybe Just Nothing Either Left Right return pure fmap
+        otherwise define elif else endif ifdef ifndef include defined
     """,
     "java": """
         abstract assert boolean break byte case catch char class const continue default double else enum exports extends
