@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.client import Server
 from benchmarks.edits import editable_files, is_found, new_word
-from benchmarks.live_compare import compare_with_fresh, defects_of
+from benchmarks.live_compare import compare_with_fresh, comparison_rows, defects_of
 from benchmarks.live_job import Figure, Job, Row, session
 from benchmarks.table import percentile
 
@@ -68,7 +68,7 @@ def measure(job: Job) -> Figure:
         Row("checkout to quiescent, longest", size, max(quiescent), "s"),
         Row("wrong files after timed switches", size, sum(each["wrong"] for each in switches), "", 0.0),
         Row(f"wrong files after {job.numbers.switches} switches in a row", size, after["wrong"], "", 0.0),
-        Row("… differences from a fresh index", size, len(comparison["different"]), "", 0.0),
+        *comparison_rows(size, comparison),
     ]
     figure.measured |= {"afterLoop": after, "comparison": comparison}
     figure.defects += defects_of(comparison, f"after {job.numbers.switches} switches")

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.client import Server
-from benchmarks.edits import LANGUAGE_IDS
-from benchmarks.live_job import Job, session
+from benchmarks.edits import LANGUAGE_IDS, has_word
+from benchmarks.live_job import Job, Row, session
 
 _WORD = re.compile(rb"[A-Za-z_][A-Za-z_0-9]{5,40}")
 _LARGEST_FILE = 200_000
-_MOST_NAMED = 10
+_MOST_NAMED = 5
 _TOP, _DEEP = 10, 40
 
 #: A place: path relative to the workspace, first line, line after the last.
@@ -46,49 +46,82 @@ def phrases(folder: Path, count: int, dice: random.Random) -> list[str]:
     return found
 
 
-def differences(server: Server, fresh: Server, queries: Sequence[str]) -> dict[str, Any]:
-    """What two servers on one folder say differently. ``equal`` sums it up: the same counts, and none has a place
-    among its first ten hits that the other does not have among its first forty.
+def differences(server: Server, fresh: Server, queries: Sequence[str], words: Sequence[str]) -> dict[str, Any]:
+    """What two servers on one folder say differently.
 
-    Other orders are listed apart: hits of the same score may change places.
+    ``sameContent``: the same counts, and each word is found in the same places. ``different`` has the queries and words
+    for which one has a place among its first ten hits that the other does not have among its first forty: content may
+    be equal and the ranking not. Other orders are listed apart: hits of the same score may change places.
     """
     counts = [_counts(each.wait_until_indexed()) for each in (server, fresh)]
-    reordered, different = [], {}
-    for query in queries:
-        ours, theirs = _places(server, query), _places(fresh, query)
-        only, missing = set(ours[:_TOP]) - set(theirs), set(theirs[:_TOP]) - set(ours)
-        if only or missing:
-            different[query] = {"only": sorted(only), "missing": sorted(missing)}
+    reordered, different, misplaced = [], {}, {}
+    for query in (*queries, *words):
+        hits, fresh_hits = _hits(server, query), _hits(fresh, query)
+        ours, theirs = [*map(_place, hits)], [*map(_place, fresh_hits)]
+        if found := _apart(ours[:_TOP], theirs[:_TOP], ours, theirs):
+            different[query] = found
         elif ours[:_TOP] != theirs[:_TOP]:
             reordered.append(query)
+        if query in words:
+            ours, theirs = ([_place(hit) for hit in each if has_word(hit, query)] for each in (hits, fresh_hits))
+            if found := _apart(ours, theirs, ours, theirs):
+                misplaced[query] = found
     return {
-        "equal": counts[0] == counts[1] and not different,
+        "sameContent": counts[0] == counts[1] and not misplaced,
         "counts": counts[0],
         "freshCounts": counts[1],
-        "asked": len(queries),
-        "reordered": reordered,
+        "misplaced": misplaced,
+        "asked": len(queries) + len(words),
         "different": different,
+        "reordered": reordered,
     }
 
 
 def compare_with_fresh(job: Job, server: Server, words: int, dice: random.Random) -> dict[str, Any]:
     """``differences`` to a server with an empty data directory, for the job's queries and words of the files."""
-    queries = [*job.queries, *phrases(server.folder, 30, dice), *words_of_one_file(server.folder, words, dice)]
+    queries = [*job.queries, *phrases(server.folder, 30, dice)]
     with job.folder("fresh") as data, session(server.folder, data) as fresh:
         fresh.initialize()
         fresh.wait_until_indexed()
-        return differences(server, fresh, queries)
+        return differences(server, fresh, queries, words_of_one_file(server.folder, words, dice))
+
+
+def comparison_rows(size: str, *found: dict[str, Any]) -> list[Row]:
+    """Lines of the table for what ``differences`` found, once or several times."""
+    asked = sum(each["asked"] for each in found)
+    return [
+        Row("comparisons with a fresh index: other counts", size, sum(map(_counts_differ, found)), "", 0.0),
+        Row("… words found elsewhere", size, sum(len(each["misplaced"]) for each in found), "", 0.0),
+        Row(f"… other answers, of {asked}", size, sum(len(each["different"]) for each in found), "", 0.0),
+        Row(f"… the same in another order, of {asked}", size, sum(len(each["reordered"]) for each in found), ""),
+    ]
 
 
 def defects_of(found: dict[str, Any], when: str) -> list[str]:
     """The differences in a sentence or two, for the report; empty if there are none."""
-    if found["equal"]:
-        return []
-    named = dict(list(found["different"].items())[:_MOST_NAMED])
-    return [
-        f"{when}: the index differs from a fresh one: counts {found['counts']} / {found['freshCounts']}, "
-        f"{len(found['different'])} of {found['asked']} answers, among them {named}"
-    ]
+    defects = []
+    if not found["sameContent"]:
+        defects.append(
+            f"{when}: the content differs from a fresh index's: counts {found['counts']} / {found['freshCounts']}, "
+            f"words {_some(found['misplaced'])}"
+        )
+    if found["different"]:
+        several = f"{len(found['different'])} of {found['asked']}"
+        defects.append(f"{when}: answers differ from a fresh index's: {several}, {_some(found['different'])}")
+    return defects
+
+
+def _apart(ours: list[Place], theirs: list[Place], all_ours: list[Place], all_theirs: list[Place]) -> dict[str, Any]:
+    only, missing = set(ours) - set(all_theirs), set(theirs) - set(all_ours)
+    return {"only": sorted(only), "missing": sorted(missing)} if only or missing else {}
+
+
+def _some(differing: dict[str, Any]) -> dict[str, Any]:
+    return dict(list(differing.items())[:_MOST_NAMED])
+
+
+def _counts_differ(found: dict[str, Any]) -> bool:
+    return bool(found["counts"] != found["freshCounts"])
 
 
 def _words(folder: Path) -> Iterator[list[bytes]]:
@@ -109,14 +142,12 @@ def _counts(status: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _places(server: Server, query: str) -> list[Place]:
+def _hits(server: Server, query: str) -> list[dict[str, Any]]:
     base = f"{server.folder.as_uri()}/"
-    hits = server.ask("conexus/search", {"query": query, "limit": _DEEP})["hits"]
-    return [
-        (
-            hit["location"]["uri"].removeprefix(base),
-            hit["location"]["range"]["start"]["line"],
-            hit["location"]["range"]["end"]["line"],
-        )
-        for hit in hits
-    ]
+    hits: list[dict[str, Any]] = server.ask("conexus/search", {"query": query, "limit": _DEEP})["hits"]
+    return [{**hit, "path": hit["location"]["uri"].removeprefix(base)} for hit in hits]
+
+
+def _place(hit: dict[str, Any]) -> Place:
+    shown = hit["location"]["range"]
+    return hit["path"], shown["start"]["line"], shown["end"]["line"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks import edits
 from benchmarks.client import Server, ServerError
-from benchmarks.live_compare import compare_with_fresh, defects_of
+from benchmarks.live_compare import compare_with_fresh, comparison_rows, defects_of
 from benchmarks.live_job import MARK, Figure, Job, Row, session, trouble
 from benchmarks.memory import processes_with
 from benchmarks.table import percentile
@@ -54,8 +54,7 @@ def measure(job: Job) -> Figure:
         Row("all processes gone after the kill, longest", size, max(gone), "s"),
         Row("rounds with processes left", size, len(survivors), "", 0.0),
         Row("quiescent after the kills, longest", size, max(each["quiescentSeconds"] for each in comparisons), "s"),
-        Row("wrong answers, all comparisons", size, sum(len(each["different"]) for each in comparisons), "", 0.0),
-        Row("comparisons with other counts", size, sum(_counts_differ(each) for each in comparisons), "", 0.0),
+        *comparison_rows(size, *comparisons),
     ]
     figure.measured = {"rounds": rounds, "comparisons": comparisons, "goneP95": percentile(gone, 95)}
     return figure
@@ -94,10 +93,6 @@ def _check(job: Job, folder: Path, data: Path, log: Path, dice: random.Random) -
         comparison = compare_with_fresh(job, server, _WORDS, dice)
         server.stop()
     return {**comparison, "quiescentSeconds": quiescent, "status": status}
-
-
-def _counts_differ(comparison: dict[str, Any]) -> bool:
-    return bool(comparison["counts"] != comparison["freshCounts"])
 
 
 def _initialize(server: Server) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks import edits
 from benchmarks.client import Server
-from benchmarks.live_compare import compare_with_fresh, defects_of
+from benchmarks.live_compare import compare_with_fresh, comparison_rows, defects_of
 from benchmarks.live_job import MARK, Figure, Job, Row, session, wait_until_stored
 from benchmarks.memory import processes_with
 from benchmarks.table import percentile
@@ -69,12 +69,12 @@ def measure(job: Job) -> Figure:
         Row("`conexus search` beside two servers, p50", size, percentile(cli, 50), "s"),
         Row("a save after the kill seen by the survivor, longest", size, max(each["survivor"] for each in after), "s"),
         Row("processes of the killed writer left", size, len(left), "", 0.0),
-        Row("… differences from a fresh index", size, len(comparison["different"]), "", 0.0),
+        *comparison_rows(size, comparison),
     ]
     if taken_over is None:
         figure.defects.append(f"nobody was writer {_PATIENCE:.0f} s after the writer was killed")
     else:
-        figure.rows.insert(-3, Row("the reader is writer, after kill -9 of the writer", size, taken_over, "s"))
+        figure.rows.insert(-6, Row("the reader is writer, after kill -9 of the writer", size, taken_over, "s"))
     figure.measured = {"roles": roles, "saves": seen, "cliSeconds": cli, "after": after, "comparison": comparison}
     figure.defects += defects_of(comparison, "after the takeover")
     return figure

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.client import Server
 from benchmarks.edits import editable_files, is_found, new_word
-from benchmarks.live_compare import compare_with_fresh, defects_of
+from benchmarks.live_compare import compare_with_fresh, comparison_rows, defects_of
 from benchmarks.live_job import Figure, Job, Row, session, wait_until_stored
 
 _CHANGED_FILES = 100
@@ -48,6 +48,7 @@ def measure(job: Job) -> Figure:
         Row("files at the first answer", size, statistics.median(each["filesAtFirst"] for each in rounds), ""),
         Row(f"quiescent, {changed['files']} files changed", size, changed["quiescentSeconds"], "s"),
         *(Row(f"… {name}", size, value, "") for name, value in changed["embedded"].items()),
+        *comparison_rows(size, changed["comparison"]),
     ]
     figure.measured = {"cold": cold, "importSeconds": imports, "starts": rounds, "changed": changed}
     for each in rounds:
