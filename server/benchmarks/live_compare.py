@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.client import Server
-from benchmarks.edits import LANGUAGE_IDS, has_word
+from benchmarks.edits import LANGUAGE_IDS
 from benchmarks.live_job import Job, Row, session
 
+_SHORTEST = 6
+_PART = re.compile(rb"[A-Z]?[a-z]+|[A-Z]+")
 _WORD = re.compile(rb"[A-Za-z_][A-Za-z_0-9]{5,40}")
 _LARGEST_FILE = 200_000
 _MOST_NAMED = 5
@@ -22,23 +24,23 @@ _TOP, _DEEP = 10, 40
 Place = tuple[str, int, int]
 
 
-def words_of_one_file(folder: Path, count: int, dice: random.Random) -> list[str]:
-    """Words of sampled source files, each of which stands in no other source file."""
-    owner: dict[bytes, int] = {}
-    for number, words in enumerate(_words(folder)):
-        for word in {word.lower() for word in words}:
-            owner[word] = -1 if word in owner else number
-    by_file: dict[int, list[bytes]] = {}
-    for word, number in owner.items():
-        if number >= 0:
-            by_file.setdefault(number, []).append(word)
+def words_of_one_file(folder: Path, count: int, dice: random.Random) -> dict[str, str]:
+    """Words of sampled source files, each of which stands in no other source file, with the path of that one."""
+    owner: dict[bytes, str] = {}
+    for path, words in _words(folder):
+        for word in {part.lower() for each in words for part in _PART.findall(each) if len(part) >= _SHORTEST}:
+            owner[word] = "" if word in owner else path
+    by_file: dict[str, list[bytes]] = {}
+    for word, path in owner.items():
+        if path:
+            by_file.setdefault(path, []).append(word)
     chosen = dice.sample(sorted(by_file), min(count, len(by_file)))
-    return [dice.choice(sorted(by_file[number])).decode("ascii") for number in chosen]
+    return {dice.choice(sorted(by_file[path])).decode("ascii"): path for path in chosen}
 
 
 def phrases(folder: Path, count: int, dice: random.Random) -> list[str]:
     """Queries of three words that stand near each other."""
-    files = [words for words in _words(folder) if len(words) >= 3]
+    files = [words for _, words in _words(folder) if len(words) >= 3]
     found = []
     for words in dice.sample(files, min(count, len(files))):
         start = dice.randrange(len(words) - 2)
@@ -46,15 +48,18 @@ def phrases(folder: Path, count: int, dice: random.Random) -> list[str]:
     return found
 
 
-def differences(server: Server, fresh: Server, queries: Sequence[str], words: Sequence[str]) -> dict[str, Any]:
+def differences(server: Server, fresh: Server, queries: Sequence[str], words: Mapping[str, str]) -> dict[str, Any]:
     """What two servers on one folder say differently.
 
-    ``sameContent``: the same counts, and each word is found in the same places. ``different`` has the queries and words
-    for which one has a place among its first ten hits that the other does not have among its first forty: content may
-    be equal and the ranking not. Other orders are listed apart: hits of the same score may change places.
+    ``words`` stand in one file each. ``sameContent``: the same counts, each word is found in the same places of its
+    file, and no hit is in a file that is gone. ``different`` has the queries and words for which one server has a place
+    among its first ten hits that the other does not have among its first forty: content may be equal and the ranking
+    not. Other orders are listed apart: hits of the same score may change places.
     """
     counts = [_counts(each.wait_until_indexed()) for each in (server, fresh)]
-    reordered, different, misplaced = [], {}, {}
+    reordered: list[str] = []
+    ghosts: set[str] = set()
+    different, misplaced = {}, {}
     for query in (*queries, *words):
         hits, fresh_hits = _hits(server, query), _hits(fresh, query)
         ours, theirs = [*map(_place, hits)], [*map(_place, fresh_hits)]
@@ -62,15 +67,20 @@ def differences(server: Server, fresh: Server, queries: Sequence[str], words: Se
             different[query] = found
         elif ours[:_TOP] != theirs[:_TOP]:
             reordered.append(query)
-        if query in words:
-            ours, theirs = ([_place(hit) for hit in each if has_word(hit, query)] for each in (hits, fresh_hits))
+        ghosts |= {hit["path"] for hit in hits if not (server.folder / hit["path"]).exists()}
+        if path := words.get(query):
+            ours, theirs = (
+                [_place(hit) for hit in each if hit["path"] == path and query in hit["preview"].lower()]
+                for each in (hits, fresh_hits)
+            )
             if found := _apart(ours, theirs, ours, theirs):
                 misplaced[query] = found
     return {
-        "sameContent": counts[0] == counts[1] and not misplaced,
+        "sameContent": counts[0] == counts[1] and not misplaced and not ghosts,
         "counts": counts[0],
         "freshCounts": counts[1],
         "misplaced": misplaced,
+        "ghosts": sorted(ghosts),
         "asked": len(queries) + len(words),
         "different": different,
         "reordered": reordered,
@@ -91,7 +101,8 @@ def comparison_rows(size: str, *found: dict[str, Any]) -> list[Row]:
     asked = sum(each["asked"] for each in found)
     return [
         Row("comparisons with a fresh index: other counts", size, sum(map(_counts_differ, found)), "", 0.0),
-        Row("… words found elsewhere", size, sum(len(each["misplaced"]) for each in found), "", 0.0),
+        Row("… words not found where they are", size, sum(len(each["misplaced"]) for each in found), "", 0.0),
+        Row("… files found that are gone", size, sum(len(each["ghosts"]) for each in found), "", 0.0),
         Row(f"… other answers, of {asked}", size, sum(len(each["different"]) for each in found), "", 0.0),
         Row(f"… the same in another order, of {asked}", size, sum(len(each["reordered"]) for each in found), ""),
     ]
@@ -103,7 +114,7 @@ def defects_of(found: dict[str, Any], when: str) -> list[str]:
     if not found["sameContent"]:
         defects.append(
             f"{when}: the content differs from a fresh index's: counts {found['counts']} / {found['freshCounts']}, "
-            f"words {_some(found['misplaced'])}"
+            f"words {_some(found['misplaced'])}, gone {found['ghosts'][:_MOST_NAMED]}"
         )
     if found["different"]:
         several = f"{len(found['different'])} of {found['asked']}"
@@ -124,14 +135,14 @@ def _counts_differ(found: dict[str, Any]) -> bool:
     return bool(found["counts"] != found["freshCounts"])
 
 
-def _words(folder: Path) -> Iterator[list[bytes]]:
-    """The longer words of each source file, in order."""
+def _words(folder: Path) -> Iterator[tuple[str, list[bytes]]]:
+    """The path of each source file and its longer words, in order."""
     for directory, names, files in os.walk(folder):
         names[:] = sorted(name for name in names if not name.startswith("."))
         for name in sorted(files):
             path = Path(directory, name)
             if path.suffix in LANGUAGE_IDS and not path.is_symlink() and path.stat().st_size <= _LARGEST_FILE:
-                yield _WORD.findall(path.read_bytes())
+                yield path.relative_to(folder).as_posix(), _WORD.findall(path.read_bytes())
 
 
 def _counts(status: dict[str, Any]) -> dict[str, Any]:

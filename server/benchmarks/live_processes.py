@@ -74,7 +74,7 @@ def measure(job: Job) -> Figure:
     if taken_over is None:
         figure.defects.append(f"nobody was writer {_PATIENCE:.0f} s after the writer was killed")
     else:
-        figure.rows.insert(-6, Row("the reader is writer, after kill -9 of the writer", size, taken_over, "s"))
+        figure.rows.insert(-7, Row("the reader is writer, after kill -9 of the writer", size, taken_over, "s"))
     figure.measured = {"roles": roles, "saves": seen, "cliSeconds": cli, "after": after, "comparison": comparison}
     figure.defects += defects_of(comparison, "after the takeover")
     return figure
