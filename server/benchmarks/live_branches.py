@@ -17,7 +17,7 @@ from benchmarks.live_job import Figure, Job, Row, session
 from benchmarks.table import percentile
 
 _MOST_FILES = 1000
-_WATCHED = 60
+_WATCHED = 20
 _PATIENCE = 60.0
 _PAUSE_SECONDS = 0.6
 _TIMED_SWITCHES = 4

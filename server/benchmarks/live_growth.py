@@ -71,6 +71,7 @@ def measure(job: Job) -> Figure:
             if number % min(_MOST_OUTSTANDING, max(1, len(files) // 2)) == 0:
                 server.wait_until_indexed(every=0.005)
             if number % every == 0:
+                server.wait_until_indexed(every=0.005)
                 samples.append(_sample(job, server, data, number, began))
                 lost += not is_found(server, file, word)
         seconds = time.monotonic() - began
