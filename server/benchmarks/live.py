@@ -76,7 +76,7 @@ def main() -> int:
             except Exception:  # noqa: BLE001  the other figures are worth having
                 failed = True
                 figures[name] = Figure(defects=[traceback.format_exc()])
-            figures[name].measured["minutes"] = (time.monotonic() - began) / 60
+            figures[name].minutes = (time.monotonic() - began) / 60
             print(table(name, figures[name]), flush=True)
             if arguments.out:
                 _write(arguments.out, figures)

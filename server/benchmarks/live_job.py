@@ -110,10 +110,12 @@ class Figure:
     measured: dict[str, Any] = field(default_factory=dict)
     #: What should not have happened, in words.
     defects: list[str] = field(default_factory=list)
+    #: How long it took to measure.
+    minutes: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         rows = [{**asdict(row), "ratio": row.ratio, "met": row.met} for row in self.rows]
-        return {"rows": rows, "defects": self.defects, "measured": self.measured}
+        return {"rows": rows, "defects": self.defects, "minutes": self.minutes, "measured": self.measured}
 
 
 @contextlib.contextmanager
