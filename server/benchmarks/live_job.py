@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 import tempfile
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.client import Server
+from benchmarks.memory import processes_with
 
-#: Every process of a session has this variable, with the session's name.
-MARK = "CONEXUS_BENCHMARK_SESSION"
+# Every process of a session has this variable in its environment.
+_MARK = "CONEXUS_BENCHMARK_SESSION"
 
 _STILL_SECONDS = 4.0
+_LEAST_BYTES = 100_000
 _TROUBLE = ("Traceback", " ERROR ", " CRITICAL ")
 _MOST_TROUBLE = 20
 
@@ -124,10 +127,23 @@ def session(
 ) -> Iterator[Server]:
     """A server on a folder, not initialized yet. ``name`` marks all its processes; ``log`` gets what it says."""
     command = [sys.executable, "-m", "conexus", "serve", "--stdio"]
-    variables = {**(environment or {}), "CONEXUS_DATA_DIR": str(data), MARK: name}
+    variables = {**(environment or {}), "CONEXUS_DATA_DIR": str(data), _MARK: _mark(name)}
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(log.open("ab")) if log else None
         yield stack.enter_context(Server(command, folder, environment=variables, log=output))
+
+
+def processes_left(name: str, seconds: float) -> list[int]:
+    """The processes of the sessions of this name that still run after some seconds; returns at once if none does."""
+    deadline = time.monotonic() + seconds
+    while (left := processes_with(_MARK, _mark(name))) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
+
+
+def _mark(name: str) -> str:
+    # Another run of the benchmark has sessions of the same names.
+    return f"{os.getpid()}-{name}"
 
 
 def trouble(log: Path) -> list[str]:
@@ -159,7 +175,7 @@ def wait_until_stored(data: Path, *, patience: float = 300.0) -> float:
         if now != before:
             before, changed = now, time.monotonic()
         # A lock file and the like are there from the start.
-        elif now[1] > 3 and time.monotonic() - changed > _STILL_SECONDS:
+        elif now[0] > _LEAST_BYTES and time.monotonic() - changed > _STILL_SECONDS:
             return changed - began
         time.sleep(0.1)
     raise TimeoutError(f"the index was not stored within {patience:.0f} s")

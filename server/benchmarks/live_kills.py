@@ -12,8 +12,7 @@ from typing import Any
 from benchmarks import edits
 from benchmarks.client import Server, ServerError
 from benchmarks.live_compare import compare_with_fresh, comparison_rows, defects_of
-from benchmarks.live_job import MARK, Figure, Job, Row, session, trouble
-from benchmarks.memory import processes_with
+from benchmarks.live_job import Figure, Job, Row, processes_left, session, trouble
 from benchmarks.table import percentile
 
 _LONGEST_WAIT = 1.5
@@ -79,8 +78,7 @@ def _round(folder: Path, data: Path, log: Path, tree: _Tree, name: str, dice: ra
         server.process.kill()
         killed = time.monotonic()
         server.process.wait()
-        while (left_over := processes_with(MARK, name)) and time.monotonic() - killed < _CHILDREN_SECONDS:
-            time.sleep(0.02)
+        left_over = processes_left(name, _CHILDREN_SECONDS)
         return {"moment": moment, "childrenSeconds": time.monotonic() - killed, "left": left_over}
 
 

@@ -93,6 +93,7 @@ def _growth(axes: Any, figure: Figure) -> None:
         places = [each["saves"] for each in samples] + [samples[-1]["saves"] * 1.04 + 1]
         axes.plot(places[: len(ratios)], ratios, color=colour, label=key.rpartition("_")[0] or key, zorder=2)
     axes.axhline(1.3, color=_BAR, linewidth=1, linestyle="--", label="bar: 1.3, after a rest")
+    axes.set_yscale("log")
     axes.set_xlabel("saves; the last point is after a rest")
     axes.set_title("compared with a fresh index", fontsize=11, loc="left")
     axes.legend(frameon=False, fontsize=8, labelcolor=_INK, ncols=2)

@@ -14,8 +14,7 @@ from typing import Any
 from benchmarks import edits
 from benchmarks.client import Server
 from benchmarks.live_compare import compare_with_fresh, comparison_rows, defects_of
-from benchmarks.live_job import MARK, Figure, Job, Row, session, wait_until_stored
-from benchmarks.memory import processes_with
+from benchmarks.live_job import Figure, Job, Row, processes_left, session, wait_until_stored
 from benchmarks.table import percentile
 
 _PATIENCE = 30.0
@@ -49,7 +48,7 @@ def measure(job: Job) -> Figure:
                 first.process.wait()
             taken = _until_writer(second)
             taken_over = None if taken is None else taken - killed
-            left = _until_gone("first")
+            left = processes_left("first", 10.0)
             after = [_save({"survivor": second}, files, dice, told) for told in ("survivor", "") for _ in range(_FEW)]
             comparison = compare_with_fresh(job, second, 100, dice)
             second.stop()
@@ -107,7 +106,7 @@ def _search(folder: Path, data: Path, files: list[Path], dice: random.Random) ->
         file, word = dice.choice(files), edits.new_word(dice)
         file.write_text(f"{file.read_text(encoding='utf-8', errors='replace')}\n{word}\n", encoding="utf-8")
         command = [sys.executable, "-m", "conexus", "search", str(folder), word, "--json"]
-        environment = {**os.environ, "CONEXUS_DATA_DIR": str(data), MARK: "cli"}
+        environment = {**os.environ, "CONEXUS_DATA_DIR": str(data)}
         began = time.perf_counter()
         output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
         taken.append(time.perf_counter() - began)
@@ -124,14 +123,6 @@ def _until_writer(server: Server) -> float | None:
             return time.perf_counter()
         time.sleep(0.02)
     return None
-
-
-def _until_gone(name: str) -> list[int]:
-    """The processes of a session that still run some seconds after its server was killed."""
-    deadline = time.monotonic() + 10.0
-    while (left := processes_with(MARK, name)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return left
 
 
 def _p95(saves: list[dict[str, Any]], told: str, by: str) -> float:
