@@ -13,8 +13,8 @@ from benchmarks.client import Server
 from benchmarks.edits import LANGUAGE_IDS
 from benchmarks.live_job import Job, Row, session
 
-_SHORTEST = 6
-_PART = re.compile(rb"[A-Z]?[a-z]+|[A-Z]+")
+_SHORTEST, _BEGINNING = 6, 5
+_PART = re.compile(rb"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _WORD = re.compile(rb"[A-Za-z_][A-Za-z_0-9]{5,40}")
 _LARGEST_FILE = 200_000
 _MOST_NAMED = 5
@@ -25,17 +25,21 @@ Place = tuple[str, int, int]
 
 
 def words_of_one_file(folder: Path, count: int, dice: random.Random) -> dict[str, str]:
-    """Words of sampled source files, each of which stands in no other source file, with the path of that one."""
+    """Words of sampled source files, with the path of the file. No other source file has a word that begins alike,
+    because other forms of a word are found, too."""
     owner: dict[bytes, str] = {}
+    found: dict[str, set[bytes]] = {}
     for path, words in _words(folder):
-        for word in {part.lower() for each in words for part in _PART.findall(each) if len(part) >= _SHORTEST}:
-            owner[word] = "" if word in owner else path
-    by_file: dict[str, list[bytes]] = {}
-    for word, path in owner.items():
-        if path:
-            by_file.setdefault(path, []).append(word)
+        found[path] = {part.lower() for each in words for part in _PART.findall(each) if len(part) >= _BEGINNING}
+        for beginning in {word[:_BEGINNING] for word in found[path]}:
+            owner[beginning] = "" if beginning in owner else path
+    by_file = {
+        path: own
+        for path, words in found.items()
+        if (own := sorted(word for word in words if owner[word[:_BEGINNING]] and len(word) >= _SHORTEST))
+    }
     chosen = dice.sample(sorted(by_file), min(count, len(by_file)))
-    return {dice.choice(sorted(by_file[path])).decode("ascii"): path for path in chosen}
+    return {dice.choice(by_file[path]).decode("ascii"): path for path in chosen}
 
 
 def phrases(folder: Path, count: int, dice: random.Random) -> list[str]:
@@ -70,7 +74,7 @@ def differences(server: Server, fresh: Server, queries: Sequence[str], words: Ma
         ghosts |= {hit["path"] for hit in hits if not (server.folder / hit["path"]).exists()}
         if path := words.get(query):
             ours, theirs = (
-                [_place(hit) for hit in each if hit["path"] == path and query in hit["preview"].lower()]
+                [_place(hit) for hit in each if hit["path"] == path and _by_word(hit, query)]
                 for each in (hits, fresh_hits)
             )
             if found := _apart(ours, theirs, ours, theirs):
@@ -157,6 +161,11 @@ def _hits(server: Server, query: str) -> list[dict[str, Any]]:
     base = f"{server.folder.as_uri()}/"
     hits: list[dict[str, Any]] = server.ask("conexus/search", {"query": query, "limit": _DEEP})["hits"]
     return [{**hit, "path": hit["location"]["uri"].removeprefix(base)} for hit in hits]
+
+
+def _by_word(hit: dict[str, Any], word: str) -> bool:
+    """Whether the index has the word there. A hit by meaning may only happen to show it."""
+    return any(word in reason.lower() for reason in hit["reasons"])
 
 
 def _place(hit: dict[str, Any]) -> Place:
