@@ -9,17 +9,19 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --timeout 30
 # For `make demo`: the workspace and the question.
 DIR = .
 Q = merge the user's settings over the defaults
-# For `make test`: how many tests run at once, and anything for pytest (for `make bench-quality`, for it).
+# For `make test`: how many tests run at once, and anything for pytest (for the benchmarks, for them).
 JOBS = 2
 ARGS =
 # For `make bench`: the workspaces, and the Python of an environment with semble in it.
 REPOS = .
 PEER =
+# For `make bench-live`: the workspaces by size, such as --small a --mid b --large c.
+WORKSPACES = --mid .
 # For `make bench-quality`: for each level a data file and the folder of its repositories.
 FILES =
 SPANS =
 
-.PHONY: help demo test lint format bench bench-quality clean
+.PHONY: help demo test lint format bench bench-live bench-quality clean
 
 help:
 	@echo 'make demo [DIR=folder] [Q="question"]   start the server on a workspace and ask it'
@@ -27,6 +29,7 @@ help:
 	@echo 'make lint                               everything of `make test` but the tests'
 	@echo 'make format                             format the code, repair what can be repaired'
 	@echo 'make bench [REPOS="a b"] [PEER=python]  time and memory (server/benchmarks/README.md)'
+	@echo 'make bench-live [WORKSPACES="--mid a"]  live at every scale: edits, branches, crashes (the same README)'
 	@echo 'make bench-quality FILES="json dir"     what is found of annotated queries (the same README)'
 	@echo 'make clean                              remove the environment and everything built'
 
@@ -51,6 +54,11 @@ format: $(VENV)/.developing
 bench: $(VENV)/.installed
 	@PYTHONPATH=server $(BIN)/python -m benchmarks.latency $(REPOS) \
 		$$(test -z "$(PEER)" || echo --peer-python "$(PEER)") --out server/benchmarks/results/latency.json
+
+bench-live: $(VENV)/.installed
+	@PYTHONPATH=server $(BIN)/python -m benchmarks.live all $(WORKSPACES) \
+		$$(test -z "$(PEER)" || echo --peer-python "$(PEER)") $(ARGS) \
+		--out server/benchmarks/results/live.json --plot server/benchmarks/results/live.png
 
 bench-quality: $(VENV)/.installed
 	@PYTHONPATH=server $(BIN)/python -m benchmarks.quality \

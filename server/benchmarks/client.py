@@ -172,10 +172,10 @@ class Server:
         document = {"uri": file.as_uri(), "version": version}
         self.tell("textDocument/didChange", {"textDocument": document, "contentChanges": [{"text": text}]})
 
-    def insert(self, file: Path, line: int, text: str, version: int) -> None:
-        """Insert text at the start of a line of an open document."""
+    def insert(self, file: Path, line: int, text: str, version: int, *, character: int = 0) -> None:
+        """Insert text into a line of an open document, at its start if no character is named."""
         document = {"uri": file.as_uri(), "version": version}
-        start = {"line": line, "character": 0}
+        start = {"line": line, "character": character}
         change = {"range": {"start": start, "end": start}, "text": text}
         self.tell("textDocument/didChange", {"textDocument": document, "contentChanges": [change]})
 

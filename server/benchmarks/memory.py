@@ -32,6 +32,36 @@ def proportional_mib(process: int) -> float:
     return kib / 1024
 
 
+def resident_mib(process: int) -> dict[str, float]:
+    """What one process alone holds, in MiB: `VmRSS`, its peak `VmHWM`, and its parts `RssAnon` and `RssFile`.
+
+    Pages of mapped files are in `RssFile`: the system takes them back when it needs them. Raises OSError.
+    """
+    wanted = ("VmRSS", "VmHWM", "RssAnon", "RssFile")
+    lines = (line.split() for line in Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines())
+    return {line[0][:-1]: int(line[1]) / 1024 for line in lines if line[0][:-1] in wanted}
+
+
+def descriptors(process: int) -> int:
+    """How many files, sockets and pipes a process and its descendants have open."""
+    count = 0
+    for each in processes_of(process):
+        with contextlib.suppress(OSError):  # it has just ended
+            count += sum(1 for _ in Path(f"/proc/{each}/fd").iterdir())
+    return count
+
+
+def processes_with(name: str, value: str) -> list[int]:
+    """The running processes that were started with this variable in their environment, whoever their parent is."""
+    wanted = f"{name}={value}".encode()
+    found = []
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):  # it has just ended, or is another user's
+            if process.name.isdecimal() and wanted in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found
+
+
 class PeakMemory:
     """Watches a process in a thread, in a ``with`` statement; ``mib`` is the largest value seen."""
 

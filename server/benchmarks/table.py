@@ -42,10 +42,11 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 def _row(name: str, ours: float | None, theirs: float | None, unit: str, *, compare: bool = True) -> str:
     ratio = f"{ours / theirs:.2f}" if compare and ours is not None and theirs else "–"
-    return f"| {name} | {_figure(ours, unit)} | {_figure(theirs, unit)} | {ratio} |"
+    return f"| {name} | {amount(ours, unit)} | {amount(theirs, unit)} | {ratio} |"
 
 
-def _figure(value: float | None, unit: str) -> str:
+def amount(value: float | None, unit: str) -> str:
+    """A measured value as text; a dash if there is none."""
     if value is None:
         return "–"
     digits = {"s": 2, "ms": 1}.get(unit, 0)
