@@ -67,6 +67,13 @@ class Settings:
     model_timeout_seconds: int = _setting(
         120, "How long one batch may take in a sentence-transformers model's process.", least=1, scope="machine"
     )
+    memory_mib: int = _setting(
+        256,
+        "What of the index a query may have to look at, in MiB, in all folders together. Beyond that LanceDB's indices"
+        " find candidates, of which alone the best are then looked for.",
+        least=0,
+        scope="machine",
+    )
     workers: int = _setting(
         0,
         "Processes that read and embed files while many are waiting; 0 chooses by the number of cores.",

@@ -95,6 +95,11 @@ class Dense:
         step = max(1, len(self.vectors) // _FEW)
         return self.vectors[::step].astype(np.float32)
 
+    @property
+    def bytes_walked(self) -> int:
+        """What ``cosines`` reads."""
+        return self.vectors.size * 4 if self.exact else self.leading.nbytes
+
     def prepare(self) -> None:
         """Make what the first product would otherwise wait for."""
         if self.exact:

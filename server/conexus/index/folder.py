@@ -110,6 +110,15 @@ class FolderIndex:
         place = self._places.get(path)
         return place[0].segment.files[place[1]] if place else None
 
+    @property
+    def bytes_walked(self) -> int:
+        """What of the base a query may have to look at."""
+        return sum(part.segment.bytes_walked for part in self._base)
+
+    def not_indexed(self, path: str) -> None:
+        """The segment that holds a file is not one whose rows LanceDB's indices know."""
+        self._places[path][0].indexed = False
+
     def located(self, path: str) -> tuple[MemorySegment, int]:
         """The segment that holds an indexed file, and the file's number in it. KeyError for any other."""
         part, number = self._places[path]
@@ -143,14 +152,16 @@ class FolderIndex:
         name: str | None = None,
         files: Iterable[int] | None = None,
         version: str | None = None,
+        *,
+        indexed: bool = False,
     ) -> None:
         """Take over files of a segment, all if none are given; what is known of them otherwise is dropped.
 
-        ``name`` and ``version`` as in ``Part``.
+        ``name``, ``version`` and ``indexed`` as in ``Part``.
         """
         numbers = range(len(segment.files)) if files is None else files
         part = self._part(segment, numbers, name)
-        part.version = version
+        part.version, part.indexed = version, indexed
         if not part.files:
             return
         self._hide(segment.files[number].path for number in part.files)

@@ -31,6 +31,8 @@ class Listed:
 
     name: str
     hidden: tuple[str, ...] = ()
+    #: Whether LanceDB's indices know its rows.
+    indexed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class LoadedSegment:
     files: tuple[int, ...]
     #: Of all that made its rows.
     version: str
+    #: Whether LanceDB's indices know its rows.
+    indexed: bool = False
 
 
 def segment_path(directory: Path, name: str) -> Path:
@@ -58,7 +62,7 @@ def exists(directory: Path) -> bool:
 def write(directory: Path, listed: Iterable[Listed]) -> None:
     """Replace the list. OSError where it cannot be written."""
     draft = directory / f"{_LIST}.{os.getpid()}.draft"
-    entries = [{"name": each.name, "hidden": each.hidden} for each in listed]
+    entries = [{"name": each.name, "hidden": each.hidden, "indexed": each.indexed} for each in listed]
     try:
         draft.write_text(json.dumps({"layout": LAYOUT, "segments": entries}), encoding="utf-8", errors="surrogatepass")
         draft.replace(directory / _LIST)
@@ -73,7 +77,10 @@ def read(directory: Path) -> Sequence[Listed]:
         found = json.loads((directory / _LIST).read_text(encoding="utf-8", errors="surrogatepass"))
         if found["layout"] != LAYOUT:
             raise DamagedFile(f"{_LIST} is of another layout")
-        return [Listed(str(each["name"]), tuple(map(str, each["hidden"]))) for each in found["segments"]]
+        return [
+            Listed(str(each["name"]), tuple(map(str, each["hidden"])), bool(each["indexed"]))
+            for each in found["segments"]
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedFile(f"{_LIST} is damaged") from error
 
@@ -89,7 +96,7 @@ def load(directory: Path) -> list[LoadedSegment]:
             continue
         hidden = frozenset(each.hidden)
         files = tuple(number for number, facts in enumerate(segment.files) if facts.path not in hidden)
-        loaded.append(LoadedSegment(with_valid_tokens(segment, version), each.name, files, version))
+        loaded.append(LoadedSegment(with_valid_tokens(segment, version), each.name, files, version, each.indexed))
     return loaded
 
 

@@ -30,6 +30,11 @@ class Merging:
         self._pool, self._post, self._done = pool, post, done
         self._under_way: dict[str, Future[MemorySegment | Path]] = {}
 
+    @property
+    def idle(self) -> bool:
+        """Whether no worker merges anything."""
+        return not self._under_way
+
     def consider(self, tracked: TrackedFolder) -> None:
         """Begin the next merge of a folder, if one is due."""
         if tracked.root in self._under_way or not tracked.loaded:
@@ -62,8 +67,15 @@ class Merging:
     def _finished(self, tracked: TrackedFolder, merge: Merge, future: Future[MemorySegment | Path], name: str) -> None:
         if self._under_way.get(tracked.root) is future:
             del self._under_way[tracked.root]
-        if future.cancelled() or future.exception() is not None:
-            return  # with its worker, or because a part was dropped meanwhile: it is considered again
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is not None:
+            # Its worker died, or a file is gone: here it needs no file, for that is mapped.
+            log.warning("segments are merged here: %s", error)
+            tracked.index.merged(merge, merge.run(), None)
+            self._done(tracked.root)
+            return
         result = future.result()
         try:
             segment = result if isinstance(result, MemorySegment) else load_segment(result, verify=False)[0]

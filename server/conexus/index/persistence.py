@@ -78,7 +78,7 @@ class Persistence:
         self.directory = directory
         self._folder = folder
         self.version = version
-        self._dimensions = dimensions
+        self.dimensions = dimensions
         self._executor = executor
         self._tables = tables
         self._lock: FileLock | None = None
@@ -180,7 +180,7 @@ class Persistence:
             return []
         try:
             loaded = []
-            for path, version in self._tables.load(self.directory, self._dimensions, self.directory):
+            for path, version in self._tables.load(self.directory, self.dimensions, self.directory):
                 segment, _ = load_segment(path, verify=False)
                 name = path.name.removesuffix(path.suffix)
                 loaded.append(LoadedSegment(segment, name, tuple(range(len(segment.files))), version))
@@ -287,7 +287,7 @@ class Persistence:
                 name = self.new_name()
                 save_segment(segment_path(self.directory, name), part.segment, part.version or self.version)
                 part.name = name
-            names.append(Listed(part.name, each.hidden))
+            names.append(Listed(part.name, each.hidden, each.indexed))
         manifest.write(self.directory, names)
         self._listed = frozenset(each.name for each in names)
         self._seen |= self._listed
@@ -309,9 +309,7 @@ class Persistence:
             self._compare()
             if batch:
                 rows, gone = _grouped(batch)
-                self._count(
-                    self._tables.write(self.directory, self._dimensions, self._folder, rows, gone, self.version)
-                )
+                self._count(self._tables.write(self.directory, self.dimensions, self._folder, rows, gone, self.version))
         except StoreError:
             with self._guard:
                 self._waiting = {**batch, **self._waiting}
@@ -325,12 +323,12 @@ class Persistence:
             return
         self._make_directory()
         try:
-            opened = self._tables.open(self.directory, self._dimensions, repair=True)
+            opened = self._tables.open(self.directory, self.dimensions, repair=True)
         except StoreError as error:
             log.warning("%s; the tables are built anew", error)
             self._tables.forget(self.directory)
             remove(self.directory)
-            opened = self._tables.open(self.directory, self._dimensions, repair=True)
+            opened = self._tables.open(self.directory, self.dimensions, repair=True)
         self._compared = True
         self.size_bytes = opened.size_bytes
         self.on_opened(opened.files)
@@ -345,7 +343,7 @@ class Persistence:
             self._work = self._executor.submit(self._guarded, self._maintain)
 
     def _maintain(self) -> None:
-        self._count(self._tables.maintain(self.directory, self._dimensions))
+        self._count(self._tables.maintain(self.directory, self.dimensions))
 
     def clear(self) -> Future[None]:
         """Forget what is stored."""
@@ -389,7 +387,7 @@ def _described(base: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Listed]]:
         else ()
         for part in base
     )
-    return tuple(base), [Listed(part.name or "", paths) for part, paths in zip(base, hidden, strict=True)]
+    return tuple(base), [Listed(part.name or "", paths, part.indexed) for part, paths in zip(base, hidden, strict=True)]
 
 
 def _lean(place: Placed) -> Placed:

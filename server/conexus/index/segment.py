@@ -154,6 +154,12 @@ class MemorySegment:
         has: Alive = self.lexicon.words.lengths[self.symbol_numbers] > 0
         return has
 
+    @cached_property
+    def bytes_walked(self) -> int:
+        """What a query may have to look at: all but whole vectors, files and the texts of words."""
+        fields = (self.body, self.names, self.references, self.definitions)
+        return self.dense.bytes_walked + 32 * len(self) + sum(each.rows.nbytes + each.counts.nbytes for each in fields)
+
     def referred(self, rows: NDArray[np.integer] | slice) -> NDArray[np.int64]:
         """In how many rows of this segment the symbols of some rows are referred to; 0 for rows without one."""
         numbers = self.symbol_numbers[rows]

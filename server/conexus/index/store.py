@@ -410,7 +410,8 @@ class Store:
                 searches.append(query.nprobes(_PROBES).refine_factor(2).limit(nearest))
             if asked:
                 for column, count in (("terms", by_words), ("names", by_names)):
-                    match = MatchQuery(asked, column)  # type: ignore[call-arg]  its others have defaults
+                    # Its other parameters have defaults, which its stub does not know.
+                    match = MatchQuery(asked, column)  # type: ignore[call-arg]
                     searches.append(self._chunks.search(match, query_type="fts").limit(count))
             found: dict[Candidate, None] = {}
             for search in searches:

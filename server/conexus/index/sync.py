@@ -16,6 +16,7 @@ from conexus.index.array_file import DamagedFile
 from conexus.index.bulk import INLINE_FILES, Bulk, Done, Key
 from conexus.index.heap import trim
 from conexus.index.hints import Hints
+from conexus.index.legs import Legs
 from conexus.index.loop import Loop
 from conexus.index.loose import LooseBuffers
 from conexus.index.merging import Merging
@@ -24,6 +25,7 @@ from conexus.index.pool import Task
 from conexus.index.publisher import Publisher, Searchable
 from conexus.index.store_process import Tables
 from conexus.index.takeover import Takeover
+from conexus.index.tiers import Tier, Tiers
 from conexus.index.tracked import TrackedFolder, track
 from conexus.workspace.documents import Document
 from conexus.workspace.scan import Scan, scan
@@ -98,9 +100,10 @@ class Sync:
         self._store_thread = ThreadPoolExecutor(1, "conexus-store")
         self._tables = Tables()
         self._bulk = Bulk(settings.workers, self.loop.wake)
+        self._tiers = Tiers(self._tables, self._store_thread, self.loop.post, self._find_candidates)
         self._merging = Merging(lambda: self._bulk.pool, self.loop.post, self._publisher.changed)
         self._hints = Hints()
-        self._active_at = 0.0
+        self._active_at = time.monotonic()
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install)
         self._loading = 0
         #: Whether someone waits for all to be stored.
@@ -142,6 +145,7 @@ class Sync:
             tracked.close(self._unsaved)
         self._store_thread.shutdown()
         self._tables.close()
+        self._tiers.close()
         if self._embedder is not None:
             self._embedder.close()
 
@@ -269,9 +273,11 @@ class Sync:
     def _look_after(self, tracked: TrackedFolder, now: float) -> None:
         idle = now - max(self._active_at, self.asked_at)
         self._merging.consider(tracked)
+        total = sum(each.index.bytes_walked for each in self.folders.values())
+        self._tiers.consider(tracked, self.settings.memory_mib << 20, total, idle=idle > _MAINTENANCE_IDLE_SECONDS)
         may_compare = tracked.settled and (self._storing or idle > _MAINTENANCE_IDLE_SECONDS)
         tracked.persistence.flush_if_due(tracked.index.base, first_index=not tracked.settled, idle=may_compare)
-        if idle > _WORKERS_IDLE_SECONDS and self._bulk.idle:
+        if idle > _WORKERS_IDLE_SECONDS and self._bulk.idle and self._merging.idle:
             self._bulk.close()
             self._store_thread.submit(self._tables.close_if_idle)
         if idle > _MAINTENANCE_IDLE_SECONDS:
@@ -293,6 +299,7 @@ class Sync:
             self.folders.pop(root).close(self._unsaved)
             self._bulk.forget(root)
             self._merging.forget(root)
+            self._tiers.forget(root)
             self._hints.forget(root)
             self._publisher.changed(root)
         for root in roots:
@@ -327,6 +334,7 @@ class Sync:
         former.close(self._unsaved)
         self._bulk.forget(former.root)
         self._merging.forget(former.root)
+        self._tiers.forget(former.root)
         self.folders[successor.root] = successor
         self._ready(successor)
         self.hint(self.documents)
@@ -495,6 +503,17 @@ class Sync:
             self._publisher.changed(done.folder)
 
     # --- publishing ---
+
+    def _find_candidates(self, folder: str, legs: Legs | None) -> None:
+        """From now on ``legs`` finds a folder's candidates; None: every row is looked at."""
+        self._publisher.legs.pop(folder, None)
+        if legs is not None:
+            self._publisher.legs[folder] = legs
+        self._publisher.changed(folder)
+
+    def tier(self, folder: str) -> Tier:
+        """Where a folder's candidates come from."""
+        return self._tiers.tier(folder)
 
     def _publish(self) -> None:
         for root, tracked in self.folders.items():

@@ -114,7 +114,8 @@ class TrackedFolder:
         """Take over what was stored; rows that were made by other versions are to be made anew."""
         for each in loaded.segments:
             present = each.version == self.persistence.version
-            self.index.adopt(each.segment, each.name, each.files, None if present else each.version)
+            version = None if present else each.version
+            self.index.adopt(each.segment, each.name, each.files, version, indexed=each.indexed and present)
             if not present:
                 self.stale.update(each.segment.files[number].path for number in each.files)
 
@@ -133,6 +134,7 @@ class TrackedFolder:
             # Of an unsaved buffer the disk's state is stored, and what is out of date is made anew.
             if not same and path not in self.stale and self.absolute(path) not in unsaved:
                 changes[path] = (segment, number)
+                self.index.not_indexed(path)
         changes.update((path, None) for path in stored if self.index.facts(path) is None)
         self.persistence.put(changes)
 

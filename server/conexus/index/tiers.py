@@ -1,0 +1,135 @@
+"""Decides which folders are too large to be searched row by row, and has LanceDB's indices made for them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal
+
+from conexus.index.folder import Part
+from conexus.index.legs import LanceLegs, Legs
+from conexus.index.loop import Command
+from conexus.index.store import StoreError
+from conexus.index.store_process import Tables
+from conexus.index.tracked import TrackedFolder
+
+log = logging.getLogger(__name__)
+
+Tier = Literal["memory", "lancedb"]
+
+#: A folder goes back to memory when it takes less than this share of the budget, so that it does not flutter.
+_BACK = 0.8
+#: Rows that came since the indices were made, beyond which they are brought up to date; at least, and of all.
+_LATE_ROWS, _LATE_SHARE = 20_000, 0.1
+
+
+@dataclass(slots=True)
+class _Folder:
+    tier: Tier = "memory"
+    #: Whether the indices are being made, or looked at for the first time.
+    busy: bool = False
+    failed: bool = False
+    #: The base when the indices were begun.
+    parts: tuple[Part, ...] = field(default_factory=tuple)
+
+
+class Tiers:
+    """Owned by the indexer's thread."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        executor: ThreadPoolExecutor,
+        post: Callable[[Command], None],
+        use: Callable[[str, Legs | None], None],
+    ) -> None:
+        """``tables`` and ``executor`` are the writer's. ``use`` is told who finds a folder's candidates from now on."""
+        self._tables, self._executor, self._post, self._use = tables, executor, post, use
+        # A process of its own: a query must not wait for a write.
+        self._reading = Tables()
+        self._asking = ThreadPoolExecutor(1, "conexus-legs")
+        self._folders: dict[str, _Folder] = {}
+
+    def tier(self, folder: str) -> Tier:
+        """Where a folder's candidates come from."""
+        known = self._folders.get(folder)
+        return known.tier if known is not None else "memory"
+
+    def consider(self, tracked: TrackedFolder, budget: int, total: int, *, idle: bool) -> None:
+        """Begin what is due. ``budget``: bytes that all folders may take; ``total``: those that they take."""
+        base = tracked.index.base
+        known = self._folders.setdefault(tracked.root, _Folder())
+        if known.busy or known.failed or not tracked.settled or tracked.finishing:
+            return
+        if known.tier == "lancedb" and total < budget * _BACK:
+            known.tier = "memory"
+            self._use(tracked.root, None)
+        elif total > budget or known.tier == "lancedb":
+            late = sum(part.rows for part in base if not part.indexed)
+            rows = sum(part.rows for part in base)
+            if late > max(_LATE_ROWS, _LATE_SHARE * rows) or (known.tier == "memory" and late == rows):
+                if (
+                    tracked.persistence.role == "writer"
+                    and tracked.persistence.in_step(base)
+                    and (idle or late == rows)
+                ):
+                    self._begin(tracked, known, base)
+            elif known.tier == "memory" and late < rows:
+                self._try(tracked, known)
+
+    def _begin(self, tracked: TrackedFolder, known: _Folder, base: Sequence[Part]) -> None:
+        """Have the indices made; the rows of the present base are in the tables."""
+        known.busy, known.parts = True, tuple(base)
+        persistence = tracked.persistence
+
+        def work() -> None:
+            try:
+                self._tables.index(persistence.directory, persistence.dimensions)
+            except StoreError as error:
+                log.warning("%s; every row is looked at", error)
+                self._post(lambda: self._done(tracked, known, made=False))
+            else:
+                self._post(lambda: self._done(tracked, known, made=True))
+
+        self._executor.submit(work)
+
+    def _done(self, tracked: TrackedFolder, known: _Folder, *, made: bool) -> None:
+        known.busy, known.failed = False, not made
+        if not made or self._folders.get(tracked.root) is not known:
+            return
+        for part in known.parts:
+            part.indexed = True
+        known.parts = ()
+        self._try(tracked, known)
+
+    def _try(self, tracked: TrackedFolder, known: _Folder) -> None:
+        """Ask once, so that no query waits for the process; then it answers."""
+        known.busy = True
+        legs = LanceLegs(self._reading, tracked.persistence.directory, tracked.persistence.dimensions)
+
+        def work() -> None:
+            found = legs.candidates(None, ("the",))
+            self._post(lambda: answered(found is not None))
+
+        def answered(well: bool) -> None:
+            known.busy, known.failed = False, not well
+            if well and self._folders.get(tracked.root) is known:
+                known.tier = "lancedb"
+                self._use(tracked.root, legs)
+            elif not well:
+                for part in tracked.index.base:
+                    part.indexed = False
+
+        self._asking.submit(work)
+
+    def forget(self, folder: str) -> None:
+        """A folder is not wanted any more."""
+        if self._folders.pop(folder, None) is not None:
+            self._use(folder, None)
+
+    def close(self) -> None:
+        """End the process that answers."""
+        self._asking.shutdown(wait=True)
+        self._reading.close()
