@@ -20,7 +20,7 @@ _FEW_ROWS = 20_000
 _LEADING, _SAMPLE = 96, 8192
 _AT_ONCE = 4096
 #: Rows that show how cosines are spread.
-_FEW = 256
+_FEW = 1024
 
 
 @dataclass(frozen=True, eq=False)

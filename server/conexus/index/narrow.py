@@ -34,12 +34,12 @@ class NarrowPostings(Postings):
     def narrows(self) -> bool:
         return True
 
-    def frequency(self, word: str) -> int:
-        return len(Postings.of(self, word)[0])
+    def all_of(self, word: str) -> tuple[Rows, Counts]:
+        return Postings.of(self, word)
 
 
-def narrow(view: View, rows: NDArray[np.int64]) -> View:
-    """A view of some rows, given in ascending order, each once."""
+def narrow(view: View, rows: NDArray[np.int64], sample: NDArray[np.int64]) -> View:
+    """A view of some rows, given in ascending order, each once; among them all of the files in ``sample``."""
     whole = view.segment
     fields: dict[str, Any] = {}
     for name in OF_ROWS:
@@ -65,4 +65,4 @@ def narrow(view: View, rows: NDArray[np.int64]) -> View:
         crumbs=Crumbs(whole.crumbs.words, whole.crumbs.starts, whole.crumbs.of_rows[rows]),
         **fields,
     )
-    return View(view.folder, segment, view.alive[rows], whole=Whole(view, rows))
+    return View(view.folder, segment, view.alive[rows], whole=Whole(view, rows, sample))

@@ -71,14 +71,14 @@ class Postings:
         first, last = int(self.starts[number]), int(self.starts[number + 1])
         return self.rows[first:last], self.counts[first:last]
 
+    def all_of(self, word: str) -> tuple[Rows, Counts]:
+        """As ``of``, and of all rows, whatever that leaves out."""
+        return self.of(word)
+
     @property
     def narrows(self) -> bool:
         """Whether ``of`` leaves rows out."""
         return False
-
-    def frequency(self, word: str) -> int:
-        """In how many rows the word is, whether or not ``of`` gives them all."""
-        return len(self.of(word)[0])
 
     @property
     def frequencies(self) -> NDArray[np.uint32]:

@@ -19,7 +19,10 @@ from conexus.index.strings import Strings
 
 #: Part of every file: one of another layout is not read.
 LAYOUT = "1"
-_ROWS = ("first_rows", "file_of", "start_lines", "end_lines", "kinds", "parts", "roles", "digests", "symbol_numbers")
+_ROWS = (
+    "first_rows", "file_of", "start_lines", "end_lines", "kinds", "parts", "roles", "digests", "symbol_numbers",
+    "files_with",
+)  # fmt: skip
 _DENSE = ("vectors", "of_files", "basis", "leading", "leading_of_files")
 
 

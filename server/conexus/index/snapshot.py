@@ -18,6 +18,8 @@ class Whole:
 
     view: View
     rows: NDArray[np.int64]
+    #: Some of its files, evenly spread, all rows of which are shown: they stand for all files.
+    sample: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

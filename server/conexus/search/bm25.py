@@ -16,6 +16,9 @@ from conexus.search.query import Concept
 
 Scores = NDArray[np.float32]
 
+#: Rows of a term that tell how often it comes alone.
+_FEW = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -54,9 +57,23 @@ class Field:
 
     def frequency(self, concept: Concept, found: Rows) -> int:
         """In how many rows the concept is, ``found`` being those of them that are looked at."""
-        often = sum(postings.frequency(term) for postings in self.postings for term, _ in concept.terms)
-        # A row that has several forms of a word is counted once where all rows are looked at, and only there.
-        return max(len(found), often) if any(each.narrows for each in self.postings) else len(found)
+        if not any(each.narrows for each in self.postings):
+            return len(found)
+        return max(len(found), sum(_union(postings, concept) for postings in self.postings))
+
+
+def _union(postings: Postings, concept: Concept) -> int:
+    """In how many rows any of the concept's terms is: for all but the commonest, by some of their rows."""
+    known = sorted((postings.all_of(term)[0] for term, _ in concept.terms), key=len, reverse=True)
+    together = len(known[0]) if known else 0
+    for place, rows in enumerate(known[1:], 1):
+        few = rows[:: max(1, len(rows) // _FEW)]
+        new = np.ones(len(few), np.bool_)
+        for larger in known[:place]:
+            if len(larger):
+                new &= larger[np.minimum(np.searchsorted(larger, few), len(larger) - 1)] != few
+        together += round(len(rows) * float(new.mean())) if len(few) else 0
+    return together
 
 
 def idf(document_frequency: int, documents: int) -> float:

@@ -18,8 +18,12 @@ from conexus.search.query import Query
 from conexus.search.signals import QueryVectors
 from conexus.search.tables import table
 
+#: Files that stand for all, to know how words and vectors are spread.
+_SAMPLED_FILES = 200
 #: Rows of one segment that define a name of the query.
 _MOST_DEFINITIONS = 100
+#: Files of one segment of which all rows are looked at, if they have no more than so many.
+_MOST_WHOLE, _MOST_ROWS_OF_WHOLE = 150, 200
 #: Files that are called as the query says, of each segment, and rows of each of them.
 _MOST_CALLED, _ROWS_OF_CALLED = 8, 30
 
@@ -32,6 +36,7 @@ def narrowed(snapshot: Snapshot, query: Query, vectors: QueryVectors, legs: Mapp
     if not query.text or not legs:
         return snapshot
     views: list[View] = []
+    every = max(1, sum(len(view.segment.files) for view in snapshot.views) // _SAMPLED_FILES)
     words = list(dict.fromkeys(term for concept in query.concepts for term, _ in concept.terms))
     found: dict[str, Mapping[str, list[int]] | None] = {}
     for view in snapshot.views:
@@ -45,9 +50,8 @@ def narrowed(snapshot: Snapshot, query: Query, vectors: QueryVectors, legs: Mapp
         if candidates is None:
             views.append(view)
             continue
-        rows = _rows(view, query, candidates)
-        if len(rows):
-            views.append(narrow(view, rows))
+        sample = np.arange(every // 2, len(view.segment.files), every)
+        views.append(narrow(view, _rows(view, query, candidates, sample), sample))
     return replace(snapshot, views=tuple(views))
 
 
@@ -60,19 +64,29 @@ def _by_path(candidates: Sequence[Candidate] | None) -> Mapping[str, list[int]] 
     return by_path
 
 
-def _rows(view: View, query: Query, candidates: Mapping[str, list[int]]) -> NDArray[np.int64]:
+def _rows(
+    view: View, query: Query, candidates: Mapping[str, list[int]], sample: NDArray[np.int64]
+) -> NDArray[np.int64]:
     segment, files = view.segment, table(view.segment).by_path
     chosen: list[int] = []
-    for path in files.keys() & candidates.keys():
+    # How well a whole file answers is told by all its rows, so those of the likeliest files are all looked at.
+    likeliest = sorted(files.keys() & candidates.keys(), key=lambda path: (-len(candidates[path]), path))
+    for place, path in enumerate(likeliest):
         own = segment.rows_of(files[path])
-        chosen += [own.start + ordinal for ordinal in candidates[path] if ordinal < len(own)]
+        if place < _MOST_WHOLE and len(own) <= _MOST_ROWS_OF_WHOLE:
+            chosen += own
+        else:
+            chosen += [own.start + ordinal for ordinal in candidates[path] if ordinal < len(own)]
     for name in query.identifiers:
         chosen += segment.definitions.of(name.lower())[0][:_MOST_DEFINITIONS].tolist()
     for file in (*_called(segment, query), *_filed(segment, query)):
         chosen += segment.rows_of(file)[:_ROWS_OF_CALLED]
-    rows = np.unique(np.array(chosen, np.int64))
-    kept: NDArray[np.int64] = rows[view.alive[rows]]
-    return kept
+    rows = np.array(chosen, np.int64)
+    rows = rows[view.alive[rows]]
+    # What stands for all is not chosen by whether it still counts, as nothing is where all rows are looked at.
+    for file in sample.tolist():
+        rows = np.append(rows, segment.rows_of(file))
+    return np.unique(rows)
 
 
 def _called(segment: MemorySegment, query: Query) -> list[int]:

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ Mask = NDArray[np.bool_]
 _MOST_CHOSEN = 64
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Scope:
     """The rows of all views, numbered one after the other, and so their files."""
 
@@ -64,6 +65,20 @@ class Scope:
     def population(self) -> int:
         """How many rows there are, those of which only some are looked at included."""
         return sum(len(view.segment if view.whole is None else view.whole.view.segment) for view in self.views)
+
+    @cached_property
+    def sampled_files(self) -> NDArray[np.int64]:
+        """Files that stand for all, where not all rows are looked at."""
+        pairs = zip(self.views, self.first_files, strict=False)
+        return np.concatenate([view.whole.sample + first for view, first in pairs if view.whole is not None])
+
+    @cached_property
+    def sampled(self) -> Mask:
+        """Which rows are those of the files that stand for all."""
+        mask = np.zeros(self.files, np.bool_)
+        mask[self.sampled_files] = True
+        of_rows: Mask = mask[self.file_of]
+        return of_rows
 
     @property
     def narrowed(self) -> bool:

@@ -14,6 +14,8 @@ from conexus.index.segment import MemorySegment, own_name
 from conexus.index.snapshot import View
 from conexus.search.bm25 import Field, Scores, idf, saturated
 from conexus.search.query import Query
+from conexus.search.sampling import files_with, sampled
+from conexus.search.scale import Scale, Spread
 from conexus.search.scope import Scope
 from conexus.search.weights import SignalWeights, Weights
 
@@ -24,8 +26,6 @@ QueryVectors = Mapping[str, NDArray[np.float32]]
 _COMMON_NAME = 20
 #: What a definition counts whose name is written in other case than the query's.
 _OTHER_CASE = 0.7
-#: Where all rows are nearly alike, small differences stay small; usual deviations are above 0.1.
-_LEAST_DEVIATION = 0.05
 _MINOR_KINDS = {"property": 0.5, "variable": 0.5, "constant": 0.7, "section": 0.5, "text": 0.3}
 #: What a definition counts by its kind: who names a thing means the type or function, not a field of that name.
 _KIND_SHARES = np.array([_MINOR_KINDS.get(kind, 1.0) for kind in KINDS], np.float32)
@@ -192,31 +192,6 @@ def are_exact(scope: Scope) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """What values are standardised by."""
-
-    mean: np.float32
-    deviation: np.float32
-
-    @staticmethod
-    def of(values: Scores, variance: float = 0.0) -> Scale:
-        """What standardises values; ``variance`` is that of what they leave out."""
-        mean = float(values.mean())
-        # The mean of squares costs a third of `std`, which makes an array of differences.
-        own = float(np.dot(values, values)) / len(values) - mean**2
-        return Scale.by(mean, max(own, 0.0) + variance)
-
-    @staticmethod
-    def by(mean: float, variance: float) -> Scale:
-        return Scale(np.float32(mean), np.float32(max(variance, _LEAST_DEVIATION**2) ** 0.5))
-
-    def of_values(self, values: Scores) -> Scores:
-        """Values less the mean, over the deviation."""
-        result: Scores = (values - self.mean) / self.deviation
-        return result
-
-
-@dataclass(frozen=True, slots=True)
 class Likeness:
     """Standardised values, and by what."""
 
@@ -240,29 +215,6 @@ class Likeness:
         return Likeness(result, scale)
 
 
-class Spread:
-    """How sums over words are spread over all rows, of which only some are looked at.
-
-    Each word is in a known number of rows; what it adds to those that are looked at stands for the others, and words
-    are taken to occur independently of each other.
-    """
-
-    def __init__(self, population: int) -> None:
-        self._population = max(population, 1)
-        self._mean = self._variance = 0.0
-
-    def add(self, gained: Scores, frequency: int) -> None:
-        """``gained``: what a word adds to rows that have it; ``frequency``: in how many rows it is."""
-        share = min(frequency / self._population, 1.0)
-        mean = float(gained.mean()) * share
-        self._mean += mean
-        self._variance += float(np.dot(gained, gained)) / len(gained) * share - mean**2
-
-    @property
-    def scale(self) -> Scale:
-        return Scale.by(self._mean, max(self._variance, 0.0))
-
-
 def standardised(values: Scores, counted: NDArray[np.bool_] | None = None) -> Scores:
     """Values less their mean, over their deviation; 0 where not ``counted``."""
     return Likeness.of(values, counted).values
@@ -277,7 +229,9 @@ def _lexical(scope: Scope, query: Query, weights: Weights, words: list[FoundWord
     files = np.zeros(scope.files, np.float32)
     k1, b = weights.body_k1, weights.body_b
     population, narrowed = scope.population, scope.narrowed
-    spread, file_spread = Spread(population), Spread(scope.files)
+    if narrowed:
+        spread = Spread(population, int(np.count_nonzero(scope.sampled)))
+        file_spread = Spread(scope.files, len(scope.sampled_files))
     for number, concept in enumerate(query.concepts):
         found, counts = body.occurrences(concept)
         if not len(found):
@@ -289,21 +243,22 @@ def _lexical(scope: Scope, query: Query, weights: Weights, words: list[FoundWord
         rows[found] += gained
         in_files = np.bincount(scope.file_of[found], counts, scope.files).astype(np.float32)
         hit = np.flatnonzero(in_files > 0)
-        file_frequency = max(len(hit), _files_with(frequency, scope.files)) if narrowed else len(hit)
-        rarity = np.float32(idf(file_frequency, scope.files) * concept.weight)
-        file_gained = rarity * saturated(in_files[hit], file_lengths[hit], file_mean, k1, b)
-        files[hit] += file_gained
+        file_frequency = files_with(scope, concept) if narrowed else len(hit)
+        file_rarity = np.float32(idf(file_frequency, scope.files) * concept.weight)
+        files[hit] += file_rarity * saturated(in_files[hit], file_lengths[hit], file_mean, k1, b)
         if narrowed:
-            spread.add(gained, frequency)
-            file_spread.add(file_gained, file_frequency)
+            few = sampled(scope, "body", concept)
+            spread.add(
+                rarity * saturated(few.counts, few.lengths, mean, k1, b), frequency, gained[scope.sampled[found]]
+            )
+            of_files = file_rarity * saturated(few.in_files, few.file_lengths, file_mean, k1, b)
+            standing = scope.sampled_files
+            standing_gained = file_rarity * saturated(in_files[standing], file_lengths[standing], file_mean, k1, b)
+            file_spread.add(of_files, file_frequency, standing_gained, few.shares)
     if narrowed:
-        return spread.scale.of_values(rows), file_spread.scale.of_values(files)
+        of_rows = spread.scale(rows[scope.sampled]).of_values(rows)
+        return of_rows, file_spread.scale(files[scope.sampled_files]).of_values(files)
     return standardised(rows), standardised(files)
-
-
-def _files_with(frequency: int, files: int) -> int:
-    """In how many files a word is likely to be that is in so many rows, if it falls on files by chance."""
-    return int(files * -np.expm1(-frequency / max(files, 1)))
 
 
 def _paths(scope: Scope, query: Query) -> tuple[Scores, Scores]:
@@ -332,7 +287,8 @@ def _names(scope: Scope, query: Query, weights: Weights, words: list[FoundWord])
     mean = _mean_length(scope, "names", names)
     rows = np.zeros(scope.rows, np.float32)
     population, narrowed = scope.population, scope.narrowed
-    spread = Spread(population)
+    if narrowed:
+        spread = Spread(population, int(np.count_nonzero(scope.sampled)))
     for number, concept in enumerate(query.concepts):
         found, counts = names.occurrences(concept)
         if len(found):
@@ -342,8 +298,10 @@ def _names(scope: Scope, query: Query, weights: Weights, words: list[FoundWord])
             gained = rarity * saturated(counts, names.lengths[found], mean, weights.names_k1, weights.names_b)
             rows[found] += gained
             if narrowed:
-                spread.add(gained, frequency)
-    return spread.scale.of_values(rows) if narrowed else standardised(rows)
+                few = sampled(scope, "names", concept)
+                found_few = rarity * saturated(few.counts, few.lengths, mean, weights.names_k1, weights.names_b)
+                spread.add(found_few, frequency, gained[scope.sampled[found]])
+    return spread.scale(rows[scope.sampled]).of_values(rows) if narrowed else standardised(rows)
 
 
 def _mean_length(scope: Scope, name: str, field: Field) -> float:
