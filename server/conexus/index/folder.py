@@ -24,10 +24,10 @@ MOST_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A file that changed, with the version of the buffer it was read from (None: from disk)."""
+    """A file that changed, with the text of the buffer it was read from (None: from disk)."""
 
     file: IndexedFile
-    version: int | None
+    text: str | None
 
 
 @dataclass(slots=True, eq=False)
