@@ -96,8 +96,10 @@ class Sync:
         self._bulk = Bulk(settings.workers, self.loop.wake)
         self._hints = Hints()
         self._active_at = 0.0
-        self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install)
+        self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0
+        #: Chunks that the shipped model embedded in folders that are not searched with it any more.
+        self._embedded_before = 0
         self._loose: LooseBuffers | None = None
         self._unsaved: set[str] = set()
         self._reported: tuple[object, ...] = ()
@@ -126,6 +128,16 @@ class Sync:
         complete = all(tracked.settled for tracked in folders) and self._bulk.idle and self._embedder is not None
         pending = len(self._hints) + self._bulk.pending + self._takeover.pending
         return Counts(self._phase(), pending, indexed, total, complete)
+
+    def embedded_chunks(self) -> int:
+        """Chunks that the answering model embedded since the start; those whose vectors were known do not count."""
+        if self._takeover.embedder is not None:
+            return self._takeover.embedded
+        loose = self._loose.embedded if self._loose is not None else 0
+        return self._embedded_before + loose + sum(map(self._embedded_in, list(self.folders.values())))
+
+    def _embedded_in(self, tracked: TrackedFolder) -> int:
+        return tracked.embedded if tracked.embedder is self._embedder else 0
 
     def close(self) -> None:
         """Write what waits and stop all helpers; after the loop has stopped."""
@@ -268,7 +280,9 @@ class Sync:
 
     def set_folders(self, roots: Sequence[str]) -> None:
         for root in [root for root in self.folders if root not in roots]:
-            self.folders.pop(root).close()
+            former = self.folders.pop(root)
+            self._embedded_before += self._embedded_in(former)
+            former.close()
             self._bulk.forget(root)
             self._hints.forget(root)
             self._publisher.changed(root)
@@ -299,6 +313,7 @@ class Sync:
             return False
         successor.settings, successor.rules, successor.watcher = former.settings, former.rules, former.watcher
         former.watcher = None
+        self._embedded_before += self._embedded_in(former)
         former.close()
         self._bulk.forget(former.root)
         self.folders[successor.root] = successor

@@ -56,6 +56,8 @@ class TrackedFolder:
     #: Why the folder is not indexed, in words for the user.
     refused: str | None = None
     total_files: int = 0
+    #: Chunks of which the embedder was asked for the vector since the folder is tracked.
+    embedded: int = 0
     #: On the monotonic clock, in seconds.
     scan_due: float = 0.0
     scan_interval: float = 0.0
@@ -172,6 +174,7 @@ class TrackedFolder:
         outcome = read_and_analyse(job, self.settings.max_file_bytes, self.embedder, self.index.vectors(path))
         if isinstance(outcome, IndexedFile):
             self.read_skipped.pop(path, None)
+            self.embedded += outcome.embedded
             self.index.replace(path, Fresh(outcome, None))
             self.persistence.put({path: outcome})
         else:
@@ -192,6 +195,7 @@ class TrackedFolder:
             facts = FileFacts(path, language, disk.size, disk.mtime_ns, disk.digest)
         file = analyse(facts, document.text, self.embedder, self.index.vectors(path))
         self.read_skipped.pop(path, None)
+        self.embedded += file.embedded
         self.index.replace(path, Fresh(file, document.version))
         if saved:
             self.persistence.put({path: file})
@@ -207,6 +211,7 @@ class TrackedFolder:
                 files.append(outcome)
             else:
                 self._leave_out(path, outcome.reason)
+        self.embedded += sum(file.embedded for file in files)
         self.index.add_files(files)
         self.persistence.put({file.facts.path: file for file in files})
 
