@@ -168,7 +168,7 @@ def test_hints_of_each_file_suffice(root: Path, data: Path) -> None:
 def test_a_directory_that_changes_while_workers_read_it(tmp_path: Path, change: str) -> None:
     """One hint for the whole directory: what workers read of its files before does not count."""
     root = tmp_path / "work"
-    write(root, {f"package/module_{number}.py": function(f"f_{number}") * 40 for number in range(400)})
+    write(root, {f"package/module_{number}.py": function(f"f_{number}") * 150 for number in range(200)})
     engine = Engine(Settings(watcher="off", workers=2), data_directory=tmp_path / "data")
     try:
         engine.start([root])
@@ -177,7 +177,7 @@ def test_a_directory_that_changes_while_workers_read_it(tmp_path: Path, change: 
             threading.Event().wait(0.001)
         shutil.rmtree(root / "package")
         if change == "rewritten":
-            write(root, {f"package/module_{number}.py": function(f"g_{number}") for number in range(400)})
+            write(root, {f"package/module_{number}.py": function(f"g_{number}") for number in range(200)})
         engine.hint([root / "package"])
         assert engine.wait(PATIENCE), engine.status()
         found = rows(snapshot_of(engine))
