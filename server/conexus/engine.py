@@ -238,6 +238,7 @@ class Engine:
             chunks=now.snapshot.chunks,
             pending=counts.pending,
             dirty_buffers=sync.dirty_buffers,
+            embedded_chunks=sync.embedded_chunks(),
             generation=now.snapshot.generation,
             model=ModelStatus(model.name, model.dimensions, model.fingerprint) if model else ModelStatus("", 0, ""),
             folders=tuple(folders),

@@ -111,8 +111,8 @@ def _lines(ref: RowRef, reader: Reader, fresh: Fresh | None) -> list[str]:
     segment, row = ref.view.segment, ref.row
     start = int(segment.start_lines[row])
     if fresh is not None and fresh.text is not None:
-        lines = reader.texts.lines(fresh.text)
-        return _definition(segment, row, lines[start : start + max(MOST_LINES, _length(segment, row))])
+        of_buffer = reader.texts.lines(fresh.text)
+        return _definition(segment, row, of_buffer[start : start + max(MOST_LINES, _length(segment, row))])
     if fresh is not None:
         return _definition(segment, row, _buffer_lines(fresh.file.chunks, row - _first_row(segment, row)))
     facts = segment.files[segment.file_of[row]]

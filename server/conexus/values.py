@@ -114,6 +114,8 @@ class Status:
     #: Files whose latest text is not searchable yet.
     pending: int
     dirty_buffers: int
+    #: Chunks that the answering model embedded since the start; those whose vectors were known do not count.
+    embedded_chunks: int
     generation: int
     model: ModelStatus
     folders: tuple[FolderStatus, ...]

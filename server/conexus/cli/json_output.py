@@ -41,6 +41,7 @@ def status_value(status: Status) -> dict[str, Any]:
         "chunks": status.chunks,
         "pending": status.pending,
         "dirtyBuffers": status.dirty_buffers,
+        "embeddedChunks": status.embedded_chunks,
         "generation": status.generation,
         "model": {
             "name": status.model.name,

@@ -37,5 +37,6 @@ def status_lines(status: Status) -> Iterator[str]:
         yield f"index    {part.files} files, {part.chunks} chunks, {complete}{skipped_words(status)}"
     yield f"health   {status.health}{': ' + status.message if status.message else ''}"
     yield f"model    {status.model.name}, {status.model.dimensions} dimensions"
+    yield f"embedded {status.embedded_chunks} chunks now"
     yield f"on disk  {size(status.index_bytes)}"
     yield f"role     {status.role}"

@@ -18,11 +18,15 @@ _CHECK_SECONDS = 0.02
 
 
 class DeferredEmbedder:
-    """Gives zero vectors for documents, to be filled in later with ``embedder``, and a query's vector only in time."""
+    """Gives the vectors of documents that are ``known``, zeros for others, and a query's vector only in time.
 
-    def __init__(self, embedder: Embedder) -> None:
-        """``embedder`` must be ready."""
+    The zeros are to be filled in later with ``embedder``.
+    """
+
+    def __init__(self, embedder: Embedder, known: Callable[[Sequence[str]], Vectors] | None = None) -> None:
+        """``embedder`` must be ready. ``known`` takes no time: vectors of texts, zero where there is none."""
         self.embedder = embedder
+        self._known = known
         # Asked again and again, also while the model starts anew or after it was closed.
         self.name, self.dimensions, self.fingerprint = embedder.name, embedder.dimensions, embedder.fingerprint
         self._queries = ThreadPoolExecutor(1, "conexus-query-vector")
@@ -30,7 +34,7 @@ class DeferredEmbedder:
         self._late: Future[Vectors] | None = None
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        return np.zeros((len(texts), self.dimensions), np.float32)
+        return np.zeros((len(texts), self.dimensions), np.float32) if self._known is None else self._known(texts)
 
     def embed_query(self, text: str, check: Callable[[], None] = lambda: None) -> Vectors:
         """Raises EmbeddingError if the model is busy for too long, or at once while it is too busy for another query.

@@ -71,6 +71,8 @@ class IndexedFile:
     body: Occurrences
     names: Occurrences
     references: Occurrences
+    #: Of how many chunks the embedder was asked for the vector.
+    embedded: int = 0
 
     def with_vectors(self, vectors: Vectors) -> IndexedFile:
         """The same file with other vectors."""
@@ -84,15 +86,17 @@ def analyse(facts: FileFacts, text: str, embedder: Embedder, reuse: Mapping[int,
     chunks = tuple(chunk_text(text, facts.language))
     texts = [document_text(facts.path, chunk) for chunk in chunks]
     digests = np.array([_digest(each) for each in texts], np.int64)
+    vectors, embedded = _embed(texts, digests, embedder, reuse or {})
     return IndexedFile(
         facts,
         chunks,
         digests,
-        _embed(texts, digests, embedder, reuse or {}),
+        vectors,
         Ragged.of(shipped_token_sets(texts)),
         occurrences([terms(chunk.code) for chunk in chunks]),
         occurrences([name_terms(facts.path, chunk) for chunk in chunks]),
         occurrences([chunk.references for chunk in chunks]),
+        embedded,
     )
 
 
@@ -103,7 +107,8 @@ def name_terms(path: str, chunk: Chunk) -> list[str]:
     return terms(" ".join(words))
 
 
-def _embed(texts: list[str], digests: Digests, embedder: Embedder, reuse: Mapping[int, Vectors]) -> Vectors:
+def _embed(texts: list[str], digests: Digests, embedder: Embedder, reuse: Mapping[int, Vectors]) -> tuple[Vectors, int]:
+    """The vectors, and how many of them were made now."""
     vectors = np.zeros((len(texts), embedder.dimensions), np.float32)
     new: list[int] = []
     for row, digest in enumerate(digests.tolist()):
@@ -114,7 +119,7 @@ def _embed(texts: list[str], digests: Digests, embedder: Embedder, reuse: Mappin
             vectors[row] = known
     if new:
         vectors[new] = embedder.embed_documents([texts[row] for row in new])
-    return vectors
+    return vectors, len(new)
 
 
 def _digest(text: str) -> int:

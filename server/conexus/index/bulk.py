@@ -87,12 +87,21 @@ class Bulk:
         self._waiting.update((key, None) for key in keys if key not in reading)
 
     def supersede(self, key: Key) -> None:
-        """A file was handled otherwise just now: what a worker read of it before is out of date."""
+        """A file, or all that lies in a directory, was handled otherwise just now.
+
+        What a worker read of it before is out of date.
+        """
         self._waiting.pop(key, None)
         self._suspects.pop(key, None)
         if self._flying:
             self._clock += 1
             self._superseded[key] = self._clock
+            folder, path = key
+            below = f"{path}/" if path else ""
+            for batch in self._flying.values():
+                if batch.folder == folder:
+                    inside = ((folder, each) for each in batch.paths if each.startswith(below))
+                    self._superseded.update((each, self._clock) for each in inside)
 
     def forget(self, folder: str) -> None:
         """Nothing of a folder is wanted any more."""

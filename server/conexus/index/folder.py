@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -131,10 +132,16 @@ class FolderIndex:
         segment, number = self.located(path)
         if segment.model != self.model:
             return {}
-        rows = segment.rows_of(number)
-        span = slice(rows.start, rows.stop)
-        pairs = zip(segment.digests[span].tolist(), segment.vectors[span].astype(np.float32), strict=True)
-        return {digest: vector for digest, vector in pairs if vector.any()}
+        return segment.vectors_of(number)
+
+    def stored(self, paths: Iterable[str]) -> dict[str, tuple[Path, int]]:
+        """Of those of some files whose vectors lie in a segment file and are this folder's model's: where."""
+        places = ((path, self.located(path)) for path in paths if path in self._places)
+        return {
+            path: (segment.path, number)
+            for path, (segment, number) in places
+            if segment.path is not None and segment.model == self.model
+        }
 
     def views(self) -> tuple[View, ...]:
         """What is searchable now. The arrays are never changed afterwards."""

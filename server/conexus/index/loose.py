@@ -15,6 +15,8 @@ class LooseBuffers:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self.index = FolderIndex("", embedder.fingerprint, embedder.dimensions)
+        #: Chunks embedded.
+        self.embedded = 0
 
     def refresh(self, identity: str, document: Document | None) -> bool:
         """Make a buffer searchable, or no longer if there is none. Returns whether that changed anything."""
@@ -26,5 +28,6 @@ class LooseBuffers:
         language = canonical_language(document.language) or language_of(identity) or "text"
         facts = FileFacts(identity, language, 0, 0, "")
         file = analyse(facts, document.text, self._embedder, self.index.vectors(identity))
+        self.embedded += file.embedded
         self.index.replace(identity, Fresh(file, document.text))
         return True

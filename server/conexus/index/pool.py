@@ -9,13 +9,14 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from conexus.chunking import language_of
 from conexus.embedding.embedder import EmbeddingError
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
+from conexus.index.array_file import DamagedFile
 from conexus.index.child import begin_child, spawn_context
 from conexus.index.segment import MemorySegment, build_segment, merge_segments
 from conexus.index.segment_file import load_segment, save_segment
@@ -80,6 +81,8 @@ class Task:
     max_bytes: int
     #: Where the segment made of them is to be written.
     into: Path
+    #: Where the vectors of their former states lie: a segment file, and the file's number there.
+    known: Mapping[str, tuple[Path, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class Read:
     segment: MemorySegment | Path | None
     #: Why the others are left out, by path.
     skipped: Mapping[str, str]
+    #: How many chunks were embedded.
+    embedded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +155,34 @@ def _start() -> None:
 
 def _read(task: Task) -> Read:
     assert _embedder is not None  # noqa: S101  set by _start
-    outcomes = [(path, read_and_analyse(Job(task.folder, path), task.max_bytes, _embedder)) for path in task.paths]
+    known = _known_vectors(task.known)
+    outcomes = [
+        (path, read_and_analyse(Job(task.folder, path), task.max_bytes, _embedder, known.get(path)))
+        for path in task.paths
+    ]
     skipped = {path: outcome.reason for path, outcome in outcomes if isinstance(outcome, Skipped)}
     files = [outcome for _, outcome in outcomes if isinstance(outcome, IndexedFile)]
     if not files:
         return Read(None, skipped)
     segment = build_segment(files, _embedder.fingerprint, _embedder.dimensions)
-    return Read(_in_file(segment, task.into, analysis_version(_embedder.fingerprint)), skipped)
+    embedded = sum(file.embedded for file in files)
+    return Read(_in_file(segment, task.into, analysis_version(_embedder.fingerprint)), skipped, embedded)
+
+
+def _known_vectors(known: Mapping[str, tuple[Path, int]]) -> Mapping[str, Mapping[int, Vectors]]:
+    """The vectors of files' former chunks by their digest; none of a file whose segment is not there any more."""
+    segments: dict[Path, MemorySegment | None] = {}
+    found: dict[str, Mapping[int, Vectors]] = {}
+    for path, (place, number) in known.items():
+        if place not in segments:
+            try:
+                segments[place] = load_segment(place, verify=False)[0]
+            except (OSError, DamagedFile):
+                segments[place] = None
+        segment = segments[place]
+        if segment is not None:
+            found[path] = segment.vectors_of(number)
+    return found
 
 
 def _merge(task: MergeTask) -> MemorySegment | Path:

@@ -171,6 +171,13 @@ class MemorySegment:
     def rows_of(self, file: int) -> range:
         return range(int(self.first_rows[file]), int(self.first_rows[file + 1]))
 
+    def vectors_of(self, file: int) -> dict[int, Vectors]:
+        """The vectors of a file's chunks by their digest, as far as they were made."""
+        rows = self.rows_of(file)
+        span = slice(rows.start, rows.stop)
+        pairs = zip(self.digests[span].tolist(), self.vectors[span].astype(np.float32), strict=True)
+        return {digest: vector for digest, vector in pairs if vector.any()}
+
     def kind(self, row: int) -> str:
         return KINDS[self.kinds[row]]
 

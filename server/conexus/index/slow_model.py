@@ -1,44 +1,86 @@
 """Brings in a model that takes long to load and to embed with, while another one answers.
 
 In a thread of its own it builds each folder's index beside the one that is searched. When that has taken over, it
-fills in the vectors of what changes: such chunks are found by words at once, and by meaning a little later.
+fills in the vectors of what changes: such chunks are found by words at once, and by meaning a little later. No text is
+embedded of which the vector cache has the vector.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conexus.embedding.deferred import DeferredEmbedder
-from conexus.embedding.embedder import EmbeddingError, LoadingEmbedder, Vectors
+from conexus.embedding.embedder import EmbeddingError, LoadingEmbedder
 from conexus.embedding.recipe import document_text
 from conexus.index.analysis import IndexedFile
 from conexus.index.bulk import Key
 from conexus.index.folder import Fresh
 from conexus.index.loop import Command
+from conexus.index.pool import Job, read_and_analyse
+from conexus.index.remembered import RememberedEmbedder
+from conexus.index.segment import MemorySegment
 from conexus.index.tracked import TrackedFolder
+from conexus.index.vector_cache import VectorCache
 from conexus.workspace.scan import scan
 
 log = logging.getLogger(__name__)
 
 #: After a failure the model starts again by itself, sooner than this.
 _RETRY_SECONDS = 5.0
+#: Files whose texts are embedded together: texts of like length make full batches.
+_FILES_AT_ONCE = 24
+#: After so many new vectors the cache is looked through for what is too much.
+_COLLECT_EVERY = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wanted:
+    """A file in the overlay that lacks vectors, and whom to tell when they are there."""
+
+    tracked: TrackedFolder
+    file: IndexedFile
+    done: Command
+
+    @property
+    def path(self) -> str:
+        return self.file.facts.path
+
+    @property
+    def key(self) -> Key:
+        return self.tracked.root, self.path
 
 
 class SlowModel:
     """Its methods return at once. Callbacks are handed to ``post``, so that they run in the indexer's thread."""
 
-    def __init__(self, load: Callable[[], LoadingEmbedder], post: Callable[[Command], None]) -> None:
+    def __init__(
+        self, load: Callable[[], LoadingEmbedder], post: Callable[[Command], None], cache_directory: Path
+    ) -> None:
         """``load`` starts loading the model and raises EmbeddingError if it cannot be had."""
-        self._load, self._post = load, post
+        self._load, self._post, self._cache_directory = load, post, cache_directory
         self._loading: LoadingEmbedder | None = None
         self._closing = threading.Event()
         self._thread = ThreadPoolExecutor(1, "conexus-embed")
-        self._filling: dict[Key, IndexedFile] = {}
+        #: Guards the next two.
+        self._guard = threading.Lock()
+        #: What is to be filled in, the latest wish last, and those of them that were not embedded yet.
+        self._filling: dict[Key, _Wanted] = {}
+        self._waiting: dict[Key, _Wanted] = {}
+        self._remembered: RememberedEmbedder | None = None
+        self._cache: VectorCache | None = None
+        self._collected_at = -_COLLECT_EVERY
+        #: Chunks of each folder.
+        self._live: dict[str, int] = {}
         self.embedder: DeferredEmbedder | None = None
         #: Why the model cannot be used, in words for the user.
         self.problem: str | None = None
@@ -48,17 +90,28 @@ class SlowModel:
         """Files whose vectors are to come."""
         return len(self._filling)
 
+    @property
+    def embedded(self) -> int:
+        """Texts that the model embedded."""
+        return self._remembered.embedded if self._remembered is not None else 0
+
     def start(self, ready: Command) -> None:
         """Load the model."""
 
         def work() -> None:
             # Held before it is ready, so that closing can end a load that takes minutes.
-            self._loading = self._loading or self._load()
-            self._loading.wait_ready()
-            self.embedder = DeferredEmbedder(self._loading)
+            model = self._loading = self._loading or self._load()
+            model.wait_ready()
+            self._cache = VectorCache(self._cache_directory, model.fingerprint, model.dimensions)
+            self._remembered = RememberedEmbedder(model, self._cache)
+            self.embedder = DeferredEmbedder(self._remembered, self._remembered.known)
+            if self.closed:
+                self.embedder.close()
             self._post(ready)
 
         self._submit(work)
+
+    # --- a folder's index ---
 
     def build(self, tracked: TrackedFolder, done: Command) -> None:
         """Make a folder's index equal to the disk. Until ``done`` is called no one else may touch ``tracked``."""
@@ -66,55 +119,125 @@ class SlowModel:
         def work() -> None:
             loaded = tracked.persistence.open().result()
             tracked.load(loaded)
+            tracked.stale |= _without_vectors(each.segment for each in loaded.segments)
             found = scan(tracked.root, tracked.rules, tracked.settings, stop=lambda: self.closed)
-            changed, gone = tracked.differences(found, frozenset())
-            tracked.remove(gone)
-            for path in changed:
-                if self.closed:
-                    return
-                tracked.read(path)
-                tracked.stale.discard(path)
-                tracked.index.seal()
-                tracked.persistence.flush_if_due(tracked.index.base, first_index=False, idle=False)
+            tracked.refused = found.refused
+            if found.refused is None:
+                changed, gone = tracked.differences(found, frozenset())
+                tracked.remove(gone)
+                for start in range(0, len(changed), _FILES_AT_ONCE):
+                    if self.closed:
+                        return
+                    self._read(tracked, changed[start : start + _FILES_AT_ONCE])
+                    tracked.persistence.flush_if_due(tracked.index.base, first_index=False, idle=False)
+            self._live[tracked.root] = tracked.index.chunks
+            self._collect()
             self._post(done)
 
         self._submit(work)
 
+    def _read(self, tracked: TrackedFolder, paths: Sequence[str]) -> None:
+        embedder = self.embedder
+        assert embedder is not None  # noqa: S101  nothing is built before it is ready
+        outcomes = {
+            path: read_and_analyse(
+                Job(tracked.root, path), tracked.settings.max_file_bytes, embedder, tracked.index.vectors(path)
+            )
+            for path in paths
+        }
+        files = [outcome for outcome in outcomes.values() if isinstance(outcome, IndexedFile)]
+        outcomes.update((file.facts.path, file) for file in self._completed(files))
+        tracked.add_files(outcomes.items())
+
+    # --- what changes ---
+
     def fill(self, tracked: TrackedFolder, path: str, done: Command) -> None:
         """Have the vectors made that a file in the overlay lacks. ``done`` is called when they are there."""
         fresh = tracked.index.overlay.get(path)
-        missing = np.flatnonzero(~fresh.file.vectors.any(axis=1)) if fresh is not None else ()
-        if fresh is None or not len(missing):
-            return
-        file, key = fresh.file, (tracked.root, path)
-        self._filling[key] = file
+        wanted = _Wanted(tracked, fresh.file, done) if fresh is not None and _missing(fresh.file).size else None
+        with self._guard:
+            # What was wanted of a former state of the file is not wanted any more.
+            self._filling.pop((tracked.root, path), None)
+            self._waiting.pop((tracked.root, path), None)
+            if wanted is not None:
+                self._filling[wanted.key] = self._waiting[wanted.key] = wanted
+        if wanted is not None:
+            self._submit(self._fill_waiting)
 
-        def take(vectors: Vectors) -> None:
-            now = tracked.index.overlay.get(path)
-            if now is not None and now.file is file:
-                tracked.index.replace(path, Fresh(file.with_vectors(vectors), now.text))
-                done()
-            self._forget(key, file)
-
-        def work() -> None:
-            if self.closed or self._filling.get(key) is not file or self.embedder is None:
-                return  # a newer state of the file came meanwhile
-            vectors = file.vectors.copy()
+    def _fill_waiting(self) -> None:
+        while not self.closed:
+            with self._guard:
+                # The latest first: a file that is being edited does not wait for a whole branch.
+                some = tuple(islice(reversed(self._waiting.values()), _FILES_AT_ONCE))
+            if not some:
+                self._collect(every=_COLLECT_EVERY)
+                return
             try:
-                texts = [document_text(path, file.chunks[row]) for row in missing]
-                vectors[missing] = self.embedder.embedder.embed_documents(texts)
+                files = self._completed([wanted.file for wanted in some])
             except EmbeddingError:
-                raise
+                raise  # they are tried again
             except Exception:
-                self._forget(key, file)
+                with self._guard:
+                    _forget(self._waiting, some)
+                    _forget(self._filling, some)
+                self._submit(self._fill_waiting)
                 raise
-            self._post(lambda: take(vectors))
+            with self._guard:
+                _forget(self._waiting, some)
+            self._post(partial(self._take, tuple(zip(some, files, strict=True))))
 
-        self._submit(work)
+    def _take(self, filled: Sequence[tuple[_Wanted, IndexedFile]]) -> None:
+        """Make vectors searchable and have them stored, of what is still as it was."""
+        overlays: dict[str, Mapping[str, Fresh]] = {}
+        sealed: dict[str, list[tuple[_Wanted, IndexedFile]]] = {}
+        for wanted, file in filled:
+            if self._filling.get(wanted.key) is not wanted:
+                continue  # a newer state of the file came meanwhile
+            root, index = wanted.tracked.root, wanted.tracked.index
+            if root not in overlays:
+                overlays[root] = index.overlay
+            now = overlays[root].get(wanted.path)
+            if now is not None and now.file is wanted.file:
+                index.replace(wanted.path, Fresh(file, now.text))
+                wanted.done()
+            elif now is None and index.facts(wanted.path) == file.facts:
+                sealed.setdefault(root, []).append((wanted, file))
+        for pairs in sealed.values():
+            # No open buffer is ever sealed: this is what is on disk.
+            tracked = pairs[0][0].tracked
+            tracked.add_files((file.facts.path, file) for _, file in pairs)
+            pairs[0][0].done()
+        with self._guard:
+            _forget(self._filling, [wanted for wanted, _ in filled])
+        self._live.update({wanted.tracked.root: wanted.tracked.index.chunks for wanted, _ in filled})
 
-    def _forget(self, key: Key, file: IndexedFile) -> None:
-        if self._filling.get(key) is file:
-            del self._filling[key]
+    def _completed(self, files: Sequence[IndexedFile]) -> list[IndexedFile]:
+        """The files with all their vectors, in the same order. Raises EmbeddingError."""
+        remembered = self._remembered
+        assert remembered is not None  # noqa: S101  as above
+        missing = [_missing(file) for file in files]
+        texts = [
+            document_text(file.facts.path, file.chunks[row])
+            for file, rows in zip(files, missing, strict=True)
+            for row in rows.tolist()
+        ]
+        made = remembered.embed_documents(texts) if texts else np.zeros((0, remembered.dimensions), np.float32)
+        completed, start = [], 0
+        for file, rows in zip(files, missing, strict=True):
+            if rows.size:
+                vectors = file.vectors.copy()
+                vectors[rows] = made[start : start + rows.size]
+                start += rows.size
+                file = file.with_vectors(vectors)  # noqa: PLW2901
+            completed.append(file)
+        return completed
+
+    def _collect(self, every: int = 1) -> None:
+        if self._cache is not None and self.embedded - self._collected_at >= every:
+            self._collected_at = self.embedded
+            self._cache.collect(dict(self._live))
+
+    # --- life ---
 
     @property
     def closed(self) -> bool:
@@ -138,7 +261,9 @@ class SlowModel:
                     log.warning("%s", error)
                     self.problem = str(error)
                     if self._loading is None or self._loading.given_up:
-                        self._filling.clear()
+                        with self._guard:
+                            self._filling.clear()
+                            self._waiting.clear()
                         return
                     self._closing.wait(_RETRY_SECONDS)
                 except Exception:
@@ -151,3 +276,23 @@ class SlowModel:
 
         if not self.closed:
             self._thread.submit(guarded)
+
+
+def _missing(file: IndexedFile) -> NDArray[np.intp]:
+    """Rows without a vector."""
+    return np.flatnonzero(~file.vectors.any(axis=1))
+
+
+def _without_vectors(segments: Iterable[MemorySegment]) -> set[str]:
+    """Files of which rows were stored before their vectors came."""
+    return {
+        segment.files[segment.file_of[row]].path
+        for segment in segments
+        for row in np.flatnonzero(~segment.vectors.any(axis=1)).tolist()
+    }
+
+
+def _forget(kept: dict[Key, _Wanted], done: Iterable[_Wanted]) -> None:
+    for wanted in done:
+        if kept.get(wanted.key) is wanted:
+            del kept[wanted.key]

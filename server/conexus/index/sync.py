@@ -104,10 +104,12 @@ class Sync:
         self._merging = Merging(lambda: self._bulk.pool, self.loop.post, self._publisher.changed)
         self._hints = Hints()
         self._active_at = time.monotonic()
-        self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install)
+        self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0
         #: Whether someone waits for all to be stored.
         self._storing = False
+        #: Chunks that the shipped model embedded in folders that are not searched with it any more.
+        self._embedded_before = 0
         self._loose: LooseBuffers | None = None
         self._unsaved: set[str] = set()
         self._reported: tuple[object, ...] = ()
@@ -136,6 +138,16 @@ class Sync:
         complete = all(tracked.settled for tracked in folders) and self._bulk.idle and self._embedder is not None
         pending = len(self._hints) + self._bulk.pending + self._takeover.pending
         return Counts(self._phase(), pending, indexed, total, complete)
+
+    def embedded_chunks(self) -> int:
+        """Chunks that the answering model embedded since the start; those whose vectors were known do not count."""
+        if self._takeover.embedder is not None:
+            return self._takeover.embedded
+        loose = self._loose.embedded if self._loose is not None else 0
+        return self._embedded_before + loose + sum(map(self._embedded_in, list(self.folders.values())))
+
+    def _embedded_in(self, tracked: TrackedFolder) -> int:
+        return tracked.embedded if tracked.embedder is self._embedder else 0
 
     def close(self) -> None:
         """Write what waits and stop all helpers; after the loop has stopped."""
@@ -296,7 +308,9 @@ class Sync:
 
     def set_folders(self, roots: Sequence[str]) -> None:
         for root in [root for root in self.folders if root not in roots]:
-            self.folders.pop(root).close(self._unsaved)
+            former = self.folders.pop(root)
+            self._embedded_before += self._embedded_in(former)
+            former.close(self._unsaved)
             self._bulk.forget(root)
             self._merging.forget(root)
             self._tiers.forget(root)
@@ -331,6 +345,7 @@ class Sync:
             return False
         successor.settings, successor.rules, successor.watcher = former.settings, former.rules, former.watcher
         former.watcher = None
+        self._embedded_before += self._embedded_in(former)
         former.close(self._unsaved)
         self._bulk.forget(former.root)
         self._merging.forget(former.root)
@@ -478,8 +493,9 @@ class Sync:
         self._on_progress(self._bulk.done, self._bulk.done + self._bulk.pending)
 
     def _task(self, root: str, paths: tuple[str, ...]) -> Task:
-        persistence = self.folders[root].persistence
-        return Task(root, paths, self.settings.max_file_bytes, persistence.path_of(persistence.new_name()))
+        tracked = self.folders[root]
+        into = tracked.persistence.path_of(tracked.persistence.new_name())
+        return Task(root, paths, self.settings.max_file_bytes, into, tracked.index.stored(paths))
 
     def _may_use_workers(self) -> bool:
         """Worker processes have the shipped model alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from conexus.config import Settings
 from conexus.embedding.deferred import DeferredEmbedder
@@ -21,8 +22,10 @@ class Takeover:
         post: Callable[[Command], None],
         make: Callable[[str, Embedder], TrackedFolder],
         install: Callable[[TrackedFolder], bool],
+        data_directory: Path,
     ) -> None:
         """``make`` gives a folder of which nothing is known yet; ``install`` has it searched, if it is still wanted."""
+        self._cache_directory = data_directory / "vectors"
         self._load, self._post, self._make, self._install = load, post, make, install
         self._slow: SlowModel | None = None
 
@@ -35,6 +38,11 @@ class Takeover:
     def pending(self) -> int:
         """Files whose vectors are to come."""
         return self._slow.pending if self._slow is not None else 0
+
+    @property
+    def embedded(self) -> int:
+        """Chunks that the chosen model embedded."""
+        return self._slow.embedded if self._slow is not None else 0
 
     @property
     def problem(self) -> str | None:
@@ -51,7 +59,7 @@ class Takeover:
             for root in folders():
                 self.build(root)
 
-        self._slow = SlowModel(lambda: self._load(settings), self._post)
+        self._slow = SlowModel(lambda: self._load(settings), self._post, self._cache_directory)
         self._slow.start(build_all)
 
     def build(self, root: str) -> None:
@@ -65,7 +73,7 @@ class Takeover:
     def _built(self, slow: SlowModel, successor: TrackedFolder) -> None:
         if slow is self._slow and slow.embedder is not None:
             successor.embedder = slow.embedder
-            successor.complete = True
+            successor.complete = successor.refused is None
             if self._install(successor):
                 return
         successor.close()

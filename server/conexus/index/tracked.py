@@ -14,7 +14,7 @@ from conexus.embedding.embedder import STATIC, Embedder
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
 from conexus.index.folder import FolderIndex, Fresh
 from conexus.index.persistence import Loaded, Persistence, Placed, index_directory
-from conexus.index.pool import Job, Read, read_and_analyse
+from conexus.index.pool import Job, Outcome, Read, read_and_analyse
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment
 from conexus.index.store import StoredFile
@@ -61,6 +61,8 @@ class TrackedFolder:
     #: Why the folder is not indexed, in words for the user.
     refused: str | None = None
     total_files: int = 0
+    #: Chunks of which the embedder was asked for the vector since the folder is tracked.
+    embedded: int = 0
     #: On the monotonic clock, in seconds.
     scan_due: float = 0.0
     scan_interval: float = 0.0
@@ -205,6 +207,7 @@ class TrackedFolder:
         outcome = read_and_analyse(job, self.settings.max_file_bytes, self.embedder, self.index.vectors(path))
         if isinstance(outcome, IndexedFile):
             self.read_skipped.pop(path, None)
+            self.embedded += outcome.embedded
             self.index.replace(path, Fresh(outcome, None))
             self.persistence.put({path: self.index.located(path)})
         else:
@@ -225,6 +228,7 @@ class TrackedFolder:
             facts = FileFacts(path, language, disk.size, disk.mtime_ns, disk.digest)
         file = analyse(facts, document.text, self.embedder, self.index.vectors(path))
         self.read_skipped.pop(path, None)
+        self.embedded += file.embedded
         self.index.replace(path, Fresh(file, document.text))
         if saved:
             self.persistence.put({path: self.index.located(path)})
@@ -248,7 +252,22 @@ class TrackedFolder:
             path = segment.files[number].path
             self.stale.discard(path)
             self.read_skipped.pop(path, None)
+        self.embedded += read.embedded
         self.persistence.put({segment.files[number].path: (segment, number) for number in numbers})
+
+    def add_files(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
+        """Make many files searchable that were read in this process."""
+        files: list[IndexedFile] = []
+        for path, outcome in outcomes:
+            self.stale.discard(path)
+            if isinstance(outcome, IndexedFile):
+                self.read_skipped.pop(path, None)
+                files.append(outcome)
+            else:
+                self._leave_out(path, outcome.reason)
+        self.embedded += sum(file.embedded for file in files)
+        self.index.add_files(files)
+        self.persistence.put({file.facts.path: self.index.located(file.facts.path) for file in files})
 
     def remove(self, paths: Iterable[str]) -> None:
         """These files are gone, or are not let in any more."""

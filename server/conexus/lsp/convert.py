@@ -113,6 +113,7 @@ def status(given: values.Status) -> types.StatusResult:
         chunks=given.chunks,
         pending=given.pending,
         dirty_buffers=given.dirty_buffers,
+        embedded_chunks=given.embedded_chunks,
         generation=given.generation,
         model=types.ModelStatus(
             name=given.model.name, dimensions=given.model.dimensions, fingerprint=given.model.fingerprint

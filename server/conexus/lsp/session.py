@@ -190,6 +190,7 @@ class Session:
             chunks=0,
             pending=0,
             dirty_buffers=0,
+            embedded_chunks=0,
             generation=0,
             model=types.ModelStatus(name=self.settings.model, dimensions=0, fingerprint=""),
             folders=[],

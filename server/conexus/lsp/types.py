@@ -137,6 +137,7 @@ class StatusResult:
     chunks: int
     pending: int
     dirty_buffers: int
+    embedded_chunks: int
     generation: int
     model: ModelStatus
     folders: Sequence[FolderStatus]

@@ -1,0 +1,274 @@
+"""The cache of vectors: what it keeps, what it gives up, and that nothing that befalls its file is anyone's error."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conexus.embedding.embedder import Vectors
+from conexus.index.vector_cache import VectorCache, key_of
+
+MODEL, DIMENSIONS = "model-1", 32
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "vectors"
+
+
+@pytest.fixture
+def cache(directory: Path) -> Iterator[VectorCache]:
+    with closing(VectorCache(directory, MODEL, DIMENSIONS)) as opened:
+        yield opened
+
+
+def keys(first: int, last: int) -> list[bytes]:
+    return [key_of(f"text {number}") for number in range(first, last)]
+
+
+def vectors(first: int, last: int) -> Vectors:
+    """What belongs to ``keys``: different for each, and not exact in 16 bits."""
+    return np.array([np.sin(np.arange(DIMENSIONS) + number) for number in range(first, last)], np.float32)
+
+
+def put(cache: VectorCache, first: int, last: int) -> None:
+    cache.put_many(keys(first, last), vectors(first, last))
+
+
+def known(cache: VectorCache, first: int, last: int) -> list[int]:
+    """The numbers of the texts that are known; what is known of them is right."""
+    found = cache.get_many(keys(first, last))
+    expected = vectors(first, last).astype(np.float16).astype(np.float32)
+    numbers = []
+    for number, key in enumerate(keys(first, last), first):
+        if key in found:
+            np.testing.assert_array_equal(found[key], expected[number - first])
+            numbers.append(number)
+    return numbers
+
+
+def test_what_was_put_is_known_also_to_other_caches_of_the_model(directory: Path, cache: VectorCache) -> None:
+    put(cache, 0, 1200)
+    assert known(cache, 0, 1300) == list(range(1200))
+    assert len(cache) == 1200
+    found = cache.get_many(keys(0, 1))[key_of("text 0")]
+    assert (found.dtype, found.shape) == (np.float32, (DIMENSIONS,))
+    with closing(VectorCache(directory, MODEL, DIMENSIONS)) as second:
+        assert known(second, 0, 1300) == list(range(1200))
+        put(second, 1200, 1210)
+        assert known(cache, 1195, 1215) == list(range(1195, 1210))
+    with closing(VectorCache(directory, "model-2", DIMENSIONS)) as other:
+        assert known(other, 0, 1300) == []
+    with closing(VectorCache(directory, MODEL, 2 * DIMENSIONS)) as other:
+        assert other.get_many(keys(0, 1300)) == {}
+
+
+def test_it_is_private_whatever_the_umask(directory: Path) -> None:
+    former = os.umask(0)
+    try:
+        with closing(VectorCache(directory, MODEL, DIMENSIONS)) as cache:
+            put(cache, 0, 10)
+            modes = {path.stat().st_mode & 0o777 for path in directory.iterdir()}
+    finally:
+        os.umask(former)
+    assert modes == {0o600}
+    assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_least_recently_used_are_given_up(directory: Path) -> None:
+    with closing(VectorCache(directory, MODEL, DIMENSIONS, least=1000)) as cache:
+        put(cache, 0, 900)
+        put(cache, 900, 1800)
+        assert known(cache, 0, 300) == list(range(300))  # used again
+        cache.collect({"/folder": 100})
+        assert len(cache) == 1000
+        assert known(cache, 0, 900) == list(range(300))
+        assert len(known(cache, 900, 1800)) == 700
+
+
+def test_twice_the_live_chunks_of_all_processes_folders_are_kept(directory: Path) -> None:
+    with closing(VectorCache(directory, MODEL, DIMENSIONS, least=10)) as cache:
+        put(cache, 0, 500)
+        cache.collect({"/one": 100})
+        assert len(cache) == 200
+        with closing(VectorCache(directory, MODEL, DIMENSIONS, least=10)) as other:
+            put(other, 0, 500)
+            other.collect({"/two": 50})
+            assert len(other) == 300
+            other.collect({"/two": 0})
+            assert len(other) == 200
+
+
+def test_use_is_remembered_by_the_next_process(directory: Path) -> None:
+    with closing(VectorCache(directory, MODEL, DIMENSIONS, least=100)) as cache:
+        put(cache, 0, 100)
+        put(cache, 100, 200)
+    with closing(VectorCache(directory, MODEL, DIMENSIONS, least=100)) as cache:
+        assert known(cache, 0, 50) == list(range(50))
+    with closing(VectorCache(directory, MODEL, DIMENSIONS, least=100)) as cache:
+        cache.collect({})
+        assert known(cache, 0, 100) == list(range(50))
+        assert len(known(cache, 100, 200)) == 50
+
+
+def test_the_file_does_not_grow_with_what_was_given_up(directory: Path) -> None:
+    with closing(VectorCache(directory, MODEL, DIMENSIONS, least=1000)) as cache:
+        put(cache, 0, 1000)
+    full = sum(path.stat().st_size for path in directory.iterdir())
+    with closing(VectorCache(directory, MODEL, DIMENSIONS, least=1000)) as cache:
+        for start in range(1000, 20_000, 1000):
+            put(cache, start, start + 1000)
+            cache.collect({})
+        assert len(cache) == 1000
+    assert sum(path.stat().st_size for path in directory.iterdir()) < 3 * full
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b"this is no database " * 1000)
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def other_pages(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[16384:] = bytes(len(content) - 16384)
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: 16384 + 100])
+
+
+@pytest.mark.parametrize("damage", [garbage, emptied, other_pages, cut])
+def test_a_damaged_file_is_made_anew(
+    directory: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(VectorCache(directory, MODEL, DIMENSIONS)) as cache:
+        put(cache, 0, 1000)
+        path = cache.path
+    damage(path)
+    with closing(VectorCache(directory, MODEL, DIMENSIONS)) as cache:
+        assert known(cache, 0, 1000) == []
+        put(cache, 0, 1000)
+        put(cache, 0, 1000)
+        assert known(cache, 0, 1000) == list(range(1000))
+        assert [each.name for each in directory.glob("*.sqlite3")] == [cache.path.name]
+    assert damage is emptied or "is damaged" in caplog.text
+
+
+def test_a_file_that_is_damaged_while_it_is_used_is_made_anew(directory: Path, cache: VectorCache) -> None:
+    put(cache, 0, 1000)
+    with closing(VectorCache(directory, MODEL, DIMENSIONS)) as other:
+        other.collect({})
+        with cache.path.open("r+b") as file:
+            file.write(b"\xff" * cache.path.stat().st_size)
+        for each in (cache, other):
+            known(each, 0, 1000)
+            put(each, 0, 1000)
+            known(each, 0, 1000)
+            put(each, 0, 1000)
+            assert known(each, 0, 1000) == list(range(1000))
+        assert cache.path == other.path
+
+
+def test_a_flipped_bit_in_a_vector_is_noticed(directory: Path) -> None:
+    with closing(VectorCache(directory, MODEL, DIMENSIONS)) as cache:
+        put(cache, 0, 3)
+    body = vectors(1, 2).astype(np.float16).tobytes()
+    content = cache.path.read_bytes()
+    assert content.count(body) == 1
+    cache.path.write_bytes(content.replace(body, body[:-1] + bytes([body[-1] ^ 1])))
+    with closing(VectorCache(directory, MODEL, DIMENSIONS)) as cache:
+        assert known(cache, 0, 3) == [0, 2]
+        put(cache, 0, 3)
+        assert known(cache, 0, 3) == [0, 1, 2]
+
+
+def test_a_directory_that_cannot_be_used_costs_nothing_but_the_cache(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory.parent.mkdir()
+    directory.write_text("in the way", encoding="utf-8")
+    with closing(VectorCache(directory, MODEL, DIMENSIONS)) as cache:
+        put(cache, 0, 10)
+        cache.collect({"/folder": 1})
+        assert known(cache, 0, 10) == []
+        assert len(cache) == 0
+    assert "cannot be used" in caplog.text
+
+
+def test_a_full_disk_costs_nothing_but_what_would_be_written(
+    cache: VectorCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(cache, 0, 100)
+    assert cache._writer is not None
+    pages = cache._writer.execute("PRAGMA page_count").fetchone()[0]
+    cache._writer.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+    put(cache, 100, 5000)  # SQLite says of this what it says of a full disk
+    put(cache, 100, 5000)
+    assert caplog.text.count("full") == 1
+    assert known(cache, 0, 5000) == list(range(100))
+
+
+def test_nothing_happens_after_closing(cache: VectorCache) -> None:
+    put(cache, 0, 10)
+    cache.close()
+    put(cache, 10, 20)
+    cache.collect({})
+    assert known(cache, 0, 20) == []
+    cache.close()
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from tests.unit.test_vector_cache import DIMENSIONS, MODEL, VectorCache, known, put
+first = int(sys.argv[2])
+cache = VectorCache(Path(sys.argv[1]), MODEL, DIMENSIONS, least=100_000)
+for start in range(first, first + 1000, 20):
+    put(cache, start, start + 20)
+    assert known(cache, first, start + 20) == list(range(first, start + 20))
+    cache.collect({"/folder": start})
+cache.close()
+"""
+
+
+def test_several_processes_and_threads_write_at_once(directory: Path, cache: VectorCache) -> None:
+    processes = [
+        subprocess.Popen([sys.executable, "-c", SCRIPT, str(directory), str(first)], cwd=Path(__file__).parents[2])
+        for first in range(0, 3000, 1000)
+    ]
+    starts = range(3000, 4000, 250)
+    threads = [threading.Thread(target=put, args=(cache, start, start + 250)) for start in starts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert known(cache, 0, 4100) == list(range(4000))
+
+
+def test_a_killed_process_damages_nothing(directory: Path) -> None:
+    script = SCRIPT.replace("cache.close()", "").replace("cache.collect", "print('going', flush=True); cache.collect")
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(directory), "0"], cwd=Path(__file__).parents[2], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    with closing(VectorCache(directory, MODEL, DIMENSIONS)) as cache:
+        assert known(cache, 0, 20) == list(range(20))
+        put(cache, 2000, 2010)
+        assert known(cache, 2000, 2010) == list(range(2000, 2010))
