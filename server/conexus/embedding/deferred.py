@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
 import numpy as np
@@ -12,6 +13,8 @@ from conexus.embedding.embedder import Embedder, EmbeddingError, Vectors
 
 #: So long a query waits for its vector; then it is answered by words alone.
 QUERY_SECONDS = 1.0
+#: How often one that waits looks whether its question was cancelled.
+_CHECK_SECONDS = 0.02
 
 
 class DeferredEmbedder:
@@ -23,18 +26,40 @@ class DeferredEmbedder:
         # Asked again and again, also while the model starts anew or after it was closed.
         self.name, self.dimensions, self.fingerprint = embedder.name, embedder.dimensions, embedder.fingerprint
         self._queries = ThreadPoolExecutor(1, "conexus-query-vector")
+        #: A query that was not embedded in time: while the model is still at it, no other one waits.
+        self._late: Future[Vectors] | None = None
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         return np.zeros((len(texts), self.dimensions), np.float32)
 
-    def embed_query(self, text: str) -> Vectors:
-        """Raises EmbeddingError if the model is busy for too long."""
+    def embed_query(self, text: str, check: Callable[[], None] = lambda: None) -> Vectors:
+        """Raises EmbeddingError if the model is busy for too long, or at once while it is too busy for another query.
+
+        ``check`` is called now and then, and raises if the vector is not wanted any more.
+        """
+        late = self._late
+        if late is not None and not late.done():
+            raise self._busy()
+        until = time.monotonic() + QUERY_SECONDS
         future = self._queries.submit(self.embedder.embed_query, text)
         try:
-            return future.result(QUERY_SECONDS)
-        except FutureTimeoutError:
+            while True:
+                check()
+                left = until - time.monotonic()
+                try:
+                    return future.result(max(0.0, min(left, _CHECK_SECONDS)))
+                except FutureTimeoutError:
+                    if left <= 0:
+                        break
+        except BaseException:
             future.cancel()
-            raise EmbeddingError(f"the model {self.name} is busy; this answer is by words alone") from None
+            raise
+        if not future.cancel():
+            self._late = future
+        raise self._busy()
+
+    def _busy(self) -> EmbeddingError:
+        return EmbeddingError(f"the model {self.name} is busy; this answer is by words alone")
 
     def close(self) -> None:
         self._queries.shutdown(wait=False, cancel_futures=True)
