@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from conexus.config import Settings, default_data_directory
+from conexus.current import CurrentTexts
+from conexus.embedding.deferred import DeferredEmbedder
 from conexus.embedding.embedder import Embedder, EmbeddingError, LoadingEmbedder, TokenEmbedder, Vectors
 from conexus.embedding.late import QueryTokens
 from conexus.hits import Reader, hits_of
@@ -38,7 +41,7 @@ from conexus.values import (
     Status,
     StatusChanged,
 )
-from conexus.workspace.documents import Document
+from conexus.workspace.documents import Document, Documents
 from conexus.workspace.read import Skipped, read_text
 from conexus.workspace.roots import normalise_roots
 
@@ -60,6 +63,9 @@ class Engine:
         self._encoding = encoding
         self._notify = listener or (lambda event: None)
         self._closed = False
+        #: The documents as we were told last. The indexer's own come after, one edit after the other.
+        self._documents = Documents()
+        self._documents_lock = threading.Lock()
         self._sync = Sync(
             settings,
             data_directory or default_data_directory(),
@@ -95,14 +101,24 @@ class Engine:
 
     def open_document(self, document: str, text: str, version: int | None, language: str) -> None:
         """``document``: absolute path, or URI for a buffer without a file. ``language``: the client's languageId."""
-        self._indexer.open_document(Document(document, text, version, language))
+        opened = Document(document, text, version, language)
+        with self._documents_lock:
+            self._documents = self._documents.put(opened)
+        self._indexer.open_document(opened)
 
     def change_document(self, document: str, text: str, version: int | None) -> None:
         """The whole new text of an open buffer; unknown buffers are ignored."""
+        with self._documents_lock:
+            former = self._documents.get(document)
+            if former is None:
+                return
+            self._documents = self._documents.put(Document(document, text, version, former.language))
         self._indexer.change_document(document, text, version)
 
     def close_document(self, document: str) -> None:
         """The disk is the truth again."""
+        with self._documents_lock:
+            self._documents = self._documents.close(document)
         self._indexer.close_document(document)
 
     def hint(self, paths: Iterable[str | Path]) -> None:
@@ -123,9 +139,10 @@ class Engine:
         """The best chunks for a query. ``BadQuery`` if it cannot be understood, ``Cancelled`` if asked to stop."""
         started = time.perf_counter()
         token = cancel or CancelToken()
+        token.check()
         understood = understand(query)
         now = self._asked()
-        vectors, degraded = _query_vectors(now, understood.text)
+        vectors, degraded = _query_vectors(now, understood.text, token.check)
         token.check()
         understood = forgiving(understood, now.snapshot.views)
         ranked = search(
@@ -140,16 +157,18 @@ class Engine:
             check=token.check,
         )
         token.check()
-        return self._answer(started, now, ranked, understood, degraded)
+        return self._answer(started, now, ranked, token, understood, degraded)
 
     def symbols(self, query: str, *, limit: int = 50, cancel: CancelToken | None = None) -> Answer:
         """Definitions, exact names first, then by meaning."""
         started = time.perf_counter()
         token = cancel or CancelToken()
+        token.check()
         now = self._asked()
-        vectors, degraded = _query_vectors(now, query)
+        vectors, degraded = _query_vectors(now, query, token.check)
+        token.check()
         ranked = symbols(now.snapshot, query, vectors=vectors, limit=limit, check=token.check)
-        return self._answer(started, now, ranked, degraded=degraded)
+        return self._answer(started, now, ranked, token, degraded=degraded)
 
     def related(
         self,
@@ -164,11 +183,23 @@ class Engine:
         started = time.perf_counter()
         token = cancel or CancelToken()
         folder, path = self._key(place.document)
-        document = self._sync.documents.get(place.document)
+        token.check()
+        document = self._documents.get(place.document)
         if not folder and document is None:
             raise BadQuery("the document is neither in a workspace folder nor open")
         now = self._asked()
         first, last = place.range.start.line, place.range.end.line + 1
+        edited = self._texts(now).edited(folder, path)
+        if edited is not None:
+            first, last = edited.indexed_span(first, last)
+        degraded: list[str] = []
+
+        def embed(text: str) -> dict[str, Vectors]:
+            vectors, problem = _query_vectors(now, text, token.check)
+            if problem is not None:
+                degraded.append(problem)
+            return vectors
+
         asked = RelatedPlace(folder, path, first, last, self._selected(place, document))
         found = related(
             now.snapshot,
@@ -176,10 +207,10 @@ class Engine:
             relations=relations,
             limit=limit,
             filters=filters,
-            embed=lambda text: _query_vectors(now, text)[0],
+            embed=embed,
             check=token.check,
         )
-        return self._answer(started, now, found)
+        return self._answer(started, now, found, token, degraded=next(iter(degraded), None))
 
     def status(self) -> Status:
         """Everything a user may want to know of the index, as it is at this moment."""
@@ -253,21 +284,28 @@ class Engine:
         started: float,
         now: Searchable,
         ranked: Sequence[Ranked | Related],
+        token: CancelToken,
         query: Query | None = None,
         degraded: str | None = None,
     ) -> Answer:
-        hits = hits_of(ranked, self._reader(now), query)
+        hits = hits_of(ranked, self._reader(now, token), query)
         counts = self._sync.counts()
         index = IndexState(counts.complete, counts.indexed_files, counts.total_files, self._sync.problem or degraded)
         return Answer(hits, index, now.snapshot.generation, (time.perf_counter() - started) * 1e3)
 
-    def _reader(self, now: Searchable) -> Reader:
+    def _reader(self, now: Searchable, token: CancelToken) -> Reader:
         return Reader(
             now.overlay,
             self._encoding,
             self._sync.settings.max_file_bytes,
             lambda path: self._indexer.hint([path]),
+            self._texts(now),
+            token.check,
         )
+
+    def _texts(self, now: Searchable) -> CurrentTexts:
+        # Taken after what is searchable, so never older than it.
+        return CurrentTexts(self._documents, now.overlay, self._sync.settings.max_file_bytes)
 
     def _health(self) -> tuple[Health, str]:
         if self._sync.problem:
@@ -327,13 +365,16 @@ def _load_transformer(settings: Settings) -> LoadingEmbedder:
     )
 
 
-def _query_vectors(now: Searchable, text: str) -> tuple[dict[str, Vectors], str | None]:
-    """The query's vector by model, and why one is missing."""
+def _query_vectors(now: Searchable, text: str, check: Callable[[], None]) -> tuple[dict[str, Vectors], str | None]:
+    """The query's vector by model, and why one is missing. ``check`` is called while a slow model is waited for."""
     vectors: dict[str, Vectors] = {}
     degraded = None
     for embedder in now.embedders if text.strip() else ():
         try:
-            vectors[embedder.fingerprint] = embedder.embed_query(text)
+            if isinstance(embedder, DeferredEmbedder):
+                vectors[embedder.fingerprint] = embedder.embed_query(text, check)
+            else:
+                vectors[embedder.fingerprint] = embedder.embed_query(text)
         except EmbeddingError as error:
             degraded = str(error)
     return vectors, degraded

@@ -6,10 +6,10 @@ import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import accumulate
 
 from conexus.chunking.chunk import Chunk
+from conexus.current import CurrentTexts, Edited, lines_of_state
 from conexus.index.folder import Fresh
 from conexus.index.segment import MemorySegment
 from conexus.index.snapshot import RowRef
@@ -19,7 +19,6 @@ from conexus.search.query import Query
 from conexus.search.search import Ranked
 from conexus.text import Encoding, split_lines, units
 from conexus.values import Hit, Position, TextRange
-from conexus.workspace.read import Skipped, read_text
 
 #: Lines of a hit that is a definition: a longer one is cut, but never inside its first chunk.
 MOST_LINES = 40
@@ -39,19 +38,33 @@ class Reader:
     max_file_bytes: int
     #: Told of a file that is no longer what was indexed; the hit is still given.
     on_stale: Callable[[str], None]
+    #: What open documents say now: hits are given in their lines.
+    texts: CurrentTexts
+    #: Called before each hit; raises if the question was cancelled.
+    check: Callable[[], None] = lambda: None
 
 
 def hits_of(ranked: Iterable[Ranked | Related], reader: Reader, query: Query | None = None) -> tuple[Hit, ...]:
-    """A hit for each ranked row, in order; the words of ``query`` are marked in it."""
-    return tuple(_hit(each, reader, query) for each in ranked)
+    """A hit for each ranked row, in order; the words of ``query`` are marked in it.
+
+    A row is left out if all of its lines were taken out of an open document since they were indexed.
+    """
+    hits = (_hit(each, reader, query) for each in ranked)
+    return tuple(hit for hit in hits if hit is not None)
 
 
-def _hit(ranked: Ranked | Related, reader: Reader, query: Query | None) -> Hit:
+def _hit(ranked: Ranked | Related, reader: Reader, query: Query | None) -> Hit | None:
+    reader.check()
     ref, segment, row = ranked.ref, ranked.ref.view.segment, ranked.ref.row
     folder, path = ref.view.folder, ref.path
     fresh = reader.overlay.get((folder, path))
     lines = _lines(ref, reader, fresh)
-    start = int(segment.start_lines[row])
+    start, own = int(segment.start_lines[row]), _length(segment, row)
+    edited = reader.texts.edited(folder, path)
+    if edited is not None:
+        start, own, lines = _moved(edited, start, own, len(lines))
+        if not lines:
+            return None
     document = os.path.join(folder, path) if folder else path  # noqa: PTH118  a path's cost, twenty times a query
     symbol = segment.symbols[row]
     preview = _clip("".join(lines), PREVIEW_BYTES)
@@ -59,7 +72,7 @@ def _hit(ranked: Ranked | Related, reader: Reader, query: Query | None) -> Hit:
     return Hit(
         document=document,
         range=TextRange(Position(start, 0), _end(start, lines, reader.encoding)),
-        version=fresh.version if fresh is not None else None,
+        version=reader.texts.version(document),
         folder=folder,
         language=segment.files[segment.file_of[row]].language,
         kind=segment.kind(row),
@@ -70,14 +83,33 @@ def _hit(ranked: Ranked | Related, reader: Reader, query: Query | None) -> Hit:
         preview=preview,
         matches=tuple(_ranges(preview, spans, start, reader.encoding)),
         relation=ranked.relation if isinstance(ranked, Related) else None,
-        name_range=_name_range(lines[: int(segment.end_lines[row]) - start], symbol, start, reader.encoding),
+        name_range=_name_range(lines[:own], symbol, start, reader.encoding),
     )
+
+
+def _moved(edited: Edited, start: int, own: int, length: int) -> tuple[int, int, list[str]]:
+    """Where a row and the lines of its hit are after an edit.
+
+    ``own`` is how many lines the row has, ``length`` how many the hit. Returns the first line, how many are the row's,
+    and the lines: not more than ``MOST_LINES`` or as many as there were, none if nothing is left of the row.
+    """
+    first, end = edited.span(start, start + max(own, length))
+    left = edited.span(start, start + own)[1] - first
+    lines = list(edited.lines[first : min(end, first + max(MOST_LINES, own, length))])
+    if not any(line.strip() for line in lines[:left]):
+        return first, 0, []
+    while not lines[-1].strip():
+        lines.pop()
+    return first, left, lines
 
 
 def _lines(ref: RowRef, reader: Reader, fresh: Fresh | None) -> list[str]:
     """The lines of a hit: of the buffer that was indexed, or of the file as it is on disk now."""
     segment, row = ref.view.segment, ref.row
     start = int(segment.start_lines[row])
+    if fresh is not None and fresh.text is not None:
+        lines = reader.texts.lines(fresh.text)
+        return _definition(segment, row, lines[start : start + max(MOST_LINES, _length(segment, row))])
     if fresh is not None:
         return _definition(segment, row, _buffer_lines(fresh.file.chunks, row - _first_row(segment, row)))
     facts = segment.files[segment.file_of[row]]
@@ -89,8 +121,8 @@ def _lines(ref: RowRef, reader: Reader, fresh: Fresh | None) -> list[str]:
         return []
     if (status.st_size, status.st_mtime_ns) != (facts.size, facts.mtime_ns):
         reader.on_stale(path)
-    lines = _file_lines(path, status.st_size, status.st_mtime_ns, reader.max_file_bytes)
-    return _definition(segment, row, lines[start : start + max(MOST_LINES, _length(segment, row))])
+    on_disk = lines_of_state(path, status.st_size, status.st_mtime_ns, reader.max_file_bytes)
+    return _definition(segment, row, on_disk[start : start + max(MOST_LINES, _length(segment, row))])
 
 
 def _first_row(segment: MemorySegment, row: int) -> int:
@@ -154,13 +186,6 @@ def _is_deeper(segment: MemorySegment, row: int, follower: int) -> bool:
 
 def _indentation(line: str) -> int:
     return len(line) - len(line.lstrip())
-
-
-@lru_cache(maxsize=256)
-def _file_lines(path: str, _size: int, _mtime_ns: int, max_bytes: int) -> tuple[str, ...]:
-    # Size and time are part of the key, so that a changed file is read again.
-    text = read_text(path, max_bytes)
-    return () if isinstance(text, Skipped) else tuple(split_lines(text.text))
 
 
 def _end(start: int, lines: list[str], encoding: Encoding) -> Position:

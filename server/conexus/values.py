@@ -51,7 +51,7 @@ class Filters:
 class Hit:
     document: str
     range: TextRange
-    #: The version of the open buffer that ``range`` is valid for, None if the document is not open.
+    #: The version of the open buffer that all ranges are valid for: its latest. None if the document is not open.
     version: int | None
     #: Absolute path of the workspace folder, empty for a buffer outside all of them.
     folder: str

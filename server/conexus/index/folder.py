@@ -26,10 +26,10 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A file in the overlay, with the version of the buffer it was read from (None: from disk)."""
+    """A file in the overlay, with the text of the buffer it was read from (None: from disk)."""
 
     file: IndexedFile
-    version: int | None
+    text: str | None
 
 
 class FolderIndex:

@@ -26,5 +26,5 @@ class LooseBuffers:
         language = canonical_language(document.language) or language_of(identity) or "text"
         facts = FileFacts(identity, language, 0, 0, "")
         file = analyse(facts, document.text, self._embedder, self.index.vectors(identity))
-        self.index.replace(identity, Fresh(file, document.version))
+        self.index.replace(identity, Fresh(file, document.text))
         return True

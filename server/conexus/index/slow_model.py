@@ -93,7 +93,7 @@ class SlowModel:
         def take(vectors: Vectors) -> None:
             now = tracked.index.overlay.get(path)
             if now is not None and now.file is file:
-                tracked.index.replace(path, Fresh(file.with_vectors(vectors), now.version))
+                tracked.index.replace(path, Fresh(file.with_vectors(vectors), now.text))
                 done()
             self._forget(key, file)
 

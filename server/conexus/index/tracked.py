@@ -192,7 +192,7 @@ class TrackedFolder:
             facts = FileFacts(path, language, disk.size, disk.mtime_ns, disk.digest)
         file = analyse(facts, document.text, self.embedder, self.index.vectors(path))
         self.read_skipped.pop(path, None)
-        self.index.replace(path, Fresh(file, document.version))
+        self.index.replace(path, Fresh(file, document.text))
         if saved:
             self.persistence.put({path: file})
         return saved
