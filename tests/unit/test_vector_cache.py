@@ -229,6 +229,11 @@ def test_nothing_happens_after_closing(cache: VectorCache) -> None:
     cache.close()
 
 
+#: The scripts import the tests' own modules.
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
+}
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -245,7 +250,7 @@ cache.close()
 
 def test_several_processes_and_threads_write_at_once(directory: Path, cache: VectorCache) -> None:
     processes = [
-        subprocess.Popen([sys.executable, "-c", SCRIPT, str(directory), str(first)], cwd=Path(__file__).parents[2])
+        subprocess.Popen([sys.executable, "-c", SCRIPT, str(directory), str(first)], env=ENVIRONMENT)
         for first in range(0, 3000, 1000)
     ]
     starts = range(3000, 4000, 250)
@@ -261,7 +266,7 @@ def test_several_processes_and_threads_write_at_once(directory: Path, cache: Vec
 def test_a_killed_process_damages_nothing(directory: Path) -> None:
     script = SCRIPT.replace("cache.close()", "").replace("cache.collect", "print('going', flush=True); cache.collect")
     process = subprocess.Popen(
-        [sys.executable, "-c", script, str(directory), "0"], cwd=Path(__file__).parents[2], stdout=subprocess.PIPE
+        [sys.executable, "-c", script, str(directory), "0"], env=ENVIRONMENT, stdout=subprocess.PIPE
     )
     assert process.stdout is not None
     process.stdout.readline()
