@@ -282,7 +282,7 @@ class Engine:
         return self._sync.searchable
 
     def _published(self, generation: int, folders: tuple[str, ...]) -> None:
-        prepare(self._sync.searchable.snapshot, lasting=self._sync.counts().complete)
+        prepare(self._sync.searchable.snapshot, lasting=self._sync.lasting)
         self._notify(IndexChanged(generation, folders))
 
     def _answer(

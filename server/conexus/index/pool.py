@@ -18,6 +18,7 @@ from conexus.embedding.embedder import EmbeddingError
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
 from conexus.index.array_file import DamagedFile
 from conexus.index.child import begin_child, spawn_context
+from conexus.index.heap import trim
 from conexus.index.segment import MemorySegment, build_segment, merge_segments
 from conexus.index.segment_file import load_segment, save_segment
 from conexus.workspace.read import Skipped, read_text
@@ -134,6 +135,11 @@ class Pool:
             self._executor = ProcessPoolExecutor(self.workers, spawn_context(), initializer=_start)
         return self._executor
 
+    @property
+    def running(self) -> bool:
+        """Whether there are processes."""
+        return self._executor is not None
+
     def close(self) -> None:
         """Stop the processes; what they were doing is lost. The next task starts new ones."""
         if self._executor is not None:
@@ -199,4 +205,6 @@ def _in_file(segment: MemorySegment, path: Path, version: str) -> MemorySegment 
         save_segment(path, segment, version)
     except OSError:
         return segment
+    finally:
+        trim()
     return path

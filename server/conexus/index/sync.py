@@ -39,7 +39,7 @@ _SCAN_SOON, _SCAN_SELDOM = 4.0, 60.0
 #: A scan may take one part in so many of the time.
 _SCAN_SHARE = 50
 _MAINTENANCE_IDLE_SECONDS = 20.0
-_WORKERS_IDLE_SECONDS = 10.0
+_WORKERS_IDLE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,8 +288,10 @@ class Sync:
         total = sum(each.index.bytes_walked for each in self.folders.values())
         self._tiers.consider(tracked, self.settings.memory_mib << 20, total, idle=idle > _MAINTENANCE_IDLE_SECONDS)
         may_compare = tracked.settled and (self._storing or idle > _MAINTENANCE_IDLE_SECONDS)
-        tracked.persistence.flush_if_due(tracked.index.base, first_index=not tracked.settled, idle=may_compare)
-        if idle > _WORKERS_IDLE_SECONDS and self._bulk.idle and self._merging.idle:
+        # The process of the tables takes as much memory as the workers: it waits until those have ended.
+        busy = not tracked.settled or self._bulk.pool.running
+        tracked.persistence.flush_if_due(tracked.index.base, first_index=busy, idle=may_compare)
+        if self._bulk.idle and self._merging.idle and now - self._active_at > _WORKERS_IDLE_SECONDS:
             self._bulk.close()
             self._store_thread.submit(self._tables.close_if_idle)
         if idle > _MAINTENANCE_IDLE_SECONDS:
@@ -526,6 +528,11 @@ class Sync:
         if legs is not None:
             self._publisher.legs[folder] = legs
         self._publisher.changed(folder)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the present segments are not about to be merged."""
+        return self._merging.idle and all(each.complete and not each.finishing for each in self.folders.values())
 
     def tier(self, folder: str) -> Tier:
         """Where a folder's candidates come from."""
