@@ -65,7 +65,14 @@ def hurried(*arguments: str) -> list[str]:
     return [sys.executable, "-c", _HURRIED_COMMAND, json.dumps(HURRY), *arguments]
 
 
-def until(condition: Callable[[], object], explain: Callable[[], object] = lambda: "", patience: float = PATIENCE) -> None:
+def seeded(name: str) -> Random:
+    """Chance that is the same in every run."""
+    return Random(name)  # noqa: S311  nothing is kept secret with it
+
+
+def until(
+    condition: Callable[[], object], explain: Callable[[], object] = lambda: "", patience: float = PATIENCE
+) -> None:
     """Wait for a condition that nobody announces. ``explain`` says what was there instead."""
     deadline = time.monotonic() + patience
     pause = threading.Event()

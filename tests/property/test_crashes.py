@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from random import Random
 
 import pytest
 
@@ -29,6 +28,7 @@ from tests.faults import (
     kill,
     kill_server,
     processes_of,
+    seeded,
     server,
     until,
 )
@@ -55,7 +55,7 @@ class World:
         self.root, self.data, self.copy = directory / "work", directory / "data", directory / "copy"
         self.scratch = directory / "fresh"
         self.root.mkdir()
-        self.random = Random(f"{kind} {SEED}")
+        self.random = seeded(f"{kind} {SEED}")
         self.servers: list[RawClient] = []
         self._number = 0
         for _ in range(8):
@@ -129,7 +129,20 @@ class World:
         assert_equal_to_fresh(self.root, self.data, self.scratch)
 
 
-WORDS = ("renew", "session", "parse", "header", "retry", "socket", "invoice", "matrix", "token", "cache", "walk", "tree")
+WORDS = (
+    "renew",
+    "session",
+    "parse",
+    "header",
+    "retry",
+    "socket",
+    "invoice",
+    "matrix",
+    "token",
+    "cache",
+    "walk",
+    "tree",
+)
 
 
 @pytest.fixture
@@ -149,13 +162,13 @@ def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
 def test_a_kill_during_the_first_index(world: World) -> None:
     for number in rounds(2):
         shutil.rmtree(world.data, ignore_errors=True)
-        world.many(world.random.randrange(60, 200))
+        world.many(world.random.randrange(45, 90))
         client = world.start()
         if number % 2:
             changes, wanted = changes_of(world.data), world.random.randrange(1, 12)
             world.wait_until(lambda: changes() >= wanted)  # noqa: B023  called in this round alone
         else:
-            files = world.random.randrange(150)
+            files = world.random.randrange(80)
             world.wait_until(lambda: client.request("conexus/status")["files"] >= files)  # noqa: B023
         kill_server(client)
         world.after_kill()
@@ -229,7 +242,7 @@ def test_a_kill_during_a_takeover(world: World) -> None:
 
 def test_a_killed_child_is_replaced(world: World) -> None:
     for _ in rounds(1):
-        world.many(world.random.randrange(150, 300))
+        world.many(world.random.randrange(100, 200))
         client = world.start()
         for _ in range(world.random.randrange(1, 4)):
             world.wait_until(lambda: bool(_children(world.data, client)))  # noqa: B023
