@@ -93,7 +93,7 @@ def fresh_rows(root: Path, scratch: Path) -> list[Row]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def assert_stored(root: Path, data: Path, expected: list[Row]) -> None:
+def assert_stored(root: Path, data: Path, expected: list[Row], patience: float = PATIENCE / 3) -> None:
     """An engine that is not let at the workspace's files finds these rows, and so they are in the index on disk."""
     engine = Engine(Settings(watcher="off"), data_directory=data)
     engine.pause()
@@ -105,9 +105,21 @@ def assert_stored(root: Path, data: Path, expected: list[Row]) -> None:
             found[0] = rows(snapshot_of(engine))
             return found[0] == expected
 
-        until(same, lambda: f"stored: {difference(found[0], expected)} {engine.status()}", PATIENCE / 3)
+        until(same, lambda: f"stored: {difference(found[0], expected)} {engine.status()}", patience)
     finally:
         engine.close()
+
+
+def holds(root: Path, data: Path, expected: list[Row], copy: Path) -> bool:
+    """Whether an index that is in use holds these rows on disk: a copy of it is looked at, removed again."""
+    try:
+        shutil.copytree(data, copy)
+        assert_stored(root, copy, expected, patience=1.0)
+    except (shutil.Error, OSError, AssertionError):  # it is being written, or not yet
+        return False
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+    return True
 
 
 def difference(found: list[Row], expected: list[Row]) -> str:

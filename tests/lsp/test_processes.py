@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from tests.faults import (
     assert_none_left,
     assert_stored,
     fresh_rows,
+    holds,
     hurried,
     index_files,
     kill,
@@ -181,7 +180,7 @@ def test_who_is_left_goes_on_writing(servers: Servers, tmp_path: Path) -> None:
     until(sees(second, "written_by_the_heir"))
     # It stores without being told to end: what a copy of its index holds shows that.
     expected = fresh_rows(servers.root, tmp_path / "fresh")
-    until(lambda: _holds(servers.root, servers.data, expected, tmp_path / "copy"))
+    until(lambda: holds(servers.root, servers.data, expected, tmp_path / "copy"))
     kill_server(second)
     assert_none_left(servers.data)
     assert_stored(servers.root, servers.data, expected)
@@ -190,30 +189,6 @@ def test_who_is_left_goes_on_writing(servers: Servers, tmp_path: Path) -> None:
     until(lambda: role(third) == "writer")
     end(third)
     assert_equal_to_fresh(servers.root, servers.data, tmp_path / "fresh")
-
-
-def _holds(root: Path, data: Path, expected: list[Any], copy: Path) -> bool:
-    from conexus.config import Settings
-    from conexus.engine import Engine
-    from tests.workspaces import rows, snapshot_of
-
-    try:
-        shutil.copytree(data, copy)
-    except shutil.Error:  # it is being written
-        shutil.rmtree(copy)
-        return False
-    engine = Engine(Settings(watcher="off"), data_directory=copy)
-    engine.pause()
-    try:
-        engine.start([root])
-        for _ in range(50):
-            if rows(snapshot_of(engine)) == expected:
-                return True
-            threading.Event().wait(0.01)
-        return False
-    finally:
-        engine.close()
-        shutil.rmtree(copy)
 
 
 def test_nobody_sees_half_of_a_file(servers: Servers) -> None:
