@@ -193,11 +193,15 @@ def _command(pid: int) -> str:
 
 
 def index_files(data: Path) -> list[Path]:
-    """The files that hold the index, in a fixed order."""
+    """The files that hold the index, the oldest first: their names may be random."""
     found = []
     for directory, _, names in os.walk(data / "indexes"):
-        found += [Path(directory, name) for name in names if not name.endswith(".lock")]
-    return sorted(found)
+        for name in names:
+            path = Path(directory, name)
+            with suppress(OSError):  # gone already
+                if not name.endswith(".lock"):
+                    found.append((path.stat().st_mtime_ns, path))
+    return [path for _, path in sorted(found)]
 
 
 def changes_of(data: Path) -> Callable[[], int]:

@@ -317,6 +317,20 @@ def _damaged_at_rest(root: Path, data: Path, tmp_path: Path, how: str) -> None:
             raise AssertionError(f"{how} {_names(hit, data)}") from error
 
 
+@pytest.mark.parametrize("how", ["truncate", "garbage"])
+def test_all_files_of_the_index_damaged_while_running(root: Path, data: Path, tmp_path: Path, how: str) -> None:
+    random = seeded(f"all {how} while running {SEED}")
+    with running(root, data) as engine:
+        until_stored(engine, data)
+        for path in index_files(data):
+            damage(path, how, random)
+        for number in range(3):
+            change(engine, root, "app/new.py", f"def giraffe_{number}():\n    pass\n")
+        assert settle(engine) == fresh_rows(root, tmp_path / "fresh")
+    with running(root, data) as engine:  # what nobody reads, nobody can see; the next start does
+        assert_ends_as_fresh(engine, root, data, tmp_path)
+
+
 def _names(paths: list[Path], data: Path) -> list[str]:
     return [str(path.relative_to(data)) for path in paths]
 

@@ -32,7 +32,7 @@ from tests.workspaces import write
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 #: How often a file is rewritten while others look.
-REWRITES = int(os.environ.get("CONEXUS_REWRITES", "15"))
+REWRITES = int(os.environ.get("CONEXUS_REWRITES", "8"))
 
 
 class Servers:
