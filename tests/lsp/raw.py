@@ -13,7 +13,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,11 @@ def server_environment(data: Path) -> dict[str, str]:
 
 
 class RawClient:
-    def __init__(self, environment: Mapping[str, str], *arguments: str) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], *arguments: str, command: Sequence[str] = SERVER_COMMAND
+    ) -> None:
         self.process = subprocess.Popen(
-            [*SERVER_COMMAND, *arguments],
+            [*command, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -188,7 +190,10 @@ class RawClient:
             name, _, value = header.partition(b":")
             assert name == b"Content-Length", f"garbled output: {header!r}"
             assert stream.readline() == b"\r\n"
-            message = json.loads(stream.read(int(value)))
+            body = stream.read(int(value))
+            if len(body) < int(value):  # killed in the middle of a message
+                break
+            message = json.loads(body)
             if "method" not in message and message["id"] is not None:
                 self._answered.append(message["id"])
             self._inbox.put(message)
