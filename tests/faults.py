@@ -36,10 +36,10 @@ HURRY: Mapping[str, Mapping[str, float]] = {
     "conexus.index.persistence": {
         "FLUSH_SECONDS": 0.05,
         "_RETRY_SECONDS": 0.3,
-        "_PAUSE_SECONDS": 0.0,
+        "LIST_SECONDS": 0.1,
         "_LOCK_RETRY_SECONDS": 0.1,
     },
-    "conexus.index.sync": {"_MAINTENANCE_IDLE_SECONDS": 0.3},
+    "conexus.index.sync": {"_MAINTENANCE_IDLE_SECONDS": 0.3, "_WORKERS_IDLE_SECONDS": 0.1},
 }
 
 _HURRIED_COMMAND = """

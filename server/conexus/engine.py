@@ -271,8 +271,12 @@ class Engine:
         return self._indexer.wait(timeout)
 
     def store(self, timeout: float | None = None) -> bool:
-        """Block until all that is searchable, but for unsaved buffers, is stored; False on time-out."""
-        return self._indexer.wait_stored(timeout)
+        """Block until all that is searchable, but for unsaved buffers, is stored. What another process writes is its own.
+
+        False on time-out, or if it cannot be stored.
+        """
+        ended = self._indexer.wait_stored(timeout)
+        return ended and not any(each.persistence.problem for each in list(self._sync.folders.values()))
 
     # --- inside ---
 

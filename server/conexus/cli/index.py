@@ -38,8 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.rebuild:
             opened.engine.clear()
         before = opened.wait()
-        # Only after closing is everything written, and known whether it could be.
-        opened.engine.close()
+        stored = opened.engine.store()
         status = opened.engine.status()
         seconds = time.perf_counter() - began
     if status.message != before.message:
@@ -48,4 +47,4 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(dump(status_value(status)))
     else:
         print(f"{status.files} files, {status.chunks} chunks in {seconds:.1f} s{skipped_words(status)}")
-    return ExitCode.OK if status.index_bytes or not status.files else ExitCode.FAILED
+    return ExitCode.OK if stored or not status.files else ExitCode.FAILED

@@ -232,6 +232,19 @@ class FolderIndex:
             del self._overlay[path]
         return True
 
+    def rest(self, keep: Collection[str] = ()) -> bool:
+        """In a quiet moment: move what changed, except ``keep``, into the base, as one small segment.
+
+        Returns whether it did.
+        """
+        if not self.seal(keep, all_of_it=True):
+            return False
+        small = [part for part in self._base if part.version is None and part.rows < _OVERLAY_CHUNKS]
+        if len(small) > 1 and len({part.segment.model for part in small}) == 1:
+            merge = self._merge(small)
+            self.merged(merge, merge.run(), None)
+        return True
+
     def _alone(self, path: str) -> Part:
         """A part of one file of another part."""
         part, number = self._places[path]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,8 @@ from conexus.index.segment_file import LAYOUT, load_segment
 
 log = logging.getLogger(__name__)
 
-_LIST = "segments.json"
+#: The name of the list's file.
+LIST = "segments.json"
 _SUFFIX = ".segment"
 
 
@@ -56,16 +58,16 @@ def segment_path(directory: Path, name: str) -> Path:
 
 def exists(directory: Path) -> bool:
     """Whether an index has a list of segments."""
-    return (directory / _LIST).is_file()
+    return (directory / LIST).is_file()
 
 
 def write(directory: Path, listed: Iterable[Listed]) -> None:
     """Replace the list. OSError where it cannot be written."""
-    draft = directory / f"{_LIST}.{os.getpid()}.draft"
+    draft = directory / f"{LIST}.{os.getpid()}.draft"
     entries = [{"name": each.name, "hidden": each.hidden, "indexed": each.indexed} for each in listed]
     try:
         draft.write_text(json.dumps({"layout": LAYOUT, "segments": entries}), encoding="utf-8", errors="surrogatepass")
-        draft.replace(directory / _LIST)
+        draft.replace(directory / LIST)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
@@ -74,15 +76,15 @@ def write(directory: Path, listed: Iterable[Listed]) -> None:
 def read(directory: Path) -> Sequence[Listed]:
     """The list. DamagedFile or OSError where there is none that can be read."""
     try:
-        found = json.loads((directory / _LIST).read_text(encoding="utf-8", errors="surrogatepass"))
+        found = json.loads((directory / LIST).read_text(encoding="utf-8", errors="surrogatepass"))
         if found["layout"] != LAYOUT:
-            raise DamagedFile(f"{_LIST} is of another layout")
+            raise DamagedFile(f"{LIST} is of another layout")
         return [
             Listed(str(each["name"]), tuple(map(str, each["hidden"])), bool(each["indexed"]))
             for each in found["segments"]
         ]
     except (ValueError, KeyError, TypeError) as error:
-        raise DamagedFile(f"{_LIST} is damaged") from error
+        raise DamagedFile(f"{LIST} is damaged") from error
 
 
 def load(directory: Path) -> list[LoadedSegment]:
@@ -113,7 +115,15 @@ def sweep(directory: Path, kept: Collection[str]) -> None:
         name = path.name.removesuffix(_SUFFIX)
         owner = name.rpartition("/")[2].split("-", 1)[0] if path.name.endswith(_SUFFIX) else _owner_of_draft(path.name)
         if name not in kept and owner.isdigit() and not _is_alive(int(owner)):
-            path.unlink(missing_ok=True)
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file of an index, or whatever someone put in its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _owner_of_draft(name: str) -> str:

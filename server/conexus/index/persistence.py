@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,7 @@ FLUSH_FILES = 500
 #: Seconds between two lists of segments.
 LIST_SECONDS = 5.0
 _RETRY_SECONDS = 30.0
+_LOCK = "writer.lock"
 _LOCK_RETRY_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
@@ -82,12 +84,15 @@ class Persistence:
         self._executor = executor
         self._tables = tables
         self._lock: FileLock | None = None
+        #: Which file the lock is on: if someone removes it, another process may lock another one.
+        self._locked: os.stat_result | None = None
         self._waiting: dict[str, Placed | None] = {}
         self._guard = threading.Lock()
         self._work: Future[None] | None = None
         self._not_before = 0.0
         self._next_lock_try = 0.0
         self._next_list = 0.0
+        self._next_look = 0.0
         self._claimed = False
         #: Whether the tables were compared with what is searchable since this process writes them.
         self._compared = False
@@ -151,8 +156,12 @@ class Persistence:
         return True
 
     def _become_writer(self) -> None:
-        description = json.dumps({"folder": self._folder, "version": self.version})
-        (self.directory / "folder.json").write_text(description, encoding="utf-8", errors="replace")
+        try:
+            description = json.dumps({"folder": self._folder, "version": self.version})
+            (self.directory / "folder.json").write_text(description, encoding="utf-8", errors="replace")
+        except OSError:
+            self._release()
+            raise
         try:
             listed = {each.name for each in manifest.read(self.directory)}
         except (OSError, DamagedFile):
@@ -191,13 +200,20 @@ class Persistence:
             return []
         return loaded
 
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+        self.role = "reader"
+
     def _take_lock(self) -> bool:
-        lock = FileLock(str(self.directory / "writer.lock"), mode=0o600)
+        lock = FileLock(str(self.directory / _LOCK), mode=0o600)
         try:
             lock.acquire(timeout=0)
         except Timeout:
             return False
         self._lock = lock
+        self._locked = (self.directory / _LOCK).stat()
         return True
 
     def take_over_if_due(self) -> None:
@@ -220,9 +236,12 @@ class Persistence:
     def _make_directory(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.directory.chmod(0o700)
+        for name in (_LOCK, "folder.json", manifest.LIST):
+            if (self.directory / name).is_dir():
+                shutil.rmtree(self.directory / name)
 
     def _cannot_use(self, error: OSError) -> None:
-        self.problem = f"the index directory cannot be used: {error.strerror}; searching goes on from memory"
+        self.problem = f"the index directory cannot be used: {error.strerror}"
 
     # --- writing ---
 
@@ -243,6 +262,10 @@ class Persistence:
                 self._take_waiting()
             return
         now = time.monotonic()
+        if now >= self._next_look and not self.busy:
+            self._next_look = now + LIST_SECONDS
+            if self._is_lost():
+                self._work = self._executor.submit(self._guarded, self._begin_anew)
         self._seen |= {part.name for part in base if part.name is not None}
         if self.busy or now < self._not_before:
             return
@@ -251,6 +274,27 @@ class Persistence:
             self._work = self._executor.submit(self._guarded, self._list, *_described(base))
         elif not first_index and (self._waiting or (idle and not self._compared)):
             self._work = self._executor.submit(self._guarded, self._write, self._take_waiting(FLUSH_FILES))
+
+    def _is_lost(self) -> bool:
+        """Whether someone else removed what this process wrote, or the lock, so that another may write too."""
+        if self._lock is None:
+            return False
+        try:
+            if self._locked is None or not os.path.samestat(self._locked, (self.directory / _LOCK).stat()):
+                return True
+        except OSError:
+            return True
+        missing = any(not self.path_of(name).is_file() for name in self._listed)
+        return missing or (self._compared and not exist(self.directory))
+
+    def _begin_anew(self) -> None:
+        """Forget what was stored, and let the lock go, so that whoever takes it stores everything."""
+        log.warning("files of the index are gone; it is stored again")
+        self._tables.forget(self.directory)
+        self._listed = frozenset()
+        self._compared = False
+        self._release()
+        self._next_lock_try = 0.0
 
     def _has_unlisted(self, base: Sequence[Part]) -> bool:
         return any(part.name not in self._listed for part in base)
@@ -283,7 +327,7 @@ class Persistence:
         self._make_directory()
         names = []
         for part, each in zip(parts, listed, strict=True):
-            if part.name is None or not segment_path(self.directory, part.name).exists():
+            if part.name is None or not segment_path(self.directory, part.name).is_file():
                 name = self.new_name()
                 save_segment(segment_path(self.directory, name), part.segment, part.version or self.version)
                 part.name = name
@@ -301,7 +345,7 @@ class Persistence:
         for name in self._seen - self._listed:
             path = segment_path(self.directory, name)
             if path not in waiting:
-                path.unlink(missing_ok=True)
+                manifest.remove(path)
                 self._seen.discard(name)
 
     def _write(self, batch: dict[str, Placed | None]) -> None:
@@ -372,11 +416,8 @@ class Persistence:
         own = f"{os.getpid()}-"
         for part in parts:
             if part.name is not None and part.name.startswith(own) and part.name not in self._listed:
-                segment_path(self.directory, part.name).unlink(missing_ok=True)
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-        self.role = "reader"
+                manifest.remove(segment_path(self.directory, part.name))
+        self._release()
 
 
 def _described(base: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Listed]]:

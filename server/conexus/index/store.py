@@ -7,6 +7,8 @@ leave half a file: a file's rows count only if the `files` table names their gen
 from __future__ import annotations
 
 import logging
+import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +44,9 @@ _LONGEST_WORD = 128
 #: What is loaded at once, and what a segment made of that has at least.
 _ROWS_AT_ONCE = 16_384
 _KEEP_VERSIONS = timedelta(minutes=10)
+
+#: How LanceDB's messages name an error of the system.
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 log = logging.getLogger(__name__)
 
@@ -564,4 +569,7 @@ def _storable(text: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+    """What went wrong, in words for the user: the system's own where it was the system, else the first line."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    by_system = _OS_ERROR.search(line)
+    return os.strerror(int(by_system[1])) if by_system else line[:300]

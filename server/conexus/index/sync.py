@@ -203,11 +203,8 @@ class Sync:
     # --- the loop ---
 
     def is_stored(self) -> bool:
-        """Whether all that is searchable, but for unsaved buffers, is stored."""
-        self._storing = not (
-            self.is_quiescent()
-            and all(tracked.persistence.in_step(tracked.index.base) for tracked in self.folders.values())
-        )
+        """Whether all that is searchable, but for unsaved buffers, is stored, or it is known that it cannot be."""
+        self._storing = not (self.is_quiescent() and all(map(_is_stored, self.folders.values())))
         return not self._storing
 
     def is_quiescent(self) -> bool:
@@ -292,9 +289,13 @@ class Sync:
         busy = not tracked.settled or self._bulk.pool.running
         tracked.persistence.flush_if_due(tracked.index.base, first_index=busy, idle=may_compare)
         if self._bulk.idle and self._merging.idle and now - self._active_at > _WORKERS_IDLE_SECONDS:
-            self._bulk.close()
+            if self._bulk.pool.running:
+                self._bulk.close()
+                trim()
             self._store_thread.submit(self._tables.close_if_idle)
-        if idle > _MAINTENANCE_IDLE_SECONDS:
+        if idle > _MAINTENANCE_IDLE_SECONDS and tracked.settled:
+            if tracked.index.rest(self._open_in(tracked)):
+                self._publisher.changed(tracked.root)
             tracked.persistence.maintain_if_due()
         if tracked.loaded:
             tracked.persistence.take_over_if_due()
@@ -540,7 +541,7 @@ class Sync:
 
     def _publish(self) -> None:
         for root, tracked in self.folders.items():
-            if tracked.index.seal(keep={tracked.relative(identity) or "" for identity in self.documents}):
+            if tracked.index.seal(self._open_in(tracked)):
                 self._publisher.changed(root)
         indexes = [tracked.index for tracked in self.folders.values()]
         chosen = self._takeover.embedder
@@ -549,10 +550,18 @@ class Sync:
             indexes.append(self._loose.index)
         self._publisher.publish(indexes, embedders)
 
+    def _open_in(self, tracked: TrackedFolder) -> set[str]:
+        """The paths of a folder's files that are open."""
+        return {tracked.relative(identity) or "" for identity in self.documents}
+
     def _model(self) -> Embedder:
         if self._embedder is None:
             raise RuntimeError("the thread runs only with a model")
         return self._embedder
+
+
+def _is_stored(tracked: TrackedFolder) -> bool:
+    return bool(tracked.persistence.problem) or tracked.persistence.in_step(tracked.index.base)
 
 
 def _model_settings(settings: Settings) -> tuple[object, ...]:

@@ -21,7 +21,7 @@ from conexus.index.store import StoredFile
 from conexus.index.store_process import Tables
 from conexus.workspace.documents import Document
 from conexus.workspace.ignore import IgnoreRules
-from conexus.workspace.read import Skipped, read_text
+from conexus.workspace.read import TOO_LARGE, Skipped, read_text
 from conexus.workspace.scan import Scan, scan
 from conexus.workspace.watch import Watcher
 
@@ -284,6 +284,9 @@ class TrackedFolder:
         except (OSError, ValueError):
             return
         self.read_skipped[path] = LeftOut(reason, status.st_size, status.st_mtime_ns)
+        if reason == TOO_LARGE:
+            # It grew since the latest scan, or before: the next one counts it, once.
+            self.scan_due = 0.0
 
 
 def track(
