@@ -188,7 +188,7 @@ def test_a_kill_during_edits(world: World) -> None:
 
 
 def test_a_kill_during_a_flush(world: World) -> None:
-    for _ in rounds(3):
+    for _ in rounds(2):
         client = world.start()
         client.wait_until_quiescent()
         changes, wanted = changes_of(world.data), world.random.randrange(1, 25)
