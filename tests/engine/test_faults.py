@@ -24,6 +24,7 @@ from tests.faults import (
     enlarge,
     fill,
     fresh_rows,
+    holds,
     hurry,
     index_files,
     read_only,
@@ -55,6 +56,7 @@ def send_newsletter(recipients):
 How to run it.
 """
 
+FULL = "full|no space|room"
 READ_ONLY = "read-only|cannot be (written|used)"
 
 #: How many damaged indexes each of the tests at random makes.
@@ -121,9 +123,11 @@ def test_a_disk_that_is_full_from_the_start(root: Path, tmp_path: Path) -> None:
         with running(root, disk / "data") as engine:
             until(lambda: engine.status().health == "warning", engine.status)
             change(engine, root, "app/new.py", "def giraffe_neck():\n    pass\n")
+            message = engine.status()
             filler.unlink()
             healthy(engine)
             assert_ends_as_fresh(engine, root, disk / "data", tmp_path)
+            assert_for_users(message, FULL)
 
 
 def test_a_disk_that_fills_up_while_running(root: Path, tmp_path: Path) -> None:
@@ -133,9 +137,11 @@ def test_a_disk_that_fills_up_while_running(root: Path, tmp_path: Path) -> None:
         for number in range(3):
             change(engine, root, f"app/new_{number}.py", f"def giraffe_{number}():\n    pass\n")
         until(lambda: engine.status().health == "warning", engine.status)
+        message = engine.status()
         filler.unlink()
         healthy(engine)
         assert_ends_as_fresh(engine, root, disk / "data", tmp_path)
+        assert_for_users(message, FULL)
 
 
 def test_a_disk_that_fills_up_within_a_batch(root: Path, tmp_path: Path) -> None:
@@ -143,9 +149,11 @@ def test_a_disk_that_fills_up_within_a_batch(root: Path, tmp_path: Path) -> None
     with small_disk(tmp_path / "disk", "96k") as disk, running(root, disk / "data") as engine:
         until(lambda: engine.status().health == "warning", engine.status)
         change(engine, root, "app/new.py", "def giraffe_neck():\n    pass\n")
+        message = engine.status()
         enlarge(disk, "32m")
         healthy(engine)
         assert_ends_as_fresh(engine, root, disk / "data", tmp_path)
+        assert_for_users(message, FULL)
 
 
 def test_a_disk_that_is_full_when_the_engine_ends(root: Path, tmp_path: Path) -> None:
@@ -209,8 +217,10 @@ def test_an_index_that_becomes_read_only_while_running(root: Path, data: Path, t
         with read_only(data):
             change(engine, root, "app/new.py", "def giraffe_neck():\n    pass\n")
             until(lambda: engine.status().health == "warning", engine.status)
+            message = engine.status()
         healthy(engine)
         assert_ends_as_fresh(engine, root, data, tmp_path)
+        assert_for_users(message, READ_ONLY)
 
 
 def test_a_directory_and_a_file_that_may_not_be_touched(root: Path, data: Path) -> None:
@@ -265,6 +275,18 @@ def test_the_index_directory_deleted_while_running(root: Path, data: Path, tmp_p
         assert_ends_as_fresh(engine, root, data, tmp_path)
 
 
+def test_a_deleted_index_is_made_anew_by_the_one_writer(root: Path, data: Path, tmp_path: Path) -> None:
+    with running(root, data) as engine:
+        until_stored(engine, data)
+        shutil.rmtree(data)
+        change(engine, root, "app/new.py", "def giraffe_neck():\n    pass\n")
+        expected = fresh_rows(root, tmp_path / "fresh")
+        until(lambda: data.exists() and holds(root, data, expected, tmp_path / "copy"), engine.status)
+        healthy(engine)
+        with running(root, data) as other:  # the lock file went with the directory
+            assert [engine.status().role, other.status().role] == ["writer", "reader"]
+
+
 def test_the_data_directory_is_a_file(root: Path, data: Path, tmp_path: Path) -> None:
     data.write_text("in the way")
     with running(root, data) as engine:
@@ -283,15 +305,45 @@ def test_the_data_directory_becomes_a_file_while_running(root: Path, data: Path,
         data.write_text("in the way")
         change(engine, root, "app/new.py", "def giraffe_neck():\n    pass\n")
         until(lambda: engine.status().health == "warning", engine.status)
+        message = engine.status()
         data.unlink()
         change(engine, root, "app/newer.py", "def okapi_stripes():\n    pass\n")
-    with running(root, data) as engine:
+        healthy(engine)
         assert_ends_as_fresh(engine, root, data, tmp_path)
+        assert_for_users(message, "index")
 
 
 @pytest.mark.parametrize("how", ["delete", "truncate", "empty", "garbage", "directory"])
 def test_files_of_the_index_damaged_while_nobody_runs(root: Path, data: Path, tmp_path: Path, how: str) -> None:
     _damaged_at_rest(root, data, tmp_path, how)
+
+
+def test_a_bit_that_flips_in_each_large_file_of_the_index(root: Path, data: Path, tmp_path: Path) -> None:
+    random = seeded(f"flip {SEED}")
+    expected = fresh_rows(root, tmp_path / "fresh")
+    for _ in range(ROUNDS):
+        with running(root, data):
+            pass
+        for path in index_files(data):
+            if path.stat().st_size > 1000:
+                damage(path, "flip", random)
+        with running(root, data) as engine:
+            found = settle(engine)
+            assert found == expected, difference(found, expected)
+            healthy(engine)
+        assert_stored(root, data, expected)
+
+
+def test_any_file_of_the_index_may_be_a_directory(root: Path, data: Path, tmp_path: Path) -> None:
+    expected = fresh_rows(root, tmp_path / "fresh")
+    with running(root, data):
+        pass
+    for path in [path for path in index_files(data) if path.parent.parent.name == "indexes"]:
+        damage(path, "directory", seeded(SEED))
+        with running(root, data) as engine:
+            assert settle(engine) == expected
+            healthy(engine)
+        assert_stored(root, data, expected)
 
 
 def _damaged_at_rest(root: Path, data: Path, tmp_path: Path, how: str) -> None:
@@ -315,6 +367,18 @@ def _damaged_at_rest(root: Path, data: Path, tmp_path: Path, how: str) -> None:
             assert_stored(root, data, expected)
         except AssertionError as error:
             raise AssertionError(f"{how} {_names(hit, data)}") from error
+
+
+def test_all_files_of_the_index_deleted_while_running(root: Path, data: Path, tmp_path: Path) -> None:
+    with running(root, data) as engine:
+        until_stored(engine, data)
+        for path in index_files(data):
+            path.unlink()
+        change(engine, root, "app/new.py", "def giraffe_neck():\n    pass\n")
+        expected = fresh_rows(root, tmp_path / "fresh")
+        until(lambda: holds(root, data, expected, tmp_path / "copy"), engine.status, PATIENCE / 3)
+        healthy(engine)
+        assert_ends_as_fresh(engine, root, data, tmp_path)
 
 
 @pytest.mark.parametrize("how", ["truncate", "garbage"])
@@ -487,7 +551,7 @@ def test_a_large_file_that_grows_while_it_is_read(root: Path, data: Path, tmp_pa
             grower.join()
             engine.hint([path])
             settle(engine)
-            assert "larger than maxFileBytes" in engine.status().folders[0].skipped
+            assert engine.status().folders[0].skipped == {"larger than maxFileBytes": 1}
             path.write_text("def grown_small():\n    pass\n")
             engine.hint([path])
             settle(engine)

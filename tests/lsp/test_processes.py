@@ -128,6 +128,18 @@ def test_all_begin_at_the_same_time(servers: Servers, tmp_path: Path) -> None:
     assert_equal_to_fresh(servers.root, servers.data, tmp_path / "fresh")
 
 
+def test_the_command_index_succeeds_beside_a_cold_writer(servers: Servers) -> None:
+    # Who is not in a hurry writes its first batch seconds later, and the command must not take that for a failure.
+    first = RawClient(server_environment(servers.data))
+    servers.all.append(first)
+    first.initialize(servers.root)
+    until(lambda: role(first) == "writer")
+    index = servers.cli("index", str(servers.root))
+    output, errors = index.communicate(timeout=PATIENCE)
+    assert (index.returncode, errors) == (0, ""), output
+    end(first)
+
+
 def test_each_sees_what_the_other_saves(servers: Servers) -> None:
     first, second = servers.start(), servers.start()
     for client in (first, second):
