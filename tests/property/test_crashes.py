@@ -42,6 +42,8 @@ SEED = os.environ.get("CONEXUS_CRASH_SEED", "0")
 
 #: Longer than anything that a kill is to hit takes; a kill that waits so long comes then.
 _LONGEST = 5.0
+#: Longer than the files of one batch are apart.
+_BATCH = 0.5
 
 
 def rounds(few: int) -> range:
@@ -111,6 +113,18 @@ class World:
         deadline = time.monotonic() + _LONGEST
         while not condition() and time.monotonic() < deadline:
             threading.Event().wait(0.002)
+
+    def wait_until_quiet(self, changes: Callable[[], int]) -> None:
+        """Until the last batch is written: nothing has changed for longer than one takes."""
+        seen, since = changes(), time.monotonic()
+
+        def quiet() -> bool:
+            nonlocal seen, since
+            if changes() != seen:
+                seen, since = changes(), time.monotonic()
+            return time.monotonic() - since > _BATCH
+
+        self.wait_until(quiet)
 
     def let_time_pass(self, most: float) -> None:
         """The moment of a kill: any."""
@@ -205,16 +219,18 @@ def test_a_kill_during_a_flush(world: World) -> None:
 
 def test_a_kill_during_maintenance(world: World) -> None:
     for _ in rounds(1):
+        shutil.rmtree(world.data, ignore_errors=True)  # old versions stay for minutes, and are looked through
         client = world.start()
         client.wait_until_quiescent()
         changes = changes_of(world.data)
-        for _ in range(45):  # each of them a batch of its own
+        for _ in range(110):  # two or three of them are a batch, and forty batches are worth maintenance
             world.edit_through(client)
             seen = changes()
             world.wait_until(lambda: changes() > seen)  # noqa: B023
-        wanted = changes() + world.random.randrange(4, 20)
+        world.wait_until_quiet(changes)
+        wanted = changes() + world.random.randrange(1, 14)
         world.wait_until(lambda: changes() >= wanted)  # noqa: B023
-        world.let_time_pass(0.02)
+        world.let_time_pass(0.005)
         kill_server(client)
         world.after_kill()
     world.at_the_end()
