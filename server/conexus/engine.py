@@ -271,9 +271,9 @@ class Engine:
         return self._indexer.wait(timeout)
 
     def store(self, timeout: float | None = None) -> bool:
-        """Block until all that is searchable, but for unsaved buffers, is stored. What another process writes is its own.
+        """Block until all that is searchable, but for unsaved buffers, is stored; False on time-out or if it cannot be.
 
-        False on time-out, or if it cannot be stored.
+        Nothing is to be done where another process writes.
         """
         ended = self._indexer.wait_stored(timeout)
         return ended and not any(each.persistence.problem for each in list(self._sync.folders.values()))

@@ -163,7 +163,8 @@ class Persistence:
             self._release()
             raise
         try:
-            listed = {each.name for each in manifest.read(self.directory)}
+            names = {each.name for each in manifest.read(self.directory)}
+            listed = {name for name in names if self.path_of(name).is_file()}
         except (OSError, DamagedFile):
             listed = set()
         manifest.sweep(self.directory, listed)
