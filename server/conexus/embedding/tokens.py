@@ -26,7 +26,7 @@ MAX_TOKENS = 512
 
 _WORD = re.compile(r"\w+")
 #: Words remembered; most folders have fewer. Longer words are encoded data: texts with one are encoded whole.
-_MOST_WORDS = 100_000
+_MOST_WORDS = 40_000
 _LONGEST = 64
 
 

@@ -20,7 +20,7 @@ _MOST_RECENT = 4
 #: What changed is one small segment until it has so many chunks; then it is one of the base.
 _OVERLAY_CHUNKS = 3000
 #: No merge makes a larger segment: it takes some 4 KB of memory for each row.
-MOST_ROWS = 50_000
+MOST_ROWS = 32_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +283,11 @@ class FolderIndex:
 
     # --- merging ---
 
-    def next_merge(self, *, last: bool) -> Merge | None:
-        """What should be merged now; with ``last``, when no more files are to come, as few segments as may be."""
+    def next_merge(self, *, last: bool, most: int = MOST_ROWS) -> Merge | None:
+        """What should be merged now, to at most about ``most`` rows.
+
+        With ``last``, when no more files are to come, so that there are as few segments as may be.
+        """
         if last:
             return self._fullest()
         classes: dict[tuple[str, int], list[Part]] = {}
@@ -292,7 +295,7 @@ class FolderIndex:
             if part.rows <= MOST_ROWS // 2 and part.version is None:
                 classes.setdefault((part.segment.model, max(part.rows, 1).bit_length() // 3), []).append(part)
         for parts in classes.values():
-            if len(parts) >= _FAN_IN:
+            if len(parts) >= _FAN_IN and sum(part.rows for part in parts) <= most:
                 return self._merge(parts)
         return self._mostly_dead()
 

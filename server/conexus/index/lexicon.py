@@ -23,7 +23,7 @@ Numbers = NDArray[np.int32]
 _MOST_REMEMBERED = 20_000
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 15)
 def word_hash(word: str) -> int:
     """64 bits that stand for a word: two of ten million words are alike with a probability of 3 in a million."""
     return int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from conexus.index.array_file import DamagedFile
-from conexus.index.folder import Merge
+from conexus.index.folder import MOST_ROWS, Merge
 from conexus.index.heap import trim
 from conexus.index.loop import Command
 from conexus.index.pool import MergeTask, Pool
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 #: Fewer rows are merged in a few milliseconds.
 _FEW_ROWS = 4000
+#: While files are read, larger merges would take too much memory beside that.
+_MEANWHILE_ROWS = 8000
 
 
 class Merging:
@@ -39,7 +41,8 @@ class Merging:
         """Begin the next merge of a folder, if one is due."""
         if tracked.root in self._under_way or not tracked.loaded:
             return
-        merge = tracked.index.next_merge(last=tracked.finishing)
+        most = MOST_ROWS if tracked.complete else _MEANWHILE_ROWS
+        merge = tracked.index.next_merge(last=tracked.finishing, most=most)
         if merge is None:
             tracked.finishing = False
         elif merge.rows <= _FEW_ROWS:

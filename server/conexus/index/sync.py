@@ -106,6 +106,8 @@ class Sync:
         self._active_at = time.monotonic()
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0
+        #: Whether workers are to be replaced before the last merges.
+        self._renewing = False
         #: Whether someone waits for all to be stored.
         self._storing = False
         #: Chunks that the shipped model embedded in folders that are not searched with it any more.
@@ -270,7 +272,7 @@ class Sync:
         for tracked in self.folders.values():
             if tracked.loaded and not tracked.settled and tracked.scan_due > 0:
                 tracked.stale.clear()
-                tracked.complete = tracked.finishing = True
+                tracked.complete = tracked.finishing = self._renewing = True
                 self._publisher.changed(tracked.root)
         if self._bulk.done:
             self._on_progress(self._bulk.done, self._bulk.done)
@@ -281,7 +283,12 @@ class Sync:
 
     def _look_after(self, tracked: TrackedFolder, now: float) -> None:
         idle = now - max(self._active_at, self.asked_at)
-        self._merging.consider(tracked)
+        if self._renewing and self._merging.idle:
+            # What workers remember of the files they read is of no use for merging, and takes as much memory.
+            self._renewing = False
+            self._bulk.close()
+        if not self._renewing:
+            self._merging.consider(tracked)
         total = sum(each.index.bytes_walked for each in self.folders.values())
         self._tiers.consider(tracked, self.settings.memory_mib << 20, total, idle=idle > _MAINTENANCE_IDLE_SECONDS)
         may_compare = tracked.settled and (self._storing or idle > _MAINTENANCE_IDLE_SECONDS)

@@ -54,7 +54,7 @@ def terms(text: str) -> list[str]:
     return found
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 15)
 def word_terms(word: str) -> tuple[str, ...]:
     """A word's terms: itself, folded, and its parts where it has several.
 
