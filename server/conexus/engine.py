@@ -226,6 +226,7 @@ class Engine:
                 tracked.complete,
                 tracked.skipped(),
                 tracked.persistence.role,
+                sync.tier(tracked.root),
             )
             for tracked in list(sync.folders.values())
         ]

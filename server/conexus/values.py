@@ -95,6 +95,8 @@ class FolderStatus:
     #: Files left out, by reason in words ("binary", "larger than maxFileBytes", …).
     skipped: dict[str, int]
     role: Literal["writer", "reader"]
+    #: What says which rows are looked at for a query: ``memory``, all; ``lancedb``, its indices.
+    tier: Literal["memory", "lancedb"]
 
 
 @dataclass(frozen=True, slots=True)

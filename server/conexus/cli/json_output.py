@@ -56,6 +56,7 @@ def status_value(status: Status) -> dict[str, Any]:
                 "complete": part.complete,
                 "skipped": part.skipped,
                 "role": part.role,
+                "tier": part.tier,
             }
             for part in status.folders
         ],

@@ -38,6 +38,7 @@ FLUSH_FILES = 500
 #: Seconds between two lists of segments.
 LIST_SECONDS = 5.0
 _RETRY_SECONDS = 30.0
+_PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
 _LOCK = "writer.lock"
 _LOCK_RETRY_SECONDS = 1.0
 
@@ -93,6 +94,7 @@ class Persistence:
         self._next_lock_try = 0.0
         self._next_list = 0.0
         self._next_look = 0.0
+        self._held_since = 0.0
         self._claimed = False
         #: Whether the tables were compared with what is searchable since this process writes them.
         self._compared = False
@@ -251,6 +253,12 @@ class Persistence:
         if self.role == "writer" or not self._claimed:
             with self._guard:
                 self._waiting.update({path: place and _lean(place) for path, place in changes.items()})
+
+    def should_wait(self, now: float, asked_at: float) -> bool:
+        """Whether much waits to be written and a user is asking; both on the monotonic clock, in seconds."""
+        if len(self._waiting) < FLUSH_FILES:
+            self._held_since = now
+        return now - asked_at < _PAUSE_SECONDS and now - self._held_since < _LONGEST_HOLD_SECONDS
 
     def flush_if_due(self, base: Sequence[Part], *, first_index: bool, idle: bool) -> None:
         """Start writing what waits, unless something is being written or was just written.

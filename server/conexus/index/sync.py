@@ -272,6 +272,7 @@ class Sync:
         for tracked in self.folders.values():
             if tracked.loaded and not tracked.settled and tracked.scan_due > 0:
                 tracked.stale.clear()
+                tracked.index.rest(self._open_in(tracked))
                 tracked.complete = tracked.finishing = self._renewing = True
                 self._publisher.changed(tracked.root)
         if self._bulk.done:
@@ -292,8 +293,10 @@ class Sync:
         total = sum(each.index.bytes_walked for each in self.folders.values())
         self._tiers.consider(tracked, self.settings.memory_mib << 20, total, idle=idle > _MAINTENANCE_IDLE_SECONDS)
         may_compare = tracked.settled and (self._storing or idle > _MAINTENANCE_IDLE_SECONDS)
-        # The process of the tables takes as much memory as the workers: it waits until those have ended.
+        # The process of the tables takes as much memory as the workers: it waits until those have ended. What many
+        # files' first write takes of the processor it leaves to questions, for a while.
         busy = not tracked.settled or self._bulk.pool.running
+        busy = busy or (not self._storing and tracked.persistence.should_wait(now, self.asked_at))
         tracked.persistence.flush_if_due(tracked.index.base, first_index=busy, idle=may_compare)
         if self._bulk.idle and self._merging.idle and now - self._active_at > _WORKERS_IDLE_SECONDS:
             if self._bulk.pool.running:

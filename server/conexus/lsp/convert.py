@@ -126,6 +126,7 @@ def status(given: values.Status) -> types.StatusResult:
                 complete=folder.complete,
                 skipped=folder.skipped,
                 role=folder.role,
+                tier=folder.tier,
             )
             for folder in given.folders
         ],

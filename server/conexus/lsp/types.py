@@ -27,6 +27,7 @@ DEFAULT_LIMIT = Limit(20)
 
 Health = Literal["ok", "warning", "error"]
 Role = Literal["writer", "reader"]
+Tier = Literal["memory", "lancedb"]
 
 
 @attrs.frozen(kw_only=True)
@@ -126,6 +127,7 @@ class FolderStatus:
     complete: bool
     skipped: Mapping[str, int]
     role: Role
+    tier: Tier
 
 
 @attrs.frozen(kw_only=True)
