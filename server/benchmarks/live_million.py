@@ -83,7 +83,7 @@ def measure(job: Job) -> Figure:
         Row("server memory (RSS), peak", name, after_queries["VmHWM"], "MiB"),
         Row("all processes (PSS), after the queries", name, all_processes, "MiB"),
         Row("all processes (PSS), peak", name, peak, "MiB"),
-        Row("candidates come from", name, tier, ""),
+        Row("candidates come from LanceDB's indices (1: yes)", name, float(tier == "lancedb"), ""),
         Row("index on disk", name, disk / 2**20, "MiB"),
         Row("query p50, at the client", name, percentile(query_ms, 50), "ms"),
         Row("query p95, at the client", name, percentile(query_ms, 95), "ms", _TAIL_MS),
