@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -102,3 +104,12 @@ def stored_rows(engine: Engine) -> list[Row]:
             index.adopt(segment)
         found += rows(Snapshot(0, index.views()))
     return sorted(found, key=repr)
+
+
+def until(engine: Engine, condition: Callable[[], object]) -> None:
+    """Wait for a condition that the engine announces by a status event or a tick of its thread."""
+    deadline = time.monotonic() + PATIENCE
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, engine.status()
+        pause.wait(0.02)

@@ -19,7 +19,7 @@ from benchmarks.memory import processes_with
 # Every process of a session has this variable in its environment.
 _MARK = "CONEXUS_BENCHMARK_SESSION"
 
-_STILL_SECONDS = 4.0
+_STILL_SECONDS = 10.0
 _LEAST_BYTES = 100_000
 _TROUBLE = ("Traceback", " ERROR ", " CRITICAL ")
 _MOST_TROUBLE = 20

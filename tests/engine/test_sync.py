@@ -14,7 +14,7 @@ import pytest
 from conexus.config import Settings
 from conexus.engine import Engine
 from conexus.values import BadQuery, Event, IndexChanged, Place, Position, Progress, StatusChanged, TextRange
-from tests.workspaces import PATIENCE, rows, running, snapshot_of, stored_rows, write
+from tests.workspaces import PATIENCE, rows, running, snapshot_of, stored_rows, until, write
 
 FIXTURE = """
 //- /app/session.py
@@ -260,16 +260,6 @@ def test_one_writer_and_a_reader_that_takes_over(root: Path, data: Path) -> None
         finally:
             reader.close()
     assert stored_rows(reader) == expected
-
-
-def until(engine: Engine, condition: object) -> None:
-    """Wait for a condition that the engine announces by a status event or a tick of its thread."""
-    import time
-
-    deadline = time.monotonic() + PATIENCE
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, engine.status()
-        threading.Event().wait(0.02)
 
 
 def test_a_killed_process_loses_nothing(root: Path, data: Path) -> None:

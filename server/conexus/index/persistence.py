@@ -37,6 +37,8 @@ FLUSH_SECONDS = 2.0
 FLUSH_FILES = 500
 #: Seconds between two lists of segments.
 LIST_SECONDS = 5.0
+#: Seconds after which the tables are looked at again, if there was something that could not be dropped yet.
+MAINTENANCE_SECONDS = 10.0
 _RETRY_SECONDS = 30.0
 _PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
 _LOCK = "writer.lock"
@@ -99,9 +101,11 @@ class Persistence:
         #: Whether the tables were compared with what is searchable since this process writes them.
         self._compared = False
         self._needs_maintenance = False
-        self._listed: frozenset[str] = frozenset()
-        #: Names of segment files that were part of the index while this process wrote it.
-        self._seen: set[str] = set()
+        #: The segment files that the list names, and whether it says that LanceDB's indices know their rows.
+        self._listed: Mapping[str, bool] = {}
+        #: Names of segment files that were part of the index while this process wrote it; and those removed since.
+        self._seen: frozenset[str] = frozenset()
+        self._removed: frozenset[str] = frozenset()
         self._counter = 0
         self.role: Literal["writer", "reader"] = "reader"
         #: Why the stored index is not kept in step, in words for the user.
@@ -165,18 +169,24 @@ class Persistence:
             self._release()
             raise
         try:
-            names = {each.name for each in manifest.read(self.directory)}
-            listed = {name for name in names if self.path_of(name).is_file()}
+            named = {each.name: each.indexed for each in manifest.read(self.directory)}
+            listed = {name: indexed for name, indexed in named.items() if self.path_of(name).is_file()}
         except (OSError, DamagedFile):
-            listed = set()
-        manifest.sweep(self.directory, listed)
-        self._listed = frozenset(listed)
+            listed = {}
+        manifest.sweep(self.directory, listed.keys())
+        self._listed = listed
         self._compared = False
         self.role = "writer"
 
     def _open(self) -> Loaded:
-        if not self._claim():
+        try:
+            return Loaded(self._load() if self._claim() else [])
+        except Exception:
+            # Whatever it is that is stored there, the files of the workspace are the truth.
+            log.exception("the stored index cannot be loaded; it is built anew")
             return Loaded([])
+
+    def _load(self) -> list[LoadedSegment]:
         try:
             loaded = manifest.load(self.directory)
         except FileNotFoundError:
@@ -185,7 +195,7 @@ class Persistence:
             log.warning("%s; the index is loaded from its tables", error)
             loaded = self._load_tables()
         self.size_bytes = _size(self.directory)
-        return Loaded(loaded)
+        return loaded
 
     def _load_tables(self) -> list[LoadedSegment]:
         if not exist(self.directory):
@@ -275,12 +285,12 @@ class Persistence:
             self._next_look = now + LIST_SECONDS
             if self._is_lost():
                 self._work = self._executor.submit(self._guarded, self._begin_anew)
-        self._seen |= {part.name for part in base if part.name is not None}
+        self._seen = (self._seen - self._removed) | {part.name for part in base if part.name is not None}
         if self.busy or now < self._not_before:
             return
         if now >= self._next_list and self._has_unlisted(base):
             self._next_list = now + LIST_SECONDS
-            self._work = self._executor.submit(self._guarded, self._list, *_described(base))
+            self._work = self._executor.submit(self._guarded, self._list, *_described(base), self._seen)
         elif not first_index and (self._waiting or (idle and not self._compared)):
             self._work = self._executor.submit(self._guarded, self._write, self._take_waiting(FLUSH_FILES))
 
@@ -300,13 +310,13 @@ class Persistence:
         """Forget what was stored, and let the lock go, so that whoever takes it stores everything."""
         log.warning("files of the index are gone; it is stored again")
         self._tables.forget(self.directory)
-        self._listed = frozenset()
+        self._listed = {}
         self._compared = False
         self._release()
         self._next_lock_try = 0.0
 
     def _has_unlisted(self, base: Sequence[Part]) -> bool:
-        return any(part.name not in self._listed for part in base)
+        return any(part.name is None or self._listed.get(part.name) != part.indexed for part in base)
 
     def _take_waiting(self, most: int | None = None) -> dict[str, Placed | None]:
         with self._guard:
@@ -331,8 +341,8 @@ class Persistence:
         else:
             self.problem = None
 
-    def _list(self, parts: Sequence[Part], listed: Sequence[Listed]) -> None:
-        """Write the segments that lie in no file yet, and the list of all."""
+    def _list(self, parts: Sequence[Part], listed: Sequence[Listed], seen: frozenset[str]) -> None:
+        """Write the segments that lie in no file yet, and the list of all; remove those of ``seen`` that it lacks."""
         self._make_directory()
         names = []
         for part, each in zip(parts, listed, strict=True):
@@ -342,20 +352,18 @@ class Persistence:
                 part.name = name
             names.append(Listed(part.name, each.hidden, each.indexed))
         manifest.write(self.directory, names)
-        self._listed = frozenset(each.name for each in names)
-        self._seen |= self._listed
-        self._remove_unused()
+        self._listed = {each.name: each.indexed for each in names}
+        self._remove_unused(seen)
         self.size_bytes = _size(self.directory)
 
-    def _remove_unused(self) -> None:
+    def _remove_unused(self, seen: frozenset[str]) -> None:
         """Remove segment files that were merged into others or have no file left that counts."""
         with self._guard:
             waiting = {place[0] for place in self._waiting.values() if place is not None and isinstance(place[0], Path)}
-        for name in self._seen - self._listed:
-            path = segment_path(self.directory, name)
-            if path not in waiting:
-                manifest.remove(path)
-                self._seen.discard(name)
+        unused = {name for name in seen - self._listed.keys() if self.path_of(name) not in waiting}
+        for name in unused:
+            manifest.remove(self.path_of(name))
+        self._removed = frozenset(unused)
 
     def _write(self, batch: dict[str, Placed | None]) -> None:
         try:
@@ -397,6 +405,7 @@ class Persistence:
 
     def _maintain(self) -> None:
         self._count(self._tables.maintain(self.directory, self.dimensions))
+        self._not_before = time.monotonic() + MAINTENANCE_SECONDS
 
     def clear(self) -> Future[None]:
         """Forget what is stored."""
@@ -408,7 +417,7 @@ class Persistence:
             self._tables.forget(self.directory)
             remove(self.directory)
             self._compared = False
-            self._listed = frozenset()
+            self._listed = {}
 
     def close(self, base: Sequence[Part]) -> None:
         """Write what waits and give up the lock.
@@ -419,7 +428,7 @@ class Persistence:
 
     def _close(self, parts: Sequence[Part], listed: Sequence[Listed]) -> None:
         if self.role == "writer":
-            self._guarded(self._list, parts, listed)
+            self._guarded(self._list, parts, listed, self._seen)
             if self._waiting and self._tables.running:
                 self._guarded(self._write, self._take_waiting())
         own = f"{os.getpid()}-"

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,7 +44,9 @@ _MOST_INDEX_SEGMENTS = 8
 _LONGEST_WORD = 128
 #: What is loaded at once, and what a segment made of that has at least.
 _ROWS_AT_ONCE = 16_384
-_KEEP_VERSIONS = timedelta(minutes=10)
+#: Whoever reads looks at the newest version and is done within moments, but for a start that has nothing but tables.
+_KEEP_VERSIONS = timedelta(seconds=30)
+_MANY_WRITES = 40
 
 #: How LanceDB's messages name an error of the system.
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
@@ -146,6 +149,7 @@ class Store:
         except Exception as error:  # lancedb raises RuntimeError, OSError, ValueError and its own
             raise StoreError(f"the index cannot be opened: {_first_line(error)}") from error
         self._writes = 0
+        self._written_at = 0.0
 
     def _open(self, name: str, schema: Any) -> Any:
         name = _in_this_layout(name)
@@ -303,6 +307,7 @@ class Store:
             raise StoreError(f"the index cannot be written: {_first_line(error)}") from error
         self._generation = generation
         self._writes += 1
+        self._written_at = time.monotonic()
 
     def _delete(self, table: Any, paths: Sequence[str], before: int | None) -> None:
         older = "" if before is None else f" AND generation < {before}"
@@ -451,7 +456,7 @@ class Store:
 
     def needs_maintenance(self) -> bool:
         """Whether enough was written that compacting would pay."""
-        return self._writes >= 40
+        return self._writes >= _MANY_WRITES
 
     def maintain(self) -> None:
         """Compact fragments and drop old versions. Takes seconds on a large table: only when idle."""
@@ -460,7 +465,8 @@ class Store:
                 table.optimize(cleanup_older_than=_KEEP_VERSIONS)
         except Exception as error:  # a conflict with a reader's checkout is harmless: next time  # noqa: BLE001
             log.warning("index maintenance was put off: %s", _first_line(error))
-        self._writes = 0
+        # What was written just now could not be dropped: once more, a little later.
+        self._writes = 0 if time.monotonic() - self._written_at > _KEEP_VERSIONS.total_seconds() else _MANY_WRITES
 
     def size_bytes(self) -> int:
         """Bytes on disk."""

@@ -1,0 +1,94 @@
+"""An index beyond the memory budget: LanceDB's indices find candidates, and everything else is as before."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from conexus.config import Settings
+from conexus.engine import Engine
+from tests.workspaces import PATIENCE, running, until, write
+
+WORDS = (
+    *("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath"),
+    *("inlet", "jetty", "knoll", "ledge", "marsh", "north", "ocean", "plain"),
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    for number in range(120):
+        one, other = WORDS[number % 16], WORDS[number // 16]
+        write(
+            folder,
+            {
+                f"{other}/{one}_{number}.py": (
+                    f"def load_{one}_{other}(path):\n    '''Reads the {one} of the {other} from a file.'''\n"
+                    f"    return open(path).read()\n\n\n"
+                    f"class {one.title()}{other.title()}:\n    def store_{number}(self, value):\n"
+                    f"        '''Keeps a {other} value for the {one}.'''\n        self.{one} = value\n"
+                )
+            },
+        )
+    return folder
+
+
+def tier(engine: Engine) -> str:
+    return engine.status().folders[0].tier
+
+
+def best(engine: Engine, query: str) -> list[tuple[str, int]]:
+    return [(Path(hit.document).name, hit.range.start.line) for hit in engine.search(query, limit=5).hits]
+
+
+QUERIES = ["load_amber_birch", "reads the fjord of the delta", "keeps a grove value", "OceanCedar", "store_77"]
+
+
+def test_a_large_index_is_found_by_its_indices(root: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running(root, data, stored=True) as engine:
+        assert tier(engine) == "memory"
+        expected = {query: best(engine, query) for query in QUERIES}
+    with running(root, data, memory_mib=0) as engine:
+        assert engine.store(PATIENCE)
+        until(engine, lambda: tier(engine) == "lancedb")
+        engine.wait(PATIENCE)
+        for query, answers in expected.items():
+            found = best(engine, query)
+            assert found[0] == answers[0], query
+            assert len(set(found) & set(answers)) >= 4, query
+        # What changes is found at once, by looking at it, and what is gone is gone at once.
+        changed = root / "birch" / "amber_16.py"
+        changed.write_text("def zebra_crossing():\n    pass\n", encoding="utf-8")
+        engine.hint([changed])
+        assert engine.wait(PATIENCE)
+        assert best(engine, "zebra_crossing")[0] == ("amber_16.py", 0)
+        assert all(name != "amber_16.py" for name, _ in best(engine, "load_amber_birch")[:1])
+        engine.open_document(str(root / "amber/birch_1.py"), "def unsaved_otter():\n    pass\n", 1, "python")
+        assert engine.wait(PATIENCE)
+        assert best(engine, "unsaved_otter")[0] == ("birch_1.py", 0)
+        assert engine.store(PATIENCE)
+    with running(root, data, memory_mib=0) as engine:
+        until(engine, lambda: tier(engine) == "lancedb")
+        assert best(engine, "zebra_crossing")[0] == ("amber_16.py", 0)
+        assert best(engine, "load_fjord_amber")[0] == ("fjord_5.py", 0)
+        engine.configure(Settings(watcher="off", memory_mib=1000))
+        until(engine, lambda: tier(engine) == "memory")
+        assert best(engine, "load_fjord_amber")[0] == ("fjord_5.py", 0)
+
+
+def test_where_the_process_that_is_asked_dies_every_row_is_looked_at(root: Path, tmp_path: Path) -> None:
+    with running(root, tmp_path / "data", memory_mib=0) as engine:
+        assert engine.store(PATIENCE)
+        until(engine, lambda: tier(engine) == "lancedb")
+        process = engine._sync._tiers._reading._process
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        assert best(engine, "load_amber_birch")[0] == ("amber_16.py", 0)
+        # The next question starts another one.
+        assert best(engine, "load_amber_birch")[0] == ("amber_16.py", 0)
+        assert tier(engine) == "lancedb"

@@ -1,0 +1,98 @@
+"""Files of arrays: what was written comes back, and what is not whole is not taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from safetensors.numpy import load_file
+
+from conexus.index.array_file import DamagedFile, load, save
+
+KINDS = [np.uint8, np.uint16, np.uint32, np.uint64, np.int32, np.int64, np.float16, np.float32]
+SOME = {
+    "empty": np.empty(0, np.float32),
+    "odd": np.arange(7, dtype=np.uint8),
+    "table": np.arange(12, dtype=np.float32).reshape(3, 4),
+    "none": np.empty((5, 0), np.float32),
+    "last": np.array([2**63], np.uint64),
+}
+
+
+@given(
+    st.lists(
+        st.sampled_from(KINDS).flatmap(
+            lambda kind: arrays.arrays(kind, arrays.array_shapes(max_dims=2, min_side=0, max_side=5))
+        ),
+        max_size=5,
+    )
+)
+def test_what_was_written_comes_back(tmp_path_factory: pytest.TempPathFactory, given_arrays: list[np.ndarray]) -> None:
+    path = tmp_path_factory.mktemp("arrays") / "file"
+    named = {f"array.{number}": array for number, array in enumerate(given_arrays)}
+    save(path, named, {"about": "ünï"})
+    found, metadata = load(path, verify=True)
+    assert metadata == {"about": "ünï"}
+    assert found.keys() == named.keys()
+    for name, array in named.items():
+        assert found[name].dtype == array.dtype
+        assert found[name].shape == array.shape
+        assert found[name].tobytes() == array.tobytes()
+
+
+def test_nobody_can_write_to_what_was_loaded(tmp_path: Path) -> None:
+    save(tmp_path / "file", SOME, {})
+    found, _ = load(tmp_path / "file", verify=False)
+    with pytest.raises(ValueError, match="read-only"):
+        found["table"][0, 0] = 1
+
+
+def test_the_layout_is_that_of_safetensors(tmp_path: Path) -> None:
+    save(tmp_path / "file", SOME, {"about": "this"})
+    found = load_file(tmp_path / "file")
+    for name, array in SOME.items():
+        assert np.array_equal(found[name], array)
+
+
+def test_arrays_lie_where_they_can_be_used(tmp_path: Path) -> None:
+    save(tmp_path / "file", SOME, {})
+    found, _ = load(tmp_path / "file", verify=False)
+    assert all(array.ctypes.data % 64 == 0 for array in found.values() if array.size)
+
+
+@pytest.mark.parametrize("place", [0, 5, 100, -1, -30])
+def test_a_flipped_bit_is_noticed(tmp_path: Path, place: int) -> None:
+    path = tmp_path / "file"
+    save(path, SOME, {})
+    content = bytearray(path.read_bytes())
+    content[place] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(DamagedFile):
+        load(path, verify=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a file of arrays", b"\x02\0\0\0\0\0\0\0{}", b"\xff" * 64])
+def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(DamagedFile):
+        load(tmp_path / "file", verify=False)
+
+
+def test_a_file_that_was_cut_is_refused_without_reading_it(tmp_path: Path) -> None:
+    save(tmp_path / "file", SOME, {})
+    content = (tmp_path / "file").read_bytes()
+    (tmp_path / "file").write_bytes(content[:-1])
+    with pytest.raises(DamagedFile, match="not whole"):
+        load(tmp_path / "file", verify=False)
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    save(tmp_path / "file", {"a": np.arange(3)}, {})
+    with pytest.raises(KeyError):
+        save(tmp_path / "file", {"a": np.array([1j])}, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert load(tmp_path / "file", verify=True)[0]["a"].tolist() == [0, 1, 2]

@@ -1,0 +1,58 @@
+"""Vectors by their leading components: fast, and near enough that the best ones are among those looked at twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from conexus.index import dense
+from conexus.index.dense import Dense
+
+DIMENSIONS = 128
+
+
+@pytest.fixture
+def vectors() -> np.ndarray:
+    chance = np.random.default_rng(0)
+    made = chance.normal(size=(4000, DIMENSIONS)) * np.linspace(2, 0.2, DIMENSIONS)
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    return made.astype(np.float32)
+
+
+FIRST_ROWS = np.array([0, 10, 10, 4000], np.int32)
+
+
+def test_a_small_segment_is_exact(vectors: np.ndarray) -> None:
+    small = Dense.of(vectors, FIRST_ROWS)
+    found, of_files = np.empty(4000, np.float32), np.empty(3, np.float32)
+    assert small.exact
+    assert small.cosines(vectors[7], found) == 0
+    small.cosines_of_files(vectors[7], of_files)
+    assert np.allclose(found, vectors @ vectors[7], atol=2e-3)
+    mean = vectors[:10].mean(axis=0)
+    assert of_files[0] == pytest.approx(mean @ vectors[7] / np.linalg.norm(mean), abs=2e-3)
+    assert of_files[1] == 0
+
+
+def test_a_large_one_finds_the_nearest_among_the_first(vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dense, "_FEW_ROWS", 1000)
+    large = Dense.of(vectors, FIRST_ROWS)
+    assert not large.exact
+    found = np.empty(4000, np.float32)
+    for query in vectors[:50]:
+        left_out = large.cosines(query, found)
+        exact = vectors @ query
+        nearest = np.argsort(-exact)[:20]
+        assert np.isin(nearest, np.argsort(-found)[:200]).mean() >= 0.9
+        assert np.allclose(large.exact_cosines(nearest, query), exact[nearest], atol=2e-3)
+        # What is left out is accounted for where values are standardised.
+        assert found.var() + left_out == pytest.approx(exact.var(), rel=0.2)
+
+
+def test_merging_keeps_the_chosen_vectors(vectors: np.ndarray) -> None:
+    one, other = Dense.of(vectors[:10], FIRST_ROWS[:2]), Dense.of(vectors[10:30], np.array([0, 20], np.int32))
+    rows = np.zeros(20, np.bool_)
+    rows[3:8] = True
+    merged = Dense.merged([(one, np.ones(10, np.bool_), np.ones(1, np.bool_)), (other, rows, np.ones(1, np.bool_))])
+    assert np.array_equal(merged.vectors, np.concatenate([one.vectors, other.vectors[3:8]]))
+    assert len(merged.of_files) == 2
