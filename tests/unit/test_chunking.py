@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import pytest
 
@@ -206,3 +207,19 @@ def test_many_nested_definitions_are_bounded() -> None:
     chunks = chunk_text(source, "python")
     assert "".join(chunk.code for chunk in chunks) == source
     assert max(len(chunk.breadcrumb) for chunk in chunks) <= 32
+
+
+def test_parsing_again_and_again_takes_no_more_memory() -> None:
+    # A server parses a file at every keystroke; what the parser's library keeps of it would add up.
+    text = "def calls(x):\n    return answers(x)\n\n\n" * 2000
+    chunk_text(text, "python")
+    tracemalloc.start()
+    try:
+        chunk_text(text, "python")
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(5):
+            chunk_text(text, "python")
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < len(text)

@@ -7,6 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from conexus.chunking.kept import Pieces
+
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Query
 
@@ -56,19 +58,23 @@ def matches(data: bytes, language: str) -> list[Match] | None:
     def late(*_: object) -> bool:
         return time.thread_time() > give_up
 
+    pieces = Pieces(data)
+
     def read(offset: int, _: object) -> bytes:
-        return data[offset : offset + step]
+        return pieces.lend(offset, offset + step)
 
     try:
         # Only a parse that reads through a callback can be stopped. It costs nothing measurable.
         tree = Parser(known).parse(read, progress_callback=late)
+        if _is_rubble(tree.root_node):
+            return None
+        # Predicates read the text of their nodes, which are names, through the same callback.
+        step = _STEP_OF_NAMES
+        return QueryCursor(query, match_limit=_MATCH_LIMIT).matches(tree.root_node)
     except ValueError:
         return None
-    if _is_rubble(tree.root_node):
-        return None
-    # Predicates read the text of their nodes, which are names, through the same callback.
-    step = _STEP_OF_NAMES
-    return QueryCursor(query, match_limit=_MATCH_LIMIT).matches(tree.root_node)
+    finally:
+        pieces.take_back()
 
 
 def _is_rubble(root: Node) -> bool:

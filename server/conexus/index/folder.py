@@ -239,8 +239,12 @@ class FolderIndex:
         """
         if not self.seal(keep, all_of_it=True):
             return False
-        small = [part for part in self._base if part.version is None and part.rows < _OVERLAY_CHUNKS]
-        if len(small) > 1 and len({part.segment.model for part in small}) == 1:
+        small: list[Part] = []
+        for part in sorted(self._base, key=lambda part: part.rows):
+            same = not small or part.segment.model == small[0].segment.model
+            if part.version is None and same and sum(each.rows for each in (*small, part)) <= _OVERLAY_CHUNKS:
+                small.append(part)
+        if len(small) > 1:
             merge = self._merge(small)
             self.merged(merge, merge.run(), None)
         return True
