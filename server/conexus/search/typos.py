@@ -21,6 +21,8 @@ _MOST_CORRECTED = 8
 _MOST_CORRECTIONS = 3
 #: Words of a query that may be parts of a name, and how many may be one.
 _MOST_WORDS = 64
+#: What may stand between the words of a name.
+_MARKS = ("", "_", "-")
 _MOST_PARTS = 4
 #: A term that more rows are called by is a word, and its definitions are found by their name; of many definitions of
 #: one name the first ones tell how it is written.
@@ -129,6 +131,12 @@ def _names(query: Query, views: Sequence[View], meant: dict[str, str]) -> Iterat
     """Names that the query writes in lower case, without accents or as several words."""
     said = prose_words(query.text)[:_MOST_WORDS]
     folded = [meant.get(_term(word), _term(word)) for word in said]
+    joined = [
+        [mark.join(folded[start:end]) for end in _ends(start, said) for mark in _MARKS] for start in range(len(said))
+    ]
+    asked = [*folded, *(word.lower() for word in said), *(name for names in joined for name in names)]
+    for view in views:
+        view.segment.lexicon.learn(asked)
     for start, word in enumerate(said):
         # A name that is defined as it is written, but for its case, means no other: `_change` is not `change`.
         is_name = word in query.identifiers
@@ -136,12 +144,16 @@ def _names(query: Query, views: Sequence[View], meant: dict[str, str]) -> Iterat
             for name in defined_names(folded[start], views):
                 if is_name or len(word_terms(name)) > 1:
                     yield name if is_name else name.lower()
-        for end in range(start + 2, min(start + _MOST_PARTS, len(said)) + 1):
-            if not all(map(says_nothing, said[start:end])):
-                for mark in ("", "_", "-"):
-                    name = mark.join(folded[start:end])
-                    if any(_is_defined(name, view) for view in views):
-                        yield name
+        for name in joined[start]:
+            if any(_is_defined(name, view) for view in views):
+                yield name
+
+
+def _ends(start: int, said: Sequence[str]) -> Iterator[int]:
+    """Where a name of several words that begins with one may end; none of words that all say nothing."""
+    for end in range(start + 2, min(start + _MOST_PARTS, len(said)) + 1):
+        if not all(map(says_nothing, said[start:end])):
+            yield end
 
 
 def _is_defined(name: str, view: View) -> bool:
