@@ -150,6 +150,7 @@ class Store:
             raise StoreError(f"the index cannot be opened: {_first_line(error)}") from error
         self._writes = 0
         self._written_at = 0.0
+        self._paths: set[str] | None = None
 
     def _open(self, name: str, schema: Any) -> Any:
         name = _in_this_layout(name)
@@ -295,19 +296,29 @@ class Store:
         generation = self._generation + 1
         present = [facts.path for files in batch.files for facts in files.facts]
         try:
+            # Looking for what was never there takes as long as the table is large.
+            known = self._known_paths()
+            former = [path for path in present if path in known]
             chunks = [self._chunk_rows(files, batch.folder, generation) for files in batch.files]
             if any(map(len, chunks)):
                 self._chunks.add(self._pa.concat_tables(chunks))
             if present:
                 self._files.add(self._file_rows(batch, version, generation))
             self._delete(self._files, batch.gone, None)
-            self._delete(self._files, present, generation)
-            self._delete(self._chunks, [*present, *batch.gone], generation)
+            self._delete(self._files, former, generation)
+            self._delete(self._chunks, [*former, *batch.gone], generation)
+            known.update(present)
         except Exception as error:
             raise StoreError(f"the index cannot be written: {_first_line(error)}") from error
         self._generation = generation
         self._writes += 1
         self._written_at = time.monotonic()
+
+    def _known_paths(self) -> set[str]:
+        """Files that may have rows of an older generation; only the writer adds any."""
+        if self._paths is None:
+            self._paths = set(self.files())
+        return self._paths
 
     def _delete(self, table: Any, paths: Sequence[str], before: int | None) -> None:
         older = "" if before is None else f" AND generation < {before}"
