@@ -113,6 +113,8 @@ class Persistence:
         self.size_bytes = 0
         #: Told what the tables hold when they are opened for the first time; called from the executor's thread.
         self.on_opened: Callable[[Mapping[str, StoredFile]], None] = lambda files: None
+        #: Told when a piece of writing is done, so that the next one can begin; from the executor's thread.
+        self.on_done: Callable[[], None] = lambda: None
 
     @property
     def exists(self) -> bool:
@@ -284,15 +286,19 @@ class Persistence:
         if now >= self._next_look and not self.busy:
             self._next_look = now + LIST_SECONDS
             if self._is_lost():
-                self._work = self._executor.submit(self._guarded, self._begin_anew)
+                self._begin(self._begin_anew)
         self._seen = (self._seen - self._removed) | {part.name for part in base if part.name is not None}
         if self.busy or now < self._not_before:
             return
         if now >= self._next_list and self._has_unlisted(base):
             self._next_list = now + LIST_SECONDS
-            self._work = self._executor.submit(self._guarded, self._list, *_described(base), self._seen)
+            self._begin(self._list, *_described(base), self._seen)
         elif not first_index and (self._waiting or (idle and not self._compared)):
-            self._work = self._executor.submit(self._guarded, self._write, self._take_waiting(FLUSH_FILES))
+            self._begin(self._write, self._take_waiting(FLUSH_FILES))
+
+    def _begin(self, work: Callable[..., None], *arguments: object) -> None:
+        self._work = self._executor.submit(self._guarded, work, *arguments)
+        self._work.add_done_callback(lambda _: self.on_done())
 
     def _is_lost(self) -> bool:
         """Whether someone else removed what this process wrote, or the lock, so that another may write too."""
@@ -401,7 +407,7 @@ class Persistence:
     def maintain_if_due(self) -> None:
         """Compact the tables if that pays. For a time when nothing else is to be done."""
         if self.role == "writer" and not self.busy and not self._waiting and self._needs_maintenance:
-            self._work = self._executor.submit(self._guarded, self._maintain)
+            self._begin(self._maintain)
 
     def _maintain(self) -> None:
         self._count(self._tables.maintain(self.directory, self.dimensions))

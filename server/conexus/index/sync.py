@@ -349,6 +349,7 @@ class Sync:
     def _tracked(self, root: str, embedder: Embedder) -> TrackedFolder:
         tracked = track(root, self.settings, embedder, self._data_directory, self._store_thread, self._tables)
         tracked.persistence.on_opened = lambda files: self.loop.post(lambda: tracked.compare(files, self._unsaved))
+        tracked.persistence.on_done = lambda: self.loop.post(lambda: None)
         return tracked
 
     def _install(self, successor: TrackedFolder) -> bool:
