@@ -35,7 +35,7 @@ def test_what_was_written_comes_back(tmp_path_factory: pytest.TempPathFactory, g
     path = tmp_path_factory.mktemp("arrays") / "file"
     named = {f"array.{number}": array for number, array in enumerate(given_arrays)}
     save(path, named, {"about": "ünï"})
-    found, metadata = load(path, verify=True)
+    found, metadata, _ = load(path, verify=True)
     assert metadata == {"about": "ünï"}
     assert found.keys() == named.keys()
     for name, array in named.items():
@@ -46,7 +46,7 @@ def test_what_was_written_comes_back(tmp_path_factory: pytest.TempPathFactory, g
 
 def test_nobody_can_write_to_what_was_loaded(tmp_path: Path) -> None:
     save(tmp_path / "file", SOME, {})
-    found, _ = load(tmp_path / "file", verify=False)
+    found, _, _ = load(tmp_path / "file", verify=False)
     with pytest.raises(ValueError, match="read-only"):
         found["table"][0, 0] = 1
 
@@ -60,7 +60,7 @@ def test_the_layout_is_that_of_safetensors(tmp_path: Path) -> None:
 
 def test_arrays_lie_where_they_can_be_used(tmp_path: Path) -> None:
     save(tmp_path / "file", SOME, {})
-    found, _ = load(tmp_path / "file", verify=False)
+    found, _, _ = load(tmp_path / "file", verify=False)
     assert all(array.ctypes.data % 64 == 0 for array in found.values() if array.size)
 
 

@@ -80,8 +80,8 @@ def _bytes(array: NDArray[Any]) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str]]:
-    """The arrays, which cannot be written to, and the metadata; nothing is read yet but the header.
+def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str], mmap.mmap]:
+    """The arrays, which cannot be written to, the metadata, and what is mapped; nothing is read yet but the header.
 
     With ``verify`` all is read once and compared with the checksum that was written. OSError where the file cannot be
     read, DamagedFile where it is no such file.
@@ -101,11 +101,16 @@ def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str]]:
             if verify and _checksum(file) != checksum:
                 raise DamagedFile(f"{path.name} is not as it was written")
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            return {
-                name: _array(mapped, 8 + length, each) for name, each in header.items() if name[:2] != "__"
-            }, metadata
+            arrays = {name: _array(mapped, 8 + length, each) for name, each in header.items() if name[:2] != "__"}
+            return arrays, metadata, mapped
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedFile(f"{path.name} is not a file of arrays") from error
+
+
+def release(mapped: mmap.mmap) -> None:
+    """Let go of the pages that were looked at. They stay in the system's cache, and are had from there again."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _array(mapped: mmap.mmap, base: int, header: Mapping[str, Any]) -> NDArray[Any]:

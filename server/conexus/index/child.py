@@ -20,13 +20,14 @@ def spawn_context() -> SpawnContext:
     return multiprocessing.get_context("spawn")
 
 
-def begin_child() -> None:
-    """To be called first in a helper process: low priority, and the end when the parent ends."""
+def begin_child(*, gentle: bool = True) -> None:
+    """To be called first in a helper process: low priority, if ``gentle``, and the end when the parent ends."""
     # An interrupt at the terminal reaches the whole group; the parent ends its helpers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(10)
+    if gentle:
+        with contextlib.suppress(OSError, AttributeError):
+            os.nice(10)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

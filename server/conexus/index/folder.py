@@ -19,8 +19,9 @@ _FAN_IN = 8
 _MOST_RECENT = 4
 #: What changed is one small segment until it has so many chunks; then it is one of the base.
 _OVERLAY_CHUNKS = 3000
-#: No merge makes a larger segment: it takes some 4 KB of memory for each row.
-MOST_ROWS = 32_000
+#: No merge makes a larger segment, for it takes some 4 KB of memory for each row; but a very large index is one of so
+#: many segments at least, for each costs a query some time.
+MOST_ROWS, _MOST_SEGMENTS = 32_000, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,11 +306,12 @@ class FolderIndex:
 
     def _fullest(self) -> Merge | None:
         """As many segments as one may become, the smallest first."""
+        most = max(MOST_ROWS, self._chunks // _MOST_SEGMENTS)
         for model in sorted({part.segment.model for part in self._base}):
             chosen: list[Part] = []
             rows = 0
             for part in sorted(self._base, key=lambda part: part.rows):
-                if part.segment.model == model and part.version is None and rows + part.rows <= MOST_ROWS:
+                if part.segment.model == model and part.version is None and rows + part.rows <= most:
                     chosen.append(part)
                     rows += part.rows
             if len(chosen) > 1:

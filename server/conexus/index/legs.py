@@ -15,7 +15,7 @@ from conexus.index.store_process import Tables
 log = logging.getLogger(__name__)
 
 #: Candidates of each leg. Of what is shown, 10 or 20, nearly all are among the first hundreds by vector or by words.
-NEAREST, BY_WORDS, BY_NAMES = 400, 400, 200
+NEAREST, BY_WORDS, BY_NAMES = 600, 600, 300
 
 
 class Legs(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from conexus.chunking.chunk import KINDS
 from conexus.embedding.embedder import Vectors
 from conexus.index import postings
 from conexus.index.analysis import Digests, FileFacts, IndexedFile
+from conexus.index.array_file import release
 from conexus.index.dense import Dense
 from conexus.index.lexicon import Lexicon, Numbers
 from conexus.index.postings import Occurrences, Part, Postings, Rows
@@ -133,6 +135,7 @@ class MemorySegment:
     file_names: Postings
     #: The file that the arrays are mapped from, None where they are in memory alone.
     path: Path | None = None
+    mapped: mmap.mmap | None = None
 
     def __len__(self) -> int:
         return len(self.file_of)
@@ -167,6 +170,11 @@ class MemorySegment:
         numbers = self.symbol_numbers[rows]
         often = self.references.starts[numbers + 1].astype(np.int64) - self.references.starts[numbers]
         return often * self.has_symbol[rows]
+
+    def release(self) -> None:
+        """Let go of what was looked at of the file that the arrays are mapped from."""
+        if self.mapped is not None:
+            release(self.mapped)
 
     def rows_of(self, file: int) -> range:
         return range(int(self.first_rows[file]), int(self.first_rows[file + 1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +52,16 @@ def load_segment(path: Path, *, verify: bool) -> tuple[MemorySegment, str]:
 
     OSError or DamagedFile where there is none that can be read.
     """
-    arrays, metadata = load(path, verify=verify)
+    arrays, metadata, mapped = load(path, verify=verify)
     if metadata.get("layout") != LAYOUT:
         raise DamagedFile(f"{path.name} is of another layout")
     try:
-        return _segment(arrays, metadata, path), metadata["version"]
+        return _segment(arrays, metadata, path, mapped), metadata["version"]
     except (KeyError, ValueError, UnicodeDecodeError) as error:
         raise DamagedFile(f"{path.name} is no segment") from error
 
 
-def _segment(arrays: Arrays, metadata: dict[str, str], path: Path) -> MemorySegment:
+def _segment(arrays: Arrays, metadata: dict[str, str], path: Path, mapped: mmap.mmap) -> MemorySegment:
     lexicon = Lexicon(arrays["lexicon.hashes"], _taken(arrays, "lexicon.words"))
     columns = (
         _taken(arrays, "files.path"),
@@ -83,6 +84,7 @@ def _segment(arrays: Arrays, metadata: dict[str, str], path: Path) -> MemorySegm
         lexicon=lexicon,
         crumbs=Crumbs(*(arrays[f"crumbs.{name}"] for name in ("words", "starts", "of_rows"))),
         path=path,
+        mapped=mapped,
         **fields,
     )
 

@@ -54,7 +54,9 @@ class Written:
 class Tables:
     """The tables of all folders. Calls block; any thread may make them, and one is served after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, gentle: bool = True) -> None:
+        """``gentle``: the process has low priority, because no one waits for it."""
+        self._gentle = gentle
         self._guard = threading.Lock()
         self._process: Any = None
         self._connection: Connection | None = None
@@ -146,7 +148,9 @@ class Tables:
         if self._connection is None:
             context = spawn_context()
             self._connection, theirs = context.Pipe()
-            self._process = context.Process(target=_serve, args=(theirs,), name="conexus-store", daemon=True)
+            self._process = context.Process(
+                target=_serve, args=(theirs, self._gentle), name="conexus-store", daemon=True
+            )
             try:
                 self._process.start()
             finally:
@@ -165,8 +169,8 @@ class Tables:
                 process.join()
 
 
-def _serve(connection: Connection) -> None:
-    begin_child()
+def _serve(connection: Connection, gentle: bool) -> None:
+    begin_child(gentle=gentle)
     # Without this LanceDB writes a warning for every query to standard error, which editors show.
     os.environ.setdefault("LANCEDB_LOG", "error")
     server = _Server()

@@ -40,6 +40,8 @@ _SCAN_SOON, _SCAN_SELDOM = 4.0, 60.0
 _SCAN_SHARE = 50
 _MAINTENANCE_IDLE_SECONDS = 20.0
 _WORKERS_IDLE_SECONDS = 2.0
+#: How often an index beyond the memory budget lets go of what queries looked at.
+_RELEASE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class Sync:
         self._active_at = time.monotonic()
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0
+        self._release_at = 0.0
         #: Whether workers are to be replaced before the last merges.
         self._renewing = False
         #: Whether someone waits for all to be stored.
@@ -303,6 +306,10 @@ class Sync:
                 self._bulk.close()
                 trim()
             self._store_thread.submit(self._tables.close_if_idle)
+        if self._tiers.tier(tracked.root) == "lancedb" and now >= self._release_at:
+            self._release_at = now + _RELEASE_SECONDS
+            for part in tracked.index.base:
+                part.segment.release()
         if idle > _MAINTENANCE_IDLE_SECONDS and tracked.settled:
             if tracked.index.rest(self._open_in(tracked)):
                 self._publisher.changed(tracked.root)

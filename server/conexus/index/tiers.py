@@ -48,7 +48,7 @@ class Tiers:
         """``tables`` and ``executor`` are the writer's. ``use`` is told who finds a folder's candidates from now on."""
         self._tables, self._executor, self._post, self._use = tables, executor, post, use
         # A process of its own: a query must not wait for a write.
-        self._reading = Tables()
+        self._reading = Tables(gentle=False)
         self._asking = ThreadPoolExecutor(1, "conexus-legs")
         self._folders: dict[str, _Folder] = {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,13 @@ from conexus.search.signals import QueryVectors
 from conexus.search.tables import table
 
 #: Files that stand for all, to know how words and vectors are spread.
-_SAMPLED_FILES = 200
+_SAMPLED_FILES = 600
 #: Rows of one segment that define a name of the query.
-_MOST_DEFINITIONS = 100
-#: Files of one segment of which all rows are looked at, if they have no more than so many.
-_MOST_WHOLE, _MOST_ROWS_OF_WHOLE = 150, 200
-#: Files that are called as the query says, of each segment, and rows of each of them.
-_MOST_CALLED, _ROWS_OF_CALLED = 8, 30
+_MOST_DEFINITIONS = 20
+#: Files of which all rows are looked at, if they have no more than so many.
+_MOST_WHOLE, _MOST_ROWS_OF_WHOLE = 250, 200
+#: Files that are called as the query says, of all and of those of one segment with one word, and rows of each of them.
+_MOST_CALLED, _MOST_CALLED_ALIKE, _ROWS_OF_CALLED = 24, 200, 30
 
 
 def narrowed(snapshot: Snapshot, query: Query, vectors: QueryVectors, legs: Mapping[str, Legs]) -> Snapshot:
@@ -38,67 +38,88 @@ def narrowed(snapshot: Snapshot, query: Query, vectors: QueryVectors, legs: Mapp
     views: list[View] = []
     every = max(1, sum(len(view.segment.files) for view in snapshot.views) // _SAMPLED_FILES)
     words = list(dict.fromkeys(term for concept in query.concepts for term, _ in concept.terms))
-    found: dict[str, Mapping[str, list[int]] | None] = {}
+    found: dict[str, _Found | None] = {}
+    called = _called(snapshot.views, query)
     for view in snapshot.views:
         if not view.indexed or view.folder not in legs:
             views.append(view)
             continue
         if view.folder not in found:
             vector = vectors.get(view.segment.model)
-            found[view.folder] = _by_path(legs[view.folder].candidates(vector, words))
+            found[view.folder] = _Found.of(legs[view.folder].candidates(vector, words))
         candidates = found[view.folder]
         if candidates is None:
             views.append(view)
             continue
         sample = np.arange(every // 2, len(view.segment.files), every)
-        views.append(narrow(view, _rows(view, query, candidates, sample), sample))
+        rows = _rows(view, query, candidates, called.get(id(view), ()), sample)
+        views.append(narrow(view, rows, sample))
     return replace(snapshot, views=tuple(views))
 
 
-def _by_path(candidates: Sequence[Candidate] | None) -> Mapping[str, list[int]] | None:
-    if candidates is None:
-        return None
-    by_path: dict[str, list[int]] = {}
-    for path, ordinal in candidates:
-        by_path.setdefault(path, []).append(ordinal)
-    return by_path
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The candidates of a folder."""
+
+    #: Numbers of chunks by their file.
+    ordinals: Mapping[str, list[int]]
+    #: The files with the most candidates: how well a whole file answers is told by all its rows.
+    likeliest: frozenset[str]
+
+    @staticmethod
+    def of(candidates: Sequence[Candidate] | None) -> _Found | None:
+        if candidates is None:
+            return None
+        by_path: dict[str, list[int]] = {}
+        for path, ordinal in candidates:
+            by_path.setdefault(path, []).append(ordinal)
+        order = sorted(by_path, key=lambda path: (-len(by_path[path]), path))
+        return _Found(by_path, frozenset(order[:_MOST_WHOLE]))
 
 
 def _rows(
-    view: View, query: Query, candidates: Mapping[str, list[int]], sample: NDArray[np.int64]
+    view: View, query: Query, found: _Found, called: Sequence[int], sample: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     segment, files = view.segment, table(view.segment).by_path
     chosen: list[int] = []
-    # How well a whole file answers is told by all its rows, so those of the likeliest files are all looked at.
-    likeliest = sorted(files.keys() & candidates.keys(), key=lambda path: (-len(candidates[path]), path))
-    for place, path in enumerate(likeliest):
-        own = segment.rows_of(files[path])
-        if place < _MOST_WHOLE and len(own) <= _MOST_ROWS_OF_WHOLE:
+    for path, ordinals in found.ordinals.items():
+        file = files.get(path)
+        if file is None:
+            continue
+        own = segment.rows_of(file)
+        if path in found.likeliest and len(own) <= _MOST_ROWS_OF_WHOLE:
             chosen += own
         else:
-            chosen += [own.start + ordinal for ordinal in candidates[path] if ordinal < len(own)]
+            chosen += [own.start + ordinal for ordinal in ordinals if ordinal < len(own)]
     for name in query.identifiers:
         chosen += segment.definitions.of(name.lower())[0][:_MOST_DEFINITIONS].tolist()
-    for file in (*_called(segment, query), *_filed(segment, query)):
+    for file in (*called, *_filed(segment, query)):
         chosen += segment.rows_of(file)[:_ROWS_OF_CALLED]
     rows = np.array(chosen, np.int64)
     rows = rows[view.alive[rows]]
     # What stands for all is not chosen by whether it still counts, as nothing is where all rows are looked at.
-    for file in sample.tolist():
-        rows = np.append(rows, segment.rows_of(file))
-    return np.unique(rows)
+    standing = [np.arange(*segment.first_rows[[file, file + 1]]) for file in sample.tolist()]
+    return np.unique(np.concatenate([rows, *standing]))
 
 
-def _called(segment: MemorySegment, query: Query) -> list[int]:
-    """The files whose names say most of the query."""
-    said = np.zeros(len(segment.files), np.float32)
-    for concept in query.concepts:
-        for term, weight in concept.terms:
-            called, _ = segment.stems.of(term)
-            said[called] += np.float32(weight * concept.weight * idf(len(called), len(segment.files)))
-    best = np.argsort(-said, kind="stable")[:_MOST_CALLED]
-    files: list[int] = best[said[best] > 0].tolist()
-    return files
+def _called(views: Sequence[View], query: Query) -> Mapping[int, list[int]]:
+    """The files whose names say most of the query, by the identity of their view."""
+    best: list[tuple[float, int, int]] = []
+    for view in views:
+        if not view.indexed:
+            continue
+        said: dict[int, float] = {}
+        for concept in query.concepts:
+            for term, weight in concept.terms:
+                files, _ = view.segment.stems.of(term)
+                worth = weight * concept.weight * idf(len(files), len(view.segment.files))
+                for file in files[:_MOST_CALLED_ALIKE].tolist():
+                    said[file] = said.get(file, 0.0) + worth
+        best += [(-worth, id(view), file) for file, worth in said.items()]
+    chosen: dict[int, list[int]] = {}
+    for _, owner, file in sorted(best)[:_MOST_CALLED]:
+        chosen.setdefault(owner, []).append(file)
+    return chosen
 
 
 def _filed(segment: MemorySegment, query: Query) -> Iterable[int]:

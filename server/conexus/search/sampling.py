@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,9 @@ from conexus.search.query import Concept
 from conexus.search.scope import Scope
 
 #: Occurrences of a term in one segment that stand for all.
-_FEW = 32
+_FEW = 96
+#: Segments in which occurrences are looked for.
+_FEW_VIEWS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ def files_with(scope: Scope, concept: Concept) -> int:
 def sampled(scope: Scope, name: Literal["body", "names"], concept: Concept) -> Sample:
     """Some occurrences of a concept's terms, evenly spread over all."""
     parts: list[NDArray[np.float32]] = []
-    for view, facts in zip(scope.views, scope.tables, strict=True):
+    every = max(1, len(scope.views) // _FEW_VIEWS)
+    for view, facts in islice(zip(scope.views, scope.tables, strict=True), 0, None, every):
         segment = view.segment if view.whole is None else view.whole.view.segment
         whole: Postings = getattr(segment, name)
         for term, weight in concept.terms:
@@ -55,7 +59,8 @@ def sampled(scope: Scope, name: Literal["body", "names"], concept: Concept) -> S
             files = segment.file_of[rows[chosen]]
             first = np.searchsorted(rows, segment.first_rows[files])
             last = np.searchsorted(rows, segment.first_rows[files + 1])
-            in_files = [counts[start:end].sum(dtype=np.float32) for start, end in zip(first, last, strict=True)]
+            sums = np.concatenate([np.zeros(1), np.cumsum(counts[first[0] : last[-1]], dtype=np.float64)])
+            in_files = sums[last - first[0]] - sums[first - first[0]]
             stands_for = np.float32(len(rows) / len(chosen))
             parts.append(
                 np.stack(
