@@ -119,6 +119,7 @@ def test_a_switch_embeds_what_is_new_and_switching_back_nothing(root: Path, buil
         settle(engine)
         assert engine.status().embedded_chunks == len(main | other)
         assert rows(snapshot_of(engine)) == at_first
+        assert engine.store(PATIENCE), engine.status()
     assert stored_rows(engine) == at_first
     with running(root, data, model=chosen) as engine:
         settle(engine)
@@ -188,6 +189,7 @@ def test_vectors_that_come_after_the_overlay_was_sealed_are_not_lost(root: Path,
         assert len(engine._sync.folders[str(root)].index.overlay) < len(many)
         release.set()
         settle(engine)
+        assert engine.store(PATIENCE), engine.status()
     assert all(np.frombuffer(row[-1], np.float16).any() for row in stored_rows(engine))  # type: ignore[call-overload]
 
 

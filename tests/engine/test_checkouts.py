@@ -141,6 +141,7 @@ def test_the_index_ends_equal_to_a_fresh_one(root: Path, data: Path, seed: int, 
         expected, words = fresh(root, data.with_name("fresh"))
         until_equal(engine, expected)
         assert lexical(snapshot_of(engine)) == words
+        assert engine.store(PATIENCE), engine.status()
     finally:
         engine.close()
     assert stored_rows(engine) == expected
@@ -181,6 +182,7 @@ def test_a_directory_that_changes_while_workers_read_it(tmp_path: Path, change: 
         engine.hint([root / "package"])
         assert engine.wait(PATIENCE), engine.status()
         found = rows(snapshot_of(engine))
+        assert engine.store(PATIENCE), engine.status()
     finally:
         engine.close()
     assert found == stored_rows(engine) == fresh(root, tmp_path / "fresh")[0]

@@ -405,6 +405,8 @@ def test_files_of_the_index_damaged_while_running(root: Path, data: Path, tmp_pa
     with running(root, data) as engine:
         until_stored(engine, data)
         for number in range(ROUNDS):
+            # The engine may be about to make all of it anew.
+            until(lambda: index_files(data), engine.status)
             damaged = random.choice(index_files(data))
             damage(damaged, how, random)
             for path in ("app/new.py", "app/mail.py"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conexus.engine import Engine
 from tests.repositories import changed_between, commit, git
-from tests.workspaces import PATIENCE, lexical, rows, running, snapshot_of, stored_rows, write
+from tests.workspaces import PATIENCE, lexical, rows, running, snapshot_of, write
 
 NAMES = ("one.py", "One.py", "tool", "tool/one.py", "tool/deep/two.go", ".gitignore", "ignored/three.py", "späße.md")
 TEXTS = (
@@ -86,4 +86,3 @@ def test_any_branches_leave_the_index_equal_to_a_fresh_one(
         with running(root, Path(directory, "fresh")) as fresh:
             assert found == rows(snapshot_of(fresh))
             assert words == lexical(snapshot_of(fresh))
-        assert stored_rows(engine) == stored_rows(fresh)
