@@ -29,8 +29,8 @@ def measure(job: Job) -> Figure:
         with session(folder, data) as server:
             server.initialize()
             cold = server.wait_until_indexed()
-            expected = _answer(server, job.queries[0])
             wait_until_stored(data)
+            expected = _answer(server, job.queries[0])
             server.stop()
         rounds, imports = [], []
         for _ in range(job.numbers.rounds):
