@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from benchmarks.client import Server
 from benchmarks.edits import LANGUAGE_IDS
@@ -160,7 +161,7 @@ def _counts(status: dict[str, Any]) -> dict[str, Any]:
 def _hits(server: Server, query: str) -> list[dict[str, Any]]:
     base = f"{server.folder.as_uri()}/"
     hits: list[dict[str, Any]] = server.ask("conexus/search", {"query": query, "limit": _DEEP})["hits"]
-    return [{**hit, "path": hit["location"]["uri"].removeprefix(base)} for hit in hits]
+    return [{**hit, "path": unquote(hit["location"]["uri"].removeprefix(base))} for hit in hits]
 
 
 def _by_word(hit: dict[str, Any], word: str) -> bool:
