@@ -341,8 +341,3 @@ class FolderIndex:
     def _holds(self, part: Part, number: int) -> bool:
         place = self._places.get(part.segment.files[number].path)
         return place is not None and place[0] is part and place[1] == number
-
-    def finish(self) -> None:
-        """Merge here and now what can be merged."""
-        while (merge := self.next_merge(last=True)) is not None:
-            self.merged(merge, merge.run(), None)
