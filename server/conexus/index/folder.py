@@ -117,6 +117,11 @@ class FolderIndex:
         """What of the base a query may have to look at."""
         return sum(part.segment.bytes_walked for part in self._base)
 
+    def release(self) -> None:
+        """Let go of what was looked at of the files that the base lies in."""
+        for part in self._base:
+            part.segment.release()
+
     def not_indexed(self, path: str) -> None:
         """The segment that holds a file is not one whose rows LanceDB's indices know."""
         self._places[path][0].indexed = False

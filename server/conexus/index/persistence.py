@@ -272,11 +272,12 @@ class Persistence:
             self._held_since = now
         return now - asked_at < _PAUSE_SECONDS and now - self._held_since < _LONGEST_HOLD_SECONDS
 
-    def flush_if_due(self, base: Sequence[Part], *, first_index: bool, idle: bool) -> None:
+    def flush_if_due(self, base: Sequence[Part], *, hold: bool, idle: bool) -> None:
         """Start writing what waits, unless something is being written or was just written.
 
-        ``base``: the segments as they are now. During a first index the tables wait: its segment files hold all that a
-        killed process would lose. When ``idle``, the tables are opened and compared with what is searchable, once.
+        ``base``: the segments as they are now. With ``hold`` the tables wait and segment files alone are written, which
+        have all that a killed process would lose. When ``idle``, the tables are opened and compared with what is
+        searchable, once.
         """
         if self.role != "writer":
             if self._claimed:
@@ -293,7 +294,7 @@ class Persistence:
         if now >= self._next_list and self._has_unlisted(base):
             self._next_list = now + LIST_SECONDS
             self._begin(self._list, *_described(base), self._seen)
-        elif not first_index and (self._waiting or (idle and not self._compared)):
+        elif not hold and (self._waiting or (idle and not self._compared)):
             self._begin(self._write, self._take_waiting(FLUSH_FILES))
 
     def _begin(self, work: Callable[..., None], *arguments: object) -> None:

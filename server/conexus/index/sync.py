@@ -270,6 +270,11 @@ class Sync:
             self._publish()
         for tracked in self.folders.values():
             self._look_after(tracked, now)
+        if now >= self._release_at:
+            self._release_at = now + _RELEASE_SECONDS
+            for tracked in self.folders.values():
+                if self._tiers.tier(tracked.root) == "lancedb":
+                    tracked.index.release()
 
     def _end_of_bulk(self) -> None:
         for tracked in self.folders.values():
@@ -298,18 +303,14 @@ class Sync:
         may_compare = tracked.settled and (self._storing or idle > _MAINTENANCE_IDLE_SECONDS)
         # The process of the tables takes as much memory as the workers: it waits until those have ended. What many
         # files' first write takes of the processor it leaves to questions, for a while.
-        busy = not tracked.settled or self._bulk.pool.running
-        busy = busy or (not self._storing and tracked.persistence.should_wait(now, self.asked_at))
-        tracked.persistence.flush_if_due(tracked.index.base, first_index=busy, idle=may_compare)
+        hold = not tracked.settled or self._bulk.pool.running
+        hold = hold or (not self._storing and tracked.persistence.should_wait(now, self.asked_at))
+        tracked.persistence.flush_if_due(tracked.index.base, hold=hold, idle=may_compare)
         if self._bulk.idle and self._merging.idle and now - self._active_at > _WORKERS_IDLE_SECONDS:
             if self._bulk.pool.running:
                 self._bulk.close()
                 trim()
             self._store_thread.submit(self._tables.close_if_idle)
-        if self._tiers.tier(tracked.root) == "lancedb" and now >= self._release_at:
-            self._release_at = now + _RELEASE_SECONDS
-            for part in tracked.index.base:
-                part.segment.release()
         if idle > _MAINTENANCE_IDLE_SECONDS and tracked.settled:
             if tracked.index.rest(self._open_in(tracked)):
                 self._publisher.changed(tracked.root)
