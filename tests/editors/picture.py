@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -64,28 +65,37 @@ def save_png(screen: pyte.Screen, path: Path, colours: Colours) -> None:
 
 def _page(screen: pyte.Screen, colours: Colours) -> str:
     return (
-        f"<meta charset=utf-8><style>body{{margin:0;background:{colours.background}}}"
+        f"<meta charset=utf-8><style>body{{margin:0;background:{_prevailing_background(screen, colours)}}}"
         f"span{{position:absolute;white-space:pre;height:{_CELL_HEIGHT}px;"
         f"font:14px/{_CELL_HEIGHT}px 'DejaVu Sans Mono',monospace}}</style>"
         + "".join(span for row in range(screen.lines) for span in _spans(screen, row, colours))
     )
 
 
+def _prevailing_background(screen: pyte.Screen, colours: Colours) -> str:
+    """The margin's: programs that colour all of the screen colour that too, to the eye."""
+    cells = (screen.buffer[row][column] for row in range(screen.lines) for column in range(screen.columns))
+    ((name, _),) = Counter(cell.bg for cell in cells if not cell.reverse).most_common(1)
+    return _colour(name, colours) or colours.background
+
+
 def _spans(screen: pyte.Screen, row: int, colours: Colours) -> Iterator[str]:
     """Each run of one look; what is not in the terminal's font is placed by its own cell, so that columns stay."""
-    cells = [(column, screen.buffer[row][column]) for column in range(screen.columns)]
-    looks = [(column, cell.data, _look(screen, row, column, cell, colours)) for column, cell in cells]
-    for (style, _), group in groupby(looks, key=lambda run: (run[2], run[0] if not run[1].isascii() else -1)):
+    cells = [
+        (column, cell.data, _look(screen, row, column, cell, colours))
+        for column in range(screen.columns)
+        # The second half of a wide character is an empty cell.
+        if (cell := screen.buffer[row][column]).data
+    ]
+    for (style, _), group in groupby(cells, key=lambda cell: (cell[2], cell[0] if not cell[1].isascii() else -1)):
         run = list(group)
         text = "".join(data for _, data, _ in run)
-        if not style and not text.strip():
-            continue
-        # The second half of a wide character is an empty cell.
-        wide = not text.isascii() and screen.columns > run[0][0] + 1 and not screen.buffer[row][run[0][0] + 1].data
-        left = _MARGIN + run[0][0] * _CELL_WIDTH
-        width = (len(run) + wide) * _CELL_WIDTH
-        top = _MARGIN + row * _CELL_HEIGHT
-        yield f'<span style="left:{left:.1f}px;top:{top}px;width:{width:.1f}px;{style}">{html.escape(text)}</span>'
+        first, last = run[0][0], run[-1][0]
+        columns = last - first + (1 if last + 1 == screen.columns or screen.buffer[row][last + 1].data else 2)
+        yield (
+            f'<span style="left:{_MARGIN + first * _CELL_WIDTH:.1f}px;top:{_MARGIN + row * _CELL_HEIGHT}px;'
+            f'width:{columns * _CELL_WIDTH:.1f}px;{style}">{html.escape(text)}</span>'
+        )
 
 
 def _look(screen: pyte.Screen, row: int, column: int, cell: Char, colours: Colours) -> str:
