@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import attrs
 import pytest
 from lsprotocol import types as lsp
 
@@ -31,7 +32,8 @@ def result(preview: str, *, complete: bool = True) -> types.SearchResult:
 def test_what_a_page_says() -> None:
     page = results_page.render("find `this`\nplease", result("def f(): ...\n", complete=False))
     assert page.startswith("# find \\`this\\` please\n\n1 result; 1 of 2 files are indexed so far.\n")
-    assert "## 1. [src/a\\[b\\].py#L5](file:///project/src/a%5Bb%5D.py#L5) caller function `f`" in page
+    assert "## 1. [src/a\\[b\\].py:5] caller function `f`\n" in page
+    assert page.endswith("\n\n[src/a\\[b\\].py:5]: file:///project/src/a%5Bb%5D.py#L5\n")
     assert "*meaning, words: \\*x\\**" in page
     assert "```python\ndef f(): ...\n```\n" in page
 
@@ -39,6 +41,31 @@ def test_what_a_page_says() -> None:
 def test_code_with_fences_does_not_break_out() -> None:
     page = results_page.render("x", result("````\nnot the end\n"))
     assert "`````python\n````\nnot the end\n`````\n" in page
+
+
+def test_files_of_one_name_in_two_folders_have_links_of_their_own() -> None:
+    found = result("x\n")
+    other = attrs.evolve(
+        found.hits[0],
+        location=lsp.Location("file:///other/src/a%5Bb%5D.py", found.hits[0].location.range),
+        folder="file:///other",
+    )
+    page = results_page.render("x", attrs.evolve(found, hits=[*found.hits, other, other]))
+    for number, place in (
+        (1, "src/a\\[b\\].py:5"),
+        (2, "file:///other/src/a%5Bb%5D.py:5"),
+        (3, "file:///other/src/a%5Bb%5D.py:5"),
+    ):
+        assert f"## {number}. [{place}] caller" in page
+    assert page.count("]: file://") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("test_retry.py", "test_retry.py"), ("_x_", "\\_x\\_"), ("a__b", "a__b"), ("__init__.py", "\\_\\_init\\_\\_.py")],
+)
+def test_underscores_are_escaped_where_they_would_mean_something(text: str, written: str) -> None:
+    assert results_page.render(text, result("x")).startswith(f"# {written}\n")
 
 
 def test_pages_are_private_and_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

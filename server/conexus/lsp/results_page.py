@@ -12,6 +12,8 @@ from conexus.lsp import types
 #: Pages that are kept; the oldest go first.
 _KEPT = 20
 
+_MEANS_SOMETHING = re.compile(r"[\\`*\[\]<>#]|(?<!\w)_+|_+(?!\w)")
+
 
 def directory() -> Path:
     """Where pages are written. What lies there is never indexed."""
@@ -23,14 +25,22 @@ def is_page(document: str) -> bool:
 
 
 def render(title: str, result: types.SearchResult) -> str:
-    """The page's text."""
+    """The page's text. The links' targets are at its end, so that it reads well in an editor too, as it is written."""
     lines = [f"# {_escaped(title) or 'Results'}", "", _summary(result), ""]
+    targets: dict[str, str] = {}
     for number, hit in enumerate(result.hits, 1):
-        lines += [f"## {number}. {_heading(hit)}", ""]
+        line = hit.location.range.start.line + 1
+        place = f"{_escaped(_short_path(hit))}:{line}"
+        if targets.setdefault(place, f"{hit.location.uri}#L{line}") != f"{hit.location.uri}#L{line}":
+            place = f"{_escaped(hit.location.uri)}:{line}"  # two folders have such a file
+            targets[place] = f"{hit.location.uri}#L{line}"
+        what = " ".join(part for part in (hit.relation, hit.kind, hit.symbol and f"`{hit.symbol}`") if part)
+        lines += [f"## {number}. [{place}] {what}".rstrip(), ""]
         lines += [f"*{_escaped(', '.join(hit.reasons))}*", ""] if hit.reasons else []
         fence = _fence(hit.preview)
         lines += [f"{fence}{hit.language}", hit.preview.rstrip("\r\n"), fence, ""]
-    return "\n".join(lines)
+    lines += [f"[{place}]: {uri}" for place, uri in targets.items()]
+    return "\n".join([*lines, ""] if targets else lines)
 
 
 def write(text: str) -> Path:
@@ -62,13 +72,6 @@ def _summary(result: types.SearchResult) -> str:
     return f"{found}; {index.indexed_files} of {index.total_files} files are indexed so far."
 
 
-def _heading(hit: types.Hit) -> str:
-    line = hit.location.range.start.line + 1
-    link = f"[{_escaped(_short_path(hit))}#L{line}]({hit.location.uri}#L{line})"
-    what = " ".join(part for part in (hit.relation, hit.kind, hit.symbol and f"`{hit.symbol}`") if part)
-    return f"{link} {what}".rstrip()
-
-
 def _short_path(hit: types.Hit) -> str:
     """The path inside its workspace folder."""
     inside = hit.location.uri.removeprefix(f"{hit.folder.rstrip('/')}/") if hit.folder else hit.location.uri
@@ -76,7 +79,8 @@ def _short_path(hit: types.Hit) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>#])", r"\\\1", text.replace("\n", " "))
+    """A line of text as Markdown. Underscores inside a word mean nothing there."""
+    return _MEANS_SOMETHING.sub(lambda found: "".join(f"\\{each}" for each in found[0]), text.replace("\n", " "))
 
 
 def _fence(code: str) -> str:
