@@ -32,8 +32,8 @@ def result(preview: str, *, complete: bool = True) -> types.SearchResult:
 def test_what_a_page_says() -> None:
     page = results_page.render("find `this`\nplease", result("def f(): ...\n", complete=False))
     assert page.startswith("# find \\`this\\` please\n\n1 result; 1 of 2 files are indexed so far.\n")
-    assert "## 1. [src/a\\[b\\].py:5] caller function `f`\n" in page
-    assert page.endswith("\n\n[src/a\\[b\\].py:5]: file:///project/src/a%5Bb%5D.py#L5\n")
+    assert "\n## 1. caller: function `f` in src/a\\[b\\].py\n\n[/project/src/a\\[b\\].py:5]\n*meaning, " in page
+    assert page.endswith("\n\n[/project/src/a\\[b\\].py:5]: file:///project/src/a%5Bb%5D.py#L5\n")
     assert "*meaning, words: \\*x\\**" in page
     assert "```python\ndef f(): ...\n```\n" in page
 
@@ -43,21 +43,15 @@ def test_code_with_fences_does_not_break_out() -> None:
     assert "`````python\n````\nnot the end\n`````\n" in page
 
 
-def test_files_of_one_name_in_two_folders_have_links_of_their_own() -> None:
+def test_every_place_has_one_target() -> None:
     found = result("x\n")
-    other = attrs.evolve(
-        found.hits[0],
-        location=lsp.Location("file:///other/src/a%5Bb%5D.py", found.hits[0].location.range),
-        folder="file:///other",
+    unsaved = attrs.evolve(
+        found.hits[0], location=lsp.Location("untitled:Untitled-1", found.hits[0].location.range), folder=""
     )
-    page = results_page.render("x", attrs.evolve(found, hits=[*found.hits, other, other]))
-    for number, place in (
-        (1, "src/a\\[b\\].py:5"),
-        (2, "file:///other/src/a%5Bb%5D.py:5"),
-        (3, "file:///other/src/a%5Bb%5D.py:5"),
-    ):
-        assert f"## {number}. [{place}] caller" in page
-    assert page.count("]: file://") == 2
+    page = results_page.render("x", attrs.evolve(found, hits=[*found.hits, unsaved, unsaved]))
+    assert page.count("\n[untitled:Untitled-1:5]\n") == 2
+    assert page.count("\n[untitled:Untitled-1:5]: untitled:Untitled-1#L5\n") == 1
+    assert page.count("]: ") == 2
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from conexus.config import default_data_directory
 from conexus.lsp import types
+from conexus.workspace.paths import path_of_uri
 
 #: Pages that are kept; the oldest go first.
 _KEPT = 20
@@ -25,20 +26,21 @@ def is_page(document: str) -> bool:
 
 
 def render(title: str, result: types.SearchResult) -> str:
-    """The page's text. The links' targets are at its end, so that it reads well in an editor too, as it is written."""
+    """The page's text.
+
+    Editors show it as it is written. So places are written as those can go to them, and what makes them links for
+    viewers of Markdown is at the end.
+    """
     lines = [f"# {_escaped(title) or 'Results'}", "", _summary(result), ""]
     targets: dict[str, str] = {}
     for number, hit in enumerate(result.hits, 1):
         line = hit.location.range.start.line + 1
-        place = f"{_escaped(_short_path(hit))}:{line}"
-        if targets.setdefault(place, f"{hit.location.uri}#L{line}") != f"{hit.location.uri}#L{line}":
-            place = f"{_escaped(hit.location.uri)}:{line}"  # two folders have such a file
-            targets[place] = f"{hit.location.uri}#L{line}"
-        what = " ".join(part for part in (hit.relation, hit.kind, hit.symbol and f"`{hit.symbol}`") if part)
-        lines += [f"## {number}. [{place}] {what}".rstrip(), ""]
-        lines += [f"*{_escaped(', '.join(hit.reasons))}*", ""] if hit.reasons else []
+        place = f"{_escaped(path_of_uri(hit.location.uri) or hit.location.uri)}:{line}"
+        targets[place] = f"{hit.location.uri}#L{line}"
+        lines += [f"## {number}. {_heading(hit)}", "", f"[{place}]"]
+        lines += [f"*{_escaped(', '.join(hit.reasons))}*"] if hit.reasons else []
         fence = _fence(hit.preview)
-        lines += [f"{fence}{hit.language}", hit.preview.rstrip("\r\n"), fence, ""]
+        lines += ["", f"{fence}{hit.language}", hit.preview.rstrip("\r\n"), fence, ""]
     lines += [f"[{place}]: {uri}" for place, uri in targets.items()]
     return "\n".join([*lines, ""] if targets else lines)
 
@@ -70,6 +72,11 @@ def _summary(result: types.SearchResult) -> str:
     if index.complete:
         return f"{found}."
     return f"{found}; {index.indexed_files} of {index.total_files} files are indexed so far."
+
+
+def _heading(hit: types.Hit) -> str:
+    what = " ".join(part for part in (hit.kind, hit.symbol and f"`{hit.symbol}`") if part)
+    return f"{f'{hit.relation}: ' if hit.relation else ''}{what or 'text'} in {_escaped(_short_path(hit))}"
 
 
 def _short_path(hit: types.Hit) -> str:
