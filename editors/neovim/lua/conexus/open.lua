@@ -17,6 +17,8 @@ function M.item(item, how)
   if window_of[how] then
     vim.cmd(window_of[how])
   end
+  -- A buffer that is made with a relative name is shown with it.
+  vim.fn.bufadd(vim.fn.fnamemodify(item.path, ':.'))
   local hit = item.hit
   vim.lsp.util.show_document(
     { uri = hit.location.uri, range = hit.nameRange or hit.location.range },

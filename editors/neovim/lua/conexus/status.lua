@@ -5,7 +5,7 @@ local M = {}
 ---@param bytes integer
 ---@return string
 local function mebibytes(bytes)
-  return ('%.0f MiB'):format(bytes / 2 ^ 20)
+  return ('%.1f MiB'):format(bytes / 2 ^ 20)
 end
 
 ---@param folder conexus.FolderStatus

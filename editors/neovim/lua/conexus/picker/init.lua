@@ -175,8 +175,9 @@ end
 function Picker:open(how)
   local item = self.answer and self.answer.items[self.selected]
   if item then
-    self:close()
-    require('conexus.open').item(item, how)
+    self:close(function()
+      require('conexus.open').item(item, how)
+    end)
   end
 end
 
@@ -184,8 +185,9 @@ function Picker:quickfix()
   local answer = self.answer
   if answer and #answer.items > 0 then
     local title = self.job.live and self:typed() or self.job.title
-    self:close()
-    require('conexus.quickfix').show(title, answer.items)
+    self:close(function()
+      require('conexus.quickfix').show(title, answer.items)
+    end)
   end
 end
 
@@ -254,12 +256,21 @@ local actions = {
   end,
 }
 
+-- Keeps the query that was selected for replacing: Neovim would select it again after a mapping.
+local function deselect()
+  if vim.fn.mode():find('[vVsS\22\19]') then
+    vim.cmd('normal! \27')
+    vim.cmd.startinsert({ bang = true })
+  end
+end
+
 ---@private
 ---@param keys table<conexus.Action, string|string[]|false>
 function Picker:map(keys)
   for action, lhs in pairs(keys) do
     for _, key in ipairs(type(lhs) == 'table' and lhs or { lhs or nil }) do
       vim.keymap.set({ 'i', 'n', 's' }, key, function()
+        deselect()
         actions[action](self)
       end, { buffer = self.windows.prompt_buffer, nowait = true, desc = 'Conexus: ' .. action })
     end
@@ -294,7 +305,10 @@ function Picker:watch()
   end, { pattern = 'ConexusIndexChanged' })
 end
 
-function Picker:close()
+-- Ends insert mode, then closes the windows, and then goes on. Were insert mode to end in another window, it would
+-- move the cursor there.
+---@param and_then? fun()
+function Picker:close(and_then)
   if self.closed then
     return
   end
@@ -302,10 +316,16 @@ function Picker:close()
   self.live:close()
   vim.api.nvim_del_augroup_by_name('conexus.picker')
   vim.cmd.stopinsert()
-  self.windows:close()
-  if vim.api.nvim_win_is_valid(self.from) then
-    vim.api.nvim_set_current_win(self.from)
-  end
+  vim.schedule(function()
+    local leaves = vim.api.nvim_get_current_win() == self.windows.prompt
+    self.windows:close()
+    if leaves and vim.api.nvim_win_is_valid(self.from) then
+      vim.api.nvim_set_current_win(self.from)
+    end
+    if and_then then
+      and_then()
+    end
+  end)
 end
 
 -- Puts the query into the prompt, selected, so that typing replaces it.

@@ -34,7 +34,7 @@ function M.compute(columns, lines, wants_preview)
   local list_height = math.max(1, height - PROMPT_LINES - 2 * FRAME)
 
   if wants_preview and columns >= COLUMNS_BESIDE then
-    local list_width = math.floor((width - FRAME) * 0.46)
+    local list_width = math.floor((width - FRAME) * 0.5)
     return {
       prompt = { row = row, col = col, width = list_width, height = PROMPT_LINES },
       list = { row = below_prompt, col = col, width = list_width, height = list_height },

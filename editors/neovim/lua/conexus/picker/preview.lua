@@ -69,16 +69,15 @@ end
 local function mark(buffer, item, lines, first)
   vim.api.nvim_buf_clear_namespace(buffer, namespace, 0, -1)
   local range = item.hit.location.range
-  for line = range.start.line - first, hits.last_line(range) - 1 - first do
-    if lines[line + 1] then
-      vim.api.nvim_buf_set_extmark(
-        buffer,
-        namespace,
-        line,
-        0,
-        { line_hl_group = 'ConexusHit', priority = 10 }
-      )
-    end
+  local last = math.min(hits.last_line(range) - first, #lines)
+  for line = range.start.line - first, last - 1 do
+    vim.api.nvim_buf_set_extmark(buffer, namespace, line, 0, {
+      end_row = line + 1,
+      hl_group = 'ConexusHit',
+      hl_eol = true,
+      priority = 10,
+      strict = false,
+    })
   end
   for _, match in ipairs(item.hit.matches or {}) do
     local line = lines[match.start.line - first + 1]
@@ -90,7 +89,7 @@ local function mark(buffer, item, lines, first)
         vim.str_byteindex(line, item.encoding, match.start.character, false),
         {
           end_col = vim.str_byteindex(line, item.encoding, match['end'].character, false),
-          hl_group = 'ConexusMatch',
+          hl_group = 'ConexusHitMatch',
           priority = 200,
         }
       )

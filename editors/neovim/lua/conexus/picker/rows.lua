@@ -11,8 +11,8 @@ local M = {}
 ---@field text string
 ---@field marks conexus.Mark[]
 
--- A name gets this part of a row, and what is left is for the path and the reasons.
-local NAME_SHARE = 0.42
+-- A place gets at most this part of a row. Names come next, and reasons get what is left.
+local PLACE_SHARE = 0.5
 local GAP = '  '
 -- The least room for reasons that is worth it.
 local LEAST_REASON = 12
@@ -85,9 +85,9 @@ end
 ---@return conexus.Row[]
 function M.rows(items, width)
   local relations = widest(items, relation, 13)
-  local room = width - 1 - (relations > 0 and relations + #GAP or 0)
-  local names = widest(items, label, math.floor(room * NAME_SHARE))
-  local places = widest(items, place, math.max(0, room - names - #GAP))
+  local room = width - 2 - (relations > 0 and relations + #GAP or 0)
+  local places = widest(items, place, math.floor(room * PLACE_SHARE))
+  local names = widest(items, label, math.max(0, room - places - #GAP))
   local reasons = room - names - places - 2 * #GAP
 
   return vim.tbl_map(function(item)

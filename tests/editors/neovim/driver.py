@@ -1,0 +1,131 @@
+"""A Neovim in a terminal, set up as a user does it: typed at through the terminal, asked through its RPC socket."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pynvim
+
+from tests.editors.terminal import PATIENCE, Terminal
+
+PLUGIN = Path(__file__).parents[3] / "editors/neovim"
+
+#: What README and docs/editors/neovim.md have a user write.
+INIT = "vim.lsp.enable('conexus')"
+
+
+class Neovim:
+    """Leaving the `with` block ends it."""
+
+    def __init__(
+        self,
+        program: Path,
+        environment: Mapping[str, str],
+        folder: Path,
+        *arguments: str,
+        init: str = INIT,
+        plugins: Sequence[Path] = (),
+        columns: int = 120,
+        rows: int = 36,
+    ) -> None:
+        home = Path(environment["HOME"])
+        config = home / ".config/nvim/init.lua"
+        config.parent.mkdir(parents=True, exist_ok=True)
+        paths = "".join(f"vim.opt.runtimepath:prepend('{path}')\n" for path in [*plugins, PLUGIN])
+        config.write_text(f"{paths}{init}\n")
+        self._socket = home / "nvim.sock"
+        self._socket.unlink(missing_ok=True)
+        self.terminal = Terminal(
+            [str(program), "-i", "NONE", "-n", "--listen", str(self._socket), *arguments],
+            environment=environment,
+            folder=folder,
+            columns=columns,
+            rows=rows,
+        )
+        self._rpc: pynvim.Nvim | None = None
+
+    def __enter__(self) -> Self:
+        self.terminal.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._rpc is not None:
+            self._rpc.close()
+        self.terminal.__exit__(kind, error, trace)
+
+    # --- asking ---
+
+    @property
+    def rpc(self) -> pynvim.Nvim:
+        deadline = time.monotonic() + PATIENCE
+        while self._rpc is None:
+            with suppress(OSError):
+                self._rpc = pynvim.attach("socket", path=str(self._socket))
+            assert time.monotonic() < deadline, "Neovim does not listen"
+        return self._rpc
+
+    def lua(self, code: str, *arguments: Any) -> Any:
+        """What a chunk of Lua returns; its arguments are `...`."""
+        return self.rpc.exec_lua(code, *arguments)
+
+    def wait_for(self, condition: str, *arguments: Any) -> Any:
+        """What an expression of Lua is, once it is neither false nor nil."""
+        deadline = time.monotonic() + PATIENCE
+        while not (value := self.lua(f"return {condition}", *arguments)):
+            assert time.monotonic() < deadline, f"did not become true within {PATIENCE:.0f} s: {condition}"
+            time.sleep(0.02)
+        return value
+
+    def status(self) -> dict[str, Any] | None:
+        """The server's status; None while there is no server for this buffer."""
+        answer: dict[str, Any] | None = self.lua("""
+            local client = vim.lsp.get_clients({ name = 'conexus', bufnr = 0 })[1]
+            local answer = client and client:request_sync('conexus/status', vim.empty_dict(), 10000)
+            return answer and answer.result
+        """)
+        return answer
+
+    def wait_until_indexed(self) -> dict[str, Any]:
+        deadline = time.monotonic() + PATIENCE
+        while not ((status := self.status()) and status["quiescent"]):
+            assert time.monotonic() < deadline, f"not indexed within {PATIENCE:.0f} s: {status}"
+            time.sleep(0.02)
+        return status
+
+    # --- typing ---
+
+    def command(self, text: str) -> None:
+        """Type a command, as a user does."""
+        self.terminal.type(f":{text}")
+        self.terminal.press("Enter")
+
+    def quit(self) -> int:
+        """Quit without saving; the exit status."""
+        self.terminal.press("Escape")
+        self.command("qall!")
+        return self.terminal.wait_for_end()
+
+    # --- looking ---
+
+    def place(self) -> tuple[Path, int, int]:
+        """The file in the current window, and the cursor's line and byte column, both from 0."""
+        name, line, column = self.lua(
+            "return { vim.api.nvim_buf_get_name(0), unpack(vim.api.nvim_win_get_cursor(0)) }"
+        )
+        return Path(name), line - 1, column
+
+    def floats(self) -> int:
+        """How many floating windows there are."""
+        count: int = self.lua("""
+            return #vim.tbl_filter(function(window)
+              return vim.api.nvim_win_get_config(window).relative ~= ''
+            end, vim.api.nvim_list_wins())
+        """)
+        return count
