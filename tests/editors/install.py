@@ -56,7 +56,7 @@ EDITORS: Mapping[str, Editor] = MappingProxyType(
         "neovim": _from_debian("forky", "neovim", "usr/bin/nvim"),
         "neovim-old": _from_debian("trixie", "neovim", "usr/bin/nvim"),
         "emacs": Editor("Debian trixie: emacs-nox", partial(_make_emacs, "trixie"), "emacs"),
-        "helix": _from_debian("trixie", "hx", "usr/bin/hx"),
+        "helix": _from_debian("forky", "hx", "usr/bin/hx"),
     }
 )
 
