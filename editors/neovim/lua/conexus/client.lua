@@ -141,4 +141,11 @@ function M.tell(problem)
   vim.notify('Conexus: ' .. (problem or 'no answer'), vim.log.levels.WARN)
 end
 
+-- Tells it while the user types, in one line, so that there is nothing to confirm.
+---@param problem? string
+function M.hint(problem)
+  local line = vim.fn.strcharpart('Conexus: ' .. (problem or 'no answer'), 0, vim.o.columns - 12)
+  vim.api.nvim_echo({ { line, 'WarningMsg' } }, false, {})
+end
+
 return M
