@@ -116,9 +116,7 @@ class Neovim:
 
     def place(self) -> tuple[Path, int, int]:
         """The file in the current window, and the cursor's line and byte column, both from 0."""
-        name, line, column = self.lua(
-            "return { vim.api.nvim_buf_get_name(0), unpack(vim.api.nvim_win_get_cursor(0)) }"
-        )
+        name, line, column = self.lua("return { vim.api.nvim_buf_get_name(0), unpack(vim.api.nvim_win_get_cursor(0)) }")
         return Path(name), line - 1, column
 
     def floats(self) -> int:
