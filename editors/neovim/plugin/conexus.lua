@@ -36,12 +36,20 @@ vim.keymap.set('x', '<Plug>(conexus-related)', function()
   require('conexus').related({ selection = require('conexus.selection').leave() })
 end, { desc = 'Find code related to the selection' })
 
--- `vim.lsp.enable` goes by filetype, and so never meets a file that has none.
+-- `vim.lsp.enable` goes by filetype, and so never meets a file that has none. Nor does it say that a program is missing.
+local looked_for_server = false
 vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufNewFile' }, {
   group = vim.api.nvim_create_augroup('conexus.plugin', {}),
-  desc = 'Have files without a filetype searched too',
+  desc = 'Have files without a filetype searched too, and tell if the server is missing',
   callback = function(event)
-    if vim.bo[event.buf].filetype == '' and vim.lsp.is_enabled('conexus') then
+    if not vim.lsp.is_enabled('conexus') then
+      return
+    end
+    if not looked_for_server then
+      looked_for_server = true
+      require('conexus.server').found()
+    end
+    if vim.bo[event.buf].filetype == '' then
       require('conexus.root').attach(event.buf)
     end
   end,

@@ -75,13 +75,12 @@ class Neovim:
         """What a chunk of Lua returns; its arguments are `...`."""
         return self.rpc.exec_lua(code, *arguments)
 
-    def wait_for(self, condition: str, *arguments: Any) -> Any:
-        """What an expression of Lua is, once it is neither false nor nil."""
+    def wait_for(self, condition: str, *arguments: Any) -> None:
+        """Wait until an expression of Lua is neither false nor nil."""
         deadline = time.monotonic() + PATIENCE
-        while not (value := self.lua(f"return {condition}", *arguments)):
+        while not self.lua(f"return not not ({condition})", *arguments):
             assert time.monotonic() < deadline, f"did not become true within {PATIENCE:.0f} s: {condition}"
             time.sleep(0.02)
-        return value
 
     def status(self) -> dict[str, Any] | None:
         """The server's status; None while there is no server for this buffer."""

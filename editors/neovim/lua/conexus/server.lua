@@ -18,10 +18,11 @@ function M.found()
   if not program or vim.fn.executable(program) == 1 then
     return true
   end
-  vim.notify_once(
-    ('Conexus: the program `%s` was not found. %s'):format(program, M.how_to_install),
-    vim.log.levels.WARN
-  )
+  local message = ('Conexus: the program `%s` was not found. %s'):format(program, M.how_to_install)
+  -- Later: opening a file, which is when this is asked, ends with a message of its own.
+  vim.schedule(function()
+    vim.notify_once(message, vim.log.levels.WARN)
+  end)
   return false
 end
 

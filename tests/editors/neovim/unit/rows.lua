@@ -34,16 +34,24 @@ return {
     expect.equal(drawn[1].text:find('shop', 1, true), drawn[2].text:find('a.py', 1, true))
   end,
   ['relations come first'] = function()
-    local drawn = rows.rows({ item({ hit = { relation = 'caller' } }), item({ hit = { relation = 'test' } }) }, 100)
+    local drawn =
+      rows.rows({ item({ hit = { relation = 'caller' } }), item({ hit = { relation = 'test' } }) }, 100)
     expect.matches(drawn[1].text, '^ caller  retry')
     expect.matches(drawn[2].text, '^ test    retry')
     expect.equal(vim.trim(marked(drawn[2], 'ConexusRelation')[1]), 'test')
   end,
   ['no row is wider than the window'] = function()
-    local wide = item({ label = ('乾杯🎉'):rep(40), short = ('ä/'):rep(60) .. 'x.py', hit = { relation = 'documentation' } })
+    local wide = item({
+      label = ('乾杯🎉'):rep(40),
+      short = ('ä/'):rep(60) .. 'x.py',
+      hit = { relation = 'documentation' },
+    })
     for width = 3, 120 do
       for _, row in ipairs(rows.rows({ wide, item() }, width)) do
-        expect.truthy(vim.api.nvim_strwidth(row.text) <= math.max(width, 20), ('%d: %s'):format(width, row.text))
+        expect.truthy(
+          vim.api.nvim_strwidth(row.text) <= math.max(width, 20),
+          ('%d: %s'):format(width, row.text)
+        )
       end
     end
   end,

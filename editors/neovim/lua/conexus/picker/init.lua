@@ -8,6 +8,10 @@ local rows = require('conexus.picker.rows')
 
 local namespace = vim.api.nvim_create_namespace('conexus.list')
 
+-- How long after its first answer a query may be answered anew: what was typed in a file just now takes a moment to be
+-- searchable, and so does a small project that was just opened.
+local SETTLING_MS = 1000
+
 local HINT = {
   'Say what the code does, or give its name.',
   '',
@@ -24,6 +28,7 @@ local HINT = {
 ---@field private query? string what was asked for last
 ---@field private answer? conexus.Answer
 ---@field private selected integer from 1
+---@field private settled number until when what is shown may be replaced by itself, of `vim.uv.now`
 ---@field private closed boolean
 local Picker = {}
 Picker.__index = Picker
@@ -113,6 +118,7 @@ end
 ---@private
 ---@param answer conexus.Answer
 function Picker:answered(answer)
+  self.settled = math.min(self.settled, vim.uv.now() + SETTLING_MS)
   self.answer = answer
   self.selected = 1
   self:draw()
@@ -134,6 +140,7 @@ function Picker:changed()
   local query = self:typed()
   if query ~= self.query then
     self.query = query
+    self.settled = math.huge
     if self.job.live then
       self.live:set(query)
     else
@@ -142,10 +149,13 @@ function Picker:changed()
   end
 end
 
--- Asks again where an answer was not whole. What is shown stays where it is; what is new comes below it.
+-- Asks again where an answer was not whole. What was shown for a while stays where it is; what is new comes below it.
 ---@private
 function Picker:index_changed()
   local old = self.answer
+  if self.job.live and old and vim.uv.now() < self.settled then
+    return self.live:now(self.query)
+  end
   if not self.job.live or not old or (old.index.complete and #old.items > 0) then
     return
   end
@@ -264,12 +274,24 @@ local function deselect()
   end
 end
 
+-- What moves in the query, and so keeps it.
+local moves = {
+  ['<Left>'] = '<Esc>I',
+  ['<Home>'] = '<Esc>I',
+  ['<Right>'] = '<Esc>A',
+  ['<End>'] = '<Esc>A',
+}
+
 ---@private
 ---@param keys table<conexus.Action, string|string[]|false>
 function Picker:map(keys)
+  for key, keeps in pairs(moves) do
+    vim.keymap.set('s', key, keeps, { buffer = self.windows.prompt_buffer })
+  end
   for action, lhs in pairs(keys) do
     for _, key in ipairs(type(lhs) == 'table' and lhs or { lhs or nil }) do
       vim.keymap.set({ 'i', 'n', 's' }, key, function()
+        self.settled = 0
         deselect()
         actions[action](self)
       end, { buffer = self.windows.prompt_buffer, nowait = true, desc = 'Conexus: ' .. action })
@@ -337,7 +359,8 @@ function Picker:begin(query)
   if query == '' then
     vim.cmd.startinsert()
   else
-    vim.cmd('normal! 0v$h\7')
+    -- The cursor is at its beginning, which is what should be seen of a long one.
+    vim.cmd('normal! $v0\7')
   end
   self.query = query
   self.live:now(query)
@@ -355,6 +378,7 @@ function M.open(job, settings)
     preview = code,
     windows = Windows.open(job.title, code.buffer, settings),
     selected = 1,
+    settled = math.huge,
     closed = false,
   }, Picker)
   self.live = Live.new(job.ask, settings.debounce, function(answer)
