@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,9 @@ from tests.editors import install
 from tests.editors.neovim.driver import INIT, PLUGIN, Neovim
 from tests.editors.sample import Sample
 from tests.faults import processes_of, until
+from tests.repositories import commit, git
 
+GUIDE = Path(__file__).parents[2] / "docs/editors/neovim.md"
 UNIT = Path(__file__).parent / "neovim/unit"
 UNIT_TESTS = sorted(path for path in UNIT.glob("*.lua") if path.stem not in {"run", "expect"})
 
@@ -44,6 +47,16 @@ def open_with(environment: dict[str, str], sample: Sample, no_process_left: None
         return partial(Neovim, program, environment, sample.root)
 
     return bind
+
+
+@pytest.fixture
+def bare(environment: dict[str, str], sample: Sample, no_process_left: None) -> Opener:
+    """A Neovim, the program of which is still to be given, with nothing on its runtimepath but its own."""
+
+    def open_bare(program: Path, *arguments: str, **more: Any) -> Neovim:
+        return Neovim(program, environment, sample.root, *arguments, plugin=None, **more)
+
+    return open_bare
 
 
 @pytest.fixture
@@ -678,7 +691,7 @@ def test_a_missing_program_is_told_of_once_and_by_checkhealth(neovim: Opener) ->
 def test_a_server_that_is_not_enabled_is_told_of(neovim: Opener) -> None:
     with neovim("shop/retry.py", init="") as editor:
         with picker_open(editor, "Conexus search x"):
-            editor.terminal.wait_for("The server is not enabled: put `vim.lsp.enable('conexus')`")
+            editor.terminal.wait_for("The server is not enabled")
         assert "ERROR It is not enabled" in health(editor)
 
 
@@ -717,6 +730,59 @@ def test_an_old_neovim_gets_one_clear_message(editor: EditorFinder, open_with: C
         assert "ERROR Neovim 0.11 or newer is needed" in health(old)
 
 
+# --- set-up, as the guide says ---
+
+
+def guide_code(before: str, repository: str) -> str:
+    """The code below a line of the guide, with the repository's address in it."""
+    match = re.search(rf"^{re.escape(before)}.*?^```lua\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    assert match is not None, before
+    return match[1].replace("REPOSITORY", repository)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> str:
+    """The address of a repository with the plugin where it is in ours."""
+    folder = tmp_path / "repository"
+    shutil.copytree(PLUGIN, folder / "editors/neovim")
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    commit(folder, "The plugin")
+    return folder.as_uri()
+
+
+def finds_something(editor: Neovim, sample: Sample) -> None:
+    editor.wait_until_indexed()
+    with picker_open(editor, f"Conexus search {sample.QUERY}"):
+        wait_for_first(editor, sample.ANSWER)
+
+
+def test_set_up_by_vim_pack(editor: EditorFinder, bare: Opener, sample: Sample, repository: str) -> None:
+    # Nobody is there to be asked for permission.
+    init = guide_code("**vim.pack**", repository).replace("  load =", "  confirm = false,\n  load =")
+    with bare(editor("neovim"), "shop/checkout.py", init=init) as neovim:
+        finds_something(neovim, sample)
+
+
+def test_set_up_by_lazy(editor: EditorFinder, bare: Opener, sample: Sample, repository: str) -> None:
+    lazy = install.folder_of_editors() / "neovim-plugins/lazy.nvim"
+    if not lazy.is_dir():
+        pytest.skip(f"lazy.nvim is not below {lazy.parent}: put a checkout there")
+    init = f"""
+        vim.opt.runtimepath:prepend('{lazy}')
+        require('lazy').setup({{ {guide_code("**lazy.nvim**", repository)} }})
+    """
+    with bare(editor("neovim"), "shop/checkout.py", init=init) as neovim:
+        neovim.wait_for("vim.fn.exists(':Conexus') == 2")
+        neovim.command("quit")
+        finds_something(neovim, sample)
+
+
+def test_set_up_by_hand(editor: EditorFinder, bare: Opener, sample: Sample) -> None:
+    init = guide_code("**By hand**", "").replace("/path/to/the/checkout/editors/neovim", str(PLUGIN))
+    with bare(editor("neovim"), "shop/checkout.py", init=init) as neovim:
+        finds_something(neovim, sample)
+
+
 # --- other pickers ---
 
 
@@ -732,7 +798,7 @@ def test_other_pickers_show_the_same(picker: str, neovim: Opener, sample: Sample
         editor.command("Conexus search")
         editor.terminal.wait_for("Search by meaning")
         editor.terminal.type(sample.EMOJI_QUERY)
-        editor.terminal.wait_for("defines launchFireworks")
+        editor.terminal.wait_for("defines la")
         # In the server's order, from the prompt on: downwards, or upwards.
         names = server_order(editor, sample.EMOJI_QUERY)[:5]
         rows = editor.terminal.wait_for(lambda screen: all(name in screen for name in names)).splitlines()

@@ -29,6 +29,7 @@ class Neovim:
         folder: Path,
         *arguments: str,
         init: str = INIT,
+        plugin: Path | None = PLUGIN,
         plugins: Sequence[Path] = (),
         columns: int = 120,
         rows: int = 36,
@@ -36,7 +37,8 @@ class Neovim:
         home = Path(environment["HOME"])
         config = home / ".config/nvim/init.lua"
         config.parent.mkdir(parents=True, exist_ok=True)
-        paths = "".join(f"vim.opt.runtimepath:prepend('{path}')\n" for path in [*plugins, PLUGIN])
+        folders = [*plugins, *([plugin] if plugin else [])]
+        paths = "".join(f"vim.opt.runtimepath:prepend('{folder}')\n" for folder in folders)
         config.write_text(f"{paths}{init}\n")
         self._socket = home / "nvim.sock"
         self._socket.unlink(missing_ok=True)
@@ -73,6 +75,11 @@ class Neovim:
 
     def lua(self, code: str, *arguments: Any) -> Any:
         """What a chunk of Lua returns; its arguments are `...`."""
+        deadline = time.monotonic() + PATIENCE
+        # While it waits for a key, such as after a long message, it answers nothing else.
+        while self.rpc.api.get_mode()["blocking"]:
+            assert time.monotonic() < deadline, "Neovim waits for a key"
+            time.sleep(0.02)
         return self.rpc.exec_lua(code, *arguments)
 
     def wait_for(self, condition: str, *arguments: Any) -> None:

@@ -55,6 +55,7 @@ local function open(buffer, box, border, more)
   local window = vim.api.nvim_open_win(buffer, config.focusable, config)
   vim.wo[window].winhighlight = COLOURS
   vim.wo[window].wrap = false
+  vim.wo[window].linebreak = true
   vim.wo[window].foldenable = false
   return window
 end

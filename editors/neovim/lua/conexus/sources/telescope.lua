@@ -7,7 +7,7 @@ local text = require('conexus.sources.text')
 local M = {}
 
 local NAME_WIDTH = 28
-local PLACE_WIDTH = 32
+local PLACE_WIDTH = 26
 
 local function entry_maker()
   local displayer = entry_display.create({
