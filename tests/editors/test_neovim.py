@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.editors import install
+from tests.editors import install, picture
 from tests.editors.neovim.driver import INIT, PLUGIN, Neovim
 from tests.editors.sample import Sample
 from tests.faults import processes_of, until
@@ -509,6 +509,28 @@ def test_keys_are_an_option(neovim: Opener, sample: Sample) -> None:
             editor.terminal.press("C-y")
             until(lambda: editor.floats() == 0)
         assert editor.place()[0].name == "retry.py"
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_pictures(neovim: Opener, sample: Sample, picture_of: Callable[..., None], theme: str) -> None:
+    init = f"vim.o.termguicolors, vim.o.background, vim.o.number = true, '{theme}', true\n{INIT}"
+    colours = picture.LIGHT if theme == "light" else picture.DARK
+    with neovim("shop/checkout.py", init=init, columns=124, rows=32) as editor:
+        editor.wait_until_indexed()
+        with picker_open(editor):
+            editor.terminal.type("try again while the bank does not answer")
+            wait_for_first(editor, "pay")
+            editor.terminal.press("C-n")
+            editor.terminal.wait_for("def retry_with_backoff(action, attempts: int = 5)")
+            editor.terminal.wait_for("results")
+            editor.settle()
+            picture_of(editor.terminal, f"neovim-search-{theme}", colours)
+        editor.command("edit shop/retry.py | 8")
+        until(lambda: editor.place()[0].name == "retry.py")
+        with picker_open(editor, "Conexus related"):
+            editor.terminal.wait_for("4 results")
+            editor.settle()
+            picture_of(editor.terminal, f"neovim-related-{theme}", colours)
 
 
 # --- the command and the mappings ---

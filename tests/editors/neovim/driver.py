@@ -105,6 +105,28 @@ class Neovim:
             time.sleep(0.02)
         return status
 
+    def settle(self) -> None:
+        """Wait until the terminal shows what Neovim means to show."""
+        deadline = time.monotonic() + PATIENCE
+        while self.terminal.screen != self._meant():
+            assert time.monotonic() < deadline, "the screen is not as Neovim means it"
+            time.sleep(0.02)
+
+    def _meant(self) -> str:
+        rows: list[str] = self.lua("""
+            vim.cmd.redraw()
+            local rows = {}
+            for row = 1, vim.o.lines do
+              local cells = {}
+              for column = 1, vim.o.columns do
+                cells[column] = vim.fn.screenstring(row, column)
+              end
+              rows[row] = table.concat(cells)
+            end
+            return rows
+        """)
+        return "\n".join(row.rstrip() for row in rows)
+
     # --- typing ---
 
     def command(self, text: str) -> None:

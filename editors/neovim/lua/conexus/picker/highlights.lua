@@ -2,28 +2,39 @@
 
 local M = {}
 
----@type table<string, vim.api.keyset.highlight>
+-- Most are those of another group by default.
+---@type table<string, vim.api.keyset.highlight|string>
 M.groups = {
-  ConexusNormal = { link = 'NormalFloat' },
-  ConexusBorder = { link = 'FloatBorder' },
-  ConexusTitle = { link = 'FloatTitle' },
-  ConexusPrompt = { link = 'Title' },
+  ConexusNormal = 'NormalFloat',
+  ConexusBorder = 'FloatBorder',
+  ConexusTitle = 'FloatTitle',
+  ConexusPrompt = 'Title',
   ConexusName = { bold = true },
-  ConexusCode = { link = 'NormalFloat' },
-  ConexusMatch = { link = 'Special' },
-  ConexusPath = { link = 'Directory' },
-  ConexusRelation = { link = 'Identifier' },
-  ConexusReason = { link = 'Comment' },
-  ConexusSummary = { link = 'Comment' },
-  ConexusWarning = { link = 'DiagnosticWarn' },
-  ConexusSelected = { link = 'Visual' },
-  ConexusHit = { link = 'CursorLine' },
-  ConexusHitMatch = { link = 'Search' },
+  ConexusCode = 'NormalFloat',
+  ConexusMatch = 'Special',
+  ConexusPath = 'Directory',
+  ConexusRelation = 'Identifier',
+  ConexusReason = 'Comment',
+  ConexusSummary = 'Comment',
+  ConexusWarning = 'DiagnosticWarn',
+  ConexusSelected = 'Visual',
+  ConexusHit = 'CursorLine',
+  ConexusHitMatch = 'Search',
 }
 
+-- These stand on a border, where Neovim puts the ground of ordinary windows behind a group that has none of its own.
+local on_border = { 'ConexusTitle', 'ConexusReason', 'ConexusSummary', 'ConexusWarning' }
+
 function M.define()
-  for name, definition in pairs(M.groups) do
-    vim.api.nvim_set_hl(0, name, vim.tbl_extend('force', { default = true }, definition))
+  for group, like in pairs(M.groups) do
+    local definition = type(like) == 'table' and like or { link = like }
+    vim.api.nvim_set_hl(0, group, vim.tbl_extend('force', definition, { default = true }))
+  end
+  local ground = vim.api.nvim_get_hl(0, { name = 'NormalFloat', link = false })
+  for _, group in ipairs(on_border) do
+    local colours = vim.api.nvim_get_hl(0, { name = group, link = false })
+    colours.bg, colours.ctermbg = colours.bg or ground.bg, colours.ctermbg or ground.ctermbg
+    vim.api.nvim_set_hl(0, group .. 'OnBorder', colours --[[@as vim.api.keyset.highlight]])
   end
 end
 

@@ -15,8 +15,7 @@ local layout = require('conexus.picker.layout')
 local Windows = {}
 Windows.__index = Windows
 
-local COLOURS =
-  'Normal:ConexusNormal,FloatBorder:ConexusBorder,FloatTitle:ConexusTitle,FloatFooter:ConexusSummary'
+local COLOURS = 'Normal:ConexusNormal,FloatBorder:ConexusBorder,FloatTitle:ConexusTitleOnBorder'
 
 ---@return integer
 local function scratch()
@@ -129,7 +128,7 @@ end
 function Windows:footer(text, group)
   text = require('conexus.picker.rows').cut(text, self:list_width() - 2)
   vim.api.nvim_win_set_config(self.list, {
-    footer = text ~= '' and { { (' %s '):format(text), group } } or '',
+    footer = text ~= '' and { { (' %s '):format(text), group .. 'OnBorder' } } or '',
     footer_pos = 'right',
   })
 end
@@ -143,7 +142,7 @@ function Windows:preview_title(text, below)
     vim.api.nvim_win_set_config(self.preview, {
       title = text ~= '' and (' %s '):format(rows.cut(text, width)) or '',
       title_pos = 'center',
-      footer = below ~= '' and { { (' %s '):format(rows.cut(below, width)), 'ConexusReason' } } or '',
+      footer = below ~= '' and { { (' %s '):format(rows.cut(below, width)), 'ConexusReasonOnBorder' } } or '',
       footer_pos = 'left',
     })
   end
