@@ -241,6 +241,18 @@ def names_listed(editor: Neovim) -> list[str]:
     return [row.split()[0] for row in listed(editor)]
 
 
+def selected(editor: Neovim) -> str:
+    """The name in the chosen row."""
+    row: str = editor.lua("""
+        for _, window in ipairs(vim.api.nvim_list_wins()) do
+          if vim.bo[vim.api.nvim_win_get_buf(window)].filetype == 'conexus-list' then
+            return vim.api.nvim_win_call(window, vim.api.nvim_get_current_line)
+          end
+        end
+    """)
+    return row.split(maxsplit=1)[0]
+
+
 def test_the_order_is_the_servers_and_it_wraps_around(neovim: Opener) -> None:
     with neovim() as editor:
         scripted(editor)
@@ -249,19 +261,9 @@ def test_the_order_is_the_servers_and_it_wraps_around(neovim: Opener) -> None:
         editor.lua("answer('q', { 'zeta', 'alpha', 'mu' })")
         assert names_listed(editor) == ["zeta", "alpha", "mu"]
 
-        def selected() -> str:
-            name: str = editor.lua("""
-                for _, window in ipairs(vim.api.nvim_list_wins()) do
-                  if vim.bo[vim.api.nvim_win_get_buf(window)].filetype == 'conexus-list' then
-                    return vim.api.nvim_win_call(window, vim.api.nvim_get_current_line)
-                  end
-                end
-            """).split()[0]
-            return name
-
         for key, name in [("C-n", "alpha"), ("Down", "mu"), ("Down", "zeta"), ("C-p", "mu"), ("Up", "alpha")]:
             editor.terminal.press(key)
-            until(lambda name=name: selected() == name)
+            until(lambda name=name: selected(editor) == name)
 
 
 def test_an_older_question_is_cancelled_and_its_answer_ignored(neovim: Opener) -> None:
@@ -295,6 +297,8 @@ def test_a_partial_answer_says_so_and_grows_without_moving(neovim: Opener) -> No
         editor.wait_for("answers.q")
         editor.lua("answer('q', { 'one', 'two' }, { complete = false, indexedFiles = 2, totalFiles = 9 })")
         editor.terminal.wait_for("2 of 9 files so far")
+        editor.terminal.press("C-n", "C-p")
+        until(lambda: selected(editor) == "one")
         editor.lua("""
             answers.q = nil
             require('conexus.state').index_changed(1, { generation = 2, folders = {} })
@@ -305,6 +309,21 @@ def test_a_partial_answer_says_so_and_grows_without_moving(neovim: Opener) -> No
         # A whole answer stays as it is.
         editor.lua("answers.q = nil require('conexus.state').index_changed(1, { generation = 3, folders = {} })")
         assert editor.lua("return answers.q == nil")
+
+
+def test_an_answer_to_what_was_typed_just_now_settles(neovim: Opener) -> None:
+    """In the first moment, and only until the user has done something, a better answer replaces the first one."""
+    with neovim() as editor:
+        scripted(editor)
+        editor.terminal.type("q")
+        editor.wait_for("answers.q")
+        editor.lua("""
+            answer('q', { 'one', 'two' })
+            require('conexus.state').index_changed(1, { generation = 2, folders = {} })
+            answer('q', { 'better', 'one' })
+        """)
+        assert names_listed(editor) == ["better", "one"]
+        assert selected(editor) == "better"
 
 
 def test_a_degraded_answer_says_so(neovim: Opener) -> None:

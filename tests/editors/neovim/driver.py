@@ -66,10 +66,15 @@ class Neovim:
 
     @property
     def rpc(self) -> pynvim.Nvim:
+        """The RPC session. Neovim listens before it has read its configuration: that is waited for."""
         deadline = time.monotonic() + PATIENCE
         while self._rpc is None:
             with suppress(OSError):
-                self._rpc = pynvim.attach("socket", path=str(self._socket))
+                session = pynvim.attach("socket", path=str(self._socket))
+                while not session.api.get_mode()["blocking"] and not session.api.get_vvar("vim_did_enter"):
+                    assert time.monotonic() < deadline, "Neovim does not start"
+                    time.sleep(0.01)
+                self._rpc = session
             assert time.monotonic() < deadline, "Neovim does not listen"
         return self._rpc
 
