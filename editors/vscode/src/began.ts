@@ -1,0 +1,3 @@
+/** When the extension's code began to run. Imported first. */
+
+export const began = performance.now();
