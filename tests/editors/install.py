@@ -15,6 +15,7 @@ from types import MappingProxyType
 from filelock import FileLock
 
 from tests.editors import debian
+from tests.editors.vscode import install as vscode
 
 #: Where the editors are, unless the environment or `--to` says something else. Ignored by git.
 _DEFAULT = Path(__file__).parents[2] / ".editors"
@@ -51,12 +52,20 @@ def _make_emacs(suite: str, folder: Path) -> None:
     script.chmod(0o755)
 
 
+def _vscode(version: str, node: str) -> Editor:
+    return Editor(
+        f"code-server {version}, node {node}", partial(vscode.make, version, node), "vscode/out/server-main.js"
+    )
+
+
 EDITORS: Mapping[str, Editor] = MappingProxyType(
     {
         "neovim": _from_debian("forky", "neovim", "usr/bin/nvim"),
         "neovim-old": _from_debian("trixie", "neovim", "usr/bin/nvim"),
         "emacs": Editor("Debian trixie: emacs-nox", partial(_make_emacs, "trixie"), "emacs"),
         "helix": _from_debian("forky", "hx", "usr/bin/hx"),
+        "vscode": _vscode("4.139.1", "24.21.0"),
+        "vscode-min": _vscode("4.100.3", "20.20.2"),
     }
 )
 

