@@ -90,7 +90,9 @@ export function activate(context: ExtensionContext): void {
     reindex: () => running.reindex(),
     restart,
     install: async () => {
-      if (await install()) {
+      if (running.state.kind === 'running') {
+        void window.showInformationMessage('The Conexus server is installed and running.');
+      } else if (await install()) {
         await running.restart();
       }
     },

@@ -164,10 +164,10 @@ class Workbench:
         """Open Quick Open with a text, `>` for a command."""
 
         def shown() -> bool:
-            # The first key can come before the key bindings are there.
-            if not self.input.is_visible():
+            # The first key can come before the key bindings are there, and another list may be closing.
+            if not self.quick_text.startswith(">"):
                 self.press("F1")
-            return self.input.is_visible()
+            return self.quick_text.startswith(">")
 
         until(shown)
         self.input.fill(text)
@@ -189,6 +189,11 @@ class Workbench:
     @property
     def input(self) -> Locator:
         return self.page.locator(".quick-input-widget:visible input[type=text], .quick-input-widget:visible .input").first
+
+    @property
+    def quick_text(self) -> str:
+        """What is typed into the list that is open; empty if there is none."""
+        return self.input.input_value() if self.input.is_visible() else ""
 
     @property
     def quick_rows(self) -> Locator:

@@ -50,7 +50,7 @@ export class StatusItems implements Disposable {
 
   private show(state: ServerState): void {
     const { text, detail, severity, busy } = statusText(state);
-    this.item.text = text;
+    this.item.text = `Conexus: ${text}`;
     this.item.detail = detail;
     this.item.severity = SEVERITIES[severity];
     this.item.busy = busy;

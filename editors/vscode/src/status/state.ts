@@ -17,12 +17,12 @@ export interface StatusText {
 export function statusText(state: ServerState): StatusText {
   switch (state.kind) {
     case 'starting':
-      return { text: 'Conexus is starting', detail: '', severity: 'information', busy: true };
+      return { text: 'Starting', detail: '', severity: 'information', busy: true };
     case 'stopped':
-      return { text: 'Conexus is stopped', detail: '', severity: 'warning', busy: false };
+      return { text: 'Stopped', detail: '', severity: 'warning', busy: false };
     case 'missing':
     case 'failed':
-      return { text: 'Conexus is not running', detail: state.problem, severity: 'error', busy: false };
+      return { text: 'Not running', detail: state.problem, severity: 'error', busy: false };
     case 'running':
       return state.status === undefined ? statusText({ kind: 'starting' }) : running(state.status);
   }
