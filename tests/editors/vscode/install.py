@@ -80,4 +80,3 @@ def _run(*command: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed in {cwd}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
     return done.stdout
-

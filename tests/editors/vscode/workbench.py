@@ -5,26 +5,27 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.faults import until
 
 #: Nothing in an editor takes so long; a test that waits so long has failed.
 PATIENCE = 60.0
 _PATIENCE_MS = PATIENCE * 1000
+_SOON_MS = 3000
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -78,6 +79,8 @@ class Workbench:
         self._size = size
         self._user_agent = user_agent
         self._stack = ExitStack()
+        #: What was thrown in the window and caught by nobody.
+        self.thrown: list[str] = []
         self.page: Page
 
     def __enter__(self) -> Self:
@@ -85,11 +88,10 @@ class Workbench:
             self._port = self._start(stack)
             browser = self._browser(stack)
             width, height = self._size
-            context = browser.new_context(
-                viewport={"width": width, "height": height}, **({"user_agent": self._user_agent} if self._user_agent else {})
-            )
+            context = browser.new_context(viewport={"width": width, "height": height}, user_agent=self._user_agent)
             context.grant_permissions(["clipboard-read", "clipboard-write"])
             self.page = context.new_page()
+            self.page.on("pageerror", lambda error: self.thrown.append(str(error)))
             self.page.set_default_timeout(_PATIENCE_MS)
             self._stack = stack.pop_all()
         return self
@@ -97,10 +99,8 @@ class Workbench:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            picture = self._state / "failure.png"
-            self.page.screenshot(path=picture)
-            error.add_note(f"{picture} shows the window; the extension's log ends:\n{self.log[-3000:]}")
+        # For whoever looks for the reason of a failure.
+        self.page.screenshot(path=self._state / "last.png")
         self._stack.close()
 
     # --- life ---
@@ -137,7 +137,7 @@ class Workbench:
             env={**self._environment, "EXTENSIONS_GALLERY": '{"serviceUrl":""}'},
         )
         stack.callback(_end, process)
-        until(lambda: _answers(port), lambda: (self._state / "server.log").read_text())
+        until(lambda: _answers(port), (self._state / "server.log").read_text)
         return port
 
     def _browser(self, stack: ExitStack) -> Browser:
@@ -174,9 +174,18 @@ class Workbench:
 
     def command(self, title: str) -> None:
         """Run a command of the palette by its whole title."""
-        self.palette(f">{title}")
         row = self.quick_rows.filter(has_text=title).first
-        row.wait_for()
+
+        def found() -> bool:
+            # A list that was opened before an extension was read does not get its commands.
+            self.palette(f">{title}")
+            with suppress(PlaywrightError):
+                row.wait_for(timeout=_SOON_MS)
+            if not row.is_visible():
+                self.press("Escape")
+            return row.is_visible()
+
+        until(found)
         row.click()
 
     def open_file(self, path: str) -> None:
@@ -188,37 +197,73 @@ class Workbench:
 
     @property
     def input(self) -> Locator:
-        return self.page.locator(".quick-input-widget:visible input[type=text], .quick-input-widget:visible .input").first
+        return self.page.locator(
+            ".quick-input-widget:visible input[type=text], .quick-input-widget:visible .input"
+        ).first
 
     @property
     def quick_text(self) -> str:
         """What is typed into the list that is open; empty if there is none."""
-        return self.input.input_value() if self.input.is_visible() else ""
+        return "".join(self._look(self.input, "element.value"))
+
+    @property
+    def quick_title(self) -> str:
+        """The title of the list that is open."""
+        return "".join(
+            self._look(self.page.locator(".quick-input-widget:visible .quick-input-title"), "element.innerText")
+        )
 
     @property
     def quick_rows(self) -> Locator:
         return self.page.locator(".quick-input-widget:visible .quick-input-list .monaco-list-row")
 
     @property
+    def quick_labels(self) -> list[str]:
+        """What the rows of the list that is open are called."""
+        labels = self.quick_rows.locator(".quick-input-list-row:first-child .monaco-icon-label-container .label-name")
+        return [text.strip() for text in labels.all_inner_texts()]
+
+    @property
     def active_tab(self) -> str:
         tab = self.page.locator(".editor-group-container.active .tab.active")
-        return tab.get_attribute("data-resource-name") or "" if tab.count() else ""
+        return "".join(self._look(tab, "element.dataset.resourceName"))
 
     @property
     def tabs(self) -> list[str]:
-        tabs = self.page.locator(".tab[data-resource-name]").all()
-        return [tab.get_attribute("data-resource-name") or "" for tab in tabs]
+        return self._look(self.page.locator(".tab[data-resource-name]"), "element.dataset.resourceName")
+
+    @property
+    def groups(self) -> int:
+        """How many editors are side by side."""
+        return self.page.locator(".editor-group-container").count()
 
     @property
     def cursor(self) -> tuple[int, int]:
-        """Line and column as the status bar says them, the column in characters."""
-        text = self.page.locator(".statusbar [id='status.editor.selection']").inner_text()
-        found = re.search(r"Ln (\d+), Col (\d+)", text)
-        assert found, text
-        return int(found[1]), int(found[2])
+        """Line and column as the status bar says them, the column in characters; zeros where no text is open."""
+        shown = self._look(self.page.locator(".statusbar [id='status.editor.selection']"), "element.innerText")
+        found = re.search(r"Ln (\d+), Col (\d+)", "".join(shown))
+        return (int(found[1]), int(found[2])) if found else (0, 0)
 
     def view(self, title: str) -> Locator:
         return self.page.locator(f'.pane:has(.pane-header[aria-label^="{title}"])')
+
+    def rows_of(self, title: str) -> list[str]:
+        """The rows of a view that are in sight, with what is said about them."""
+        rows = self._look(self.view(title).locator(".monaco-list-row"), "element.innerText")
+        return [" ".join(row.split()) for row in rows]
+
+    @staticmethod
+    def _look(elements: Locator, what: str) -> list[str]:
+        """Something of each element, all at one moment: none is waited for."""
+        return [str(each) for each in elements.evaluate_all(f"all => all.map(element => {what} ?? '')")]
+
+    def text_of_editor(self) -> str:
+        """All of the editor's text, by way of the clipboard."""
+        self.page.locator(".editor-group-container.active .view-line").first.click()
+        self.press("ControlOrMeta+A")
+        self.command("Copy")
+        until(lambda: self.page.evaluate("navigator.clipboard.readText()") != "")
+        return str(self.page.evaluate("navigator.clipboard.readText()"))
 
     def screenshot(self, path: Path) -> None:
         self.page.mouse.move(0, 0)
@@ -235,6 +280,19 @@ class Workbench:
         """What was thrown in the extension host and caught by nobody."""
         lines = [line for path in self._logs("remoteexthost.log") for line in path.read_text().splitlines()]
         return [line for line in lines if _UNHANDLED.search(line)]
+
+    def extension_host_seconds(self, over: float) -> float:
+        """The processor time that the extension host takes in so many seconds."""
+        log = self._logs("remoteexthost.log")[-1].read_text()
+        pid = int(re.findall(r"Extension host with pid (\d+) started", log)[-1])
+
+        def used() -> float:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+        before = used()
+        time.sleep(over)
+        return used() - before
 
     def _logs(self, name: str) -> list[Path]:
         return sorted((self._state / "user/logs").rglob(name))

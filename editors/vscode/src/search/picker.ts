@@ -72,18 +72,17 @@ export class Searches implements Disposable {
   }
 
   /** Begin a search where the last one ended, unless something else is given. */
-  start(search: Partial<Search> = {}): void {
+  start(search?: Partial<Search>): void {
+    if (this.open !== undefined && search === undefined) {
+      return; // the key was pressed twice
+    }
     this.open?.dispose();
-    const picker = new Picker(
-      this,
-      search.query ?? this.history[0] ?? '',
-      search.choice ?? this.choice,
-      () => {
-        if (this.open === picker) {
-          this.open = undefined;
-        }
-      },
-    );
+    const { query = this.history[0] ?? '', choice = this.choice } = search ?? {};
+    const picker = new Picker(this, query, choice, () => {
+      if (this.open === picker) {
+        this.open = undefined;
+      }
+    });
     this.open = picker;
   }
 
@@ -132,6 +131,8 @@ class Picker implements Disposable {
   private readonly listeners: Disposable;
   private readonly languagesSeen = new Set<string>();
   private answer: Answer | undefined;
+  /** Nothing was found, and that may change by itself. */
+  private hopeful = false;
   /** The row that became active by itself when the rows came; looking at it is no move. */
   private first: Row | undefined;
   /** Another list is in front: this one is hidden, and comes back. */
@@ -171,6 +172,12 @@ class Picker implements Disposable {
         this.accept(item, true);
       }),
       pick.onDidTriggerButton(problems.guard((button) => this.press(button))),
+      searches.server.onDidChangeState(() => {
+        // Rows that are shown stay; where there are none, none can move.
+        if (this.hopeful && !pick.busy) {
+          this.askNow();
+        }
+      }),
       pick.onDidHide(() => {
         if (!this.aside) {
           this.end(true);
@@ -216,9 +223,11 @@ class Picker implements Disposable {
 
   private async ask(search: Search, signal: AbortSignal): Promise<void> {
     const asked = { ...search, query: search.query.trim() };
-    this.answer = asked.query === '' ? undefined : await this.searches.ask(asked, signal);
+    const answer = asked.query === '' ? undefined : await this.searches.ask(asked, signal);
     if (!signal.aborted) {
-      this.show(this.answer === undefined ? this.historyRows() : this.answerRows(this.answer));
+      this.answer = answer;
+      this.hopeful = answer?.result.hits.length === 0 && !answer.result.index.complete;
+      this.show(answer === undefined ? this.historyRows() : this.answerRows(answer));
     }
   }
 
@@ -236,6 +245,7 @@ class Picker implements Disposable {
           this.askNow();
         }
       };
+      this.hopeful = true;
       this.show([{ ...row, act }]);
     }
   };
