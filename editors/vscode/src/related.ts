@@ -16,7 +16,7 @@ import { markOf } from './open';
 import { Problem, type Problems } from './problems';
 import type { RelatedParams, SearchResult } from './protocol';
 import type { Server } from './server';
-import { byRelation } from './tree/nodes';
+import { byRelation, live } from './tree/nodes';
 import { HitsView } from './tree/view';
 
 /** The cursor rests for so long before the view follows it. */
@@ -88,7 +88,10 @@ export class Related implements Disposable {
     if (!signal.aborted) {
       const missing = hits.shortcomings(result.index);
       const message = result.hits.length === 0 ? nothing(editor, result) : `Related to ${place(editor)}`;
-      this.tree.show(byRelation(result.hits), [message, missing].filter((part) => part !== '').join(' · '));
+      this.tree.show(
+        byRelation(live(result.hits)),
+        [message, missing].filter((part) => part !== '').join(' · '),
+      );
     }
   }
 

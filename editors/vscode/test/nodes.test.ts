@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Hit } from '../src/protocol';
-import { byFile, byRelation, flat, hitsOf, lines } from '../src/tree/nodes';
+import { byFile, byRelation, flat, hitsOf, lines, live } from '../src/tree/nodes';
 import { hit, range } from './hits';
 
 function at(file: string, given: Partial<Hit> = {}): Hit {
@@ -13,18 +13,18 @@ const FOUND = [at('b.py', { symbol: '1' }), at('src/a.py', { symbol: '2' }), at(
 describe('rows', () => {
   it('of a list are in the order of the answer', () => {
     assert.deepEqual(
-      flat(FOUND).map((row) => row.hit.symbol),
+      flat(live(FOUND)).map((row) => row.live.hit.symbol),
       ['1', '2', '3'],
     );
   });
 
   it('by file are in the order of the best hit of each file', () => {
-    const groups = byFile(FOUND, false);
+    const groups = byFile(live(FOUND), false);
     assert.deepEqual(
       groups.map(({ label, description, children }) => [
         label,
         description,
-        children.map((row) => row.hit.symbol),
+        children.map((row) => row.live.hit.symbol),
       ]),
       [
         ['b.py', '', ['1', '3']],
@@ -32,7 +32,7 @@ describe('rows', () => {
       ],
     );
     assert.deepEqual(
-      hitsOf(groups).map((row) => row.hit.symbol),
+      hitsOf(groups).map((row) => row.live.hit.symbol),
       ['1', '3', '2'],
     );
   });
@@ -42,7 +42,10 @@ describe('rows', () => {
       hit({ relation, symbol: `${index}` }),
     );
     assert.deepEqual(
-      byRelation(related).map(({ label, children }) => [label, children.map((row) => row.hit.symbol)]),
+      byRelation(live(related)).map(({ label, children }) => [
+        label,
+        children.map((row) => row.live.hit.symbol),
+      ]),
       [
         ['Callers', ['2']],
         ['Similar', ['0', '3']],
@@ -52,7 +55,7 @@ describe('rows', () => {
   });
 
   it('have ids of their own, down to the lines', () => {
-    const rows = hitsOf(byFile(FOUND, false));
+    const rows = hitsOf(byFile(live(FOUND), false));
     const ids = rows.flatMap((row) => [row.id, ...lines(row).map((line) => line.id)]);
     assert.equal(new Set(ids).size, ids.length);
   });

@@ -167,10 +167,11 @@ class Workbench:
             # The first key can come before the key bindings are there, and another list may be closing.
             if not self.quick_text.startswith(">"):
                 self.press("F1")
-            return self.quick_text.startswith(">")
+            with suppress(PlaywrightError):
+                self.input.fill(text, timeout=_SOON_MS)
+            return self.quick_text == text
 
         until(shown)
-        self.input.fill(text)
 
     def command(self, title: str) -> None:
         """Run a command of the palette by its whole title."""
@@ -187,6 +188,7 @@ class Workbench:
 
         until(found)
         row.click()
+        until(lambda: self.quick_text != f">{title}")
 
     def open_file(self, path: str) -> None:
         self.palette(path)
@@ -197,9 +199,7 @@ class Workbench:
 
     @property
     def input(self) -> Locator:
-        return self.page.locator(
-            ".quick-input-widget:visible input[type=text], .quick-input-widget:visible .input"
-        ).first
+        return self.page.locator(".quick-input-widget:visible input[type=text]").first
 
     @property
     def quick_text(self) -> str:
@@ -249,8 +249,8 @@ class Workbench:
 
     def rows_of(self, title: str) -> list[str]:
         """The rows of a view that are in sight, with what is said about them."""
-        rows = self._look(self.view(title).locator(".monaco-list-row"), "element.innerText")
-        return [" ".join(row.split()) for row in rows]
+        parts = "[...element.querySelectorAll('.label-name, .label-description')].map(part => part.innerText).join(' ')"
+        return [" ".join(row.split()) for row in self._look(self.view(title).locator(".monaco-list-row"), parts)]
 
     @staticmethod
     def _look(elements: Locator, what: str) -> list[str]:

@@ -3,7 +3,7 @@
 import { commands, type Disposable, Disposable as Disposables, workspace } from 'vscode';
 import * as hits from '../hit';
 import { openHit } from '../open';
-import { byFile, flat } from '../tree/nodes';
+import { byFile, flat, live, type LiveHit } from '../tree/nodes';
 import { HitsView } from '../tree/view';
 import { describe } from './filters';
 import type { Answer } from './picker';
@@ -16,6 +16,7 @@ export class Results implements Disposable {
     }
   });
   private answer: Answer | undefined;
+  private found: readonly LiveHit[] = [];
   private current = -1;
 
   get search(): Answer | undefined {
@@ -24,6 +25,7 @@ export class Results implements Disposable {
 
   async show(answer: Answer): Promise<void> {
     this.answer = answer;
+    this.found = live(answer.result.hits);
     this.draw();
     await commands.executeCommand('setContext', 'conexus.hasResults', true);
     await this.tree.focus();
@@ -55,7 +57,7 @@ export class Results implements Disposable {
     const row = rows[this.current];
     if (row !== undefined) {
       await this.tree.view.reveal(row, { select: true, focus: false });
-      await openHit(row.hit, { preview: true });
+      await openHit(row.live.hit, { preview: true });
     }
   }
 
@@ -65,10 +67,9 @@ export class Results implements Disposable {
     if (answer === undefined) {
       return;
     }
-    const found = answer.result.hits;
     const several = (workspace.workspaceFolders?.length ?? 0) > 1;
     const layout = workspace.getConfiguration('conexus').get('results.layout');
-    this.tree.show(layout === 'list' ? flat(found) : byFile(found, several), message(answer));
+    this.tree.show(layout === 'list' ? flat(this.found) : byFile(this.found, several), message(answer));
   }
 
   dispose(): void {

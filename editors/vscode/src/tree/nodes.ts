@@ -3,6 +3,11 @@
 import * as hits from '../hit';
 import type { Hit } from '../protocol';
 
+/** A hit that moves with the text when the user edits; see `drift`. Every row of it shows where it is now. */
+export interface LiveHit {
+  hit: Hit;
+}
+
 export interface Group {
   readonly type: 'group';
   readonly id: string;
@@ -17,8 +22,7 @@ export interface HitRow {
   readonly type: 'hit';
   readonly id: string;
   readonly parent?: Group;
-  /** Moves with the text when the user edits; see `drift`. */
-  hit: Hit;
+  readonly live: LiveHit;
 }
 
 export interface LineRow {
@@ -35,28 +39,32 @@ export type Row = Group | HitRow | LineRow;
 /** So many lines of a hit are shown below it. */
 const LINES = 12;
 
-export function flat(found: readonly Hit[]): HitRow[] {
-  return found.map((hit, index) => ({ type: 'hit', id: `${index}`, hit }));
+export function live(found: readonly Hit[]): LiveHit[] {
+  return found.map((hit) => ({ hit }));
+}
+
+export function flat(found: readonly LiveHit[]): HitRow[] {
+  return found.map((each, index) => ({ type: 'hit', id: `${index}`, live: each }));
 }
 
 /** Files in the order of their best hits; hits within them as the server ranks them. */
-export function byFile(found: readonly Hit[], severalFolders: boolean): Group[] {
+export function byFile(found: readonly LiveHit[], severalFolders: boolean): Group[] {
   return grouped(
     found,
-    (hit) => hit.location.uri,
+    ({ hit }) => hit.location.uri,
     (uri, [first]) => {
-      const [, folder = '', name = ''] = /^(?:(.*)\/)?(.*)$/.exec(hits.path(first, severalFolders)) ?? [];
+      const [, folder = '', name = ''] = /^(?:(.*)\/)?(.*)$/.exec(hits.path(first.hit, severalFolders)) ?? [];
       return { label: name, description: folder, uri };
     },
   );
 }
 
 /** Relations in an order of their own, so that a group is always found at the same place. */
-export function byRelation(found: readonly Hit[]): Group[] {
+export function byRelation(found: readonly LiveHit[]): Group[] {
   const order = Object.keys(RELATIONS);
   const place = (relation: string): number =>
     order.includes(relation) ? order.indexOf(relation) : order.length;
-  const relation = (hit: Hit): string => hit.relation ?? '';
+  const relation = ({ hit }: LiveHit): string => hit.relation ?? '';
   const sorted = [...found].sort((a, b) => place(relation(a)) - place(relation(b)));
   return grouped(sorted, relation, (name, members) => ({
     label: RELATIONS[name] ?? name.charAt(0).toUpperCase() + name.slice(1),
@@ -65,7 +73,7 @@ export function byRelation(found: readonly Hit[]): Group[] {
 }
 
 export function lines(row: HitRow): LineRow[] {
-  return hits.lines(row.hit, LINES).map((line, offset) => ({
+  return hits.lines(row.live.hit, LINES).map((line, offset) => ({
     type: 'line',
     id: `${row.id}/${offset}`,
     parent: row,
@@ -92,26 +100,29 @@ const RELATIONS: Readonly<Record<string, string>> = {
 };
 
 function grouped(
-  found: readonly Hit[],
-  keyOf: (hit: Hit) => string,
-  describe: (key: string, members: readonly [Hit, ...Hit[]]) => Pick<Group, 'label' | 'description' | 'uri'>,
+  found: readonly LiveHit[],
+  keyOf: (each: LiveHit) => string,
+  describe: (
+    key: string,
+    members: readonly [LiveHit, ...LiveHit[]],
+  ) => Pick<Group, 'label' | 'description' | 'uri'>,
 ): Group[] {
-  const groups = new Map<string, [Hit, ...Hit[]]>();
-  for (const hit of found) {
-    const members = groups.get(keyOf(hit));
+  const groups = new Map<string, [LiveHit, ...LiveHit[]]>();
+  for (const each of found) {
+    const members = groups.get(keyOf(each));
     if (members === undefined) {
-      groups.set(keyOf(hit), [hit]);
+      groups.set(keyOf(each), [each]);
     } else {
-      members.push(hit);
+      members.push(each);
     }
   }
   return [...groups].map(([key, members]) => {
     const group: Group = { type: 'group', id: key, children: [], ...describe(key, members) };
-    const rows = members.map((hit, index) => ({
+    const rows = members.map((each, index) => ({
       type: 'hit' as const,
       id: `${key}#${index}`,
       parent: group,
-      hit,
+      live: each,
     }));
     group.children.push(...rows);
     return group;

@@ -101,7 +101,7 @@ export class HitsView implements TreeDataProvider<Row>, Disposable {
   }
 
   private hitItem(row: HitRow): TreeItem {
-    const { hit } = row;
+    const { hit } = row.live;
     const item = new TreeItem(hits.title(hit), TreeItemCollapsibleState.Collapsed);
     const inFile = row.parent?.uri !== undefined;
     const where = inFile ? `:${hits.line(hit)}` : `${hits.path(hit, this.several)}:${hits.line(hit)}`;
@@ -126,10 +126,11 @@ export class HitsView implements TreeDataProvider<Row>, Disposable {
       return;
     }
     for (const row of this.hits) {
-      if (row.hit.location.uri === uri) {
-        const before = hits.line(row.hit);
-        row.hit = drifted(row.hit, edits);
-        if (hits.line(row.hit) !== before) {
+      const { live } = row;
+      if (live.hit.location.uri === uri) {
+        const before = hits.line(live.hit);
+        live.hit = drifted(live.hit, edits);
+        if (hits.line(live.hit) !== before) {
           this.changed.fire(row);
         }
       }
@@ -143,9 +144,9 @@ export class HitsView implements TreeDataProvider<Row>, Disposable {
 
 export async function openRow(row: Row, how: How = { preview: true }): Promise<void> {
   if (row.type === 'hit') {
-    await openHit(row.hit, how);
+    await openHit(row.live.hit, how);
   } else if (row.type === 'line') {
-    await openHit(row.parent.hit, { ...how, offset: row.offset });
+    await openHit(row.parent.live.hit, { ...how, offset: row.offset });
   }
 }
 
