@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,10 @@ from tests.editors import install
 from tests.editors.sample import Sample
 from tests.faults import assert_none_left
 from tests.lsp.raw import server_environment
+
+if TYPE_CHECKING:
+    from tests.editors.picture import Colours
+    from tests.editors.terminal import Terminal
 
 #: `make test-editors` sets it: then an editor that is not there is a failure.
 _REQUIRED = os.environ.get("CONEXUS_EDITORS_REQUIRED") == "1"
@@ -90,3 +95,15 @@ def editor() -> Callable[[str], Path]:
         return program
 
     return find
+
+
+@pytest.fixture
+def picture_of() -> Callable[..., None]:
+    """Saves a picture of a terminal under a name, into the folder that CONEXUS_SCREENSHOTS names, if it does."""
+    folder = os.environ.get("CONEXUS_SCREENSHOTS")
+
+    def save(terminal: Terminal, name: str, *colours: Colours) -> None:
+        if folder:
+            terminal.save_png(Path(folder).resolve() / f"{name}.png", *colours)
+
+    return save

@@ -24,6 +24,9 @@ PATIENCE = 30.0
 #: Programs tell the key Escape from the beginning of another key's code by the pause that follows it.
 _AFTER_ESCAPE = 0.15
 
+#: When something is done again whose effect has not come.
+_AGAIN = 1.0
+
 _KEYS = {
     "Enter": "\r",
     "Escape": "\x1b",
@@ -116,6 +119,15 @@ class Terminal:
                 assert not self._ended, f"the program has ended before the screen showed {wanted}"
                 self._changed.wait(left)
         return screen
+
+    def repeat(self, action: Callable[[], None], wanted: Wanted, patience: float = PATIENCE) -> str:
+        """The screen, once it is as wanted; the action, such as asking again, is done again and again meanwhile."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            action()
+            with suppress(AssertionError):
+                return self.wait_for(wanted, _AGAIN)
+        raise AssertionError(f"not on the screen within {patience:.0f} s, however often it was asked for: {wanted}")
 
     def wait_for_end(self, patience: float = PATIENCE) -> int:
         """The exit status of the program, once it has ended by itself."""
