@@ -260,7 +260,7 @@ class Workbench:
     def text_of_editor(self) -> str:
         """All of the editor's text, by way of the clipboard."""
         self.page.locator(".editor-group-container.active .view-line").first.click()
-        self.press("ControlOrMeta+A")
+        self.press("Meta+A" if "Macintosh" in (self._user_agent or "") else "Control+A")
         self.command("Copy")
         until(lambda: self.page.evaluate("navigator.clipboard.readText()") != "")
         return str(self.page.evaluate("navigator.clipboard.readText()"))
