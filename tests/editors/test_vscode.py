@@ -299,14 +299,14 @@ def test_pausing_reindexing_and_a_server_that_dies(window: Workbench, sample: Sa
 def test_without_a_server_one_click_installs_it(
     start: Start, sample: Sample, environment: dict[str, str], server_program: Path, tmp_path: Path
 ) -> None:
-    """A program named uv stands in for the real one, which would download what is not published yet."""
+    """A program named uv stands in for the real one, which would download 150 MB; it looks at what it is given."""
     tools = tmp_path / "tools"
     tools.mkdir()
     installed = Path(environment["HOME"]) / ".local/bin/conexus"
     uv = tools / "uv"
     uv.write_text(
         "#!/bin/sh\n"
-        'test "$*" = "tool install conexus" || exit 2\n'
+        'test "$1 $2" = "tool install" && python3 -m zipfile -t "$3" || exit 2\n'
         f"mkdir -p '{installed.parent}' && cp '{server_program}' '{installed}'\n"
     )
     uv.chmod(0o755)
@@ -319,6 +319,39 @@ def test_without_a_server_one_click_installs_it(
     window.page.get_by_role("button", name="Install with uv").click()
     wait_until_indexed(window, "README.md")
     find(window, sample.QUERY, sample.ANSWER)
+
+
+#: Answers `initialize` as a server that knows nothing of us.
+_STRANGER = """
+import sys
+sys.stdin.readline()
+body = b'{"jsonrpc":"2.0","id":0,"result":{"capabilities":{}}}'
+sys.stdout.buffer.write(b"Content-Length: %d\\r\\n\\r\\n%s" % (len(body), body))
+sys.stdout.buffer.flush()
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        pytest.param(None, "there is no such program", id="nothing"),
+        pytest.param("sys.exit(3)", "The server did not start", id="no server"),
+        pytest.param(_STRANGER, "is not the server of this extension", id="another server"),
+    ],
+)
+def test_what_is_no_server_of_ours_is_said_to_be_none(
+    start: Start, sample: Sample, tmp_path: Path, program: str | None, words: str
+) -> None:
+    path = tmp_path / "stranger"
+    if program is not None:
+        path.write_text(f"#!{sys.executable}\n{program}")
+        path.chmod(0o755)
+    window = start(settings={"conexus.path": str(path)})
+    window.open(folder=sample.root)
+    window.page.locator(".notifications-toasts").get_by_text(words).wait_for()
+    search(window, sample.QUERY)
+    until(lambda: words in "".join(window.quick_labels), lambda: window.quick_labels)
 
 
 def test_a_folder_that_is_not_trusted_does_not_say_what_is_started(

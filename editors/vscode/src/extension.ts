@@ -3,8 +3,8 @@
 import { began } from './began';
 import { commands, type ExtensionContext, languages, Uri, window, workspace } from 'vscode';
 import { relatedActions } from './codeActions';
-import { install, offerInstall } from './launch/install';
-import { Problems } from './problems';
+import { Installation } from './launch/install';
+import { Problem, Problems } from './problems';
 import { Related } from './related';
 import { placeOf } from './search/choosing';
 import { EVERYTHING } from './search/filters';
@@ -26,13 +26,19 @@ export function activate(context: ExtensionContext): void {
   const log = window.createOutputChannel('Conexus', { log: true });
   const problems = new Problems(log);
   const running = new Server(log, settingNames(context), problems.report);
+  const installation = new Installation(context.asAbsolutePath('server'));
   server = running;
 
   const start = async (begin: () => Promise<void>): Promise<void> => {
     await begin();
     const { state } = running;
-    if (state.kind === 'missing' && state.installable && (await offerInstall(state.problem))) {
-      await running.start();
+    if (state.kind === 'missing') {
+      if (!state.installable) {
+        throw new Problem(state.problem);
+      }
+      if (await installation.offer(state.problem)) {
+        await running.start();
+      }
     }
   };
   const restart = (): Promise<void> => start(() => running.restart());
@@ -92,7 +98,7 @@ export function activate(context: ExtensionContext): void {
     install: async () => {
       if (running.state.kind === 'running') {
         void window.showInformationMessage('The Conexus server is installed and running.');
-      } else if (await install()) {
+      } else if (await installation.install()) {
         await running.restart();
       }
     },

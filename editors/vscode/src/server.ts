@@ -90,6 +90,10 @@ export class Server implements Disposable {
       this.log.info(`Starting ${found.command} ${found.args.join(' ')} (found ${found.found})`);
       this.client = this.makeClient(found);
       await this.client.start();
+      const wrong = misfit(this.client.initializeResult?.capabilities.experimental);
+      if (wrong !== undefined) {
+        throw new Problem(`${found.command} ${wrong}`);
+      }
       this.become({ kind: 'running' });
       this.look();
     } catch (error) {
@@ -187,8 +191,8 @@ export class Server implements Disposable {
   }
 
   private fail(problem: string): void {
-    this.log.error(problem);
     this.become({ kind: 'failed', problem, installable: false });
+    this.onError(new Problem(problem));
   }
 
   private become(state: ServerState): void {
@@ -297,6 +301,18 @@ export class Server implements Disposable {
     this.stateChanged.dispose();
     this.indexChanged.dispose();
   }
+}
+
+/** Why a server that answered is none for us; other programs may have the same name. */
+function misfit(experimental: unknown): string | undefined {
+  const { conexus } = (experimental ?? {}) as { readonly conexus?: { readonly protocolVersion?: number } };
+  const protocolVersion = conexus?.protocolVersion;
+  if (protocolVersion === protocol.PROTOCOL_VERSION) {
+    return undefined;
+  }
+  return protocolVersion === undefined
+    ? 'is not the server of this extension.'
+    : `speaks another protocol than this extension: ${protocolVersion}, not ${protocol.PROTOCOL_VERSION}.`;
 }
 
 /** Whether a server that keeps ending is still worth starting. */

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 from filelock import FileLock
@@ -21,5 +23,6 @@ def package() -> Path:
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHON": sys.executable}
+    done = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

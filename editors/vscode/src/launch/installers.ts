@@ -7,6 +7,6 @@ export interface Installer {
 
 /** The best first. Both keep Conexus in an environment of its own. */
 export const INSTALLERS: readonly Installer[] = [
-  { name: 'uv', args: ['tool', 'install', 'conexus'] },
-  { name: 'pipx', args: ['install', 'conexus'] },
+  { name: 'uv', args: ['tool', 'install'] },
+  { name: 'pipx', args: ['install'] },
 ];
