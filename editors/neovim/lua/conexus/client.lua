@@ -35,7 +35,7 @@ end
 ---@return integer? id
 local function start(bufnr)
   local root = require('conexus.root')
-  local config = vim.deepcopy(vim.lsp.config.conexus)
+  local config = require('conexus.server').config()
   local name = root.is_file(bufnr) and vim.api.nvim_buf_get_name(bufnr) or vim.fn.getcwd()
   config.root_dir = root.of_path(vim.fs.normalize(name))
   return vim.lsp.start(config, { attach = false, reuse_client = config.reuse_client })

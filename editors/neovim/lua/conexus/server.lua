@@ -4,10 +4,16 @@ local M = {}
 
 M.how_to_install = 'Install it with `uv tool install conexus` or `pipx install conexus`.'
 
+-- How it is started: lsp/conexus.lua, and what the user has changed of it.
+---@return vim.lsp.Config a copy
+function M.config()
+  return vim.deepcopy(vim.lsp.config['conexus']) --[[@as vim.lsp.Config]]
+end
+
 -- The first word of the command, or nothing if the command is a function.
 ---@return string?
 function M.program()
-  local cmd = vim.lsp.config.conexus.cmd
+  local cmd = vim.lsp.config['conexus'].cmd
   return type(cmd) == 'table' and cmd[1] or nil
 end
 

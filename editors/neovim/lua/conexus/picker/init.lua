@@ -20,16 +20,16 @@ local HINT = {
 }
 
 ---@class conexus.Picker
----@field private job conexus.Job
----@field private windows conexus.Windows
----@field private preview conexus.Preview
----@field private live conexus.Live
----@field private from integer the window that it was opened from
----@field private query? string what was asked for last
----@field private answer? conexus.Answer
----@field private selected integer from 1
----@field private settled number until when what is shown may be replaced by itself, of `vim.uv.now`
----@field private closed boolean
+---@field job conexus.Job
+---@field windows conexus.Windows
+---@field preview conexus.Preview
+---@field live conexus.Live
+---@field from integer the window that it was opened from
+---@field query string what was asked for last
+---@field answer? conexus.Answer
+---@field selected integer from 1
+---@field settled number until when what is shown may be replaced by itself, of `vim.uv.now`
+---@field closed boolean
 local Picker = {}
 Picker.__index = Picker
 
@@ -38,7 +38,6 @@ function Picker:typed()
   return table.concat(vim.api.nvim_buf_get_lines(self.windows.prompt_buffer, 0, -1, false), ' ')
 end
 
----@private
 ---@param lines string[]
 ---@param group string
 function Picker:say(lines, group)
@@ -54,10 +53,10 @@ function Picker:say(lines, group)
   preview.clear(self.preview)
 end
 
----@private
-function Picker:draw_list()
+---@param items conexus.Item[]
+function Picker:draw_list(items)
   local buffer = self.windows.list_buffer
-  local drawn = rows.rows(self.answer.items, self.windows:list_width())
+  local drawn = rows.rows(items, self.windows:list_width())
   vim.api.nvim_buf_clear_namespace(buffer, namespace, 0, -1)
   vim.api.nvim_buf_set_lines(
     buffer,
@@ -81,13 +80,12 @@ function Picker:draw_list()
   vim.wo[self.windows.list].cursorline = true
 end
 
----@private
 function Picker:draw()
   local answer = self.answer
   if not answer then
     return
   elseif #answer.items > 0 then
-    self:draw_list()
+    self:draw_list(answer.items)
     self:select(self.selected)
   elseif self:typed():find('%S') or not self.job.live then
     self:say({ 'Nothing was found.' }, 'ConexusReason')
@@ -115,7 +113,6 @@ function Picker:select(number)
   end
 end
 
----@private
 ---@param answer conexus.Answer
 function Picker:answered(answer)
   self.settled = math.min(self.settled, vim.uv.now() + SETTLING_MS)
@@ -124,9 +121,9 @@ function Picker:answered(answer)
   self:draw()
 end
 
----@private
----@param problem string
+---@param problem? string
 function Picker:failed(problem)
+  problem = problem or 'no answer'
   -- A word that is not finished, such as `kind:f`, is no reason to take away what is shown.
   if self.answer and #self.answer.items > 0 then
     self.windows:footer(problem, 'ConexusWarning')
@@ -135,7 +132,6 @@ function Picker:failed(problem)
   end
 end
 
----@private
 function Picker:changed()
   local query = self:typed()
   if query ~= self.query then
@@ -150,7 +146,6 @@ function Picker:changed()
 end
 
 -- Asks again where an answer was not whole. What was shown for a while stays where it is; what is new comes below it.
----@private
 function Picker:index_changed()
   local old = self.answer
   if self.job.live and old and vim.uv.now() < self.settled then
@@ -282,7 +277,6 @@ local moves = {
   ['<End>'] = '<Esc>A',
 }
 
----@private
 ---@param keys table<conexus.Action, string|string[]|false>
 function Picker:map(keys)
   for key, keeps in pairs(moves) do
@@ -299,7 +293,6 @@ function Picker:map(keys)
   end
 end
 
----@private
 function Picker:watch()
   local group = vim.api.nvim_create_augroup('conexus.picker', {})
   local function on(events, callback, more)
@@ -351,7 +344,6 @@ function Picker:close(and_then)
 end
 
 -- Puts the query into the prompt, selected, so that typing replaces it.
----@private
 ---@param query string
 function Picker:begin(query)
   query = vim.trim(query:gsub('%s+', ' '))
@@ -377,6 +369,7 @@ function M.open(job, settings)
     from = vim.api.nvim_get_current_win(),
     preview = code,
     windows = Windows.open(job.title, code.buffer, settings),
+    query = '',
     selected = 1,
     settled = math.huge,
     closed = false,

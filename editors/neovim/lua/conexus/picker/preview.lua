@@ -12,7 +12,7 @@ local MOST_COLOURED_BYTES = 300000
 
 ---@class conexus.Preview
 ---@field buffer integer
----@field private shown? string what is in the buffer
+---@field shown? string what is in the buffer
 
 ---@return conexus.Preview
 function M.new()
