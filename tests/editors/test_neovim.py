@@ -350,6 +350,14 @@ def test_an_unfinished_operator_takes_nothing_away(neovim: Opener, sample: Sampl
             editor.terminal.wait_for("kind:function")
             editor.terminal.wait_for(lambda screen: "there is no kind" not in screen)
             assert sample.ANSWER in listed(editor)[0]
+            # Where there is a choice, the keys that move and open are the menu's.
+            editor.terminal.type(" lang:p")
+            for key, language in [("Tab", "php"), ("C-n", "python"), ("C-p", "php"), ("Tab", "python")]:
+                editor.terminal.press(key)
+                editor.terminal.wait_for(f"kind:function lang:{language} ")
+            editor.terminal.press("Enter")
+            editor.wait_for("vim.fn.pumvisible() == 0")
+            until(lambda: sample.ANSWER in listed(editor)[0] and editor.floats() > 0)
 
 
 def test_operators_filter(neovim: Opener, sample: Sample) -> None:

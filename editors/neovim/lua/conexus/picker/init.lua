@@ -98,7 +98,7 @@ function Picker:draw()
 end
 
 -- Chooses a result, and shows its code.
----@param number integer
+---@param number integer from 1; beyond the last one it begins anew
 function Picker:select(number)
   local items = self.answer and self.answer.items or {}
   if #items == 0 then
@@ -214,6 +214,11 @@ function Picker:half_page()
   return self.windows.preview and math.ceil(vim.api.nvim_win_get_height(self.windows.preview) / 2) or 0
 end
 
+-- The user has done something: from now on, nothing that is shown moves by itself.
+function Picker:touch()
+  self.settled = 0
+end
+
 -- Offers how the operator before the cursor may go on.
 function Picker:complete()
   local before = self:typed():sub(1, vim.fn.col('.') - 1)
@@ -221,75 +226,6 @@ function Picker:complete()
   local choices = word ~= '' and require('conexus.query').complete(word) or {}
   if #choices > 0 then
     vim.fn.complete(#before - #word + 1, choices)
-  end
-end
-
----@type table<conexus.Action, fun(picker: conexus.Picker)>
-local actions = {
-  next = function(picker)
-    picker:select(picker.selected + 1)
-  end,
-  previous = function(picker)
-    picker:select(picker.selected - 1)
-  end,
-  open = function(picker)
-    picker:open('open')
-  end,
-  split = function(picker)
-    picker:open('split')
-  end,
-  vsplit = function(picker)
-    picker:open('vsplit')
-  end,
-  tab = function(picker)
-    picker:open('tab')
-  end,
-  quickfix = function(picker)
-    picker:quickfix()
-  end,
-  close = function(picker)
-    picker:close()
-  end,
-  scroll_down = function(picker)
-    picker:scroll(picker:half_page())
-  end,
-  scroll_up = function(picker)
-    picker:scroll(-picker:half_page())
-  end,
-  complete = function(picker)
-    picker:complete()
-  end,
-}
-
--- Keeps the query that was selected for replacing: Neovim would select it again after a mapping.
-local function deselect()
-  if vim.fn.mode():find('[vVsS\22\19]') then
-    vim.cmd('normal! \27')
-    vim.cmd.startinsert({ bang = true })
-  end
-end
-
--- What moves in the query, and so keeps it.
-local moves = {
-  ['<Left>'] = '<Esc>I',
-  ['<Home>'] = '<Esc>I',
-  ['<Right>'] = '<Esc>A',
-  ['<End>'] = '<Esc>A',
-}
-
----@param keys table<conexus.Action, string|string[]|false>
-function Picker:map(keys)
-  for key, keeps in pairs(moves) do
-    vim.keymap.set('s', key, keeps, { buffer = self.windows.prompt_buffer })
-  end
-  for action, lhs in pairs(keys) do
-    for _, key in ipairs(type(lhs) == 'table' and lhs or { lhs or nil }) do
-      vim.keymap.set({ 'i', 'n', 's' }, key, function()
-        self.settled = 0
-        deselect()
-        actions[action](self)
-      end, { buffer = self.windows.prompt_buffer, nowait = true, desc = 'Conexus: ' .. action })
-    end
   end
 end
 
@@ -379,7 +315,7 @@ function M.open(job, settings)
   end, function(problem)
     self:failed(problem)
   end)
-  self:map(settings.keys)
+  require('conexus.picker.keys').map(self, self.windows.prompt_buffer, settings.keys)
   self:watch()
   self:say({ 'Asking the server …' }, 'ConexusReason')
   self:begin(job.query)
