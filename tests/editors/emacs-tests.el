@@ -80,7 +80,7 @@
 
 (ert-deftest conexus-shows-a-page ()
   (conexus-tests-visit "shop/checkout.py")
-  (conexus-search (getenv "QUERY"))
+  (conexus-results (getenv "QUERY"))
   (conexus-tests-until (lambda () (string-prefix-p "results-" (buffer-name (window-buffer)))))
   (with-current-buffer (window-buffer)
     (should (equal (buffer-substring (point-min) (line-end-position)) (concat "# " (getenv "QUERY"))))))
@@ -98,13 +98,34 @@
 
 (ert-deftest conexus-ends-and-starts-again ()
   (let ((server (conexus-tests-visit "shop/checkout.py")))
-    (eglot-shutdown server)
+    (eglot-shutdown server nil conexus-tests-patience)
     (should-not (jsonrpc-running-p server))
     (should-not (eq server (conexus-tests-visit "shop/checkout.py")))))
 
-(defun conexus-tests ()
-  "Run all tests and end Emacs."
+;; With the guide's settings.
+
+(ert-deftest settings-leave-files-out ()
+  (conexus-tests-visit "shop/checkout.py")
+  (conexus-tests-until
+   (lambda ()
+     (equal '("shop_plants.py")
+            (seq-filter (lambda (file) (string-suffix-p "_plants.py" file))
+                        (mapcar (lambda (found)
+                                  (file-name-nondirectory (xref-location-group (xref-item-location found))))
+                                (xref-backend-apropos 'eglot (getenv "NEW_QUERY"))))))))
+
+;; Of the server beside Conexus.
+
+(ert-deftest other-definitions-are-those-of-the-other-server ()
+  (conexus-tests-visit "shop/checkout.py")
+  (goto-char (point-min))
+  (search-forward "return add_sales_tax")
+  (let ((place (xref-item-location (car (xref-backend-definitions 'eglot (thing-at-point 'symbol))))))
+    (should (string-suffix-p "shop/prices.py" (xref-location-group place)))))
+
+(defun conexus-tests (selector)
+  "Run the tests with names that match SELECTOR, and end Emacs."
   (let ((eglot-sync-connect t)) ; wait for the server: nobody types meanwhile
-    (ert-run-tests-batch-and-exit "^conexus-")))
+    (ert-run-tests-batch-and-exit selector)))
 
 ;;; emacs-tests.el ends here

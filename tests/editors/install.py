@@ -15,6 +15,7 @@ from types import MappingProxyType
 from filelock import FileLock
 
 from tests.editors import debian, registries
+from tests.editors.vscode import install as vscode
 
 #: Where the editors are, unless the environment or `--to` says something else. Ignored by git.
 _DEFAULT = Path(__file__).parents[2] / ".editors"
@@ -65,6 +66,12 @@ def _make_luacheck(suite: str, folder: Path) -> None:
     script.chmod(0o755)
 
 
+def _vscode(version: str, node: str) -> Editor:
+    return Editor(
+        f"code-server {version}, node {node}", partial(vscode.make, version, node), "vscode/out/server-main.js"
+    )
+
+
 EDITORS: Mapping[str, Editor] = MappingProxyType(
     {
         "neovim": _from_debian("forky", "neovim", "usr/bin/nvim"),
@@ -83,6 +90,8 @@ EDITORS: Mapping[str, Editor] = MappingProxyType(
         "luacheck": Editor("Debian trixie: lua-check", partial(_make_luacheck, "trixie"), "luacheck"),
         "emacs": Editor("Debian trixie: emacs-nox", partial(_make_emacs, "trixie"), "emacs"),
         "helix": _from_debian("forky", "hx", "usr/bin/hx"),
+        "vscode": _vscode("4.139.1", "24.21.0"),
+        "vscode-min": _vscode("4.100.3", "20.20.2"),
     }
 )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from tests.editors.terminal import Terminal
 pytestmark = pytest.mark.usefixtures("no_process_left")
 
 _TESTS = Path(__file__).with_name("emacs-tests.el")
+_CONFIGURATION, _SETTINGS, _BESIDE_ANOTHER = configuration("emacs", "elisp")
 
 
 @pytest.fixture
@@ -24,27 +27,52 @@ def emacs(editor: Callable[[str], Path], environment: dict[str, str]) -> str:
     """The program, and a new user who did what the guide says."""
     settings = Path(environment["HOME"]) / ".emacs.d/init.el"
     settings.parent.mkdir()
-    settings.write_text(configuration("emacs", "elisp")[0])
+    settings.write_text(_CONFIGURATION)
     return str(editor("emacs"))
 
 
-def test_all_that_eglot_can_do_in_batch(emacs: str, environment: dict[str, str], sample: Sample) -> None:
-    done = subprocess.run(
-        [emacs, "--batch", "--load", "~/.emacs.d/init.el", "--load", str(_TESTS), "--funcall", "conexus-tests"],
-        cwd=sample.root,
-        env={
-            **environment,
-            **{name: getattr(sample, name) for name in ("QUERY", "ANSWER", "EMOJI_QUERY", "EMOJI_ANSWER")},
-            **{name: getattr(sample, name) for name in ("NEW_QUERY", "NEW_ANSWER", "NEW_CODE")},
-            "EMOJI_COLUMN": str(sample.place_of(sample.EMOJI_ANSWER, sample.emoji_file).column("utf-32")),
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"Ran [1-9]\d* tests, .* 0 unexpected", done.stderr)
+@pytest.fixture
+def run_tests(emacs: str, environment: dict[str, str], sample: Sample) -> Callable[[str], None]:
+    """Runs the tests of emacs-tests.el with a name."""
+    names = ("QUERY", "ANSWER", "EMOJI_QUERY", "EMOJI_ANSWER", "NEW_QUERY", "NEW_ANSWER", "NEW_CODE")
+    column = sample.place_of(sample.EMOJI_ANSWER, sample.emoji_file).column("utf-32")
+    facts = {**{name: getattr(sample, name) for name in names}, "EMOJI_COLUMN": str(column)}
+
+    def run(pattern: str) -> None:
+        done = subprocess.run(
+            [
+                *(emacs, "--batch", "--load", "~/.emacs.d/init.el", "--load", str(_TESTS)),
+                *("--eval", f'(conexus-tests "{pattern}")'),
+            ],
+            cwd=sample.root,
+            env={**environment, **facts},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert re.search(r"Ran [1-9]\d* tests, .* 0 unexpected", done.stderr)
+
+    return run
+
+
+def test_all_that_eglot_can_do_in_batch(run_tests: Callable[[str], None]) -> None:
+    run_tests("^conexus-")
+
+
+def test_beside_another_server(environment: dict[str, str], run_tests: Callable[[str], None]) -> None:
+    environment["PATH"] += f"{os.pathsep}{Path(sys.executable).parent}"  # where rass and pylsp are
+    (Path(environment["HOME"]) / ".emacs.d/init.el").write_text(_CONFIGURATION + _BESIDE_ANOTHER)
+    run_tests("^\\\\(conexus\\\\|other\\\\)-")
+
+
+def test_settings(run_tests: Callable[[str], None], sample: Sample) -> None:
+    (sample.root / ".dir-locals.el").write_text(_SETTINGS)
+    (sample.root / "generated").mkdir()
+    for folder in ("generated", "shop"):
+        (sample.root / folder / f"{folder}_plants.py").write_text(f"{sample.NEW_CODE}\n")
+    run_tests("^settings-")
 
 
 class Emacs:
@@ -98,14 +126,23 @@ def test_as_a_user_in_a_terminal(
         editor.run("eglot")
         terminal.wait_for("Server `Conexus' now managing")
 
+        editor.run("conexus-search")
+        terminal.wait_for("Find definitions of")
+        terminal.type(sample.QUERY)
+        terminal.wait_for(re.compile(rf"Find definitions of.*\n{sample.ANSWER} Function$", re.MULTILINE))
+        picture_of(terminal, "emacs-search", LIGHT)
+        terminal.press("Enter")
+        terminal.wait_for("retry.py ")
+        assert editor.say("(thing-at-point 'symbol t)") == f'"{sample.ANSWER}"'
+
         editor.find(sample.EMOJI_QUERY, sample.EMOJI_ANSWER)
         place = sample.place_of(sample.EMOJI_ANSWER, sample.emoji_file)
-        picture_of(terminal, "emacs-search", LIGHT)
+        picture_of(terminal, "emacs-xref", LIGHT)
         here = editor.say("(line-number-at-pos) (- (point) (pos-bol))")
         assert here == f"{place.line + 1} {place.column('utf-32')}"
 
         editor.visit(sample.root / "shop/checkout.py")
-        editor.run("conexus-search", sample.QUERY)
+        editor.run("conexus-results", sample.QUERY)
         editor.see_page(f"# {sample.QUERY}", re.compile(rf"^## 1\. .*`{sample.ANSWER}`", re.MULTILINE))
 
         # The function in which the cursor is has one caller.

@@ -26,18 +26,25 @@ class Helix:
         self.terminal.type(f":{command}\r")
 
     def find(self, query: str, answer: str) -> None:
-        """Ask in the picker of workspace symbols, again until an answer is the first one, and go to it."""
+        """Ask in the picker of workspace symbols, again until an answer is the first one."""
 
         def ask() -> None:
             self.terminal.press("Escape", "Escape", "Space", "S")
             self.terminal.type(query)
 
         self.terminal.repeat(ask, re.compile(rf"> \w+ +{re.escape(answer)} "))
+
+    def open(self) -> None:
+        """What is chosen in the picker."""
         self.terminal.press("Enter")
 
     def wait_for_place(self, name: str, line: int, column: int) -> None:
         """Both from 1; Helix counts characters as a reader does."""
         self.terminal.wait_for(re.compile(rf"{re.escape(name)} .* {line}:{column}$", re.MULTILINE))
+
+
+def _row_of(text: str, shown: list[str]) -> int:
+    return next(row for row, line in enumerate(shown) if text in line)
 
 
 @pytest.fixture
@@ -57,6 +64,8 @@ def test_as_a_user_in_a_terminal(
         editor = Helix(terminal)
 
         editor.find(sample.EMOJI_QUERY, sample.EMOJI_ANSWER)
+        picture_of(terminal, "helix-search")
+        editor.open()
         place = sample.place_of(sample.EMOJI_ANSWER, sample.emoji_file)
         editor.wait_for_place("web/party.ts", place.line + 1, place.column("utf-32") + 1)
 
@@ -72,9 +81,11 @@ def test_as_a_user_in_a_terminal(
         terminal.type(f"{line}gg")
         editor.wait_for_place("shop/retry.py", line, 1)
         terminal.press("Space", "a")
-        terminal.wait_for("Find related code")
+        shown = terminal.wait_for("Find related code").splitlines()
         picture_of(terminal, "helix-action")
-        terminal.press("Enter")
+        # Below the cursor's line, and below what other servers of the language offer, if there are any here.
+        above = _row_of("Find related code", shown) - _row_of(f"def {sample.ANSWER}", shown) - 1
+        terminal.press(*["Down"] * above, "Enter")
         terminal.wait_for("# Related code")
         terminal.wait_for(re.compile(r"## \d+\. caller: .*`pay`"))
         picture_of(terminal, "helix-related")
@@ -88,16 +99,19 @@ def test_as_a_user_in_a_terminal(
         terminal.press("Escape")
         terminal.wait_for("prices.py [+]")
         editor.find(sample.NEW_QUERY, sample.NEW_ANSWER)
+        editor.open()
         terminal.wait_for("prices.py [+]")
 
         sample.switch(sample.OTHER)
         editor.find(sample.RATES_QUERY, sample.rates_answer())
+        editor.open()
         editor.wait_for_place("shop/exchange.py", 7, 5)
 
         # What is open counts as it is in its buffer: Helix reads it again when it is told to.
         sample.switch(sample.MAIN)
         editor.run("reload-all")
         editor.find(sample.RATES_QUERY, sample.rates_answer())
+        editor.open()
         editor.wait_for_place("shop/exchange.py", 6, 5)
 
         editor.run("quit-all!")
