@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from tests.editors import install, picture
+from tests.editors.guides import configuration
 from tests.editors.neovim.driver import INIT, PLUGIN, Neovim
 from tests.editors.sample import Sample
 from tests.faults import processes_of, until
 from tests.repositories import commit, git
 
-GUIDE = Path(__file__).parents[2] / "docs/editors/neovim.md"
 UNIT = Path(__file__).parent / "neovim/unit"
 UNIT_TESTS = sorted(path for path in UNIT.glob("*.lua") if path.stem not in {"run", "expect"})
 
@@ -782,11 +782,10 @@ def test_an_old_neovim_gets_one_clear_message(editor: EditorFinder, open_with: C
 # --- set-up, as the guide says ---
 
 
-def guide_code(before: str, repository: str) -> str:
-    """The code below a line of the guide, with the repository's address in it."""
-    match = re.search(rf"^{re.escape(before)}.*?^```lua\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
-    assert match is not None, before
-    return match[1].replace("REPOSITORY", repository)
+def guide_code(part: str, repository: str) -> str:
+    """The block of the guide that a text is part of, with the repository's address in it."""
+    (code,) = [block for block in configuration("neovim", "lua") if part in block]
+    return code.replace("REPOSITORY", repository)
 
 
 @pytest.fixture
@@ -807,7 +806,7 @@ def finds_something(editor: Neovim, sample: Sample) -> None:
 
 def test_set_up_by_vim_pack(editor: EditorFinder, bare: Opener, sample: Sample, repository: str) -> None:
     # Nobody is there to be asked for permission.
-    init = guide_code("**vim.pack**", repository).replace("  load =", "  confirm = false,\n  load =")
+    init = guide_code("vim.pack.add", repository).replace("  load =", "  confirm = false,\n  load =")
     with bare(editor("neovim"), "shop/checkout.py", init=init) as neovim:
         finds_something(neovim, sample)
 
@@ -818,7 +817,7 @@ def test_set_up_by_lazy(editor: EditorFinder, bare: Opener, sample: Sample, repo
         pytest.skip(f"lazy.nvim is not below {lazy.parent}: put a checkout there")
     init = f"""
         vim.opt.runtimepath:prepend('{lazy}')
-        require('lazy').setup({{ {guide_code("**lazy.nvim**", repository)} }})
+        require('lazy').setup({{ {guide_code("url =", repository)} }})
     """
     with bare(editor("neovim"), "shop/checkout.py", init=init) as neovim:
         neovim.wait_for("vim.fn.exists(':Conexus') == 2")
@@ -827,7 +826,7 @@ def test_set_up_by_lazy(editor: EditorFinder, bare: Opener, sample: Sample, repo
 
 
 def test_set_up_by_hand(editor: EditorFinder, bare: Opener, sample: Sample) -> None:
-    init = guide_code("**By hand**", "").replace("/path/to/the/checkout/editors/neovim", str(PLUGIN))
+    init = guide_code("/path/to/the/checkout", "").replace("/path/to/the/checkout/editors/neovim", str(PLUGIN))
     with bare(editor("neovim"), "shop/checkout.py", init=init) as neovim:
         finds_something(neovim, sample)
 
