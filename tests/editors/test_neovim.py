@@ -290,40 +290,38 @@ def test_an_answer_after_the_end_harms_nothing(neovim: Opener) -> None:
         assert editor.floats() == 0
 
 
-def test_a_partial_answer_says_so_and_grows_without_moving(neovim: Opener) -> None:
+def test_a_partial_answer_says_so_and_is_replaced_until_one_begins_to_choose(neovim: Opener) -> None:
+    part = "{ complete = false, indexedFiles = 2, totalFiles = 9 }"
+    changed = "answers.q = nil require('conexus.state').index_changed(1, { generation = 2, folders = {} })"
     with neovim() as editor:
         scripted(editor)
         editor.terminal.type("q")
         editor.wait_for("answers.q")
-        editor.lua("answer('q', { 'one', 'two' }, { complete = false, indexedFiles = 2, totalFiles = 9 })")
+        editor.lua(f"answer('q', {{ 'one', 'two' }}, {part})")
         editor.terminal.wait_for("2 of 9 files so far")
-        editor.terminal.press("C-n", "C-p")
-        until(lambda: selected(editor) == "one")
-        editor.lua("""
-            answers.q = nil
-            require('conexus.state').index_changed(1, { generation = 2, folders = {} })
-            answer('q', { 'better', 'two', 'one' })
-        """)
-        assert names_listed(editor) == ["one", "two", "better"]
-        editor.terminal.wait_for("3 results")
-        # A whole answer stays as it is.
-        editor.lua("answers.q = nil require('conexus.state').index_changed(1, { generation = 3, folders = {} })")
+        editor.lua(f"{changed} answer('q', {{ 'better', 'two' }}, {part})")
+        assert names_listed(editor) == ["better", "two"]
+        editor.terminal.press("C-n")
+        until(lambda: selected(editor) == "two")
+        editor.lua(changed)
         assert editor.lua("return answers.q == nil")
+        assert (names_listed(editor), selected(editor)) == (["better", "two"], "two")
 
 
-def test_an_answer_to_what_was_typed_just_now_settles(neovim: Opener) -> None:
-    """In the first moment, and only until the user has done something, a better answer replaces the first one."""
+def test_a_whole_answer_settles_in_a_moment(neovim: Opener) -> None:
+    """What was typed in a file just now may still come; what has been shown for a while stays."""
+    changed = "answers.q = nil require('conexus.state').index_changed(1, { generation = 2, folders = {} })"
     with neovim() as editor:
         scripted(editor)
         editor.terminal.type("q")
         editor.wait_for("answers.q")
-        editor.lua("""
-            answer('q', { 'one', 'two' })
-            require('conexus.state').index_changed(1, { generation = 2, folders = {} })
-            answer('q', { 'better', 'one' })
-        """)
+        editor.lua(f"answer('q', {{ 'one', 'two' }}) {changed} answer('q', {{ 'better', 'one' }})")
         assert names_listed(editor) == ["better", "one"]
-        assert selected(editor) == "better"
+        editor.lua("shown = vim.uv.now()")
+        editor.wait_for("vim.uv.now() - shown > 1100")
+        editor.lua(changed)
+        assert editor.lua("return answers.q == nil")
+        assert names_listed(editor) == ["better", "one"]
 
 
 def test_a_degraded_answer_says_so(neovim: Opener) -> None:

@@ -119,13 +119,6 @@ function M.last_line(range)
   return math.max(range.start.line + 1, last.character == 0 and last.line or last.line + 1)
 end
 
--- What tells two results apart.
----@param item conexus.Item
----@return string
-function M.identity(item)
-  return table.concat({ item.path, item.hit.location.range.start.line, item.hit.symbol or '' }, '\0')
-end
-
 -- Why it was found, in a line.
 ---@param item conexus.Item
 ---@return string

@@ -8,8 +8,8 @@ local rows = require('conexus.picker.rows')
 
 local namespace = vim.api.nvim_create_namespace('conexus.list')
 
--- How long after its first answer a query may be answered anew: what was typed in a file just now takes a moment to be
--- searchable, and so does a small project that was just opened.
+-- How long a whole answer may still be replaced by a better one: what was typed in a file just now takes a moment to be
+-- searchable.
 local SETTLING_MS = 1000
 
 local HINT = {
@@ -28,7 +28,7 @@ local HINT = {
 ---@field query string what was asked for last
 ---@field answer? conexus.Answer
 ---@field selected integer from 1
----@field settled number until when what is shown may be replaced by itself, of `vim.uv.now`
+---@field settled number until when what is shown may be replaced by a better answer, of `vim.uv.now`
 ---@field closed boolean
 local Picker = {}
 Picker.__index = Picker
@@ -115,7 +115,9 @@ end
 
 ---@param answer conexus.Answer
 function Picker:answered(answer)
-  self.settled = math.min(self.settled, vim.uv.now() + SETTLING_MS)
+  if answer.index.complete then
+    self.settled = math.min(self.settled, vim.uv.now() + SETTLING_MS)
+  end
   self.answer = answer
   self.selected = 1
   self:draw()
@@ -145,34 +147,12 @@ function Picker:changed()
   end
 end
 
--- Asks again where an answer was not whole. What was shown for a while stays where it is; what is new comes below it.
+-- A better answer replaces what is shown, until the user has begun to choose.
 function Picker:index_changed()
-  local old = self.answer
-  if self.job.live and old and vim.uv.now() < self.settled then
-    return self.live:now(self.query)
+  local answer = self.answer
+  if self.job.live and answer and (vim.uv.now() < self.settled or #answer.items == 0) then
+    self.live:now(self.query)
   end
-  if not self.job.live or not old or (old.index.complete and #old.items > 0) then
-    return
-  end
-  local query = self.query
-  self.job.ask(query, function(new)
-    if self.closed or not new or self.answer ~= old or self.query ~= query then
-      return
-    end
-    local seen = {}
-    local items = vim.list_slice(old.items)
-    for _, item in ipairs(items) do
-      seen[hits.identity(item)] = true
-    end
-    for _, item in ipairs(new.items) do
-      if not seen[hits.identity(item)] then
-        table.insert(items, item)
-      end
-    end
-    new.items = items
-    self.answer = new
-    self:draw()
-  end)
 end
 
 -- Goes to the chosen result.
@@ -214,7 +194,7 @@ function Picker:half_page()
   return self.windows.preview and math.ceil(vim.api.nvim_win_get_height(self.windows.preview) / 2) or 0
 end
 
--- The user has done something: from now on, nothing that is shown moves by itself.
+-- The user has begun to choose: from now on, nothing that is shown moves by itself.
 function Picker:touch()
   self.settled = 0
 end
