@@ -278,6 +278,19 @@ def test_an_older_question_is_cancelled_and_its_answer_ignored(neovim: Opener) -
         assert names_listed(editor) == ["newer"]
 
 
+def test_who_is_faster_than_the_answer_goes_to_what_was_typed(neovim: Opener) -> None:
+    with neovim() as editor:
+        scripted(editor, "{ debounce = 5000 }")
+        editor.wait_for("answers['']")
+        editor.lua("answer('', { 'stale' })")
+        editor.terminal.type("q")
+        editor.terminal.press("Enter")
+        editor.wait_for("answers.q")
+        assert editor.floats() > 0
+        editor.lua("answer('q', { 'fresh', 'other' })")
+        until(lambda: editor.place()[0] == Path("/fresh"))
+
+
 def test_an_answer_after_the_end_harms_nothing(neovim: Opener) -> None:
     with neovim() as editor:
         scripted(editor)

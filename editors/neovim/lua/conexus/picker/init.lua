@@ -26,7 +26,9 @@ local HINT = {
 ---@field live conexus.Live
 ---@field from integer the window that it was opened from
 ---@field query string what was asked for last
+---@field answered_query? string what the answer is to
 ---@field answer? conexus.Answer
+---@field awaiting? conexus.How how to go to the first result of the query, once it is known
 ---@field selected integer from 1
 ---@field settled number until when what is shown may be replaced by a better answer, of `vim.uv.now`
 ---@field closed boolean
@@ -119,13 +121,18 @@ function Picker:answered(answer)
     self.settled = math.min(self.settled, vim.uv.now() + SETTLING_MS)
   end
   self.answer = answer
+  self.answered_query = self.query
   self.selected = 1
   self:draw()
+  if self.awaiting then
+    self:open(self.awaiting)
+  end
 end
 
 ---@param problem? string
 function Picker:failed(problem)
   problem = problem or 'no answer'
+  self.awaiting = nil
   -- A word that is not finished, such as `kind:f`, is no reason to take away what is shown.
   if self.answer and #self.answer.items > 0 then
     self.windows:footer(problem, 'ConexusWarning')
@@ -138,6 +145,7 @@ function Picker:changed()
   local query = self:typed()
   if query ~= self.query then
     self.query = query
+    self.awaiting = nil
     self.settled = math.huge
     if self.job.live then
       self.live:set(query)
@@ -155,9 +163,13 @@ function Picker:index_changed()
   end
 end
 
--- Goes to the chosen result.
+-- Goes to the chosen result. Who is faster than the answer goes to the first one of what was typed.
 ---@param how conexus.How
 function Picker:open(how)
+  if self.query ~= self.answered_query then
+    self.awaiting = how
+    return self.live:now(self.query)
+  end
   local item = self.answer and self.answer.items[self.selected]
   if item then
     self:close(function()
@@ -196,6 +208,8 @@ end
 
 -- The user has begun to choose: from now on, nothing that is shown moves by itself.
 function Picker:touch()
+  -- What was typed just before a key is not told of by itself.
+  self:changed()
   self.settled = 0
 end
 
