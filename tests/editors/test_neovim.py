@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,7 @@ from tests.editors.sample import Sample
 from tests.faults import processes_of, until
 from tests.repositories import commit, git
 
+ROOT = PLUGIN.parents[1]
 UNIT = Path(__file__).parent / "neovim/unit"
 UNIT_TESTS = sorted(path for path in UNIT.glob("*.lua") if path.stem not in {"run", "expect"})
 
@@ -737,7 +739,8 @@ def test_the_statusline_tells_of_the_server(neovim: Opener) -> None:
 def test_a_missing_program_is_told_of_once_and_by_checkhealth(neovim: Opener) -> None:
     init = f"vim.lsp.config('conexus', {{ cmd = {{ 'no-such-conexus', 'serve' }} }})\n{INIT}"
     with neovim("shop/retry.py", init=init) as editor:
-        editor.terminal.wait_for("the program `no-such-conexus` was not found. Install it with")
+        screen = editor.terminal.wait_for("the program `no-such-conexus` was not found. Install it with")
+        assert f"`uv tool install {ROOT}`" in screen.replace("\n", "")
         editor.terminal.press("Enter")
         editor.command("edit shop/prices.py")
         until(lambda: editor.place()[0].name == "prices.py")
@@ -746,6 +749,14 @@ def test_a_missing_program_is_told_of_once_and_by_checkhealth(neovim: Opener) ->
         with picker_open(editor, "Conexus search x"):
             editor.terminal.wait_for("The program `no-such-conexus` was not found.")
         assert "ERROR The program `no-such-conexus` was not found" in health(editor)
+
+
+def test_another_program_of_that_name_is_refused(neovim: Opener) -> None:
+    init = f"vim.lsp.config('conexus', {{ cmd = {{ '{sys.executable}', '-m', 'pylsp' }} }})\n{INIT}"
+    with neovim("shop/retry.py", init=init) as editor:
+        with picker_open(editor, "Conexus search x"):
+            editor.terminal.wait_for("server of this plugin")
+        assert "is not the server of this plugin" in health(editor)
 
 
 def test_a_server_that_is_not_enabled_is_told_of(neovim: Opener) -> None:

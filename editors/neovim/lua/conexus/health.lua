@@ -4,8 +4,6 @@ local health = vim.health
 
 local M = {}
 
--- The version of the protocol that this plugin speaks.
-local PROTOCOL_VERSION = 1
 local ANSWER_MS = 5000
 local VERSION_MS = 20000
 
@@ -25,7 +23,7 @@ end
 local function check_program(program)
   if vim.fn.executable(program) == 0 then
     health.error(('The program `%s` was not found'):format(program), {
-      require('conexus.server').how_to_install,
+      require('conexus.server').how_to_install(),
       "Or name it: vim.lsp.config('conexus', { cmd = { '/path/to/conexus', 'serve' } })",
     })
     return
@@ -54,24 +52,14 @@ local function check_server()
 end
 
 ---@param client vim.lsp.Client
-local function check_protocol(client)
-  local offered = vim.tbl_get(client.server_capabilities or {}, 'experimental', 'conexus', 'protocolVersion')
-  if offered ~= PROTOCOL_VERSION then
-    health.warn(
-      ('The server speaks version %s of the protocol, this plugin version %d'):format(
-        offered,
-        PROTOCOL_VERSION
-      ),
-      'Update the older of the two'
-    )
-  end
-end
-
----@param client vim.lsp.Client
 local function check_client(client)
   local buffers = vim.tbl_count(client.attached_buffers)
   health.ok(('Client %d: %s, %d buffers'):format(client.id, client.root_dir or 'no folder', buffers))
-  check_protocol(client)
+  local misfit = require('conexus.client').misfit(client)
+  if misfit then
+    health.error(misfit)
+    return
+  end
   health.info('Columns count ' .. client.offset_encoding)
   local answer = client:request_sync('conexus/status', vim.empty_dict(), ANSWER_MS)
   if not answer or answer.err then
