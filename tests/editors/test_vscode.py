@@ -336,7 +336,7 @@ sys.stdin.read()
     ("program", "words"),
     [
         pytest.param(None, "there is no such program", id="nothing"),
-        pytest.param("sys.exit(3)", "The server did not start", id="no server"),
+        pytest.param("raise SystemExit(3)", "The server did not start: it ended at once", id="no server"),
         pytest.param(_STRANGER, "is not the server of this extension", id="another server"),
     ],
 )
