@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -66,8 +65,9 @@ def main(folder: Path) -> None:
     package = extension.package()
     for theme, name in _THEMES.items():
         for take in _PICTURES:
+            picture = folder / f"vscode-{take.__name__}-{theme}.png"
             with TemporaryDirectory(prefix="conexus-pictures-") as scratch:
-                _take(take, Path(scratch), program, package, name, folder / f"vscode-{take.__name__}-{theme}.png")
+                _take(take, Path(scratch), program, package, name, picture)
 
 
 def _take(
@@ -85,10 +85,7 @@ def _take(
         size=_SIZE,
     ) as window:
         window.open(folder=workspace / "server/conexus")
-        window.open_file("engine.py")
-        window.page.locator(".statusbar [id='status.languageStatus']").click()
-        window.page.get_by_text(re.compile(r"Conexus: \d+ files? indexed")).wait_for()
-        window.press("Escape")
+        extension.wait_until_indexed(window, "engine.py")
         take(window)
         window.page.wait_for_timeout(1000)
         window.screenshot(picture)
