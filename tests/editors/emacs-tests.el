@@ -136,7 +136,9 @@
 
 (defun conexus-tests (selector)
   "Run the tests with names that match SELECTOR, and end Emacs."
-  (let ((eglot-sync-connect t)) ; wait for the server: nobody types meanwhile
+  (let ((eglot-sync-connect t) ; wait for the server: nobody types meanwhile
+        (eglot-connect-timeout conexus-tests-patience)
+        (jsonrpc-default-request-timeout conexus-tests-patience))
     (ert-run-tests-batch-and-exit selector)))
 
 ;;; emacs-tests.el ends here
