@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conexus.embedding.embedder import Vectors
+from conexus.index.halves import as_float32
 
 #: Half the size, and no ranking sees the difference: 11 bits of a number that is one of hundreds.
 Stored = NDArray[np.float16]
@@ -51,7 +53,7 @@ class Dense:
         sums = np.zeros((len(first_rows) - 1, vectors.shape[1]), np.float32)
         filled = np.flatnonzero(np.diff(first_rows))
         if len(filled):
-            sums[filled] = np.add.reduceat(stored.astype(np.float32), first_rows[filled], axis=0)
+            sums[filled] = np.add.reduceat(as_float32(stored), first_rows[filled], axis=0)
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         np.divide(sums, lengths, out=sums, where=lengths > 0)
         return Dense._with_leading(stored, sums.astype(np.float16))
@@ -71,11 +73,14 @@ class Dense:
             none = np.empty((dimensions, 0), np.float32)
             return Dense(vectors, of_files, none, none[:0], none[:0], 0.0)
         step = len(vectors) / _SAMPLE
-        sample = vectors[(np.arange(_SAMPLE) * step).astype(np.int64)].astype(np.float32)
+        sample = as_float32(vectors[(np.arange(_SAMPLE) * step).astype(np.int64)])
         spread, directions = np.linalg.eigh(sample.T @ sample / _SAMPLE)
         basis = np.ascontiguousarray(directions[:, ::-1][:, :_LEADING])
         outside = float(spread[:-_LEADING].clip(0).mean())
         return Dense(vectors, of_files, basis, _product(vectors, basis), _product(of_files, basis), outside)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return fields_of(self)
 
     @property
     def exact(self) -> bool:
@@ -84,16 +89,16 @@ class Dense:
 
     @cached_property
     def _whole(self) -> Vectors:
-        return self.vectors.astype(np.float32)
+        return as_float32(self.vectors)
 
     @cached_property
     def _whole_files(self) -> Vectors:
-        return self.of_files.astype(np.float32)
+        return as_float32(self.of_files)
 
     @cached_property
     def _few(self) -> Vectors:
         step = max(1, len(self.vectors) // _FEW)
-        return self.vectors[::step].astype(np.float32)
+        return as_float32(self.vectors[::step])
 
     @property
     def bytes_walked(self) -> int:
@@ -131,17 +136,22 @@ class Dense:
 
     def exact_cosines(self, rows: NDArray[np.integer], vector: Vectors) -> Vectors:
         """The cosines to some rows, in the order given."""
-        found: Vectors = self.vectors[rows].astype(np.float32) @ vector
+        found: Vectors = as_float32(self.vectors[rows]) @ vector
         return found
 
     def exact_cosines_of_files(self, files: NDArray[np.integer], vector: Vectors) -> Vectors:
         """The cosines to some files, in the order given."""
-        found: Vectors = self.of_files[files].astype(np.float32) @ vector
+        found: Vectors = as_float32(self.of_files[files]) @ vector
         return found
 
 
 def _product(vectors: Stored, basis: Vectors) -> Vectors:
     product = np.empty((len(vectors), basis.shape[1]), np.float32)
     for start in range(0, len(vectors), _AT_ONCE):
-        np.matmul(vectors[start : start + _AT_ONCE].astype(np.float32), basis, out=product[start : start + _AT_ONCE])
+        np.matmul(as_float32(vectors[start : start + _AT_ONCE]), basis, out=product[start : start + _AT_ONCE])
     return product
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """What a dataclass is pickled as: without what is derived and kept, which another thread may add to meanwhile."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -12,6 +12,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
@@ -435,8 +436,9 @@ class Store:
                     match = MatchQuery(asked, column)  # type: ignore[call-arg]
                     searches.append(self._chunks.search(match, query_type="fts").limit(count))
             found: dict[Candidate, None] = {}
-            for search in searches:
-                rows = search.fast_search().select(["path", "ordinal"]).to_arrow()
+            with ThreadPoolExecutor(len(searches) or 1) as together:
+                answers = list(together.map(_asked, searches))
+            for rows in answers:
                 pairs = zip(rows["path"].to_pylist(), rows["ordinal"].to_pylist(), strict=True)
                 found.update((Candidate(path, ordinal), None) for path, ordinal in pairs)
         except Exception as error:
@@ -482,6 +484,11 @@ class Store:
     def size_bytes(self) -> int:
         """Bytes on disk."""
         return sum(path.stat().st_size for path in self._directory.rglob("*") if path.is_file())
+
+
+def _asked(search: Any) -> Any:
+    """Where the rows are that a search finds by an index."""
+    return search.fast_search().select(["path", "ordinal"]).to_arrow()
 
 
 def remove(directory: Path) -> None:
