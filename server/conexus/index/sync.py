@@ -40,7 +40,7 @@ _SCAN_SOON, _SCAN_SELDOM = 4.0, 60.0
 _SCAN_SHARE = 50
 _MAINTENANCE_IDLE_SECONDS = 20.0
 _WORKERS_IDLE_SECONDS = 2.0
-#: How often an index beyond the memory budget lets go of what queries looked at.
+#: How often an index lets go of what questions looked at: one within the memory budget where none came for as long.
 _RELEASE_SECONDS = 2.0
 
 
@@ -72,10 +72,12 @@ class Sync:
         on_publish: Callable[[int, tuple[str, ...]], None],
         on_progress: Callable[[int, int], None],
         on_status: Callable[[], None],
+        on_lasting: Callable[[], None],
     ) -> None:
         """``load_embedder`` gives the shipped model, ``load_slow`` the one that ``settings.model`` names.
 
-        The callbacks come from the indexer's thread: generation and folders; files done and in all; nothing.
+        The callbacks come from the indexer's thread: generation and folders; files done and in all; nothing. The last
+        one says that ``lasting`` is true now.
         """
         self.settings = settings
         self.folders: dict[str, TrackedFolder] = {}
@@ -88,7 +90,7 @@ class Sync:
         self.asked_at = 0.0
         self._data_directory = data_directory
         self._load_embedder = load_embedder
-        self._on_progress, self._on_status = on_progress, on_status
+        self._on_progress, self._on_status, self._on_lasting = on_progress, on_status, on_lasting
         self._publisher = Publisher(on_publish)
         self._embedder: Embedder | None = None
         self.loop = Loop(
@@ -118,6 +120,7 @@ class Sync:
         self._loose: LooseBuffers | None = None
         self._unsaved: set[str] = set()
         self._reported: tuple[object, ...] = ()
+        self._lasted = False
 
     @property
     def searchable(self) -> Searchable:
@@ -270,10 +273,13 @@ class Sync:
             self._publish()
         for tracked in self.folders.values():
             self._look_after(tracked, now)
+        lasted, self._lasted = self._lasted, self.lasting
+        if self._lasted and not lasted:
+            self._on_lasting()
         if now >= self._release_at:
             self._release_at = now + _RELEASE_SECONDS
             for tracked in self.folders.values():
-                if self._tiers.tier(tracked.root) == "lancedb":
+                if now - self.asked_at > _RELEASE_SECONDS or self._tiers.tier(tracked.root) == "lancedb":
                     tracked.index.release()
 
     def _end_of_bulk(self) -> None:
