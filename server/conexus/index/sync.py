@@ -40,6 +40,8 @@ _SCAN_SOON, _SCAN_SELDOM = 4.0, 60.0
 _SCAN_SHARE = 50
 _MAINTENANCE_IDLE_SECONDS = 20.0
 _WORKERS_IDLE_SECONDS = 2.0
+#: Merging leaves the processor to questions until none came for so long, but not for longer than that.
+_PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
 #: How often an index lets go of what questions looked at: one within the memory budget where none came for as long.
 _RELEASE_SECONDS = 2.0
 
@@ -111,6 +113,8 @@ class Sync:
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0
         self._release_at = 0.0
+        #: When no question had come for a while last.
+        self._calm_at = 0.0
         #: Whether workers are to be replaced before the last merges.
         self._renewing = False
         #: Whether someone waits for all to be stored.
@@ -302,7 +306,10 @@ class Sync:
             # What workers remember of the files they read is of no use for merging, and takes as much memory.
             self._renewing = False
             self._bulk.close()
-        if not self._renewing:
+        if now - self.asked_at > _PAUSE_SECONDS:
+            self._calm_at = now
+        asked = self._calm_at < now < self._calm_at + _LONGEST_HOLD_SECONDS
+        if not self._renewing and not (asked and tracked.complete):
             self._merging.consider(tracked)
         total = sum(each.index.bytes_walked for each in self.folders.values())
         self._tiers.consider(tracked, self.settings.memory_mib << 20, total, idle=idle > _MAINTENANCE_IDLE_SECONDS)
