@@ -12,6 +12,8 @@ Q = merge the user's settings over the defaults
 # For `make test`: how many tests run at once, and anything for pytest (for the benchmarks, for them).
 JOBS = 2
 ARGS =
+# For `make test-editors`: names of tests/editors/install.py; none: all.
+EDITORS =
 # For `make bench`: the workspaces, and the Python of an environment with semble in it.
 REPOS = .
 PEER =
@@ -21,11 +23,12 @@ WORKSPACES = --mid .
 FILES =
 SPANS =
 
-.PHONY: help demo test lint format bench bench-live bench-quality clean
+.PHONY: help demo test test-editors lint format bench bench-live bench-quality clean
 
 help:
 	@echo 'make demo [DIR=folder] [Q="question"]   start the server on a workspace and ask it'
 	@echo 'make test [JOBS=2] [ARGS=...]           lint, types, import rules, all tests, coverage'
+	@echo 'make test-editors [EDITORS="emacs"]     the real editors, over the real server (docs/editors/README.md)'
 	@echo 'make lint                               everything of `make test` but the tests'
 	@echo 'make format                             format the code, repair what can be repaired'
 	@echo 'make bench [REPOS="a b"] [PEER=python]  time and memory (server/benchmarks/README.md)'
@@ -38,6 +41,10 @@ demo: $(VENV)/.installed
 
 test: lint
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term --cov-fail-under=85 $(ARGS)
+
+test-editors: $(VENV)/.editing
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m tests.editors.install $(EDITORS)
+	CONEXUS_EDITORS_REQUIRED=1 $(BIN)/python -m pytest tests/editors $(ARGS)
 
 # The S rules of ruff are bandit's; known vulnerabilities need a service that is not reachable everywhere.
 lint: $(VENV)/.developing
@@ -67,7 +74,7 @@ bench-quality: $(VENV)/.installed
 		--out server/benchmarks/results/quality.json --plot server/benchmarks/results/quality.png
 
 clean:
-	rm -rf $(VENV) .demo .coverage .coverage.* htmlcov build dist .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf $(VENV) .demo .editors .coverage .coverage.* htmlcov build dist .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .hypothesis
 
 $(BIN)/python:
@@ -85,5 +92,11 @@ $(VENV)/.installed: pyproject.toml $(BIN)/python
 $(VENV)/.developing: $(VENV)/.installed
 	@echo 'Installing what development needs ...'
 	@$(PIP) install --group dev >$(VENV)/pip.log 2>&1 || { \
+		echo 'The packages could not be downloaded or installed; $(VENV)/pip.log says why.' >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.editing: $(VENV)/.developing
+	@echo 'Installing what drives editors ...'
+	@$(PIP) install --group editors >$(VENV)/pip.log 2>&1 || { \
 		echo 'The packages could not be downloaded or installed; $(VENV)/pip.log says why.' >&2; exit 1; }
 	@touch $@

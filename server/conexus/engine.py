@@ -270,6 +270,11 @@ class Engine:
         """Forget the persisted index of all folders and build it anew."""
         self._indexer.clear()
 
+    @property
+    def quiescent(self) -> bool:
+        """Whether all that was saved and typed is searchable, and each folder was looked at."""
+        return self._indexer.quiescent
+
     def wait(self, timeout: float | None = None) -> bool:
         """Block until quiescent; False on time-out."""
         return self._indexer.wait(timeout)

@@ -14,6 +14,7 @@ from conexus.index.analysis import FileFacts
 from conexus.index.folder import Fresh
 from conexus.index.segment import MemorySegment
 from conexus.index.snapshot import RowRef
+from conexus.name_place import place_of_name
 from conexus.related.relations import Related
 from conexus.search.matches import find_matches
 from conexus.search.query import Query
@@ -86,7 +87,7 @@ def _hit(ranked: Ranked | Related, reader: Reader, query: Query | None) -> Hit |
         preview=preview,
         matches=tuple(_ranges(lines, spans, start, reader.encoding)),
         relation=ranked.relation if isinstance(ranked, Related) else None,
-        name_range=_name_range(lines[:own], symbol, start, reader.encoding),
+        name_range=_name_range(lines[:own], symbol, segment.kind(row), start, reader.encoding),
     )
 
 
@@ -205,17 +206,13 @@ def _end(start: int, lines: list[str], encoding: Encoding) -> Position:
     return Position(start + len(lines) - 1, units(last, encoding))
 
 
-def _name_range(lines: list[str], symbol: str, start: int, encoding: Encoding) -> TextRange | None:
-    if not symbol:
+def _name_range(lines: list[str], symbol: str, kind: str, start: int, encoding: Encoding) -> TextRange | None:
+    place = place_of_name(lines, symbol, kind) if symbol else None
+    if place is None:
         return None
-    for number, line in enumerate(lines):
-        at = line.find(symbol)
-        if at >= 0 and not line.lstrip().startswith(("#", "//", "/*", "*", "--", '"""')):
-            before = units(line[:at], encoding)
-            return TextRange(
-                Position(start + number, before), Position(start + number, before + units(symbol, encoding))
-            )
-    return None
+    number, at = place
+    before = units(lines[number][:at], encoding)
+    return TextRange(Position(start + number, before), Position(start + number, before + units(symbol, encoding)))
 
 
 def _clip(text: str, most: int) -> str:

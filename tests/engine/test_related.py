@@ -116,6 +116,24 @@ def test_callers() -> None:
     assert places(ask(fixture(CODE), ["caller"])) == ["shop/checkout.py:pay_for_cart"]
 
 
+def test_a_caller_is_the_function_that_calls_and_then_the_import_and_is_called_nothing_less() -> None:
+    code = fixture("""
+//- /shop/retry.py
+$0def retry_with_backoff(action):
+    return action()
+//- /shop/checkout.py
+from shop.retry import retry_with_backoff
+
+
+def pay(bank):
+    return retry_with_backoff(lambda: bank.charge())
+""")
+    callers = ask(code, ["caller"])
+    assert places(callers) == ["shop/checkout.py:pay", "shop/checkout.py:1"]
+    found = {where(each.ref): each.relation for each in ask(code)}
+    assert found["shop/checkout.py:pay"] == "caller"
+
+
 def test_tests_of_a_method() -> None:
     assert places(ask(fixture(CODE), ["test"]))[0] == "tests/test_cart.py:test_total_price_sums_lines"
 

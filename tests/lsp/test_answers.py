@@ -242,6 +242,15 @@ def test_cancelled_requests_are_answered_at_once(start: Start, workspace: Path) 
     assert client.request("conexus/search", {"query": "parse"})["hits"] is not None
 
 
+def test_symbols_that_are_asked_for_at_once_are_those_of_all_files(start: Start, workspace: Path) -> None:
+    client = start()
+    client.initialize(workspace)
+    symbols = client.request("workspace/symbol", {"query": "parse"})
+    names = [symbol["name"] for symbol in symbols]
+    assert names[0] == "parse_config"
+    assert {"load_settings", "retry_with_backoff", "test_parse_config"} <= set(names)
+
+
 def test_too_many_requests_are_told_to_come_back(start: Start, workspace: Path) -> None:
     client = start()
     client.initialize(workspace)

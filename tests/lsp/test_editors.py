@@ -193,8 +193,9 @@ async def test_show_results(editor: Editor, workspace: Path, data: Path) -> None
     assert page.is_relative_to(data / "results")
     assert page.stat().st_mode & 0o777 == 0o600
     assert page.parent.stat().st_mode & 0o777 == 0o700
-    assert f"({(workspace / 'src/retry.py').as_uri()}#L6)" in text
-    assert "src/retry.py#L6" in text
+    retry = workspace / "src/retry.py"
+    assert f"\n## 1. function `retry_with_backoff` in src/retry.py\n\n[{retry}:6]\n" in text
+    assert f"\n[{retry}:6]: {retry.as_uri()}#L6\n" in text
     supported = editor.capabilities.window.show_document is not None
     if supported:
         assert [shown.uri for shown in editor.take(lsp.WINDOW_SHOW_DOCUMENT)] == [answer["uri"]]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from conexus.chunking import LANGUAGES, canonical_language, language_of
+from conexus.chunking import LANGUAGES, canonical_language, language_of, language_of_document
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,23 @@ def test_canonical_language(name: str, canonical: str) -> None:
 
 def test_languages_are_canonical() -> None:
     assert {canonical_language(language) for language in LANGUAGES} == LANGUAGES
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "text", "language"),
+    [
+        ("typescriptreact", "a.ts", "", "tsx"),
+        ("python", "a", "", "python"),
+        ("plaintext", "a.py", "", "text"),
+        ("json", "a.conf", "", "json"),
+        ("prog", "a.py", "", "python"),
+        ("", "a.py", "", "python"),
+        ("fundamental", "run", "#!/bin/sh\nexit", "bash"),
+        ("Cobol", "a.cbl", "", "cobol"),
+        ("", "a.cbl", "", "text"),
+    ],
+)
+def test_the_client_names_the_language_of_a_document_if_anyone_knows_it(
+    name: str, path: str, text: str, language: str
+) -> None:
+    assert language_of_document(name, path, text) == language

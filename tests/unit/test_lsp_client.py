@@ -83,6 +83,11 @@ def test_encodings_in_the_clients_order() -> None:
     assert chosen() is Encoding.UTF16
 
 
+def test_eglot_gets_the_encoding_that_it_counts_in_whatever_it_names_first() -> None:
+    general = lsp.GeneralClientCapabilities(position_encodings=["utf-32", "utf-8", "utf-16"])
+    assert client("Eglot", lsp.ClientCapabilities(general=general)).encoding is Encoding.UTF16
+
+
 def test_layers_of_settings(tmp_path: Path) -> None:
     (tmp_path / "conexus.toml").write_text('exclude = ["file"]\nmaxFiles = 5\nwatcher = "off"\nbad = 1\n')
     configuration = Configuration({"exclude": ["options"], "maxFiles": 6}, {"exclude": ["client"], "path": "x"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import attrs
 import pytest
 from lsprotocol import types as lsp
 
@@ -31,7 +32,8 @@ def result(preview: str, *, complete: bool = True) -> types.SearchResult:
 def test_what_a_page_says() -> None:
     page = results_page.render("find `this`\nplease", result("def f(): ...\n", complete=False))
     assert page.startswith("# find \\`this\\` please\n\n1 result; 1 of 2 files are indexed so far.\n")
-    assert "## 1. [src/a\\[b\\].py#L5](file:///project/src/a%5Bb%5D.py#L5) caller function `f`" in page
+    assert "\n## 1. caller: function `f` in src/a\\[b\\].py\n\n[/project/src/a\\[b\\].py:5]\n*meaning, " in page
+    assert page.endswith("\n\n[/project/src/a\\[b\\].py:5]: file:///project/src/a%5Bb%5D.py#L5\n")
     assert "*meaning, words: \\*x\\**" in page
     assert "```python\ndef f(): ...\n```\n" in page
 
@@ -39,6 +41,25 @@ def test_what_a_page_says() -> None:
 def test_code_with_fences_does_not_break_out() -> None:
     page = results_page.render("x", result("````\nnot the end\n"))
     assert "`````python\n````\nnot the end\n`````\n" in page
+
+
+def test_every_place_has_one_target() -> None:
+    found = result("x\n")
+    unsaved = attrs.evolve(
+        found.hits[0], location=lsp.Location("untitled:Untitled-1", found.hits[0].location.range), folder=""
+    )
+    page = results_page.render("x", attrs.evolve(found, hits=[*found.hits, unsaved, unsaved]))
+    assert page.count("\n[untitled:Untitled-1:5]\n") == 2
+    assert page.count("\n[untitled:Untitled-1:5]: untitled:Untitled-1#L5\n") == 1
+    assert page.count("]: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("test_retry.py", "test_retry.py"), ("_x_", "\\_x\\_"), ("a__b", "a__b"), ("__init__.py", "\\_\\_init\\_\\_.py")],
+)
+def test_underscores_are_escaped_where_they_would_mean_something(text: str, written: str) -> None:
+    assert results_page.render(text, result("x")).startswith(f"# {written}\n")
 
 
 def test_pages_are_private_and_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from conexus.chunking.chunk import KINDS, Chunk
-from conexus.chunking.languages import LANGUAGES, canonical_language, language_of
+from conexus.chunking.languages import LANGUAGES, canonical_language, language_of, language_of_document
 
 #: Raised whenever the same text may give other chunks than before: an index with another version is built anew.
 CHUNKER_VERSION = 1
 
-__all__ = ["CHUNKER_VERSION", "KINDS", "LANGUAGES", "Chunk", "canonical_language", "chunk_text", "language_of"]
+__all__ = [
+    "CHUNKER_VERSION",
+    "KINDS",
+    "LANGUAGES",
+    "Chunk",
+    "canonical_language",
+    "chunk_text",
+    "language_of",
+    "language_of_document",
+]
 
 
 def chunk_text(text: str, language: str) -> list[Chunk]:

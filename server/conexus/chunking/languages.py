@@ -179,6 +179,9 @@ _MODE_LINE = re.compile(
 )
 
 
+_KNOWN = LANGUAGES | {TEXT, *_ALIASES.values(), *_EXTENSIONS.values(), *_FILE_NAMES.values()}
+
+
 def canonical_language(name: str) -> str:
     """The one name that a language has here: ``ts`` -> ``typescript``; an unknown name stays, in lower case."""
     name = name.strip().lower()
@@ -202,6 +205,19 @@ def language_of(path: str, first_line: str = "") -> str:
     if stem.startswith("dockerfile") or name.startswith("dockerfile."):
         return "dockerfile"
     return _by_first_line(first_line[:200].splitlines()[0]) if first_line else TEXT
+
+
+def language_of_document(name: str, path: str, text: str) -> str:
+    """The language of an open document that a client calls ``name``.
+
+    A name that nobody knows says less than the path: Emacs' Eglot calls every file ``prog`` where it runs one server
+    for all modes.
+    """
+    named = canonical_language(name)
+    if named in _KNOWN:
+        return named
+    language = language_of(path, text)
+    return named if named and language == TEXT else language
 
 
 def _by_first_line(line: str) -> str:

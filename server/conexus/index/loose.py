@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conexus.chunking import canonical_language, language_of
+from conexus.chunking import language_of_document
 from conexus.embedding.embedder import Embedder
 from conexus.index.analysis import FileFacts, analyse
 from conexus.index.folder import FolderIndex, Fresh
@@ -25,7 +25,7 @@ class LooseBuffers:
                 return False
             self.index.replace(identity, None)
             return True
-        language = canonical_language(document.language) or language_of(identity) or "text"
+        language = language_of_document(document.language, identity, document.text)
         facts = FileFacts(identity, language, 0, 0, "")
         file = analyse(facts, document.text, self._embedder, self.index.vectors(identity))
         self.embedded += file.embedded

@@ -83,6 +83,8 @@ class Sync:
         """
         self.settings = settings
         self.folders: dict[str, TrackedFolder] = {}
+        #: Whether it was told which, if any.
+        self._has_folders = False
         #: Open buffers by their identity; changed by the indexer's thread alone.
         self.documents: dict[str, Document] = {}
         #: Why nothing can be indexed, in words for the user.
@@ -147,7 +149,7 @@ class Sync:
         loose = self._loose.index.files if self._loose is not None else 0
         indexed = sum(tracked.index.files for tracked in folders) + loose
         total = sum(max(tracked.total_files, tracked.index.files) for tracked in folders) + loose
-        complete = all(tracked.settled for tracked in folders) and self._bulk.idle and self._embedder is not None
+        complete = self._has_folders and all(tracked.settled for tracked in folders) and self._bulk.idle
         pending = len(self._hints) + self._bulk.pending + self._takeover.pending
         return Counts(self._phase(), pending, indexed, total, complete)
 
@@ -353,6 +355,7 @@ class Sync:
         for root in roots:
             if root not in self.folders:
                 self._track(root)
+        self._has_folders = True
         self.hint(self.documents)
 
     def _track(self, root: str) -> None:

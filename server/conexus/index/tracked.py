@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conexus.chunking import canonical_language, language_of
+from conexus.chunking import language_of_document
 from conexus.config import Settings
 from conexus.embedding.embedder import STATIC, Embedder
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
@@ -221,8 +221,7 @@ class TrackedFolder:
         disk = read_text(self.absolute(path), self.settings.max_file_bytes)
         saved = not isinstance(disk, Skipped) and disk.text == document.text
         # A saved file is indexed as its disk state would be, so that the stored row equals a fresh one.
-        language = None if saved else canonical_language(document.language)
-        language = language or language_of(path, document.text[:200].split("\n", 1)[0]) or "text"
+        language = language_of_document("" if saved else document.language, path, document.text)
         facts = FileFacts(path, language, 0, 0, "")
         if not isinstance(disk, Skipped):
             facts = FileFacts(path, language, disk.size, disk.mtime_ns, disk.digest)

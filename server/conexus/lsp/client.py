@@ -24,6 +24,9 @@ _VS_CODE_FAMILY = (
     "antigravity",
 )
 
+#: Clients that name other encodings first and count columns of files that are not open in UTF-16 all the same.
+_UTF16_ONLY = frozenset({"Eglot"})
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
@@ -70,7 +73,7 @@ def client_of(params: lsp.InitializeParams) -> Client:
     conexus = _object(_object(capabilities.experimental).get("conexus"))
     return Client(
         name=params.client_info.name if params.client_info else "",
-        encoding=_encoding(capabilities),
+        encoding=_encoding(params),
         pulls_configuration=can("workspace.configuration"),
         registers_configuration=can("workspace.did_change_configuration.dynamic_registration"),
         registers_watched_files=can("workspace.did_change_watched_files.dynamic_registration"),
@@ -86,11 +89,13 @@ def client_of(params: lsp.InitializeParams) -> Client:
     )
 
 
-def _encoding(capabilities: lsp.ClientCapabilities) -> Encoding:
+def _encoding(params: lsp.InitializeParams) -> Encoding:
     """The first of the client's that we have too; UTF-16 if it names none, as the protocol says."""
-    offered = capabilities.general.position_encodings if capabilities.general else None
+    if params.client_info is not None and params.client_info.name in _UTF16_ONLY:
+        return Encoding.UTF16
+    general = params.capabilities.general
     ours = {str(encoding): encoding for encoding in Encoding}
-    for name in offered or ():
+    for name in (general.position_encodings if general else None) or ():
         # lsprotocol gives an enumeration's member for the names it knows.
         if (encoding := ours.get(getattr(name, "value", name))) is not None:
             return encoding

@@ -8,9 +8,12 @@ from urllib.parse import unquote
 
 from conexus.config import default_data_directory
 from conexus.lsp import types
+from conexus.workspace.paths import path_of_uri
 
 #: Pages that are kept; the oldest go first.
 _KEPT = 20
+
+_MEANS_SOMETHING = re.compile(r"[\\`*\[\]<>#]|(?<!\w)_+|_+(?!\w)")
 
 
 def directory() -> Path:
@@ -23,14 +26,23 @@ def is_page(document: str) -> bool:
 
 
 def render(title: str, result: types.SearchResult) -> str:
-    """The page's text."""
+    """The page's text.
+
+    Editors show it as it is written. So places are written as those can go to them, and what makes them links for
+    viewers of Markdown is at the end.
+    """
     lines = [f"# {_escaped(title) or 'Results'}", "", _summary(result), ""]
+    targets: dict[str, str] = {}
     for number, hit in enumerate(result.hits, 1):
-        lines += [f"## {number}. {_heading(hit)}", ""]
-        lines += [f"*{_escaped(', '.join(hit.reasons))}*", ""] if hit.reasons else []
+        line = hit.location.range.start.line + 1
+        place = f"{_escaped(path_of_uri(hit.location.uri) or hit.location.uri)}:{line}"
+        targets[place] = f"{hit.location.uri}#L{line}"
+        lines += [f"## {number}. {_heading(hit)}", "", f"[{place}]"]
+        lines += [f"*{_escaped(', '.join(hit.reasons))}*"] if hit.reasons else []
         fence = _fence(hit.preview)
-        lines += [f"{fence}{hit.language}", hit.preview.rstrip("\r\n"), fence, ""]
-    return "\n".join(lines)
+        lines += ["", f"{fence}{hit.language}", hit.preview.rstrip("\r\n"), fence, ""]
+    lines += [f"[{place}]: {uri}" for place, uri in targets.items()]
+    return "\n".join([*lines, ""] if targets else lines)
 
 
 def write(text: str) -> Path:
@@ -63,10 +75,8 @@ def _summary(result: types.SearchResult) -> str:
 
 
 def _heading(hit: types.Hit) -> str:
-    line = hit.location.range.start.line + 1
-    link = f"[{_escaped(_short_path(hit))}#L{line}]({hit.location.uri}#L{line})"
-    what = " ".join(part for part in (hit.relation, hit.kind, hit.symbol and f"`{hit.symbol}`") if part)
-    return f"{link} {what}".rstrip()
+    what = " ".join(part for part in (hit.kind, hit.symbol and f"`{hit.symbol}`") if part)
+    return f"{f'{hit.relation}: ' if hit.relation else ''}{what or 'text'} in {_escaped(_short_path(hit))}"
 
 
 def _short_path(hit: types.Hit) -> str:
@@ -76,7 +86,8 @@ def _short_path(hit: types.Hit) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>#])", r"\\\1", text.replace("\n", " "))
+    """A line of text as Markdown. Underscores inside a word mean nothing there."""
+    return _MEANS_SOMETHING.sub(lambda found: "".join(f"\\{each}" for each in found[0]), text.replace("\n", " "))
 
 
 def _fence(code: str) -> str:

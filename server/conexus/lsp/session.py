@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +68,7 @@ class Session:
         self._recheck: asyncio.TimerHandle | None = None
         #: The engine once it runs. Questions wait for it with `started`.
         self.engine: Engine | None = None
+        self._started_at = 0.0
         self.failure = ""
         self._starting: asyncio.Task[Engine] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -126,8 +128,13 @@ class Session:
         gc.freeze()
         engine.start(self.folders)
         self.engine = engine
+        self._started_at = time.monotonic()
         self.announce_status()
         return engine
+
+    def seconds_since_start(self) -> float:
+        """How long the engine has been running."""
+        return time.monotonic() - self._started_at
 
     def close(self) -> asyncio.Task[None]:
         """End the work and close the engine, once."""

@@ -13,6 +13,8 @@ _CALLABLE = frozenset({"function", "method", "macro"})
 _MOST_MEANT = 2
 #: Callers of a common name are many; so many are looked at.
 _MOST_CALLERS = 500
+#: How much less it says that code outside of definitions, such as an import, refers to a name.
+_OUTSIDE_DEFINITIONS = 0.5
 
 
 def definitions(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
@@ -44,11 +46,16 @@ def callers(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
         return []
     sure = rarity(len(defining(scope, anchor.symbol)))
     found = [
-        Found(row, sure * affinity(scope, anchor, row), f"refers to {anchor.symbol}")
+        Found(row, sure * affinity(scope, anchor, row) * _weight(scope, row), f"refers to {anchor.symbol}")
         for row in referring(scope, anchor)
         if not scope.roles[row] & Role.TEST or anchor.is_test
     ]
     return best(found, limit)
+
+
+def _weight(scope: Scope, row: int) -> float:
+    ref = scope.ref(row)
+    return 1.0 if ref.view.segment.symbols[ref.row] else _OUTSIDE_DEFINITIONS
 
 
 def referring(scope: Scope, anchor: Anchor) -> list[int]:

@@ -80,19 +80,25 @@ def related(
 
 
 def _mixed(answers: dict[str, list[Found]], limit: int) -> list[tuple[str, Found, float]]:
-    """In rounds: the best of each relation, then the second best, …; each row once. Scores never rise."""
-    taken: set[int] = set()
-    left = {relation: iter(found) for relation, found in answers.items()}
+    """In rounds: the best of each relation, then the second best, …; each row once. Scores never rise.
+
+    A row that several relations found goes under the most telling one.
+    """
+    owner: dict[int, str] = {}
+    for relation, found in answers.items():
+        for each in found:
+            owner.setdefault(each.row, relation)
+    left = {
+        relation: iter([each for each in found if owner[each.row] == relation]) for relation, found in answers.items()
+    }
     mixed: list[tuple[str, Found, float]] = []
     score = 1.0
     while left and len(mixed) < limit:
         fresh: list[tuple[str, Found]] = []
-        for relation, found in list(left.items()):
-            best = next((each for each in found if each.row not in taken), None)
-            if best is None:
+        for relation, rest in list(left.items()):
+            if (best := next(rest, None)) is None:
                 del left[relation]
             else:
-                taken.add(best.row)
                 fresh.append((relation, best))
         for relation, best in sorted(fresh, key=lambda each: -each[1].score):
             score = min(score, best.score)

@@ -1,0 +1,3 @@
+/** When the extension's code began to be loaded. Imported first. */
+
+export const began = performance.now();

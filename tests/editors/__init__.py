@@ -1,0 +1,1 @@
+"""The real editors over the real server: `make test-editors`."""

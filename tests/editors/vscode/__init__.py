@@ -1,0 +1,1 @@
+"""A real VS Code: its installation and its workbench in a browser."""
