@@ -113,7 +113,7 @@ def test_what_is_sent_is_what_the_server_knows() -> None:
     used = set(re.findall(r"'(conexus/\w+|experimental/\w+)'", sources))
     assert used == {*types.REQUESTS, *types.NOTIFICATIONS}
     assert set(re.findall(r"'(conexus\.server\.\w+)'", sources)) <= set(types.COMMANDS)
-    version = re.search(r"^local PROTOCOL_VERSION = (\d+)$", lua("lua/conexus/health.lua"), re.MULTILINE)
+    version = re.search(r"^local PROTOCOL_VERSION = (\d+)$", lua("lua/conexus/client.lua"), re.MULTILINE)
     assert version is not None
     assert int(version[1]) == types.PROTOCOL_VERSION
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +30,8 @@ class Editor:
     make: Callable[[Path], None]
     #: What is started, below that folder.
     program: str
+    #: Programs of the machine that it needs, and their packages in Debian.
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 def _from_debian(suite: str, package: str, program: str) -> Editor:
@@ -68,7 +70,10 @@ def _make_luacheck(suite: str, folder: Path) -> None:
 
 def _vscode(version: str, node: str) -> Editor:
     return Editor(
-        f"code-server {version}, node {node}", partial(vscode.make, version, node), "vscode/out/server-main.js"
+        f"code-server {version}, node {node}",
+        partial(vscode.make, version, node),
+        "vscode/out/server-main.js",
+        {"npm": "npm", "g++": "g++", "chromium": "chromium", "rg": "ripgrep"},
     )
 
 
@@ -110,6 +115,7 @@ def program_of(name: str) -> Path | None:
 def install(name: str, to: Path) -> bool:
     """Install an editor below `to`; false if it was there."""
     editor, folder = EDITORS[name], to / name
+    debian.provide(editor.needs)
     to.mkdir(parents=True, exist_ok=True)
     with FileLock(to / f".{name}.lock"):
         stamp = folder / _STAMP

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,12 +15,13 @@ from typing import Any
 import pytest
 
 from tests.editors import install, picture
+from tests.editors.guides import configuration
 from tests.editors.neovim.driver import INIT, PLUGIN, Neovim
 from tests.editors.sample import Sample
 from tests.faults import processes_of, until
 from tests.repositories import commit, git
 
-GUIDE = Path(__file__).parents[2] / "docs/editors/neovim.md"
+ROOT = PLUGIN.parents[1]
 UNIT = Path(__file__).parent / "neovim/unit"
 UNIT_TESTS = sorted(path for path in UNIT.glob("*.lua") if path.stem not in {"run", "expect"})
 
@@ -278,6 +280,19 @@ def test_an_older_question_is_cancelled_and_its_answer_ignored(neovim: Opener) -
         assert names_listed(editor) == ["newer"]
 
 
+def test_who_is_faster_than_the_answer_goes_to_what_was_typed(neovim: Opener) -> None:
+    with neovim() as editor:
+        scripted(editor, "{ debounce = 5000 }")
+        editor.wait_for("answers['']")
+        editor.lua("answer('', { 'stale' })")
+        editor.terminal.type("q")
+        editor.terminal.press("Enter")
+        editor.wait_for("answers.q")
+        assert editor.floats() > 0
+        editor.lua("answer('q', { 'fresh', 'other' })")
+        until(lambda: editor.place()[0] == Path("/fresh"))
+
+
 def test_an_answer_after_the_end_harms_nothing(neovim: Opener) -> None:
     with neovim() as editor:
         scripted(editor)
@@ -290,40 +305,38 @@ def test_an_answer_after_the_end_harms_nothing(neovim: Opener) -> None:
         assert editor.floats() == 0
 
 
-def test_a_partial_answer_says_so_and_grows_without_moving(neovim: Opener) -> None:
+def test_a_partial_answer_says_so_and_is_replaced_until_one_begins_to_choose(neovim: Opener) -> None:
+    part = "{ complete = false, indexedFiles = 2, totalFiles = 9 }"
+    changed = "answers.q = nil require('conexus.state').index_changed(1, { generation = 2, folders = {} })"
     with neovim() as editor:
         scripted(editor)
         editor.terminal.type("q")
         editor.wait_for("answers.q")
-        editor.lua("answer('q', { 'one', 'two' }, { complete = false, indexedFiles = 2, totalFiles = 9 })")
+        editor.lua(f"answer('q', {{ 'one', 'two' }}, {part})")
         editor.terminal.wait_for("2 of 9 files so far")
-        editor.terminal.press("C-n", "C-p")
-        until(lambda: selected(editor) == "one")
-        editor.lua("""
-            answers.q = nil
-            require('conexus.state').index_changed(1, { generation = 2, folders = {} })
-            answer('q', { 'better', 'two', 'one' })
-        """)
-        assert names_listed(editor) == ["one", "two", "better"]
-        editor.terminal.wait_for("3 results")
-        # A whole answer stays as it is.
-        editor.lua("answers.q = nil require('conexus.state').index_changed(1, { generation = 3, folders = {} })")
+        editor.lua(f"{changed} answer('q', {{ 'better', 'two' }}, {part})")
+        assert names_listed(editor) == ["better", "two"]
+        editor.terminal.press("C-n")
+        until(lambda: selected(editor) == "two")
+        editor.lua(changed)
         assert editor.lua("return answers.q == nil")
+        assert (names_listed(editor), selected(editor)) == (["better", "two"], "two")
 
 
-def test_an_answer_to_what_was_typed_just_now_settles(neovim: Opener) -> None:
-    """In the first moment, and only until the user has done something, a better answer replaces the first one."""
+def test_a_whole_answer_settles_in_a_moment(neovim: Opener) -> None:
+    """What was typed in a file just now may still come; what has been shown for a while stays."""
+    changed = "answers.q = nil require('conexus.state').index_changed(1, { generation = 2, folders = {} })"
     with neovim() as editor:
         scripted(editor)
         editor.terminal.type("q")
         editor.wait_for("answers.q")
-        editor.lua("""
-            answer('q', { 'one', 'two' })
-            require('conexus.state').index_changed(1, { generation = 2, folders = {} })
-            answer('q', { 'better', 'one' })
-        """)
+        editor.lua(f"answer('q', {{ 'one', 'two' }}) {changed} answer('q', {{ 'better', 'one' }})")
         assert names_listed(editor) == ["better", "one"]
-        assert selected(editor) == "better"
+        editor.lua("shown = vim.uv.now()")
+        editor.wait_for("vim.uv.now() - shown > 1100")
+        editor.lua(changed)
+        assert editor.lua("return answers.q == nil")
+        assert names_listed(editor) == ["better", "one"]
 
 
 def test_a_degraded_answer_says_so(neovim: Opener) -> None:
@@ -350,6 +363,14 @@ def test_an_unfinished_operator_takes_nothing_away(neovim: Opener, sample: Sampl
             editor.terminal.wait_for("kind:function")
             editor.terminal.wait_for(lambda screen: "there is no kind" not in screen)
             assert sample.ANSWER in listed(editor)[0]
+            # Where there is a choice, the keys that move and open are the menu's.
+            editor.terminal.type(" lang:p")
+            for key, language in [("Tab", "php"), ("C-n", "python"), ("C-p", "php"), ("Tab", "python")]:
+                editor.terminal.press(key)
+                editor.terminal.wait_for(f"kind:function lang:{language} ")
+            editor.terminal.press("Enter")
+            editor.wait_for("vim.fn.pumvisible() == 0")
+            until(lambda: sample.ANSWER in listed(editor)[0] and editor.floats() > 0)
 
 
 def test_operators_filter(neovim: Opener, sample: Sample) -> None:
@@ -660,6 +681,7 @@ def test_what_is_told_to_the_server_is_files(neovim: Opener, sample: Sample) -> 
         editor.wait_until_indexed()
         attached = "return #vim.lsp.get_clients({ name = 'conexus', bufnr = 0 })"
         editor.command("edit shop/retry.py")
+        until(lambda: editor.place()[0].name == "retry.py")
         editor.wait_for("#vim.lsp.get_clients({ name = 'conexus', bufnr = 0 }) == 1")
         for command in (
             "help lsp",
@@ -681,6 +703,7 @@ def test_a_file_outside_joins_the_project_that_is_open(neovim: Opener, sample: S
     with neovim("shop/retry.py") as editor:
         editor.wait_until_indexed()
         editor.command(f"edit {outside}")
+        until(lambda: editor.place()[0] == outside)
         editor.wait_for("#vim.lsp.get_clients({ name = 'conexus', bufnr = 0 }) == 1")
         assert editor.lua("return #vim.lsp.get_clients({ name = 'conexus' })") == 1
         until(lambda: first_answer(editor, sample.NEW_QUERY) == sample.NEW_ANSWER)
@@ -718,7 +741,8 @@ def test_the_statusline_tells_of_the_server(neovim: Opener) -> None:
 def test_a_missing_program_is_told_of_once_and_by_checkhealth(neovim: Opener) -> None:
     init = f"vim.lsp.config('conexus', {{ cmd = {{ 'no-such-conexus', 'serve' }} }})\n{INIT}"
     with neovim("shop/retry.py", init=init) as editor:
-        editor.terminal.wait_for("the program `no-such-conexus` was not found. Install it with")
+        screen = editor.terminal.wait_for("the program `no-such-conexus` was not found. Install it with")
+        assert f"`uv tool install {ROOT}`" in screen.replace("\n", "")
         editor.terminal.press("Enter")
         editor.command("edit shop/prices.py")
         until(lambda: editor.place()[0].name == "prices.py")
@@ -727,6 +751,14 @@ def test_a_missing_program_is_told_of_once_and_by_checkhealth(neovim: Opener) ->
         with picker_open(editor, "Conexus search x"):
             editor.terminal.wait_for("The program `no-such-conexus` was not found.")
         assert "ERROR The program `no-such-conexus` was not found" in health(editor)
+
+
+def test_another_program_of_that_name_is_refused(neovim: Opener) -> None:
+    init = f"vim.lsp.config('conexus', {{ cmd = {{ '{sys.executable}', '-m', 'pylsp' }} }})\n{INIT}"
+    with neovim("shop/retry.py", init=init) as editor:
+        with picker_open(editor, "Conexus search x"):
+            editor.terminal.wait_for("server of this plugin")
+        assert "is not the server of this plugin" in health(editor)
 
 
 def test_a_server_that_is_not_enabled_is_told_of(neovim: Opener) -> None:
@@ -774,11 +806,10 @@ def test_an_old_neovim_gets_one_clear_message(editor: EditorFinder, open_with: C
 # --- set-up, as the guide says ---
 
 
-def guide_code(before: str, repository: str) -> str:
-    """The code below a line of the guide, with the repository's address in it."""
-    match = re.search(rf"^{re.escape(before)}.*?^```lua\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
-    assert match is not None, before
-    return match[1].replace("REPOSITORY", repository)
+def guide_code(part: str, repository: str) -> str:
+    """The block of the guide that a text is part of, with the repository's address in it."""
+    (code,) = [block for block in configuration("neovim", "lua") if part in block]
+    return code.replace("REPOSITORY", repository)
 
 
 @pytest.fixture
@@ -799,7 +830,7 @@ def finds_something(editor: Neovim, sample: Sample) -> None:
 
 def test_set_up_by_vim_pack(editor: EditorFinder, bare: Opener, sample: Sample, repository: str) -> None:
     # Nobody is there to be asked for permission.
-    init = guide_code("**vim.pack**", repository).replace("  load =", "  confirm = false,\n  load =")
+    init = guide_code("vim.pack.add", repository).replace("  load =", "  confirm = false,\n  load =")
     with bare(editor("neovim"), "shop/checkout.py", init=init) as neovim:
         finds_something(neovim, sample)
 
@@ -810,7 +841,7 @@ def test_set_up_by_lazy(editor: EditorFinder, bare: Opener, sample: Sample, repo
         pytest.skip(f"lazy.nvim is not below {lazy.parent}: put a checkout there")
     init = f"""
         vim.opt.runtimepath:prepend('{lazy}')
-        require('lazy').setup({{ {guide_code("**lazy.nvim**", repository)} }})
+        require('lazy').setup({{ {guide_code("url =", repository)} }})
     """
     with bare(editor("neovim"), "shop/checkout.py", init=init) as neovim:
         neovim.wait_for("vim.fn.exists(':Conexus') == 2")
@@ -819,7 +850,7 @@ def test_set_up_by_lazy(editor: EditorFinder, bare: Opener, sample: Sample, repo
 
 
 def test_set_up_by_hand(editor: EditorFinder, bare: Opener, sample: Sample) -> None:
-    init = guide_code("**By hand**", "").replace("/path/to/the/checkout/editors/neovim", str(PLUGIN))
+    init = guide_code("/path/to/the/checkout", "").replace("/path/to/the/checkout/editors/neovim", str(PLUGIN))
     with bare(editor("neovim"), "shop/checkout.py", init=init) as neovim:
         finds_something(neovim, sample)
 

@@ -43,7 +43,7 @@ export function activate(context: ExtensionContext): void {
   };
   const restart = (): Promise<void> => start(() => running.restart());
 
-  const results = new Results();
+  const results = new Results((params, signal) => running.search(params, signal), problems.report);
   const related = new Related(running, problems);
   const status = new StatusItems(running);
   const searches = new Searches(
@@ -123,8 +123,8 @@ export function activate(context: ExtensionContext): void {
     languages.registerCodeActionsProvider([{ scheme: 'file' }, { scheme: 'untitled' }], relatedActions, {
       providedCodeActionKinds: relatedActions.kinds,
     }),
-    running.onDidChangeIndex(({ generation }) => {
-      results.outdated(generation);
+    running.onDidChangeIndex(() => {
+      results.indexChanged();
     }),
     workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration('conexus.path')) {

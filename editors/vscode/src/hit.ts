@@ -105,6 +105,13 @@ function matchesIn(hit: Hit, number: number, indent: number, length: number): [n
   return found;
 }
 
+/** Whether two answers have the same hits, wherever these are in their files by now and in whatever order. */
+export function same(some: readonly Hit[], others: readonly Hit[]): boolean {
+  const names = (all: readonly Hit[]): string =>
+    JSON.stringify(all.map((hit) => [hit.location.uri, hit.kind, title(hit)].join('\n')).sort());
+  return names(some) === names(others);
+}
+
 /** What the answer has not seen, in words; empty if it has seen everything. */
 export function shortcomings(index: IndexState): string {
   const missing = index.complete

@@ -14,9 +14,11 @@ import {
 import {
   CloseAction,
   ErrorAction,
+  ErrorCodes,
   ExecuteCommandRequest,
   LanguageClient,
   type LanguageClientOptions,
+  ResponseError,
   RevealOutputChannelOn,
   State,
 } from 'vscode-languageclient/node';
@@ -70,8 +72,11 @@ export class Server implements Disposable {
   async stop(): Promise<void> {
     await this.starting;
     const { client } = this;
-    this.client = undefined;
-    await client?.dispose();
+    if (client !== undefined) {
+      this.log.info('Stopping the server');
+      this.client = undefined;
+      await client.dispose();
+    }
     this.become({ kind: 'stopped' });
   }
 
@@ -99,7 +104,10 @@ export class Server implements Disposable {
     } catch (error) {
       await this.client?.dispose().catch(() => undefined);
       this.client = undefined;
-      this.fail(`The server did not start: ${inWords(error)}`);
+      const ended = error instanceof ResponseError && error.code === ErrorCodes.PendingResponseRejected;
+      this.fail(
+        `The server did not start: ${ended ? 'it ended at once; the log says why.' : inWords(error)}`,
+      );
     }
   }
 
@@ -167,6 +175,9 @@ export class Server implements Disposable {
           return { action: count <= 3 ? ErrorAction.Continue : ErrorAction.Shutdown, handled: true };
         },
         closed: () => {
+          if (this.starting !== undefined) {
+            return { action: CloseAction.DoNotRestart, handled: true }; // it fails, and says so
+          }
           if (crashes.tooMany()) {
             this.client = undefined;
             this.fail(`The server ended ${Crashes.MOST} times within minutes; the log says why.`);

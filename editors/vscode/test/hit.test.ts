@@ -89,6 +89,13 @@ describe('what an answer has not seen', () => {
   });
 });
 
+it('answers are the same wherever their hits are in their files by now', () => {
+  const moved = hit({ symbol: 'a', location: { ...hit().location, range: range(50, 0, 60, 0) } });
+  assert.equal(hits.same([hit({ symbol: 'a' }), hit({ symbol: 'b' })], [hit({ symbol: 'b' }), moved]), true);
+  assert.equal(hits.same([hit({ symbol: 'a' })], [hit({ symbol: 'b' })]), false);
+  assert.equal(hits.same([hit()], []), false);
+});
+
 it('every kind has an icon, and so has one that is not known yet', () => {
   assert.equal(hits.icon(hit({ kind: 'method' })), 'symbol-method');
   assert.equal(hits.icon(hit({ kind: 'galaxy' })), 'symbol-misc');

@@ -2,6 +2,8 @@
 
 local M = {}
 
+-- The version of the protocol that this plugin speaks.
+local PROTOCOL_VERSION = 1
 -- How long a server may take to start.
 local PATIENCE_MS = 20000
 local LOOK_AGAIN_MS = 20
@@ -30,15 +32,40 @@ function M.of_buffer(bufnr)
   return clients[1]
 end
 
+-- Why a server that runs is none for this plugin, if so: other programs may have its name.
+---@param client vim.lsp.Client
+---@return string?
+function M.misfit(client)
+  local offered = vim.tbl_get(client.server_capabilities or {}, 'experimental', 'conexus', 'protocolVersion')
+  if not offered then
+    return ('The program `%s` is not the server of this plugin. %s'):format(
+      require('conexus.server').program(),
+      require('conexus.server').how_to_install()
+    )
+  elseif offered ~= PROTOCOL_VERSION then
+    return ('The server speaks version %s of the protocol, this plugin version %d: update the older one.'):format(
+      offered,
+      PROTOCOL_VERSION
+    )
+  end
+end
+
 -- Starts the server for a buffer, or for the current directory where the buffer is no file.
 ---@param bufnr integer
 ---@return integer? id
 local function start(bufnr)
   local root = require('conexus.root')
-  local config = vim.deepcopy(vim.lsp.config.conexus)
+  local config = require('conexus.server').config()
   local name = root.is_file(bufnr) and vim.api.nvim_buf_get_name(bufnr) or vim.fn.getcwd()
   config.root_dir = root.of_path(vim.fs.normalize(name))
   return vim.lsp.start(config, { attach = false, reuse_client = config.reuse_client })
+end
+
+---@param client vim.lsp.Client
+---@param callback fun(client?: vim.lsp.Client, problem?: string)
+local function pass_on(client, callback)
+  local problem = M.misfit(client)
+  callback(not problem and client or nil, problem)
 end
 
 ---@param id integer
@@ -47,7 +74,7 @@ end
 local function await(id, callback, left_ms)
   local client = vim.lsp.get_client_by_id(id)
   if client and client.initialized then
-    callback(client)
+    pass_on(client, callback)
   elseif not client or left_ms <= 0 then
     callback(nil, 'The server did not start; :Conexus log and :checkhealth conexus say more.')
   else
@@ -63,13 +90,13 @@ end
 function M.with(bufnr, callback)
   local client = M.of_buffer(bufnr)
   if client then
-    return callback(client)
+    return pass_on(client, callback)
   end
   local server = require('conexus.server')
   if not server.found() then
     return callback(
       nil,
-      ('The program `%s` was not found. %s'):format(server.program(), server.how_to_install)
+      ('The program `%s` was not found. %s'):format(server.program(), server.how_to_install())
     )
   end
   if not vim.lsp.is_enabled('conexus') then

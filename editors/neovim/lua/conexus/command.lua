@@ -70,7 +70,7 @@ M.subcommands = {
   },
   reindex = {
     run = function(rest)
-      require('conexus').reindex(rest ~= '' and { vim.fn.expand(rest) } or {})
+      require('conexus').reindex(rest ~= '' and { vim.fn.expandcmd(rest) } or {})
     end,
     complete = function(word)
       return vim.fn.getcompletion(word, 'file')
@@ -104,7 +104,7 @@ end
 ---@param arguments table
 function M.run(arguments)
   local name, rest = arguments.args:match('^(%S*)%s*(.-)%s*$')
-  local subcommand = M.subcommands[name == '' and 'search' or name]
+  local subcommand = M.subcommands[name == '' and 'search' or name] ---@type conexus.Subcommand?
   if subcommand then
     return subcommand.run(rest, arguments)
   end
@@ -119,13 +119,13 @@ end
 function M.complete(line)
   local rest = line:match('Conexus!?%s+(.*)$') or ''
   local name, arguments = rest:match('^(%S+)%s+(.*)$')
-  if not name then
+  if not name or not arguments then
     return vim.tbl_filter(function(each)
       return vim.startswith(each, rest)
     end, names())
   end
-  local subcommand = M.subcommands[name]
-  return subcommand and subcommand.complete and subcommand.complete(arguments:match('%S*$')) or {}
+  local complete = (M.subcommands[name] or {}).complete
+  return complete and complete(arguments:match('%S*$') or '') or {}
 end
 
 return M

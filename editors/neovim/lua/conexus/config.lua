@@ -7,8 +7,10 @@ local M = {}
 ---@field limit? integer how many results at most, 1 to 200
 ---@field debounce? integer milliseconds without a key before a search begins
 ---@field preview? boolean whether the built-in picker shows the code of a result
----@field border? string|string[] of the built-in picker's windows, as of `nvim_open_win`
+---@field border? conexus.Border of the built-in picker's windows, as of `nvim_open_win`
 ---@field keys? table<conexus.Action, string|string[]|false> of the built-in picker
+
+---@alias conexus.Border 'none'|'single'|'double'|'rounded'|'solid'|'shadow'|string[]
 
 ---@alias conexus.Action
 ---| 'next'
@@ -28,7 +30,7 @@ local M = {}
 ---@field limit integer
 ---@field debounce integer
 ---@field preview boolean
----@field border string|string[]
+---@field border conexus.Border
 ---@field keys table<conexus.Action, string|string[]|false>
 
 M.pickers = { 'builtin', 'telescope', 'fzf-lua', 'snacks', 'mini.pick' }

@@ -4,8 +4,6 @@ local health = vim.health
 
 local M = {}
 
--- The version of the protocol that this plugin speaks.
-local PROTOCOL_VERSION = 1
 local ANSWER_MS = 5000
 local VERSION_MS = 20000
 
@@ -20,24 +18,31 @@ local function check_options()
   end
 end
 
-local function check_program()
-  health.start('Server')
-  local server = require('conexus.server')
-  local program = server.program()
-  if not program then
-    health.info('The command of the server is a function')
-  elseif vim.fn.executable(program) == 0 then
+-- What the server's program says of itself, where it is, or that it is not there.
+---@param program string
+local function check_program(program)
+  if vim.fn.executable(program) == 0 then
     health.error(('The program `%s` was not found'):format(program), {
-      server.how_to_install,
+      require('conexus.server').how_to_install(),
       "Or name it: vim.lsp.config('conexus', { cmd = { '/path/to/conexus', 'serve' } })",
     })
+    return
+  end
+  local path = vim.fn.exepath(program)
+  local ok, answer = pcall(function()
+    return vim.system({ program, '--version' }, { text = true, timeout = VERSION_MS }):wait()
+  end)
+  local version = ok and answer.code == 0 and vim.trim(answer.stdout or '')
+  health.ok(version and ('%s: %s'):format(path, version) or path)
+end
+
+local function check_server()
+  health.start('Server')
+  local program = require('conexus.server').program()
+  if program then
+    check_program(program)
   else
-    local path = vim.fn.exepath(program)
-    local ok, answer = pcall(function()
-      return vim.system({ program, '--version' }, { text = true, timeout = VERSION_MS }):wait()
-    end)
-    local version = ok and answer.code == 0 and vim.trim(answer.stdout)
-    health.ok(version and ('%s: %s'):format(path, version) or path)
+    health.info('The command of the server is a function')
   end
   if vim.lsp.is_enabled('conexus') then
     health.ok('It is enabled')
@@ -47,29 +52,19 @@ local function check_program()
 end
 
 ---@param client vim.lsp.Client
-local function check_protocol(client)
-  local offered = vim.tbl_get(client.server_capabilities, 'experimental', 'conexus', 'protocolVersion')
-  if offered ~= PROTOCOL_VERSION then
-    health.warn(
-      ('The server speaks version %s of the protocol, this plugin version %d'):format(
-        offered,
-        PROTOCOL_VERSION
-      ),
-      'Update the older of the two'
-    )
-  end
-end
-
----@param client vim.lsp.Client
 local function check_client(client)
   local buffers = vim.tbl_count(client.attached_buffers)
   health.ok(('Client %d: %s, %d buffers'):format(client.id, client.root_dir or 'no folder', buffers))
-  check_protocol(client)
+  local misfit = require('conexus.client').misfit(client)
+  if misfit then
+    health.error(misfit)
+    return
+  end
   health.info('Columns count ' .. client.offset_encoding)
   local answer = client:request_sync('conexus/status', vim.empty_dict(), ANSWER_MS)
   if not answer or answer.err then
     health.error(
-      'The server does not answer: ' .. (answer and answer.err.message or 'it took too long'),
+      'The server does not answer: ' .. (answer and answer.err and answer.err.message or 'it took too long'),
       ':Conexus log'
     )
     return
@@ -117,7 +112,7 @@ function M.check()
     return
   end
   check_options()
-  check_program()
+  check_server()
   check_clients()
   check_pickers()
 end

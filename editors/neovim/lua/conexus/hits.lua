@@ -4,7 +4,7 @@ local M = {}
 
 ---@class conexus.Item a result, ready to be shown and gone to
 ---@field hit conexus.Hit
----@field encoding string what the columns in `hit` count
+---@field encoding conexus.Encoding what the columns in `hit` count
 ---@field path string absolute; a URI where it is no file of this computer
 ---@field short string relative to the current directory where it is below it
 ---@field lnum integer from 1: where to go
@@ -17,7 +17,7 @@ local M = {}
 ---@param lines string[] of the preview
 ---@param first integer line of the file that the preview begins with, from 0
 ---@param position lsp.Position
----@param encoding string
+---@param encoding conexus.Encoding
 ---@return integer? bytes nothing where the preview has not got that line
 local function byte_in(lines, first, position, encoding)
   local line = lines[position.line - first + 1]
@@ -27,15 +27,17 @@ end
 -- The byte column of a position beyond the preview, which is cut after 2 KiB.
 ---@param uri string
 ---@param position lsp.Position
----@param encoding string
+---@param encoding conexus.Encoding
 ---@return integer
 local function byte_in_file(uri, position, encoding)
   local range = { start = position, ['end'] = position }
-  return vim.lsp.util.locations_to_items({ { uri = uri, range = range } }, encoding)[1].col - 1
+  local item = vim.lsp.util.locations_to_items({ { uri = uri, range = range } }, encoding)[1]
+  return item and item.col and item.col - 1 or 0
 end
 
 ---@param hit conexus.Hit
 ---@param lines string[]
+---@param encoding conexus.Encoding
 ---@return string label
 ---@return integer line from 1, of those of the preview: where the label stands
 ---@return integer column bytes, from 0
@@ -57,7 +59,7 @@ end
 
 ---@param hit conexus.Hit
 ---@param lines string[]
----@param encoding string
+---@param encoding conexus.Encoding
 ---@return string label
 ---@return [integer, integer][] marks
 local function marked_label(hit, lines, encoding)
@@ -77,7 +79,7 @@ local function marked_label(hit, lines, encoding)
 end
 
 ---@param hit conexus.Hit
----@param encoding string
+---@param encoding conexus.Encoding
 ---@return conexus.Item
 function M.item(hit, encoding)
   local uri = hit.location.uri
@@ -101,7 +103,7 @@ function M.item(hit, encoding)
 end
 
 ---@param result conexus.SearchResult
----@param encoding string
+---@param encoding conexus.Encoding
 ---@return conexus.Item[]
 function M.items(result, encoding)
   return vim.tbl_map(function(hit)
@@ -115,13 +117,6 @@ end
 function M.last_line(range)
   local last = range['end']
   return math.max(range.start.line + 1, last.character == 0 and last.line or last.line + 1)
-end
-
--- What tells two results apart.
----@param item conexus.Item
----@return string
-function M.identity(item)
-  return table.concat({ item.path, item.hit.location.range.start.line, item.hit.symbol or '' }, '\0')
 end
 
 -- Why it was found, in a line.

@@ -79,8 +79,8 @@ function M.search(options, settings)
     return function(own)
       local near
       if cursor and vim.api.nvim_buf_is_loaded(bufnr) then
-        near = vim.lsp.util.make_given_range_params(cursor, cursor, bufnr, own.offset_encoding)
-        near = { textDocument = near.textDocument, position = near.range.start }
+        local place = vim.lsp.util.make_given_range_params(cursor, cursor, bufnr, own.offset_encoding)
+        near = { textDocument = place.textDocument, position = place.range.start }
       end
       return {
         query = query,
@@ -120,6 +120,18 @@ local function has_words(item, words)
   return true
 end
 
+-- The answer with those results only that have all words of a query.
+---@param whole conexus.Answer
+---@param query string
+---@return conexus.Answer
+local function narrowed(whole, query)
+  local words = vim.split(query:lower(), '%s+', { trimempty = true })
+  local items = vim.tbl_filter(function(item)
+    return has_words(item, words)
+  end, whole.items)
+  return { items = items, index = whole.index, took = whole.took }
+end
+
 ---@class conexus.RelatedOptions
 ---@field selection? conexus.Selection instead of the definition at the cursor
 ---@field relations? string[] only these
@@ -153,26 +165,18 @@ function M.related(options, settings)
   local name = vim.fn.fnamemodify(vim.api.nvim_buf_get_name(bufnr), ':t')
   ---@type conexus.Answer?
   local whole
-  local function narrowed(query)
-    local words = vim.split(query:lower(), '%s+', { trimempty = true })
-    return vim.tbl_extend('force', whole, {
-      items = vim.tbl_filter(function(item)
-        return has_words(item, words)
-      end, whole.items),
-    })
-  end
   return {
     title = ('Related to %s:%d'):format(name, (selection and selection.first or cursor)[1]),
     query = '',
     live = false,
     ask = function(query, callback)
       if whole then
-        callback(narrowed(query))
+        callback(narrowed(whole, query))
         return function() end
       end
       return ask(bufnr, 'conexus/related', params_for, function(answer, problem)
         whole = answer
-        callback(answer and narrowed(query), problem)
+        callback(answer and narrowed(answer, query), problem)
       end)
     end,
   }

@@ -3,7 +3,7 @@
 ---@class conexus.Live
 ---@field private ask conexus.Ask
 ---@field private answered fun(answer: conexus.Answer)
----@field private failed fun(problem: string)
+---@field private failed fun(problem?: string)
 ---@field private pause integer
 ---@field private timer uv.uv_timer_t
 ---@field private cancel? fun()
@@ -14,7 +14,7 @@ Live.__index = Live
 ---@param ask conexus.Ask
 ---@param pause integer milliseconds
 ---@param answered fun(answer: conexus.Answer)
----@param failed fun(problem: string)
+---@param failed fun(problem?: string)
 ---@return conexus.Live
 function Live.new(ask, pause, answered, failed)
   return setmetatable({
@@ -53,7 +53,7 @@ function Live:now(query)
     elseif answer then
       self.answered(answer)
     else
-      self.failed(problem or 'no answer')
+      self.failed(problem)
     end
   end)
 end

@@ -4,6 +4,7 @@ local M = {}
 
 ---@alias conexus.How 'open'|'split'|'vsplit'|'tab'
 
+---@type table<conexus.How, string?>
 local window_of = {
   split = 'split',
   vsplit = 'vsplit',
@@ -14,8 +15,9 @@ local window_of = {
 ---@param item conexus.Item
 ---@param how conexus.How
 function M.item(item, how)
-  if window_of[how] then
-    vim.cmd(window_of[how])
+  local command = window_of[how]
+  if command then
+    vim.cmd(command)
   end
   -- A buffer that is made with a relative name is shown with it.
   vim.fn.bufadd(vim.fn.fnamemodify(item.path, ':.'))

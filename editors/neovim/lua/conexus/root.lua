@@ -17,22 +17,16 @@ local function is_project(path)
   return vim.fs.dirname(path) ~= path and path ~= (home and vim.fs.normalize(home))
 end
 
----@param name string
----@return vim.lsp.Client?
-local function any_client(name)
-  return vim.lsp.get_clients({ name = name })[1]
-end
-
 -- The folder of a file: the nearest with a root marker; else that of the project that is open already, so that a
 -- file beside it is searched with it; else the current directory, unless that holds everything.
 ---@param path string
 ---@return string?
 function M.of_path(path)
-  local root = vim.fs.root(path, vim.lsp.config.conexus.root_markers or {})
+  local root = vim.fs.root(path, vim.lsp.config['conexus'].root_markers or {})
   if root then
     return root
   end
-  local client = any_client('conexus')
+  local client = vim.lsp.get_clients({ name = 'conexus' })[1]
   if client then
     return client.root_dir
   end
@@ -54,7 +48,7 @@ end
 ---@param bufnr integer
 function M.attach(bufnr)
   M.of_buffer(bufnr, function(root)
-    local config = vim.deepcopy(vim.lsp.config.conexus)
+    local config = require('conexus.server').config()
     config.root_dir = root
     vim.lsp.start(config, { bufnr = bufnr, reuse_client = config.reuse_client })
   end)

@@ -1,6 +1,7 @@
 ---@meta
 -- The protocol's values as Lua sees them. docs/protocol.md says what they mean, and a test compares the names.
 
+---@alias conexus.Encoding 'utf-8'|'utf-16'|'utf-32'
 ---@alias conexus.Health 'ok'|'warning'|'error'
 ---@alias conexus.Role 'writer'|'reader'
 ---@alias conexus.Tier 'memory'|'lancedb'

@@ -29,6 +29,7 @@ export interface Search {
 }
 
 export interface Answer extends Search {
+  readonly params: SearchParams;
   readonly result: SearchResult;
 }
 
@@ -87,7 +88,8 @@ export class Searches implements Disposable {
   }
 
   async ask({ query, choice }: Search, signal: AbortSignal): Promise<Answer> {
-    return { query, choice, result: await this.server.search(this.params(query, choice), signal) };
+    const params = this.params(query, choice);
+    return { query, choice, params, result: await this.server.search(params, signal) };
   }
 
   async keep({ query, choice }: Search): Promise<void> {

@@ -2,11 +2,16 @@
 
 import { commands, type Disposable, Disposable as Disposables, workspace } from 'vscode';
 import * as hits from '../hit';
+import { Latest } from '../latest';
 import { openHit } from '../open';
+import type { SearchParams, SearchResult } from '../protocol';
 import { byFile, flat, live, type LiveHit } from '../tree/nodes';
 import { HitsView } from '../tree/view';
 import { describe } from './filters';
 import type { Answer } from './picker';
+
+/** A view is checked once the index is quiet for so long. */
+const QUIET_MS = 500;
 
 export class Results implements Disposable {
   private readonly tree = new HitsView('conexus.results');
@@ -15,9 +20,17 @@ export class Results implements Disposable {
       this.draw();
     }
   });
+  private readonly checking: Latest<Answer>;
   private answer: Answer | undefined;
   private found: readonly LiveHit[] = [];
   private current = -1;
+
+  constructor(
+    private readonly ask: (params: SearchParams, signal: AbortSignal) => Promise<SearchResult>,
+    onError: (error: unknown) => void,
+  ) {
+    this.checking = new Latest(QUIET_MS, (answer, signal) => this.check(answer, signal), onError);
+  }
 
   get search(): Answer | undefined {
     return this.answer;
@@ -37,10 +50,17 @@ export class Results implements Disposable {
     await commands.executeCommand('setContext', 'conexus.hasResults', false);
   }
 
-  /** Another search may find something else now. The rows stay; the user says when. */
-  outdated(generation: number): void {
-    if (this.answer !== undefined && this.answer.result.generation < generation) {
-      this.tree.view.description = 'the code has changed since';
+  /** Another search may find something else now. The rows stay: the user says when to search again. */
+  indexChanged(): void {
+    if (this.answer !== undefined && this.tree.view.visible) {
+      this.checking.soon(this.answer);
+    }
+  }
+
+  private async check(answer: Answer, signal: AbortSignal): Promise<void> {
+    const now = await this.ask(answer.params, signal);
+    if (answer === this.answer) {
+      this.tree.view.description = hits.same(answer.result.hits, now.hits) ? '' : 'outdated';
     }
   }
 
@@ -73,7 +93,7 @@ export class Results implements Disposable {
   }
 
   dispose(): void {
-    Disposables.from(this.tree, this.listener).dispose();
+    Disposables.from(this.tree, this.listener, this.checking).dispose();
   }
 }
 

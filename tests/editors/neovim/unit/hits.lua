@@ -59,12 +59,6 @@ local tests = {
     expect.equal(hits.last_line(range(2, 0, 4, 7)), 5)
     expect.equal(hits.last_line(range(2, 0, 2, 0)), 3)
   end,
-  ['two places are told apart, one is not'] = function()
-    local one, same, other = hits.item(hit('utf-8'), 'utf-8'), hits.item(hit('utf-8'), 'utf-8'), hit('utf-8')
-    other.location.range.start.line = 1
-    expect.equal(hits.identity(one), hits.identity(same))
-    expect.truthy(hits.identity(one) ~= hits.identity(hits.item(other, 'utf-8')))
-  end,
   ['a document that is no file keeps its name'] = function()
     local buffer = hit('utf-8')
     buffer.location.uri = 'untitled:Untitled-1'

@@ -8,8 +8,8 @@ local rows = require('conexus.picker.rows')
 
 local namespace = vim.api.nvim_create_namespace('conexus.list')
 
--- How long after its first answer a query may be answered anew: what was typed in a file just now takes a moment to be
--- searchable, and so does a small project that was just opened.
+-- How long a whole answer may still be replaced by a better one: what was typed in a file just now takes a moment to be
+-- searchable.
 local SETTLING_MS = 1000
 
 local HINT = {
@@ -20,16 +20,18 @@ local HINT = {
 }
 
 ---@class conexus.Picker
----@field private job conexus.Job
----@field private windows conexus.Windows
----@field private preview conexus.Preview
----@field private live conexus.Live
----@field private from integer the window that it was opened from
----@field private query? string what was asked for last
----@field private answer? conexus.Answer
----@field private selected integer from 1
----@field private settled number until when what is shown may be replaced by itself, of `vim.uv.now`
----@field private closed boolean
+---@field job conexus.Job
+---@field windows conexus.Windows
+---@field preview conexus.Preview
+---@field live conexus.Live
+---@field from integer the window that it was opened from
+---@field query string what was asked for last
+---@field answered_query? string what the answer is to
+---@field answer? conexus.Answer
+---@field awaiting? conexus.How how to go to the first result of the query, once it is known
+---@field selected integer from 1
+---@field settled number until when what is shown may be replaced by a better answer, of `vim.uv.now`
+---@field closed boolean
 local Picker = {}
 Picker.__index = Picker
 
@@ -38,7 +40,6 @@ function Picker:typed()
   return table.concat(vim.api.nvim_buf_get_lines(self.windows.prompt_buffer, 0, -1, false), ' ')
 end
 
----@private
 ---@param lines string[]
 ---@param group string
 function Picker:say(lines, group)
@@ -54,10 +55,10 @@ function Picker:say(lines, group)
   preview.clear(self.preview)
 end
 
----@private
-function Picker:draw_list()
+---@param items conexus.Item[]
+function Picker:draw_list(items)
   local buffer = self.windows.list_buffer
-  local drawn = rows.rows(self.answer.items, self.windows:list_width())
+  local drawn = rows.rows(items, self.windows:list_width())
   vim.api.nvim_buf_clear_namespace(buffer, namespace, 0, -1)
   vim.api.nvim_buf_set_lines(
     buffer,
@@ -81,13 +82,12 @@ function Picker:draw_list()
   vim.wo[self.windows.list].cursorline = true
 end
 
----@private
 function Picker:draw()
   local answer = self.answer
   if not answer then
     return
   elseif #answer.items > 0 then
-    self:draw_list()
+    self:draw_list(answer.items)
     self:select(self.selected)
   elseif self:typed():find('%S') or not self.job.live then
     self:say({ 'Nothing was found.' }, 'ConexusReason')
@@ -100,7 +100,7 @@ function Picker:draw()
 end
 
 -- Chooses a result, and shows its code.
----@param number integer
+---@param number integer from 1; beyond the last one it begins anew
 function Picker:select(number)
   local items = self.answer and self.answer.items or {}
   if #items == 0 then
@@ -115,18 +115,24 @@ function Picker:select(number)
   end
 end
 
----@private
 ---@param answer conexus.Answer
 function Picker:answered(answer)
-  self.settled = math.min(self.settled, vim.uv.now() + SETTLING_MS)
+  if answer.index.complete then
+    self.settled = math.min(self.settled, vim.uv.now() + SETTLING_MS)
+  end
   self.answer = answer
+  self.answered_query = self.query
   self.selected = 1
   self:draw()
+  if self.awaiting then
+    self:open(self.awaiting)
+  end
 end
 
----@private
----@param problem string
+---@param problem? string
 function Picker:failed(problem)
+  problem = problem or 'no answer'
+  self.awaiting = nil
   -- A word that is not finished, such as `kind:f`, is no reason to take away what is shown.
   if self.answer and #self.answer.items > 0 then
     self.windows:footer(problem, 'ConexusWarning')
@@ -135,11 +141,11 @@ function Picker:failed(problem)
   end
 end
 
----@private
 function Picker:changed()
   local query = self:typed()
   if query ~= self.query then
     self.query = query
+    self.awaiting = nil
     self.settled = math.huge
     if self.job.live then
       self.live:set(query)
@@ -149,40 +155,21 @@ function Picker:changed()
   end
 end
 
--- Asks again where an answer was not whole. What was shown for a while stays where it is; what is new comes below it.
----@private
+-- A better answer replaces what is shown, until the user has begun to choose.
 function Picker:index_changed()
-  local old = self.answer
-  if self.job.live and old and vim.uv.now() < self.settled then
-    return self.live:now(self.query)
+  local answer = self.answer
+  if self.job.live and answer and (vim.uv.now() < self.settled or #answer.items == 0) then
+    self.live:now(self.query)
   end
-  if not self.job.live or not old or (old.index.complete and #old.items > 0) then
-    return
-  end
-  local query = self.query
-  self.job.ask(query, function(new)
-    if self.closed or not new or self.answer ~= old or self.query ~= query then
-      return
-    end
-    local seen = {}
-    local items = vim.list_slice(old.items)
-    for _, item in ipairs(items) do
-      seen[hits.identity(item)] = true
-    end
-    for _, item in ipairs(new.items) do
-      if not seen[hits.identity(item)] then
-        table.insert(items, item)
-      end
-    end
-    new.items = items
-    self.answer = new
-    self:draw()
-  end)
 end
 
--- Goes to the chosen result.
+-- Goes to the chosen result. Who is faster than the answer goes to the first one of what was typed.
 ---@param how conexus.How
 function Picker:open(how)
+  if self.query ~= self.answered_query then
+    self.awaiting = how
+    return self.live:now(self.query)
+  end
   local item = self.answer and self.answer.items[self.selected]
   if item then
     self:close(function()
@@ -219,6 +206,13 @@ function Picker:half_page()
   return self.windows.preview and math.ceil(vim.api.nvim_win_get_height(self.windows.preview) / 2) or 0
 end
 
+-- The user has begun to choose: from now on, nothing that is shown moves by itself.
+function Picker:touch()
+  -- What was typed just before a key is not told of by itself.
+  self:changed()
+  self.settled = 0
+end
+
 -- Offers how the operator before the cursor may go on.
 function Picker:complete()
   local before = self:typed():sub(1, vim.fn.col('.') - 1)
@@ -229,77 +223,6 @@ function Picker:complete()
   end
 end
 
----@type table<conexus.Action, fun(picker: conexus.Picker)>
-local actions = {
-  next = function(picker)
-    picker:select(picker.selected + 1)
-  end,
-  previous = function(picker)
-    picker:select(picker.selected - 1)
-  end,
-  open = function(picker)
-    picker:open('open')
-  end,
-  split = function(picker)
-    picker:open('split')
-  end,
-  vsplit = function(picker)
-    picker:open('vsplit')
-  end,
-  tab = function(picker)
-    picker:open('tab')
-  end,
-  quickfix = function(picker)
-    picker:quickfix()
-  end,
-  close = function(picker)
-    picker:close()
-  end,
-  scroll_down = function(picker)
-    picker:scroll(picker:half_page())
-  end,
-  scroll_up = function(picker)
-    picker:scroll(-picker:half_page())
-  end,
-  complete = function(picker)
-    picker:complete()
-  end,
-}
-
--- Keeps the query that was selected for replacing: Neovim would select it again after a mapping.
-local function deselect()
-  if vim.fn.mode():find('[vVsS\22\19]') then
-    vim.cmd('normal! \27')
-    vim.cmd.startinsert({ bang = true })
-  end
-end
-
--- What moves in the query, and so keeps it.
-local moves = {
-  ['<Left>'] = '<Esc>I',
-  ['<Home>'] = '<Esc>I',
-  ['<Right>'] = '<Esc>A',
-  ['<End>'] = '<Esc>A',
-}
-
----@private
----@param keys table<conexus.Action, string|string[]|false>
-function Picker:map(keys)
-  for key, keeps in pairs(moves) do
-    vim.keymap.set('s', key, keeps, { buffer = self.windows.prompt_buffer })
-  end
-  for action, lhs in pairs(keys) do
-    for _, key in ipairs(type(lhs) == 'table' and lhs or { lhs or nil }) do
-      vim.keymap.set({ 'i', 'n', 's' }, key, function()
-        self.settled = 0
-        deselect()
-        actions[action](self)
-      end, { buffer = self.windows.prompt_buffer, nowait = true, desc = 'Conexus: ' .. action })
-    end
-  end
-end
-
----@private
 function Picker:watch()
   local group = vim.api.nvim_create_augroup('conexus.picker', {})
   local function on(events, callback, more)
@@ -351,7 +274,6 @@ function Picker:close(and_then)
 end
 
 -- Puts the query into the prompt, selected, so that typing replaces it.
----@private
 ---@param query string
 function Picker:begin(query)
   query = vim.trim(query:gsub('%s+', ' '))
@@ -377,6 +299,7 @@ function M.open(job, settings)
     from = vim.api.nvim_get_current_win(),
     preview = code,
     windows = Windows.open(job.title, code.buffer, settings),
+    query = '',
     selected = 1,
     settled = math.huge,
     closed = false,
@@ -386,7 +309,7 @@ function M.open(job, settings)
   end, function(problem)
     self:failed(problem)
   end)
-  self:map(settings.keys)
+  require('conexus.picker.keys').map(self, self.windows.prompt_buffer, settings.keys)
   self:watch()
   self:say({ 'Asking the server …' }, 'ConexusReason')
   self:begin(job.query)

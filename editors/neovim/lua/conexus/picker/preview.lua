@@ -12,7 +12,7 @@ local MOST_COLOURED_BYTES = 300000
 
 ---@class conexus.Preview
 ---@field buffer integer
----@field private shown? string what is in the buffer
+---@field shown? string what is in the buffer
 
 ---@return conexus.Preview
 function M.new()
@@ -112,9 +112,7 @@ function M.show(preview, window, item)
     colour(preview.buffer, item, lines)
   end
   mark(preview.buffer, item, lines, first)
-  vim.wo[window].statuscolumn = ("%%#LineNr#%%{%%v:virtnum ? '     ' : printf('%%4d ', v:lnum + %d)%%}"):format(
-    first
-  )
+  vim.wo[window].statuscolumn = (' %%#LineNr#%%=%%{v:lnum + %d} '):format(first)
   local range = item.hit.location.range
   local top = math.max(1, math.min(range.start.line - first + 1, #lines))
   vim.api.nvim_win_call(window, function()

@@ -31,7 +31,7 @@ local function current_layout(settings)
 end
 
 ---@param box conexus.Box
----@param border string|string[]
+---@param border conexus.Border
 ---@return vim.api.keyset.win_config
 local function placed(box, border)
   return {
@@ -46,7 +46,7 @@ end
 
 ---@param buffer integer
 ---@param box conexus.Box
----@param border string|string[]
+---@param border conexus.Border
 ---@param more vim.api.keyset.win_config
 ---@return integer
 local function open(buffer, box, border, more)
@@ -113,7 +113,7 @@ function Windows:fit()
   vim.api.nvim_win_set_config(self.prompt, placed(boxes.prompt, border))
   vim.api.nvim_win_set_config(self.list, placed(boxes.list, border))
   self:show_preview(boxes)
-  if self.preview then
+  if self.preview and boxes.preview then
     vim.api.nvim_win_set_config(self.preview, placed(boxes.preview, border))
   end
 end
