@@ -681,6 +681,7 @@ def test_what_is_told_to_the_server_is_files(neovim: Opener, sample: Sample) -> 
         editor.wait_until_indexed()
         attached = "return #vim.lsp.get_clients({ name = 'conexus', bufnr = 0 })"
         editor.command("edit shop/retry.py")
+        until(lambda: editor.place()[0].name == "retry.py")
         editor.wait_for("#vim.lsp.get_clients({ name = 'conexus', bufnr = 0 }) == 1")
         for command in (
             "help lsp",
@@ -702,6 +703,7 @@ def test_a_file_outside_joins_the_project_that_is_open(neovim: Opener, sample: S
     with neovim("shop/retry.py") as editor:
         editor.wait_until_indexed()
         editor.command(f"edit {outside}")
+        until(lambda: editor.place()[0] == outside)
         editor.wait_for("#vim.lsp.get_clients({ name = 'conexus', bufnr = 0 }) == 1")
         assert editor.lua("return #vim.lsp.get_clients({ name = 'conexus' })") == 1
         until(lambda: first_answer(editor, sample.NEW_QUERY) == sample.NEW_ANSWER)

@@ -24,11 +24,12 @@ from filelock import FileLock, Timeout
 
 from conexus.index import manifest
 from conexus.index.array_file import DamagedFile
+from conexus.index.columns import StoredFile
 from conexus.index.folder import Part
 from conexus.index.manifest import Listed, LoadedSegment, segment_path
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment, save_segment
-from conexus.index.store import StoredFile, StoreError, exist, remove
+from conexus.index.store import StoreError, exist, remove
 from conexus.index.store_process import Abandoned, StoredRows, Tables, Written
 
 #: Seconds between two batches: each makes a new version of the tables.

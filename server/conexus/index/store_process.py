@@ -19,9 +19,10 @@ from typing import Any
 from conexus.embedding.embedder import Vectors
 from conexus.index.array_file import DamagedFile
 from conexus.index.child import begin_child, spawn_context
+from conexus.index.columns import Files, StoredFile
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment, save_segment
-from conexus.index.store import Batch, Candidate, Files, Store, StoredFile, StoreError
+from conexus.index.store import Batch, Candidate, Store, StoreError
 
 log = logging.getLogger(__name__)
 
