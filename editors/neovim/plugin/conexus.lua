@@ -1,4 +1,4 @@
--- Names only: the command and the mappings. What they do is loaded when they are used.
+-- The command, the mappings and an event. What they do is loaded when they are used.
 
 if vim.g.loaded_conexus then
   return
@@ -36,21 +36,10 @@ vim.keymap.set('x', '<Plug>(conexus-related)', function()
   require('conexus').related({ selection = require('conexus.selection').leave() })
 end, { desc = 'Find code related to the selection' })
 
--- `vim.lsp.enable` goes by filetype, and so never meets a file that has none. Nor does it say that a program is missing.
-local looked_for_server = false
 vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufNewFile' }, {
   group = vim.api.nvim_create_augroup('conexus.plugin', {}),
   desc = 'Have files without a filetype searched too, and tell if the server is missing',
   callback = function(event)
-    if not vim.lsp.is_enabled('conexus') then
-      return
-    end
-    if not looked_for_server then
-      looked_for_server = true
-      require('conexus.server').found()
-    end
-    if vim.bo[event.buf].filetype == '' then
-      require('conexus.root').attach(event.buf)
-    end
+    require('conexus.root').opened(event.buf)
   end,
 })

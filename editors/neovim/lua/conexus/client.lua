@@ -99,7 +99,7 @@ function M.with(bufnr, callback)
       ('The program `%s` was not found. %s'):format(server.program(), server.how_to_install())
     )
   end
-  if not vim.lsp.is_enabled('conexus') then
+  if not server.enabled() then
     return callback(nil, "The server is not enabled: put `vim.lsp.enable('conexus')` into your init.lua.")
   end
   local id = start(bufnr)

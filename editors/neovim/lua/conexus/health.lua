@@ -44,7 +44,7 @@ local function check_server()
   else
     health.info('The command of the server is a function')
   end
-  if vim.lsp.is_enabled('conexus') then
+  if require('conexus.server').enabled() then
     health.ok('It is enabled')
   else
     health.error('It is not enabled', "Put vim.lsp.enable('conexus') into your init.lua")

@@ -44,14 +44,27 @@ function M.of_buffer(bufnr, on_dir)
   end
 end
 
--- Attaches the server to a buffer as `vim.lsp.enable` does.
+local looked_for_server = false
+
+-- Does what `vim.lsp.enable` leaves out: it goes by filetype, and so never meets a file that has none, and it does not
+-- say that a program is missing.
 ---@param bufnr integer
-function M.attach(bufnr)
-  M.of_buffer(bufnr, function(root)
-    local config = require('conexus.server').config()
-    config.root_dir = root
-    vim.lsp.start(config, { bufnr = bufnr, reuse_client = config.reuse_client })
-  end)
+function M.opened(bufnr)
+  local server = require('conexus.server')
+  if not server.enabled() then
+    return
+  end
+  if not looked_for_server then
+    looked_for_server = true
+    server.found()
+  end
+  if vim.bo[bufnr].filetype == '' then
+    M.of_buffer(bufnr, function(root)
+      local config = server.config()
+      config.root_dir = root
+      vim.lsp.start(config, { bufnr = bufnr, reuse_client = config.reuse_client })
+    end)
+  end
 end
 
 return M

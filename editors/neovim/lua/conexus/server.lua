@@ -13,6 +13,15 @@ function M.how_to_install()
   return ('Install it with `uv tool install %s` or `pipx install %s`.'):format(repository, repository)
 end
 
+-- Whether the user has enabled it. The first releases of Neovim 0.11 have no function that says so.
+---@return boolean
+function M.enabled()
+  if vim.lsp.is_enabled then
+    return vim.lsp.is_enabled('conexus')
+  end
+  return vim.lsp._enabled_configs['conexus'] ~= nil
+end
+
 -- How it is started: lsp/conexus.lua, and what the user has changed of it.
 ---@return vim.lsp.Config a copy
 function M.config()
