@@ -207,6 +207,10 @@ class Workbench:
         return "".join(self._look(self.input, "element.value"))
 
     @property
+    def quick_placeholder(self) -> str:
+        return "".join(self._look(self.input, "element.placeholder"))
+
+    @property
     def quick_title(self) -> str:
         """The title of the list that is open."""
         return "".join(
