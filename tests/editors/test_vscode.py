@@ -352,7 +352,10 @@ def test_what_is_no_server_of_ours_is_said_to_be_none(
     if program is not None:
         path.write_text(f"#!{sys.executable}\n{program}")
         path.chmod(0o755)
-    window = start(settings={"conexus.path": str(path)})
+    settings = sample.root / ".vscode/settings.json"
+    settings.parent.mkdir()
+    settings.write_text(json.dumps({"conexus.path": str(path)}))
+    window = start()
     window.open(folder=sample.root)
     window.page.locator(".notifications-toasts").get_by_text(words).wait_for()
     search(window, sample.QUERY)

@@ -77,7 +77,7 @@ def _take(
 ) -> None:
     workspace = scratch / "conexus"
     git(scratch, "clone", "--quiet", "--depth=1", f"file://{_ROOT}", str(workspace))
-    settings = {"workbench.colorTheme": theme, "conexus.path": str(Path(sys.executable).parent / "conexus")}
+    settings = {"workbench.colorTheme": theme}
     with Workbench(
         program,
         scratch / "vscode",
@@ -102,8 +102,9 @@ def _ask(window: Workbench, query: str) -> None:
 
 
 def _environment(scratch: Path) -> Mapping[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     own = {"HOME": str(scratch), "CONEXUS_DATA_DIR": str(scratch / "data"), "PYTHONPATH": str(_ROOT / "server")}
-    return {**os.environ, **own}
+    return {**os.environ, **own, "PATH": path}
 
 
 if __name__ == "__main__":
