@@ -42,6 +42,7 @@ _CHROMIUM_OPTIONS = (
 _SETTINGS: Mapping[str, object] = {
     "chat.disableAIFeatures": True,
     "extensions.ignoreRecommendations": True,
+    "git.blame.statusBarItem.enabled": False,
     "git.openRepositoryInParentFolders": "never",
     "security.workspace.trust.enabled": False,
     "telemetry.telemetryLevel": "off",
@@ -270,7 +271,6 @@ class Workbench:
         return str(self.page.evaluate("navigator.clipboard.readText()"))
 
     def screenshot(self, path: Path) -> None:
-        self.page.mouse.move(0, 0)
         self.page.screenshot(path=path)
 
     # --- what was written ---
