@@ -23,12 +23,13 @@ WORKSPACES = --mid .
 FILES =
 SPANS =
 
-.PHONY: help demo test test-editors lint format bench bench-live bench-quality clean
+.PHONY: help demo test test-editors lint lint-editors format bench bench-live bench-quality clean
 
 help:
 	@echo 'make demo [DIR=folder] [Q="question"]   start the server on a workspace and ask it'
 	@echo 'make test [JOBS=2] [ARGS=...]           lint, types, import rules, all tests, coverage'
-	@echo 'make test-editors [EDITORS="emacs"]     the real editors, over the real server (docs/editors/README.md)'
+	@echo 'make test-editors [EDITORS="emacs"]     the real editors over the real server (docs/editors/README.md)'
+	@echo 'make lint-editors                       types, style and unit tests of the VS Code extension'
 	@echo 'make lint                               everything of `make test` but the tests'
 	@echo 'make format                             format the code, repair what can be repaired'
 	@echo 'make bench [REPOS="a b"] [PEER=python]  time and memory (server/benchmarks/README.md)'
@@ -42,9 +43,13 @@ demo: $(VENV)/.installed
 test: lint
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term --cov-fail-under=85 $(ARGS)
 
-test-editors: $(VENV)/.editing
+test-editors: lint-editors $(VENV)/.editing
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m tests.editors.install $(EDITORS)
-	CONEXUS_EDITORS_REQUIRED=1 $(BIN)/python -m pytest tests/editors $(ARGS)
+	CONEXUS_EDITORS_REQUIRED="$(EDITORS)" $(BIN)/python -m pytest tests/editors $(ARGS)
+
+# The extension's types, style and unit tests. What checks the Neovim plugin is installed with the editors.
+lint-editors: editors/vscode/node_modules/.package-lock.json
+	cd editors/vscode && npm run --silent lint && npm test --silent
 
 # The S rules of ruff are bandit's; known vulnerabilities need a service that is not reachable everywhere.
 lint: $(VENV)/.developing
@@ -82,6 +87,10 @@ $(BIN)/python:
 		echo 'Conexus needs Python 3.11 or newer: make PYTHON=/path/to/python ...' >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { \
 		echo 'No virtual environment could be made; on Debian and Ubuntu install python3-venv.' >&2; exit 1; }
+
+editors/vscode/node_modules/.package-lock.json: editors/vscode/package-lock.json
+	cd editors/vscode && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 $(VENV)/.installed: pyproject.toml $(BIN)/python
 	@echo 'Installing into $(VENV): some 150 MB are downloaded the first time ...'

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.models import build
 
@@ -23,5 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the small real models of tests/models.py."""
-    return build(tmp_path_factory.mktemp("models"))
+    """The folder of the small real models of tests/models.py, made once for all processes that run tests."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    models, done = shared / "models", shared / "models.done"
+    with FileLock(shared / "models.lock"):
+        if not done.exists():
+            models.mkdir(exist_ok=True)
+            build(models)
+            done.touch()
+    return models

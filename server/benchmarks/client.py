@@ -154,7 +154,7 @@ class Server:
         self.tell("initialized", {})
         return result
 
-    def wait_until_indexed(self, *, timeout: float = 1800.0, every: float = 0.02) -> Any:
+    def wait_until_indexed(self, *, timeout: float = 1800.0, every: float = 0.05) -> Any:
         """Ask for the status until nothing waits to be indexed; returns that status."""
         deadline = time.monotonic() + timeout
         while not (status := self.ask("conexus/status", {}))["quiescent"]:

@@ -15,6 +15,7 @@ from conexus.embedding.deferred import DeferredEmbedder
 from conexus.embedding.embedder import Embedder, EmbeddingError, LoadingEmbedder, TokenEmbedder, Vectors
 from conexus.embedding.late import QueryTokens
 from conexus.hits import Reader, hits_of
+from conexus.index.heap import limit
 from conexus.index.indexer import Indexer
 from conexus.index.publisher import Searchable
 from conexus.index.sync import Sync
@@ -61,6 +62,7 @@ class Engine:
         data_directory: Path | None = None,
     ) -> None:
         """``encoding``: the unit of all columns. ``listener`` is called from the engine's own threads."""
+        limit()
         self._encoding = encoding
         self._notify = listener or (lambda event: None)
         self._closed = False
@@ -75,6 +77,7 @@ class Engine:
             on_publish=self._published,
             on_progress=lambda done, total: self._notify(Progress("Indexing", done, total)),
             on_status=lambda: self._notify(StatusChanged()),
+            on_lasting=lambda: prepare(self._sync.searchable.snapshot, lasting=True),
         )
         self._indexer = Indexer(self._sync)
 
@@ -305,6 +308,7 @@ class Engine:
         degraded: str | None = None,
     ) -> Answer:
         hits = hits_of(ranked, self._reader(now, token), query)
+        now.release()
         counts = self._sync.counts()
         index = IndexState(counts.complete, counts.indexed_files, counts.total_files, self._sync.problem or degraded)
         return Answer(hits, index, now.snapshot.generation, (time.perf_counter() - started) * 1e3)

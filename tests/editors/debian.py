@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +22,17 @@ def unpack(suite: str, packages: Sequence[str], folder: Path) -> None:
         for deb in _download(suite, packages, Path(scratch)):
             _run("dpkg-deb", "--extract", str(deb), str(folder))
     _point_at_own_libraries(folder)
+
+
+def provide(programs: Mapping[str, str]) -> None:
+    """Install programs that the machine lacks, each by the name of its package; root may, others are told."""
+    missing = [package for program, package in programs.items() if shutil.which(program) is None]
+    if not missing:
+        return
+    if os.geteuid():
+        raise SystemExit(f"Please install: apt-get install {' '.join(missing)}")
+    _run("apt-get", "--quiet=2", "update")
+    _run("apt-get", "--quiet=2", "--yes", "--no-install-recommends", "install", *missing)
 
 
 def _download(suite: str, packages: Sequence[str], scratch: Path) -> list[Path]:

@@ -64,7 +64,17 @@
     (should (equal (plist-get answer :hits) (plist-get same :hits)))
     (conexus-tests-until (lambda () (eq t (plist-get (conexus-tests-execute "conexus.server.status") :quiescent))))
     (should (eq t (plist-get (conexus-tests-execute "conexus.server.pause") :paused)))
-    (should (eq :json-false (plist-get (conexus-tests-execute "conexus.server.resume") :paused)))))
+    (should (eq :json-false (plist-get (conexus-tests-execute "conexus.server.resume") :paused)))
+    (should-not (conexus-tests-execute "conexus.server.reindex"))
+    (conexus-tests-until (lambda () (eq t (plist-get (conexus-tests-execute "conexus.server.status") :quiescent))))))
+
+(ert-deftest conexus-filters-by-words-in-the-query ()
+  (conexus-tests-visit "shop/checkout.py")
+  (let ((found (conexus-tests-until
+                (lambda ()
+                  (append (plist-get (conexus-tests-execute "conexus.server.search" "lang:go send the bill") :hits)
+                          nil)))))
+    (should (equal (seq-uniq (mapcar (lambda (hit) (plist-get hit :language)) found)) '("go")))))
 
 (ert-deftest conexus-refuses-in-words ()
   (conexus-tests-visit "shop/checkout.py")
@@ -120,12 +130,15 @@
   (conexus-tests-visit "shop/checkout.py")
   (goto-char (point-min))
   (search-forward "return add_sales_tax")
-  (let ((place (xref-item-location (car (xref-backend-definitions 'eglot (thing-at-point 'symbol))))))
-    (should (string-suffix-p "shop/prices.py" (xref-location-group place)))))
+  (let ((found (conexus-tests-until
+                (lambda () (ignore-errors (xref-backend-definitions 'eglot (thing-at-point 'symbol)))))))
+    (should (string-suffix-p "shop/prices.py" (xref-location-group (xref-item-location (car found)))))))
 
 (defun conexus-tests (selector)
   "Run the tests with names that match SELECTOR, and end Emacs."
-  (let ((eglot-sync-connect t)) ; wait for the server: nobody types meanwhile
+  (let ((eglot-sync-connect t) ; wait for the server: nobody types meanwhile
+        (eglot-connect-timeout conexus-tests-patience)
+        (jsonrpc-default-request-timeout conexus-tests-patience))
     (ert-run-tests-batch-and-exit selector)))
 
 ;;; emacs-tests.el ends here

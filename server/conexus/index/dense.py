@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conexus.embedding.embedder import Vectors
+from conexus.index.halves import as_float32
 
 #: Half the size, and no ranking sees the difference: 11 bits of a number that is one of hundreds.
 Stored = NDArray[np.float16]
 
-#: A product with all vectors of fewer rows takes less time than looking at the best ones twice.
+#: A product with all vectors of fewer rows takes less time than looking at the best ones twice, once they are float32.
 _FEW_ROWS = 20_000
-#: Principal components that are looked at first, and rows of which they are found.
-_LEADING, _SAMPLE = 96, 8192
+#: Principal components that are looked at first, rows of which they are found, and how many there must be at least.
+_LEADING, _SAMPLE, _LEAST_ROWS = 96, 2048, 2048
 _AT_ONCE = 4096
+#: So many rows as float32 stay in a processor's cache.
+_FITTING = 512
 #: Rows that show how cosines are spread.
 _FEW = 1024
 
@@ -27,7 +31,7 @@ _FEW = 1024
 class Dense:
     """Nobody changes the arrays. Float16 has no fast product, so that is taken of float32 made of it.
 
-    In a large segment that is the share of each vector in the directions in which the vectors differ most
+    In all but small segments that is the share of each vector in the directions in which the vectors differ most
     (principal components; Pearson 1901): of 120 000 rows the 50 nearest are among the 1000 nearest by 96 of 256
     components in 99.6 of 100 cases, with 3/8 of the bytes read.
     """
@@ -43,6 +47,8 @@ class Dense:
     leading_of_files: Vectors
     #: The mean squared length of what the components leave out, for each of the other directions.
     outside: float
+    #: The vectors of rows and of files as float32, once they were asked for.
+    _whole: list[Vectors] = field(default_factory=list, repr=False)
 
     @staticmethod
     def of(vectors: Vectors | Stored, first_rows: NDArray[np.int32]) -> Dense:
@@ -51,7 +57,7 @@ class Dense:
         sums = np.zeros((len(first_rows) - 1, vectors.shape[1]), np.float32)
         filled = np.flatnonzero(np.diff(first_rows))
         if len(filled):
-            sums[filled] = np.add.reduceat(stored.astype(np.float32), first_rows[filled], axis=0)
+            sums[filled] = np.add.reduceat(as_float32(stored), first_rows[filled], axis=0)
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         np.divide(sums, lengths, out=sums, where=lengths > 0)
         return Dense._with_leading(stored, sums.astype(np.float16))
@@ -67,51 +73,52 @@ class Dense:
     @staticmethod
     def _with_leading(vectors: Stored, of_files: Stored) -> Dense:
         dimensions = vectors.shape[1]
-        if len(vectors) < _FEW_ROWS or dimensions <= _LEADING:
+        if len(vectors) < _LEAST_ROWS or dimensions <= _LEADING:
             none = np.empty((dimensions, 0), np.float32)
             return Dense(vectors, of_files, none, none[:0], none[:0], 0.0)
         step = len(vectors) / _SAMPLE
-        sample = vectors[(np.arange(_SAMPLE) * step).astype(np.int64)].astype(np.float32)
+        sample = as_float32(vectors[(np.arange(_SAMPLE) * step).astype(np.int64)])
         spread, directions = np.linalg.eigh(sample.T @ sample / _SAMPLE)
         basis = np.ascontiguousarray(directions[:, ::-1][:, :_LEADING])
         outside = float(spread[:-_LEADING].clip(0).mean())
         return Dense(vectors, of_files, basis, _product(vectors, basis), _product(of_files, basis), outside)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return fields_of(self)
+
     @property
     def exact(self) -> bool:
         """Whether ``cosines`` are those of the whole vectors."""
-        return not self.basis.shape[1]
-
-    @cached_property
-    def _whole(self) -> Vectors:
-        return self.vectors.astype(np.float32)
-
-    @cached_property
-    def _whole_files(self) -> Vectors:
-        return self.of_files.astype(np.float32)
+        return not self.basis.shape[1] or bool(self._whole)
 
     @cached_property
     def _few(self) -> Vectors:
         step = max(1, len(self.vectors) // _FEW)
-        return self.vectors[::step].astype(np.float32)
+        return as_float32(self.vectors[::step])
 
     @property
     def bytes_walked(self) -> int:
         """What ``cosines`` reads."""
-        return self.vectors.size * 4 if self.exact else self.leading.nbytes
+        return self.vectors.size * 4 if len(self.vectors) < _FEW_ROWS else self.leading.nbytes
 
     def prepare(self) -> None:
-        """Make what the first product would otherwise wait for."""
-        if self.exact:
-            _ = self._whole, self._whole_files
+        """Make what products are faster with, where there are not too many rows for it.
+
+        It takes as much memory as all else of the segment.
+        """
+        if len(self.vectors) < _FEW_ROWS and not self._whole:
+            self._whole[:] = as_float32(self.vectors), as_float32(self.of_files)
 
     def cosines(self, vector: Vectors, into: Vectors) -> float:
         """Fill in the cosines to all rows, of shape (rows,).
 
         Returns what is to be added to their variance for what the leading components leave out.
         """
+        if self._whole:
+            np.matmul(self._whole[0], vector, out=into)
+            return 0.0
         if self.exact:
-            np.matmul(self._whole, vector, out=into)
+            _fill(into, self.vectors, vector)
             return 0.0
         seen = vector @ self.basis
         np.matmul(self.leading, seen, out=into)
@@ -119,8 +126,10 @@ class Dense:
 
     def cosines_of_files(self, vector: Vectors, into: Vectors) -> None:
         """Fill in the cosines to all files, of shape (files,)."""
-        if self.exact:
-            np.matmul(self._whole_files, vector, out=into)
+        if self._whole:
+            np.matmul(self._whole[1], vector, out=into)
+        elif self.exact:
+            _fill(into, self.of_files, vector)
         else:
             np.matmul(self.leading_of_files, vector @ self.basis, out=into)
 
@@ -131,17 +140,28 @@ class Dense:
 
     def exact_cosines(self, rows: NDArray[np.integer], vector: Vectors) -> Vectors:
         """The cosines to some rows, in the order given."""
-        found: Vectors = self.vectors[rows].astype(np.float32) @ vector
+        found: Vectors = as_float32(self.vectors[rows]) @ vector
         return found
 
     def exact_cosines_of_files(self, files: NDArray[np.integer], vector: Vectors) -> Vectors:
         """The cosines to some files, in the order given."""
-        found: Vectors = self.of_files[files].astype(np.float32) @ vector
+        found: Vectors = as_float32(self.of_files[files]) @ vector
         return found
+
+
+def _fill(into: Vectors, vectors: Stored, vector: Vectors) -> None:
+    """Fill in the products of all vectors with one."""
+    for start in range(0, len(vectors), _FITTING):
+        np.matmul(as_float32(vectors[start : start + _FITTING]), vector, out=into[start : start + _FITTING])
 
 
 def _product(vectors: Stored, basis: Vectors) -> Vectors:
     product = np.empty((len(vectors), basis.shape[1]), np.float32)
     for start in range(0, len(vectors), _AT_ONCE):
-        np.matmul(vectors[start : start + _AT_ONCE].astype(np.float32), basis, out=product[start : start + _AT_ONCE])
+        np.matmul(as_float32(vectors[start : start + _AT_ONCE]), basis, out=product[start : start + _AT_ONCE])
     return product
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """What a dataclass is pickled as: without what is derived and kept, which another thread may add to meanwhile."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}

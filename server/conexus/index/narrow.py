@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from conexus.index.dense import Dense
 from conexus.index.postings import Counts, Postings, Rows
+from conexus.index.ragged import Ragged
 from conexus.index.segment import OF_ROWS, Crumbs, MemorySegment
 from conexus.index.snapshot import View, Whole
 
@@ -47,12 +48,14 @@ def narrow(view: View, rows: NDArray[np.int64], sample: NDArray[np.int64]) -> Vi
         fields[name] = NarrowPostings(
             field.lexicon, field.starts, field.rows, field.counts, field.lengths[rows], chosen=rows
         )
-    dense = whole.dense
+    dense, file_of = whole.dense, whole.file_of[rows]
+    first_rows = np.zeros(len(whole.files) + 1, np.int32)
+    np.cumsum(np.bincount(file_of, minlength=len(whole.files)), out=first_rows[1:])
     none = np.empty((dense.vectors.shape[1], 0), np.float32)
     segment: MemorySegment = replace(
         whole,
-        first_rows=np.searchsorted(whole.file_of[rows], np.arange(len(whole.files) + 1)).astype(np.int32),
-        file_of=whole.file_of[rows],
+        first_rows=first_rows,
+        file_of=file_of,
         start_lines=whole.start_lines[rows],
         end_lines=whole.end_lines[rows],
         kinds=whole.kinds[rows],
@@ -60,7 +63,8 @@ def narrow(view: View, rows: NDArray[np.int64], sample: NDArray[np.int64]) -> Vi
         roles=whole.roles[rows],
         digests=whole.digests[rows],
         dense=Dense(dense.vectors[rows], dense.of_files, none, none[:0], none[:0], 0.0),
-        tokens=whole.tokens.rows(rows),
+        # Those of the few rows that are ranked are looked up in the whole.
+        tokens=Ragged.empty(len(rows)),
         symbol_numbers=whole.symbol_numbers[rows],
         crumbs=Crumbs(whole.crumbs.words, whole.crumbs.starts, whole.crumbs.of_rows[rows]),
         **fields,

@@ -24,12 +24,13 @@ from filelock import FileLock, Timeout
 
 from conexus.index import manifest
 from conexus.index.array_file import DamagedFile
+from conexus.index.columns import StoredFile
 from conexus.index.folder import Part
 from conexus.index.manifest import Listed, LoadedSegment, segment_path
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment, save_segment
-from conexus.index.store import StoredFile, StoreError, exist, remove
-from conexus.index.store_process import StoredRows, Tables, Written
+from conexus.index.store import StoreError, exist, remove
+from conexus.index.store_process import Abandoned, StoredRows, Tables, Written
 
 #: Seconds between two batches: each makes a new version of the tables.
 FLUSH_SECONDS = 2.0
@@ -183,6 +184,8 @@ class Persistence:
     def _open(self) -> Loaded:
         try:
             return Loaded(self._load() if self._claim() else [])
+        except Abandoned:
+            return Loaded([])
         except Exception:
             # Whatever it is that is stored there, the files of the workspace are the truth.
             log.exception("the stored index cannot be loaded; it is built anew")
@@ -342,6 +345,8 @@ class Persistence:
             self._not_before = time.monotonic() + _RETRY_SECONDS
             self._next_list = 0.0
             self._compared = False
+        except Abandoned:
+            log.debug("the server ends before its tables were opened")
         except Exception:
             log.exception("the index could not be stored")
             self._not_before = time.monotonic() + _RETRY_SECONDS

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -48,8 +49,6 @@ Outcome = IndexedFile | Skipped
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
-
-_embedder: Embedder | None = None
 
 
 def read_and_analyse(
@@ -151,28 +150,31 @@ class Pool:
 
 
 def _start() -> None:
-    from conexus.embedding.static import StaticEmbedder
-
-    global _embedder  # noqa: PLW0603  one model for a process's life
     begin_child()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    _embedder = StaticEmbedder()
+
+
+@cache
+def _model() -> Embedder:
+    """Loaded at the first file: a process that only merges needs none."""
+    from conexus.embedding.static import StaticEmbedder
+
+    return StaticEmbedder()
 
 
 def _read(task: Task) -> Read:
-    assert _embedder is not None  # noqa: S101  set by _start
+    model = _model()
     known = _known_vectors(task.known)
     outcomes = [
-        (path, read_and_analyse(Job(task.folder, path), task.max_bytes, _embedder, known.get(path)))
-        for path in task.paths
+        (path, read_and_analyse(Job(task.folder, path), task.max_bytes, model, known.get(path))) for path in task.paths
     ]
     skipped = {path: outcome.reason for path, outcome in outcomes if isinstance(outcome, Skipped)}
     files = [outcome for _, outcome in outcomes if isinstance(outcome, IndexedFile)]
     if not files:
         return Read(None, skipped)
-    segment = build_segment(files, _embedder.fingerprint, _embedder.dimensions)
+    segment = build_segment(files, model.fingerprint, model.dimensions)
     embedded = sum(file.embedded for file in files)
-    return Read(_in_file(segment, task.into, analysis_version(_embedder.fingerprint)), skipped, embedded)
+    return Read(_in_file(segment, task.into, analysis_version(model.fingerprint)), skipped, embedded)
 
 
 def _known_vectors(known: Mapping[str, tuple[Path, int]]) -> Mapping[str, Mapping[int, Vectors]]:

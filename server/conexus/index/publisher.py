@@ -28,6 +28,16 @@ class Searchable:
     #: Files of the overlay by folder and path: their text is not (or no longer) what the base holds.
     overlay: Mapping[Key, Fresh] = field(default_factory=dict)
 
+    def release(self) -> None:
+        """Of folders that are too large to look at every row: let go of what was looked at of their files.
+
+        What one question looks at is a small part of them, and what many do is more than memory was given for. It is
+        had again from the system's cache within a few milliseconds.
+        """
+        for view in self.snapshot.views if self.legs else ():
+            if view.folder in self.legs:
+                view.segment.release()
+
 
 class Publisher:
     """``searchable`` may be read from any thread; the rest belongs to the indexer's thread."""

@@ -58,11 +58,18 @@ class Ragged:
 
     def rows(self, numbers: NDArray[np.int64]) -> Ragged:
         """The rows with these numbers, 0 or more, in the order given; one may be asked for several times."""
-        first = self.starts[numbers]
-        lengths = self.starts[numbers + 1] - first
-        starts = _starts(lengths)
-        places = np.arange(starts[-1]) + np.repeat(first - starts[:-1], lengths)
+        places, starts = places_of(self.starts[numbers], self.starts[numbers + 1])
         return Ragged(self.values[places], starts)
+
+
+def places_of(firsts: NDArray[np.integer], ends: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All places of several ranges, one range after the other, and where each range's begin among them (and the end).
+
+    ``ends`` are exclusive.
+    """
+    lengths = (ends - firsts).astype(np.int64)
+    starts = _starts(lengths)
+    return np.arange(starts[-1]) + np.repeat(firsts - starts[:-1], lengths), starts
 
 
 def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

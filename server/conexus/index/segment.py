@@ -19,7 +19,8 @@ from conexus.embedding.embedder import Vectors
 from conexus.index import postings
 from conexus.index.analysis import Digests, FileFacts, IndexedFile
 from conexus.index.array_file import release
-from conexus.index.dense import Dense
+from conexus.index.dense import Dense, fields_of
+from conexus.index.halves import as_float32
 from conexus.index.lexicon import Lexicon, Numbers
 from conexus.index.postings import Occurrences, Part, Postings, Rows
 from conexus.index.ragged import Ragged
@@ -140,6 +141,9 @@ class MemorySegment:
     def __len__(self) -> int:
         return len(self.file_of)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return fields_of(self)
+
     @property
     def vectors(self) -> NDArray[np.float16]:
         """Shape (rows, dimensions), of about unit length."""
@@ -183,7 +187,7 @@ class MemorySegment:
         """The vectors of a file's chunks by their digest, as far as they were made."""
         rows = self.rows_of(file)
         span = slice(rows.start, rows.stop)
-        pairs = zip(self.digests[span].tolist(), self.vectors[span].astype(np.float32), strict=True)
+        pairs = zip(self.digests[span].tolist(), as_float32(self.vectors[span]), strict=True)
         return {digest: vector for digest, vector in pairs if vector.any()}
 
     def kind(self, row: int) -> str:

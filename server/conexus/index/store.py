@@ -12,29 +12,27 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from conexus.chunking.chunk import KINDS
 from conexus.embedding.embedder import Vectors
-from conexus.index.analysis import FileFacts, has_present_tokens, model_of
-from conexus.index.postings import MOST_COUNTED, Occurrences, Postings
-from conexus.index.ragged import Ragged
-from conexus.index.segment import Columns, MemorySegment, segment_of
-from conexus.index.strings import Strings
-from conexus.text import split_lines
-from conexus.workspace.read import Skipped, read_text
+from conexus.index.analysis import FileFacts
+from conexus.index.columns import (
+    Files,
+    StoredFile,
+    chunk_rows,
+    chunks_schema,
+    file_rows,
+    files_schema,
+    segment_of_rows,
+)
+from conexus.index.segment import MemorySegment
 
 #: Part of the table names: tables of another layout are never read, and the writer removes them.
 SCHEMA_VERSION = 2
-#: A token number as it is stored, on whatever machine.
-_TOKEN = np.dtype("<u2")
 #: LanceDB plans a predicate with thousands of names slowly, and every name is a literal in it.
 _NAMES_AT_ONCE = 400
 #: Partitions of the vector index that a query looks at: with fewer, of the ten nearest one is missing now and then.
@@ -58,43 +56,11 @@ class StoreError(RuntimeError):
     """The tables could not be read or written; the message says what and is for the user."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    facts: FileFacts
-    #: Versions of all that made the rows; see ``analysis.analysis_version``.
-    version: str
-    #: How many rows it has.
-    chunks: int
-
-
 class Candidate(NamedTuple):
     """A chunk by its file and its number there."""
 
     path: str
     ordinal: int
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Some files of a segment."""
-
-    segment: MemorySegment
-    numbers: tuple[int, ...]
-
-    @property
-    def facts(self) -> list[FileFacts]:
-        return [self.segment.files[number] for number in self.numbers]
-
-    @property
-    def counts(self) -> list[int]:
-        """Rows of each file."""
-        return [len(self.segment.rows_of(number)) for number in self.numbers]
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """Their rows, ascending."""
-        spans = [self.segment.rows_of(number) for number in self.numbers]
-        return np.concatenate([np.empty(0, np.int64), *(np.arange(span.start, span.stop) for span in spans)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +109,8 @@ class Store:
         self._dimensions = dimensions
         try:
             self._database = lancedb.connect(str(directory))
-            self._files = self._open("files", self._files_schema())
-            self._chunks = self._open("chunks", self._chunks_schema())
+            self._files = self._open("files", files_schema())
+            self._chunks = self._open("chunks", chunks_schema(self._dimensions))
             self._generation = self._newest_generation()
         except Exception as error:  # lancedb raises RuntimeError, OSError, ValueError and its own
             raise StoreError(f"the index cannot be opened: {_first_line(error)}") from error
@@ -162,34 +128,6 @@ class Store:
             return table
         # Vectors of another length (a new model): such rows cannot share a table with the new ones.
         return self._database.create_table(name, schema=schema, mode="overwrite")
-
-    def _files_schema(self) -> Any:
-        pa = self._pa
-        columns = [
-            ("path", pa.string()),
-            ("language", pa.string()),
-            ("size", pa.int64()),
-            ("mtime_ns", pa.int64()),
-        ]
-        columns += [
-            ("digest", pa.string()),
-            ("chunks", pa.int32()),
-            ("version", pa.string()),
-            ("generation", pa.int64()),
-        ]
-        return pa.schema(columns)
-
-    def _chunks_schema(self) -> Any:
-        pa = self._pa
-        text = ["id", "path", "language", "kind", "symbol"]
-        columns = [(name, pa.string()) for name in text]
-        columns += [("breadcrumb", pa.list_(pa.string())), ("ordinal", pa.int32()), ("part", pa.int32())]
-        columns += [("start_line", pa.int32()), ("end_line", pa.int32()), ("text", pa.string())]
-        for name in ("terms", "names", "references"):
-            columns += [(name, pa.list_(pa.string())), (f"{name}_counts", pa.list_(pa.float32()))]
-        columns += [("digest", pa.int64()), ("vector", pa.list_(pa.float16(), self._dimensions))]
-        columns += [("tokens", pa.binary())]
-        return pa.schema([*columns, ("generation", pa.int64())])
 
     def _newest_generation(self) -> int:
         newest = [0]
@@ -259,31 +197,8 @@ class Store:
         whole = {path: parts for path, parts in by_path.items() if sum(map(len, parts)) == stored[path][0].chunks}
         files = [stored[path][0] for path in whole]
         tables = [self._pa.concat_tables(parts).sort_by("ordinal") for parts in whole.values() if parts]
-        empty = self._pa.Table.from_pylist([], schema=self._chunks_schema())
-        table = self._pa.concat_tables(tables or [empty]).combine_chunks()
-        version = files[0].version if files else ""
-        vectors = _one_array(table["vector"]).flatten().to_numpy(zero_copy_only=False)
-        kinds = {kind: number for number, kind in enumerate(KINDS)}
-        with_tokens = bool(files) and has_present_tokens(version)
-        return segment_of(
-            Columns(
-                model=model_of(version),
-                files=[each.facts for each in files],
-                counts=[each.chunks for each in files],
-                start_lines=table["start_line"].to_numpy().astype(np.int32),
-                end_lines=table["end_line"].to_numpy().astype(np.int32),
-                kinds=np.array([kinds.get(kind, 0) for kind in table["kind"].to_pylist()], np.uint8),
-                parts=table["part"].to_numpy().astype(np.uint16),
-                symbols=table["symbol"].to_pylist(),
-                breadcrumbs=[tuple(each) for each in table["breadcrumb"].to_pylist()],
-                digests=table["digest"].to_numpy().astype(np.int64),
-                vectors=np.ascontiguousarray(vectors.reshape(-1, self._dimensions), np.float16),
-                tokens=_ragged(table["tokens"].to_pylist()) if with_tokens else Ragged.empty(len(table)),
-                body=[_occurrences(table, "terms")],
-                names=[_occurrences(table, "names")],
-                references=[_occurrences(table, "references")],
-            )
-        )
+        empty = self._pa.Table.from_pylist([], schema=chunks_schema(self._dimensions))
+        return segment_of_rows(self._pa.concat_tables(tables or [empty]), files, self._dimensions)
 
     # --- writing ---
 
@@ -299,11 +214,11 @@ class Store:
             # Looking for what was never there takes as long as the table is large.
             known = self._known_paths()
             former = [path for path in present if path in known]
-            chunks = [self._chunk_rows(files, batch.folder, generation) for files in batch.files]
+            chunks = [chunk_rows(files, batch.folder, generation) for files in batch.files]
             if any(map(len, chunks)):
                 self._chunks.add(self._pa.concat_tables(chunks))
             if present:
-                self._files.add(self._file_rows(batch, version, generation))
+                self._files.add(file_rows(batch.files, version, generation))
             self._delete(self._files, batch.gone, None)
             self._delete(self._files, former, generation)
             self._delete(self._chunks, [*former, *batch.gone], generation)
@@ -324,59 +239,6 @@ class Store:
         older = "" if before is None else f" AND generation < {before}"
         for start in range(0, len(paths), _NAMES_AT_ONCE):
             table.delete(any_of("path", paths[start : start + _NAMES_AT_ONCE]) + older)
-
-    def _file_rows(self, batch: Batch, version: str, generation: int) -> Any:
-        rows = [
-            {
-                "path": facts.path,
-                "language": facts.language,
-                "size": facts.size,
-                "mtime_ns": facts.mtime_ns,
-                "digest": facts.digest,
-                "chunks": chunks,
-                "version": version,
-                "generation": generation,
-            }
-            for files in batch.files
-            for facts, chunks in zip(files.facts, files.counts, strict=True)
-        ]
-        return self._pa.Table.from_pylist(rows, schema=self._files.schema)
-
-    def _chunk_rows(self, files: Files, folder: str, generation: int) -> Any:
-        pa, segment, rows = self._pa, files.segment, files.rows
-        words = _word_array(pa, segment.lexicon.words)
-        paths = pa.array([facts.path for facts in files.facts], pa.string())
-        languages = pa.array([facts.language for facts in files.facts], pa.string())
-        owners = pa.array(np.repeat(np.arange(len(files.facts)), files.counts))
-        ordinals = rows - np.repeat(segment.first_rows[list(files.numbers)], files.counts)
-        path_of = paths.take(owners)
-        crumbs = _named_crumbs(segment, rows)
-        columns = {
-            "id": [f"{path}#{ordinal}" for path, ordinal in zip(path_of.to_pylist(), ordinals.tolist(), strict=True)],
-            "path": path_of,
-            "language": languages.take(owners),
-            "kind": pa.array(KINDS, pa.string()).take(pa.array(segment.kinds[rows].astype(np.int64))),
-            "symbol": words.take(pa.array(segment.symbol_numbers[rows])),
-            "breadcrumb": [[_storable(name) for name in crumb] for crumb in crumbs],
-            "ordinal": ordinals.astype(np.int32),
-            "part": segment.parts[rows].astype(np.int32),
-            "start_line": segment.start_lines[rows],
-            "end_line": segment.end_lines[rows],
-            "text": [_storable(text) for text in _texts(files, folder)],
-            **_lists(pa, "terms", segment.body, rows, words),
-            **_lists(pa, "names", segment.names, rows, words),
-            **_lists(pa, "references", segment.references, rows, words),
-            "digest": segment.digests[rows],
-            "vector": pa.FixedSizeListArray.from_arrays(pa.array(segment.vectors[rows].ravel()), self._dimensions),
-            "tokens": _stored_tokens(segment.tokens.rows(rows)),
-            "generation": np.full(len(rows), generation, np.int64),
-        }
-        schema = self._chunks_schema()
-        arrays = [
-            column if isinstance(column, pa.Array) else pa.array(column, schema.field(name).type)
-            for name, column in ((name, columns[name]) for name in schema.names)
-        ]
-        return pa.table(arrays, schema=schema)
 
     # --- candidates ---
 
@@ -435,8 +297,9 @@ class Store:
                     match = MatchQuery(asked, column)  # type: ignore[call-arg]
                     searches.append(self._chunks.search(match, query_type="fts").limit(count))
             found: dict[Candidate, None] = {}
-            for search in searches:
-                rows = search.fast_search().select(["path", "ordinal"]).to_arrow()
+            with ThreadPoolExecutor(len(searches) or 1) as together:
+                answers = list(together.map(_asked, searches))
+            for rows in answers:
                 pairs = zip(rows["path"].to_pylist(), rows["ordinal"].to_pylist(), strict=True)
                 found.update((Candidate(path, ordinal), None) for path, ordinal in pairs)
         except Exception as error:
@@ -484,6 +347,11 @@ class Store:
         return sum(path.stat().st_size for path in self._directory.rglob("*") if path.is_file())
 
 
+def _asked(search: Any) -> Any:
+    """Where the rows are that a search finds by an index."""
+    return search.fast_search().select(["path", "ordinal"]).to_arrow()
+
+
 def remove(directory: Path) -> None:
     """Delete a folder's persisted index, whatever state it is in."""
     for child in directory.glob("*.lance"):
@@ -504,85 +372,6 @@ def _remove_other_layouts(directory: Path) -> None:
     for child in directory.glob("*.lance"):
         if child.name not in kept:
             shutil.rmtree(child, ignore_errors=True)
-
-
-def _stored_tokens(tokens: Ragged) -> list[bytes]:
-    flat = tokens.values.astype(_TOKEN).tobytes()
-    return [flat[start:end] for start, end in pairwise((tokens.starts * _TOKEN.itemsize).tolist())]
-
-
-def _ragged(stored: Sequence[bytes]) -> Ragged:
-    """The inverse of ``_stored_tokens``."""
-    lengths = np.fromiter(map(len, stored), np.int64, len(stored)) // _TOKEN.itemsize
-    return Ragged.cut(np.frombuffer(b"".join(stored), _TOKEN).astype(np.uint16), lengths)
-
-
-def _lists(pa: Any, name: str, postings: Postings, rows: NDArray[np.int64], words: Any) -> dict[str, Any]:
-    """Two list columns, words and counts of each row, made of flat arrays."""
-    numbers, counts, starts = postings.selected(rows)
-    offsets = pa.array(starts.astype(np.int32))
-    return {
-        name: pa.ListArray.from_arrays(offsets, words.take(pa.array(numbers))),
-        f"{name}_counts": pa.ListArray.from_arrays(offsets, pa.array(counts.astype(np.float32))),
-    }
-
-
-def _word_array(pa: Any, words: Strings) -> Any:
-    if _is_storable(words):
-        buffers = [None, pa.py_buffer(words.starts.astype(np.int32)), pa.py_buffer(words.blob)]
-        return pa.Array.from_buffers(pa.string(), len(words), buffers)
-    return pa.array([_storable(word) for word in words], pa.string())
-
-
-def _is_storable(words: Strings) -> bool:
-    try:
-        words.blob.tobytes().decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _named_crumbs(segment: MemorySegment, rows: NDArray[np.int64]) -> list[tuple[str, ...]]:
-    numbers = segment.crumbs.of_rows[rows]
-    first = dict(zip(numbers.tolist(), rows.tolist(), strict=True))
-    names = {number: segment.breadcrumbs[row] for number, row in first.items()}
-    return [names[number] for number in numbers.tolist()]
-
-
-def _texts(files: Files, folder: str) -> Iterator[str]:
-    """The code of the chunks, as it is on disk; empty where a file is not what it was when it was indexed."""
-    segment = files.segment
-    for number, facts in zip(files.numbers, files.facts, strict=True):
-        read = read_text(Path(folder, facts.path), facts.size)
-        same = not isinstance(read, Skipped) and read.digest == facts.digest
-        lines = split_lines(read.text) if not isinstance(read, Skipped) and same else []
-        for row in segment.rows_of(number):
-            yield "".join(lines[int(segment.start_lines[row]) : int(segment.end_lines[row])])
-
-
-def _occurrences(table: Any, name: str) -> Occurrences:
-    """The inverse of ``_lists`` for a whole table."""
-    column = _one_array(table[name])
-    encoded = column.flatten().dictionary_encode()
-    lengths = np.diff(column.offsets.to_numpy())
-    counts = _one_array(table[f"{name}_counts"]).flatten().to_numpy(zero_copy_only=False)
-    return Occurrences(
-        tuple(encoded.dictionary.to_pylist()),
-        encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32),
-        np.repeat(np.arange(len(column), dtype=np.int32), lengths),
-        np.minimum(counts, MOST_COUNTED).astype(np.uint8),
-        len(column),
-    )
-
-
-def _one_array(column: Any) -> Any:
-    combined = column.combine_chunks()
-    return combined.chunk(0) if hasattr(combined, "chunk") else combined
-
-
-def _storable(text: str) -> str:
-    # Arrow strings are UTF-8, which has no lone surrogates.
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _first_line(error: Exception) -> str:

@@ -19,9 +19,10 @@ from typing import Any
 from conexus.embedding.embedder import Vectors
 from conexus.index.array_file import DamagedFile
 from conexus.index.child import begin_child, spawn_context
+from conexus.index.columns import Files, StoredFile
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment, save_segment
-from conexus.index.store import Batch, Candidate, Files, Store, StoredFile, StoreError
+from conexus.index.store import Batch, Candidate, Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,10 @@ class Written:
     needs_maintenance: bool
 
 
+class Abandoned(Exception):
+    """The process was ended before it had done anything, because the server ends."""
+
+
 class Tables:
     """The tables of all folders. Calls block; any thread may make them, and one is served after the other."""
 
@@ -61,6 +66,9 @@ class Tables:
         self._process: Any = None
         self._connection: Connection | None = None
         self._used_at = 0.0
+        #: Whether the process has answered a call.
+        self._answered = False
+        self._abandoned = False
 
     def open(self, directory: Path, dimensions: int, *, repair: bool) -> Opened:
         """What the tables of a directory hold; they are made where there are none. StoreError if they cannot be."""
@@ -124,6 +132,16 @@ class Tables:
             finally:
                 self._guard.release()
 
+    def abandon(self) -> None:
+        """End a process that has not answered any call yet: it imports LanceDB, and whoever ends would wait for it.
+
+        Calls raise ``Abandoned`` from then on. What they would have stored, the next start does.
+        """
+        process = self._process
+        if process is not None and process.pid is not None and not self._answered:
+            self._abandoned = True
+            process.kill()
+
     def close(self) -> None:
         """End the process after its present call."""
         with self._guard:
@@ -131,12 +149,17 @@ class Tables:
 
     def _call(self, method: str, *arguments: Any) -> Any:
         with self._guard:
+            if self._abandoned:
+                raise Abandoned
             try:
                 connection = self._started()
                 connection.send((method, arguments))
                 succeeded, result = connection.recv()
+                self._answered = True
             except (OSError, EOFError) as error:
                 self._end()
+                if self._abandoned:
+                    raise Abandoned from error
                 raise StoreError("the process that writes the index ended") from error
             finally:
                 self._used_at = time.monotonic()
@@ -160,6 +183,7 @@ class Tables:
     def _end(self) -> None:
         connection, process = self._connection, self._process
         self._connection = self._process = None
+        self._answered = False
         if connection is not None:
             connection.close()
         if process is not None and process.pid is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,17 +16,15 @@ from conexus.index.array_file import DamagedFile
 from conexus.index.bulk import INLINE_FILES, Bulk, Done, Key
 from conexus.index.heap import trim
 from conexus.index.hints import Hints
-from conexus.index.legs import Legs
 from conexus.index.loop import Loop
 from conexus.index.loose import LooseBuffers
-from conexus.index.merging import Merging
 from conexus.index.persistence import Loaded
 from conexus.index.pool import Task
 from conexus.index.publisher import Publisher, Searchable
-from conexus.index.store_process import Tables
 from conexus.index.takeover import Takeover
-from conexus.index.tiers import Tier, Tiers
+from conexus.index.tiers import Tier
 from conexus.index.tracked import TrackedFolder, track
+from conexus.index.upkeep import Upkeep
 from conexus.workspace.documents import Document
 from conexus.workspace.scan import Scan, scan
 
@@ -38,10 +36,6 @@ log = logging.getLogger(__name__)
 _SCAN_SOON, _SCAN_SELDOM = 4.0, 60.0
 #: A scan may take one part in so many of the time.
 _SCAN_SHARE = 50
-_MAINTENANCE_IDLE_SECONDS = 20.0
-_WORKERS_IDLE_SECONDS = 2.0
-#: How often an index beyond the memory budget lets go of what queries looked at.
-_RELEASE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +66,12 @@ class Sync:
         on_publish: Callable[[int, tuple[str, ...]], None],
         on_progress: Callable[[int, int], None],
         on_status: Callable[[], None],
+        on_lasting: Callable[[], None],
     ) -> None:
         """``load_embedder`` gives the shipped model, ``load_slow`` the one that ``settings.model`` names.
 
-        The callbacks come from the indexer's thread: generation and folders; files done and in all; nothing.
+        The callbacks come from the indexer's thread: generation and folders; files done and in all; nothing. The last
+        one says that ``lasting`` is true now.
         """
         self.settings = settings
         self.folders: dict[str, TrackedFolder] = {}
@@ -86,11 +82,9 @@ class Sync:
         #: Why nothing can be indexed, in words for the user.
         self.problem: str | None = None
         self.paused = False
-        #: When the latest question came, on the monotonic clock; set from any thread.
-        self.asked_at = 0.0
         self._data_directory = data_directory
         self._load_embedder = load_embedder
-        self._on_progress, self._on_status = on_progress, on_status
+        self._on_progress, self._on_status, self._on_lasting = on_progress, on_status, on_lasting
         self._publisher = Publisher(on_publish)
         self._embedder: Embedder | None = None
         self.loop = Loop(
@@ -101,30 +95,31 @@ class Sync:
             has_news=lambda: self._bulk.has_results,
             idle=self._report,
         )
-        self._store_thread = ThreadPoolExecutor(1, "conexus-store")
-        self._tables = Tables()
         self._bulk = Bulk(settings.workers, self.loop.wake)
-        self._tiers = Tiers(self._tables, self._store_thread, self.loop.post, self._find_candidates)
-        self._merging = Merging(lambda: self._bulk.pool, self.loop.post, self._publisher.changed)
+        self._upkeep = Upkeep(self._bulk, self._publisher, self.loop.post, self._open_in)
         self._hints = Hints()
-        self._active_at = time.monotonic()
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0
-        self._release_at = 0.0
-        #: Whether workers are to be replaced before the last merges.
-        self._renewing = False
-        #: Whether someone waits for all to be stored.
-        self._storing = False
         #: Chunks that the shipped model embedded in folders that are not searched with it any more.
         self._embedded_before = 0
         self._loose: LooseBuffers | None = None
         self._unsaved: set[str] = set()
         self._reported: tuple[object, ...] = ()
+        self._lasted = False
 
     @property
     def searchable(self) -> Searchable:
         """What readers work on, as it is now."""
         return self._publisher.searchable
+
+    @property
+    def asked_at(self) -> float:
+        """When the latest question came, on the monotonic clock; set from any thread."""
+        return self._upkeep.asked_at
+
+    @asked_at.setter
+    def asked_at(self, moment: float) -> None:
+        self._upkeep.asked_at = moment
 
     @property
     def dirty_buffers(self) -> int:
@@ -158,13 +153,12 @@ class Sync:
 
     def close(self) -> None:
         """Write what waits and stop all helpers; after the loop has stopped."""
+        self._upkeep.tables.abandon()
         self._bulk.close()
         self._takeover.close()
         for tracked in self.folders.values():
             tracked.close(self._unsaved)
-        self._store_thread.shutdown()
-        self._tables.close()
-        self._tiers.close()
+        self._upkeep.close()
         if self._embedder is not None:
             self._embedder.close()
 
@@ -205,14 +199,14 @@ class Sync:
 
     def store(self) -> None:
         """Bring the stored index in step as soon as may be."""
-        self._storing = True
+        self._upkeep.storing = True
 
     # --- the loop ---
 
     def is_stored(self) -> bool:
         """Whether all that is searchable, but for unsaved buffers, is stored, or it is known that it cannot be."""
-        self._storing = not (self.is_quiescent() and all(map(_is_stored, self.folders.values())))
-        return not self._storing
+        self._upkeep.storing = not (self.is_quiescent() and all(map(_is_stored, self.folders.values())))
+        return not self._upkeep.storing
 
     def is_quiescent(self) -> bool:
         if self.loop.busy or self._hints or self._publisher.waiting or self._embedder is None:
@@ -245,7 +239,7 @@ class Sync:
     def _patience(self) -> float:
         """Seconds until something is due that no one announces."""
         now = time.monotonic()
-        due = [now + (0.1 if self._storing else 2.0), self._hints.due, self._publisher.due]
+        due = [now + (0.1 if self._upkeep.storing else 2.0), self._hints.due, self._publisher.due]
         if not self.paused:
             if self._bulk.can_work(workers=self._may_use_workers()):
                 due.append(now)
@@ -270,20 +264,18 @@ class Sync:
             self._end_of_bulk()
         if now >= self._publisher.due:
             self._publish()
-        for tracked in self.folders.values():
-            self._look_after(tracked, now)
-        if now >= self._release_at:
-            self._release_at = now + _RELEASE_SECONDS
-            for tracked in self.folders.values():
-                if self._tiers.tier(tracked.root) == "lancedb":
-                    tracked.index.release()
+        self._upkeep.look_after(list(self.folders.values()), self.settings.memory_mib << 20)
+        lasted, self._lasted = self._lasted, self.lasting
+        if self._lasted and not lasted:
+            self._on_lasting()
 
     def _end_of_bulk(self) -> None:
         for tracked in self.folders.values():
             if tracked.loaded and not tracked.settled and tracked.scan_due > 0:
                 tracked.stale.clear()
                 tracked.index.rest(self._open_in(tracked))
-                tracked.complete = tracked.finishing = self._renewing = True
+                tracked.complete = tracked.finishing = True
+                self._upkeep.all_read()
                 self._publisher.changed(tracked.root)
         if self._bulk.done:
             self._on_progress(self._bulk.done, self._bulk.done)
@@ -291,34 +283,6 @@ class Sync:
             trim()
         if self._publisher.waiting:
             self._publish()
-
-    def _look_after(self, tracked: TrackedFolder, now: float) -> None:
-        idle = now - max(self._active_at, self.asked_at)
-        if self._renewing and self._merging.idle:
-            # What workers remember of the files they read is of no use for merging, and takes as much memory.
-            self._renewing = False
-            self._bulk.close()
-        if not self._renewing:
-            self._merging.consider(tracked)
-        total = sum(each.index.bytes_walked for each in self.folders.values())
-        self._tiers.consider(tracked, self.settings.memory_mib << 20, total, idle=idle > _MAINTENANCE_IDLE_SECONDS)
-        may_compare = tracked.settled and (self._storing or idle > _MAINTENANCE_IDLE_SECONDS)
-        # The process of the tables takes as much memory as the workers: it waits until those have ended. What many
-        # files' first write takes of the processor it leaves to questions, for a while.
-        hold = not tracked.settled or self._bulk.pool.running
-        hold = hold or (not self._storing and tracked.persistence.should_wait(now, self.asked_at))
-        tracked.persistence.flush_if_due(tracked.index.base, hold=hold, idle=may_compare)
-        if self._bulk.idle and self._merging.idle and now - self._active_at > _WORKERS_IDLE_SECONDS:
-            if self._bulk.pool.running:
-                self._bulk.close()
-                trim()
-            self._store_thread.submit(self._tables.close_if_idle)
-        if idle > _MAINTENANCE_IDLE_SECONDS and tracked.settled:
-            if tracked.index.rest(self._open_in(tracked)):
-                self._publisher.changed(tracked.root)
-            tracked.persistence.maintain_if_due()
-        if tracked.loaded:
-            tracked.persistence.take_over_if_due()
 
     def _report(self) -> None:
         problems = tuple((tracked.refused, tracked.persistence.problem) for tracked in self.folders.values())
@@ -335,8 +299,7 @@ class Sync:
             self._embedded_before += self._embedded_in(former)
             former.close(self._unsaved)
             self._bulk.forget(root)
-            self._merging.forget(root)
-            self._tiers.forget(root)
+            self._upkeep.forget(root)
             self._hints.forget(root)
             self._publisher.changed(root)
         for root in roots:
@@ -358,7 +321,8 @@ class Sync:
         self._takeover.build(root)
 
     def _tracked(self, root: str, embedder: Embedder) -> TrackedFolder:
-        tracked = track(root, self.settings, embedder, self._data_directory, self._store_thread, self._tables)
+        upkeep = self._upkeep
+        tracked = track(root, self.settings, embedder, self._data_directory, upkeep.thread, upkeep.tables)
         tracked.persistence.on_opened = lambda files: self.loop.post(lambda: tracked.compare(files, self._unsaved))
         tracked.persistence.on_done = lambda: self.loop.post(lambda: None)
         return tracked
@@ -373,8 +337,7 @@ class Sync:
         self._embedded_before += self._embedded_in(former)
         former.close(self._unsaved)
         self._bulk.forget(former.root)
-        self._merging.forget(former.root)
-        self._tiers.forget(former.root)
+        self._upkeep.forget(former.root)
         self.folders[successor.root] = successor
         self._ready(successor)
         self.hint(self.documents)
@@ -433,7 +396,7 @@ class Sync:
         for path in paths:
             tracked, relative = self._locate(path)
             self._hints.add((tracked.root if tracked else "", relative))
-            self._active_at = time.monotonic()
+            self._upkeep.active_at = time.monotonic()
 
     def _locate(self, path: str) -> tuple[TrackedFolder | None, str]:
         for tracked in self.folders.values():
@@ -484,7 +447,7 @@ class Sync:
         if found.refused is None:
             self._compare(tracked, found)
         took = time.monotonic() - started
-        quiet = started - self._active_at > _SCAN_SOON
+        quiet = started - self._upkeep.active_at > _SCAN_SOON
         interval = min(_SCAN_SELDOM, max(_SCAN_SOON, tracked.scan_interval * 2)) if quiet else _SCAN_SOON
         tracked.scan_interval = max(interval, took * _SCAN_SHARE)
         tracked.scan_due = time.monotonic() + tracked.scan_interval
@@ -513,7 +476,7 @@ class Sync:
     def _work_off(self) -> None:
         if self._bulk.idle:
             return
-        self._active_at = time.monotonic()
+        self._upkeep.active_at = time.monotonic()
         self._bulk.work_off(self._task, self._read_waiting, lambda: self.loop.waiting, workers=self._may_use_workers())
         self._on_progress(self._bulk.done, self._bulk.done + self._bulk.pending)
 
@@ -545,21 +508,14 @@ class Sync:
 
     # --- publishing ---
 
-    def _find_candidates(self, folder: str, legs: Legs | None) -> None:
-        """From now on ``legs`` finds a folder's candidates; None: every row is looked at."""
-        self._publisher.legs.pop(folder, None)
-        if legs is not None:
-            self._publisher.legs[folder] = legs
-        self._publisher.changed(folder)
-
     @property
     def lasting(self) -> bool:
         """Whether the present segments are not about to be merged."""
-        return self._merging.idle and all(each.complete and not each.finishing for each in self.folders.values())
+        return self._upkeep.is_lasting(self.folders.values())
 
     def tier(self, folder: str) -> Tier:
         """Where a folder's candidates come from."""
-        return self._tiers.tier(folder)
+        return self._upkeep.tier(folder)
 
     def _publish(self) -> None:
         for root, tracked in self.folders.items():

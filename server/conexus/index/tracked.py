@@ -12,12 +12,12 @@ from conexus.chunking import language_of_document
 from conexus.config import Settings
 from conexus.embedding.embedder import STATIC, Embedder
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
+from conexus.index.columns import StoredFile
 from conexus.index.folder import FolderIndex, Fresh
 from conexus.index.persistence import Loaded, Persistence, Placed, index_directory
 from conexus.index.pool import Job, Outcome, Read, read_and_analyse
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment
-from conexus.index.store import StoredFile
 from conexus.index.store_process import Tables
 from conexus.workspace.documents import Document
 from conexus.workspace.ignore import IgnoreRules

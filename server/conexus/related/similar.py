@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from conexus.index.halves import as_float32
 from conexus.index.terms import terms
 from conexus.related.found import Found
 from conexus.related.place import Anchor
@@ -69,7 +70,7 @@ def _vectors(scope: Scope, anchor: Anchor, embed: Embed | None) -> Mapping[str, 
     number = scope.view_of(anchor.rows[0])
     segment = scope.views[number].segment
     rows = [row - scope.first_rows[number] for row in anchor.rows]
-    return {segment.model: segment.vectors[rows].astype(np.float32).mean(axis=0)}
+    return {segment.model: as_float32(segment.vectors[rows]).mean(axis=0)}
 
 
 def _words(scope: Scope, anchor: Anchor) -> Scores:

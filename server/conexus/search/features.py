@@ -145,7 +145,9 @@ def _late(size: int, parts: Sequence[_Part], tokens: QueryTokens | None) -> tupl
         return none, none, none
     best = np.empty((len(tokens.weights), size), np.float32)
     for part in parts:
-        sets = part.view.segment.tokens.rows(part.rows)
+        ref = part.view.whole
+        whole, rows = (part.view, part.rows) if ref is None else (ref.view, ref.rows[part.rows])
+        sets = whole.segment.tokens.rows(rows)
         best[:, part.places] = tokens.best(sets.values, sets.starts).T
     return tokens.weights @ best, best.mean(axis=0), best.min(axis=0)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from conexus.index.legs import Legs
 from conexus.index.narrow import narrow
+from conexus.index.ragged import places_of
 from conexus.index.segment import MemorySegment
 from conexus.index.snapshot import Snapshot, View
 from conexus.index.store import Candidate
@@ -98,8 +99,8 @@ def _rows(
     rows = np.array(chosen, np.int64)
     rows = rows[view.alive[rows]]
     # What stands for all is not chosen by whether it still counts, as nothing is where all rows are looked at.
-    standing = [np.arange(*segment.first_rows[[file, file + 1]]) for file in sample.tolist()]
-    return np.unique(np.concatenate([rows, *standing]))
+    standing, _ = places_of(segment.first_rows[sample], segment.first_rows[sample + 1])
+    return np.unique(np.concatenate([rows, standing]))
 
 
 def _called(views: Sequence[View], query: Query) -> Mapping[int, list[int]]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.index.postings import Postings
+from conexus.index.ragged import places_of
 from conexus.search.bm25 import Scores
 from conexus.search.query import Concept
 from conexus.search.scope import Scope
@@ -59,15 +60,15 @@ def sampled(scope: Scope, name: Literal["body", "names"], concept: Concept) -> S
             files = segment.file_of[rows[chosen]]
             first = np.searchsorted(rows, segment.first_rows[files])
             last = np.searchsorted(rows, segment.first_rows[files + 1])
-            sums = np.concatenate([np.zeros(1), np.cumsum(counts[first[0] : last[-1]], dtype=np.float64)])
-            in_files = sums[last - first[0]] - sums[first - first[0]]
+            places, starts = places_of(first, last)
+            in_files = np.add.reduceat(counts[places].astype(np.float32), starts[:-1])
             stands_for = np.float32(len(rows) / len(chosen))
             parts.append(
                 np.stack(
                     [
                         counts[chosen] * np.float32(weight),
                         whole.lengths[rows[chosen]],
-                        np.array(in_files, np.float32) * np.float32(weight),
+                        in_files * np.float32(weight),
                         facts.lengths[files],
                         stands_for / (last - first),
                     ]

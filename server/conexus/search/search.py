@@ -116,6 +116,8 @@ def candidates(
 ) -> Candidates:
     """The best rows by the sum of their signals."""
     query = forgiving(query, scope.views)
+    # Before they are looked at: another thread may make them exact meanwhile.
+    exact_already = are_exact(scope)
     found = signals(scope, query, vectors, weights)
     check()
     mix = weights.symbol if query.symbol_like else weights.prose
@@ -123,7 +125,7 @@ def candidates(
     sums, lost = found.total(mix), penalties(scope, query, weights)
     share = _share(sums, answers)
     totals = share * sums - lost
-    if are_exact(scope):
+    if exact_already:
         rows = best_rows(totals, answers, count)
         return Candidates(scope, query, found, rows, totals[rows], unasked_roles(query))
     rows = best_rows(totals, answers, max(WIDE, 2 * count))

@@ -165,10 +165,7 @@ def _whole(view: View) -> MemorySegment:
 
 
 def make_exact(scope: Scope, found: Signals, vectors: QueryVectors, rows: NDArray[np.int64]) -> None:
-    """Put the exact likenesses of some rows and their files in the place of approximate ones.
-
-    Only large segments have approximate ones; those of all rows are never all looked at.
-    """
+    """Put the exact likenesses of some rows and their files in the place of those that may be approximate."""
     owners = np.searchsorted(scope.first_rows, rows, side="right") - 1
     for number in np.unique(owners).tolist():
         view = scope.views[number]
@@ -177,10 +174,10 @@ def make_exact(scope: Scope, found: Signals, vectors: QueryVectors, rows: NDArra
         if vector is None or not found.dense.any():
             continue
         own = rows[owners == number]
-        if not dense.exact:
+        if dense.basis.shape[1]:
             exact = dense.exact_cosines(own - scope.first_rows[number], vector)
             found.dense[own] = found.dense_scale.of_values(exact)
-        if not of_files.exact:
+        if of_files.basis.shape[1]:
             files = np.unique(scope.file_of[own])
             exact = of_files.exact_cosines_of_files(files - scope.first_files[number], vector)
             found.file_dense[files] = found.file_dense_scale.of_values(exact)

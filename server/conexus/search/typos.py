@@ -169,8 +169,8 @@ def _occurs(term: str, views: Sequence[View]) -> bool:
 
 
 def _any_counts(view: View, rows: Rows) -> bool:
-    # Most rows count, so that the first ones tell; a common word has very many.
-    return bool(view.alive[rows[:_MOST_ROWS]].any() or view.alive[rows].any())
+    # Most words are in no row of a segment. Most rows count, so that the first ones tell; a common word has very many.
+    return len(rows) > 0 and bool(view.alive[rows[:_MOST_ROWS]].any() or view.alive[rows].any())
 
 
 def _rows(term: str, views: Sequence[View]) -> int:

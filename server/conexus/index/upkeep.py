@@ -1,0 +1,126 @@
+"""What keeps the index small and stored: merging, writing, LanceDB's indices, and giving back what is not used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+
+from conexus.index.bulk import Bulk
+from conexus.index.heap import trim
+from conexus.index.legs import Legs
+from conexus.index.loop import Command
+from conexus.index.merging import Merging
+from conexus.index.publisher import Publisher
+from conexus.index.store_process import Tables
+from conexus.index.tiers import Tier, Tiers
+from conexus.index.tracked import TrackedFolder
+
+_MAINTENANCE_IDLE_SECONDS = 20.0
+_WORKERS_IDLE_SECONDS = 2.0
+#: Merging leaves the processor to questions until none came for so long, but not for longer than that.
+_PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
+#: How often an index lets go of what questions looked at: one within the memory budget where none came for as long.
+_RELEASE_SECONDS = 2.0
+
+
+class Upkeep:
+    """Owned by the indexer's thread, but for ``asked_at``. All of it waits while there is something better to do."""
+
+    def __init__(
+        self,
+        bulk: Bulk,
+        publisher: Publisher,
+        post: Callable[[Command], None],
+        kept: Callable[[TrackedFolder], Collection[str]],
+    ) -> None:
+        """``kept`` gives the paths of a folder that are likely to change again, because they are open."""
+        #: Where the tables of all folders are written, one call after the other.
+        self.tables, self.thread = Tables(), ThreadPoolExecutor(1, "conexus-store")
+        #: When the latest question came, and when files were read last, on the monotonic clock.
+        self.asked_at, self.active_at = 0.0, time.monotonic()
+        #: Whether someone waits for all to be stored.
+        self.storing = False
+        self._bulk, self._publisher, self._kept = bulk, publisher, kept
+        self._merging = Merging(lambda: bulk.pool, post, publisher.changed)
+        self._tiers = Tiers(self.tables, self.thread, post, self._find_candidates)
+        #: Whether workers are to be replaced before the last merges.
+        self._renewing = False
+        #: When no question had come for a while last.
+        self._calm_at = 0.0
+        self._release_at = 0.0
+
+    def tier(self, folder: str) -> Tier:
+        """Where a folder's candidates come from."""
+        return self._tiers.tier(folder)
+
+    def is_lasting(self, folders: Collection[TrackedFolder]) -> bool:
+        """Whether the present segments are not about to be merged."""
+        return self._merging.idle and all(each.complete and not each.finishing for each in folders)
+
+    def all_read(self) -> None:
+        """The last merges begin."""
+        self._renewing = True
+
+    def forget(self, folder: str) -> None:
+        """Nothing of a folder is wanted any more."""
+        self._merging.forget(folder)
+        self._tiers.forget(folder)
+
+    def close(self) -> None:
+        """Stop the helpers, after what they do now."""
+        self.thread.shutdown()
+        self.tables.close()
+        self._tiers.close()
+
+    def look_after(self, folders: Collection[TrackedFolder], budget: int) -> None:
+        """Begin what is due; called after every step. ``budget``: bytes that queries may walk through."""
+        now = time.monotonic()
+        if now - self.asked_at > _PAUSE_SECONDS:
+            self._calm_at = now
+        if self._renewing and self._merging.idle:
+            # What workers remember of the files they read is of no use for merging, and takes as much memory.
+            self._renewing = False
+            self._bulk.close()
+        walked = sum(each.index.bytes_walked for each in folders)
+        idle = now - max(self.active_at, self.asked_at) > _MAINTENANCE_IDLE_SECONDS
+        for tracked in folders:
+            self._merge(tracked, now)
+            self._tiers.consider(tracked, budget, walked, idle=idle)
+            self._write(tracked, now, idle=idle)
+        if self._bulk.idle and self._merging.idle and now - self.active_at > _WORKERS_IDLE_SECONDS:
+            if self._bulk.pool.running:
+                self._bulk.close()
+                trim()
+            self.thread.submit(self.tables.close_if_idle)
+        if now >= self._release_at:
+            self._release_at = now + _RELEASE_SECONDS
+            for tracked in folders:
+                if now - self.asked_at > _RELEASE_SECONDS or self.tier(tracked.root) == "lancedb":
+                    tracked.index.release()
+
+    def _merge(self, tracked: TrackedFolder, now: float) -> None:
+        asked = self._calm_at < now < self._calm_at + _LONGEST_HOLD_SECONDS
+        if not self._renewing and (self.storing or not (asked and tracked.complete)):
+            self._merging.consider(tracked)
+
+    def _write(self, tracked: TrackedFolder, now: float, *, idle: bool) -> None:
+        persistence = tracked.persistence
+        # The process of the tables takes as much memory as the workers: it waits until those have ended. What many
+        # files' first write takes of the processor it leaves to questions, for a while.
+        hold = not tracked.settled or self._bulk.pool.running
+        hold = hold or (not self.storing and persistence.should_wait(now, self.asked_at))
+        persistence.flush_if_due(tracked.index.base, hold=hold, idle=tracked.settled and (self.storing or idle))
+        if idle and tracked.settled:
+            if tracked.index.rest(self._kept(tracked)):
+                self._publisher.changed(tracked.root)
+            persistence.maintain_if_due()
+        if tracked.loaded:
+            persistence.take_over_if_due()
+
+    def _find_candidates(self, folder: str, legs: Legs | None) -> None:
+        """From now on ``legs`` finds a folder's candidates; None: every row is looked at."""
+        self._publisher.legs.pop(folder, None)
+        if legs is not None:
+            self._publisher.legs[folder] = legs
+        self._publisher.changed(folder)

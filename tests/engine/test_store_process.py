@@ -1,0 +1,58 @@
+"""The process that writes the tables, at the end of the server."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+
+from conexus.index.store import StoreError
+from conexus.index.store_process import Abandoned, Tables
+from tests.faults import assert_equal_to_fresh, until
+from tests.workspaces import running, write
+
+DIMENSIONS = 8
+
+
+def test_a_process_that_still_starts_is_abandoned(tmp_path: Path) -> None:
+    tables = Tables()
+    raised: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            tables.open(tmp_path / "index", DIMENSIONS, repair=True)
+        except (Abandoned, StoreError) as error:
+            raised.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    until(lambda: tables.running)
+    until(lambda: tables.abandon() or tables._abandoned)
+    asking.join()
+    assert [type(error) for error in raised] == [Abandoned]
+    with pytest.raises(Abandoned):
+        tables.open(tmp_path / "index", DIMENSIONS, repair=True)
+    tables.close()
+
+
+def test_a_process_that_has_answered_is_not(tmp_path: Path) -> None:
+    tables = Tables()
+    tables.open(tmp_path / "index", DIMENSIONS, repair=True)
+    tables.abandon()
+    assert not tables.open(tmp_path / "index", DIMENSIONS, repair=False).files
+    tables.close()
+
+
+def test_an_engine_that_ends_early_loses_nothing_and_says_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root, data = tmp_path / "root", tmp_path / "data"
+    write(root, {"a.py": "def alpha():\n    return 1\n", "b.py": "def beta():\n    return 2\n"})
+    with caplog.at_level(logging.WARNING), running(root, data) as engine:
+        tables = engine._sync._upkeep.tables
+        until(lambda: tables.running)
+    assert tables._abandoned
+    assert not caplog.records
+    assert_equal_to_fresh(root, data, tmp_path / "scratch")
