@@ -120,7 +120,7 @@ function hasCode({ document }: TextEditor): boolean {
 }
 
 function place({ document, selection }: TextEditor): string {
-  const name = workspace.asRelativePath(document.uri);
+  const name = document.uri.path.slice(document.uri.path.lastIndexOf('/') + 1);
   const first = selection.start.line + 1;
   const last = selection.end.line + 1;
   return first === last ? `${name}:${first}` : `${name}:${first}–${last}`;

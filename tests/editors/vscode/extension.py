@@ -6,11 +6,9 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
-from playwright.sync_api import Error as PlaywrightError
 
 from tests.editors.vscode.workbench import Workbench
 from tests.faults import until
@@ -28,21 +26,17 @@ def package() -> Path:
     return FOLDER / "conexus.vsix"
 
 
-def wait_until_indexed(window: Workbench, file: str) -> None:
-    """Look at the language menu of a file until it says so."""
-    window.open_file(file)
-    indexed = window.page.get_by_text(re.compile(r"Conexus: \d+ files? indexed"))
+def wait_until_indexed(window: Workbench) -> None:
+    """Ask for the status until it says so."""
 
-    def shown() -> bool:
-        # It goes away when something else gets the focus.
-        if not window.page.get_by_text(re.compile("^Conexus: ")).is_visible():
-            window.page.locator(".statusbar [id='status.languageStatus']").click()
-        with suppress(PlaywrightError):
-            indexed.wait_for(timeout=3000)
-        return indexed.is_visible()
+    def indexed() -> bool:
+        window.command("Conexus: Show Status and Actions")
+        until(lambda: window.quick_title == "Conexus")
+        status = window.quick_placeholder
+        window.press("Escape")
+        return re.match(r"[\d,]+ files? indexed", status) is not None
 
-    until(shown)
-    window.press("Escape")
+    until(indexed, lambda: window.log)
 
 
 def _run(*command: str) -> None:

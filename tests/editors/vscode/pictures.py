@@ -36,10 +36,11 @@ def results(window: Workbench) -> None:
 
 
 def related(window: Workbench) -> None:
-    _ask(window, "class IndexProgress")
+    _ask(window, "git_settings")
     window.press("Enter")
+    until(lambda: window.active_tab == "repository.py")
     window.command("Conexus: Find Related Code")
-    window.view("Related Code").get_by_text("Callers").wait_for()
+    window.view("Related Code").get_by_text("Related to").wait_for()
 
 
 def status(window: Workbench) -> None:
@@ -48,11 +49,12 @@ def status(window: Workbench) -> None:
 
 
 def walkthrough(window: Workbench) -> None:
+    window.command("View: Toggle Primary Side Bar Visibility")  # its pictures need the room
     window.command("Welcome: Open Walkthrough...")
     until(lambda: "Get Started with Conexus" in "".join(window.quick_labels))
     window.quick_rows.filter(has_text="Get Started with Conexus").click()
     window.page.get_by_role("button", name="Say what the code does").first.click()
-    window.page.frame_locator("iframe.webview.ready").frame_locator("iframe").get_by_text("A search is a").wait_for()
+    window.page.locator("iframe.webview.ready").wait_for()
 
 
 _PICTURES: tuple[Callable[[Workbench], None], ...] = (search, results, related, status, walkthrough)
@@ -66,7 +68,7 @@ def main(folder: Path) -> None:
     for theme, name in _THEMES.items():
         for take in _PICTURES:
             picture = folder / f"vscode-{take.__name__}-{theme}.png"
-            with TemporaryDirectory(prefix="conexus-pictures-") as scratch:
+            with TemporaryDirectory(prefix="conexus-pictures-", ignore_cleanup_errors=True) as scratch:
                 _take(take, Path(scratch), program, package, name, picture)
 
 
@@ -75,7 +77,7 @@ def _take(
 ) -> None:
     workspace = scratch / "conexus"
     git(scratch, "clone", "--quiet", "--depth=1", f"file://{_ROOT}", str(workspace))
-    settings = {"workbench.colorTheme": theme, "conexus.path": str(Path(sys.executable).parent / "conexus")}
+    settings = {"workbench.colorTheme": theme}
     with Workbench(
         program,
         scratch / "vscode",
@@ -84,9 +86,10 @@ def _take(
         settings=settings,
         size=_SIZE,
     ) as window:
-        window.open(folder=workspace / "server/conexus")
-        extension.wait_until_indexed(window, "engine.py")
+        window.open(folder=workspace)
+        extension.wait_until_indexed(window)
         take(window)
+        window.page.mouse.move(0, 0)  # away from what would say something of itself
         window.page.wait_for_timeout(1000)
         window.screenshot(picture)
     assert_none_left(scratch / "data")
@@ -100,7 +103,9 @@ def _ask(window: Workbench, query: str) -> None:
 
 
 def _environment(scratch: Path) -> Mapping[str, str]:
-    return {**os.environ, "HOME": str(scratch), "CONEXUS_DATA_DIR": str(scratch / "data")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    own = {"HOME": str(scratch), "CONEXUS_DATA_DIR": str(scratch / "data"), "PYTHONPATH": str(_ROOT / "server")}
+    return {**os.environ, **own, "PATH": path}
 
 
 if __name__ == "__main__":

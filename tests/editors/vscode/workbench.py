@@ -42,6 +42,7 @@ _CHROMIUM_OPTIONS = (
 _SETTINGS: Mapping[str, object] = {
     "chat.disableAIFeatures": True,
     "extensions.ignoreRecommendations": True,
+    "git.blame.statusBarItem.enabled": False,
     "git.openRepositoryInParentFolders": "never",
     "security.workspace.trust.enabled": False,
     "telemetry.telemetryLevel": "off",
@@ -207,6 +208,10 @@ class Workbench:
         return "".join(self._look(self.input, "element.value"))
 
     @property
+    def quick_placeholder(self) -> str:
+        return "".join(self._look(self.input, "element.placeholder"))
+
+    @property
     def quick_title(self) -> str:
         """The title of the list that is open."""
         return "".join(
@@ -266,7 +271,6 @@ class Workbench:
         return str(self.page.evaluate("navigator.clipboard.readText()"))
 
     def screenshot(self, path: Path) -> None:
-        self.page.mouse.move(0, 0)
         self.page.screenshot(path=path)
 
     # --- what was written ---
