@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ from tests.editors.sample import Sample
 from tests.faults import kill, processes_of, until
 
 pytest.importorskip("playwright", reason="playwright is not installed: make test-editors")
+
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.editors.vscode import extension
 from tests.editors.vscode.extension import wait_until_indexed
@@ -73,10 +75,11 @@ def search(window: Workbench, query: str) -> None:
     def begun() -> bool:
         if not window.quick_title.startswith(SEARCH):
             window.press("Shift+Alt+S")
-        return window.quick_title.startswith(SEARCH)
+        with suppress(PlaywrightError):  # a list that is closing takes nothing any more
+            window.input.fill(query, timeout=3000)
+        return window.quick_title.startswith(SEARCH) and window.quick_text == query
 
     until(begun)
-    window.input.fill(query)
 
 
 def title_is(window: Workbench, title: str) -> None:
