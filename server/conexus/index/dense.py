@@ -84,7 +84,7 @@ class Dense:
         return Dense(vectors, of_files, basis, _product(vectors, basis), _product(of_files, basis), outside)
 
     def __getstate__(self) -> dict[str, Any]:
-        return fields_of(self)
+        return fields_of(self) | {"_whole": []}
 
     @property
     def exact(self) -> bool:
