@@ -128,6 +128,8 @@ def table(segment: MemorySegment) -> Table:
             known = _tables.get(id(segment))
             if known is None:
                 known = _tables[id(segment)] = Table(segment)
+                # Most of the segment was looked at for it, and at a start all segments are.
+                segment.release()
                 weakref.finalize(segment, _tables.pop, id(segment), None).atexit = False
     return known
 
