@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conexus.index.halves import as_float32
+from conexus.embedding.halves import as_float32
 
 
 def test_all_finite_float16_are_the_same_as_float32() -> None:

@@ -18,6 +18,7 @@ from safetensors.numpy import load
 from tokenizers import Tokenizer
 
 from conexus.embedding.embedder import STATIC, EmbeddingError, Vectors
+from conexus.embedding.halves import as_float32
 from conexus.embedding.late import QueryTokens
 from conexus.embedding.normal import to_unit_length
 from conexus.embedding.recipe import PARTS, RECIPE_VERSION, parts_of
@@ -42,7 +43,8 @@ class StaticEmbedder:
             raise EmbeddingError(f"the model in `{folder.name}` cannot be read: {error.strerror}") from error
         try:
             tensors = load(weights)
-            self._table = np.ascontiguousarray(tensors["embedding.weight"], np.float32)
+            table = tensors["embedding.weight"]
+            self._table = as_float32(table) if table.dtype == np.float16 else np.ascontiguousarray(table, np.float32)
             self._tokens = shipped_tokens() if folder == SHIPPED else WordTokens(Tokenizer.from_buffer(tokenizer))
         except Exception as error:  # tokenizers and safetensors raise bare Exceptions
             raise EmbeddingError(f"the model in `{folder.name}` is damaged: {error}") from error
@@ -52,7 +54,8 @@ class StaticEmbedder:
         self._part_weights = tensors.get("part_weights")
         if self._part_weights is not None and self._part_weights.shape != (len(PARTS),):
             raise EmbeddingError(f"the model in `{folder.name}` is damaged: it does not weigh {len(PARTS)} parts")
-        self._lengths = np.linalg.norm(self._table, axis=1)
+        # Every process loads this: `norm` would make an array of squares first.
+        self._lengths = np.sqrt(np.einsum("ij,ij->i", self._table, self._table))
         hashed = hashlib.blake2b(weights, digest_size=12)
         hashed.update(tokenizer)
         self._fingerprint = f"static-{RECIPE_VERSION}-{hashed.hexdigest()}"

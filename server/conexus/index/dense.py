@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.embedding.embedder import Vectors
-from conexus.index.halves import as_float32
+from conexus.embedding.halves import as_float32
 
 #: Half the size, and no ranking sees the difference: 11 bits of a number that is one of hundreds.
 Stored = NDArray[np.float16]

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from conexus.chunking.chunk import KINDS
 from conexus.embedding.embedder import Vectors
+from conexus.embedding.halves import as_float32
 from conexus.index import postings
 from conexus.index.analysis import Digests, FileFacts, IndexedFile
 from conexus.index.array_file import release
 from conexus.index.dense import Dense, fields_of
-from conexus.index.halves import as_float32
 from conexus.index.lexicon import Lexicon, Numbers
 from conexus.index.postings import Occurrences, Part, Postings, Rows
 from conexus.index.ragged import Ragged

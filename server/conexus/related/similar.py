@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.index.halves import as_float32
+from conexus.embedding.halves import as_float32
 from conexus.index.terms import terms
 from conexus.related.found import Found
 from conexus.related.place import Anchor
