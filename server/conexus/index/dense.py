@@ -21,8 +21,6 @@ _FEW_ROWS = 20_000
 #: Principal components that are looked at first, rows of which they are found, and how many there must be at least.
 _LEADING, _SAMPLE, _LEAST_ROWS = 96, 2048, 2048
 _AT_ONCE = 4096
-#: So many rows as float32 stay in a processor's cache.
-_FITTING = 512
 #: Rows that show how cosines are spread.
 _FEW = 1024
 
@@ -47,7 +45,7 @@ class Dense:
     leading_of_files: Vectors
     #: The mean squared length of what the components leave out, for each of the other directions.
     outside: float
-    #: The vectors of rows and of files as float32, once they were asked for.
+    #: The vectors of rows and of files as float32, once ``prepare`` made them.
     _whole: list[Vectors] = field(default_factory=list, repr=False)
 
     @staticmethod
@@ -151,8 +149,8 @@ class Dense:
 
 def _fill(into: Vectors, vectors: Stored, vector: Vectors) -> None:
     """Fill in the products of all vectors with one."""
-    for start in range(0, len(vectors), _FITTING):
-        np.matmul(as_float32(vectors[start : start + _FITTING]), vector, out=into[start : start + _FITTING])
+    for start in range(0, len(vectors), _AT_ONCE):
+        np.matmul(as_float32(vectors[start : start + _AT_ONCE]), vector, out=into[start : start + _AT_ONCE])
 
 
 def _product(vectors: Stored, basis: Vectors) -> Vectors:
