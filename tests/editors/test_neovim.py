@@ -439,6 +439,17 @@ def test_the_last_query_is_kept_and_typing_replaces_it(neovim: Opener, sample: S
             editor.terminal.wait_for(lambda screen: f"> {sample.EMOJI_QUERY} " in screen)
 
 
+def test_a_query_is_kept_that_was_not_asked_yet(neovim: Opener, sample: Sample) -> None:
+    with neovim("shop/retry.py") as editor:
+        editor.wait_until_indexed()
+        editor.lua("vim.g.conexus = { debounce = 5000 }")
+        with picker_open(editor):
+            editor.terminal.type(sample.QUERY)
+            editor.terminal.wait_for(f"> {sample.QUERY}")
+        with picker_open(editor):
+            wait_for_first(editor, sample.ANSWER)
+
+
 @pytest.mark.parametrize(
     ("key", "windows", "tabs"), [("Enter", 1, 1), ("C-x", 2, 1), ("C-v", 2, 1), ("C-t", 1, 2)], ids=str
 )

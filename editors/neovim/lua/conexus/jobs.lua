@@ -17,6 +17,7 @@ local M = {}
 ---@field query string what the picker begins with
 ---@field live boolean whether every query is a new question; otherwise it narrows down one answer
 ---@field ask conexus.Ask returns a function that cancels
+---@field keep? fun(query: string) for the next search to begin with, even if it was not asked for yet
 
 -- The query of the last search, for the next one to begin with.
 local last_query = ''
@@ -61,6 +62,14 @@ local function nothing()
   return { items = {}, index = { complete = true, indexedFiles = 0, totalFiles = 0 }, took = 0 }
 end
 
+-- An empty query is none to begin with.
+---@param query string
+local function keep(query)
+  if vim.trim(query) ~= '' then
+    last_query = query
+  end
+end
+
 ---@class conexus.SearchOptions
 ---@field query? string what to begin with; the last query if it is absent
 ---@field filters? conexus.Filters beside the operators of the query
@@ -99,9 +108,10 @@ function M.search(options, settings)
         callback(nothing())
         return function() end
       end
-      last_query = query
+      keep(query)
       return ask(bufnr, 'conexus/search', params_for(query), callback)
     end,
+    keep = keep,
   }
 end
 

@@ -147,6 +147,9 @@ function Picker:changed()
     self.query = query
     self.awaiting = nil
     self.settled = math.huge
+    if self.job.keep then
+      self.job.keep(query)
+    end
     if self.job.live then
       self.live:set(query)
     else
