@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from conexus.config import Settings
 from conexus.engine import Engine
+from conexus.index.segment import MemorySegment
 from conexus.values import BadQuery, Event, IndexChanged, Place, Position, Progress, StatusChanged, TextRange
 from tests.workspaces import PATIENCE, rows, running, snapshot_of, stored_rows, until, write
 
@@ -115,6 +117,21 @@ def test_an_unsaved_buffer_is_found_and_closing_it_restores_the_disk(root: Path,
         assert engine.status().dirty_buffers == 0
     with running(root, data) as engine:
         assert rows(snapshot_of(engine)) == before
+
+
+def test_what_waits_to_be_stored_keeps_no_old_segment(root: Path, data: Path) -> None:
+    with running(root, data, stored=True) as engine:
+        for number in range(40):
+            # While questions come, writing waits.
+            engine.search("renew the session")
+            file = root / f"app/file_{number % 8}.py"
+            file.write_text(f"def saved_{number}():\n    return {number}\n", encoding="utf-8")
+            engine.hint([file])
+            settle(engine)
+        gc.collect()
+        segments = [each for each in gc.get_objects() if isinstance(each, MemorySegment)]
+        assert len(segments) < 20
+    assert any("saved_39" in repr(row) for row in stored_rows(engine))
 
 
 def test_an_unsaved_buffer_never_reaches_the_tables(root: Path, data: Path) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
 Command = Callable[[], None]
+
+#: How long a step that failed rests before it is tried again, in seconds: each time twice as long.
+_FIRST_REST_SECONDS, _LONGEST_REST_SECONDS = 0.1, 10.0
 
 
 class Loop:
@@ -35,6 +39,8 @@ class Loop:
         self._changed = threading.Condition()
         self._inbox: deque[Command] = deque()
         self._busy = True
+        #: While a failed step rests, on the monotonic clock, and how long it rested last.
+        self._rests_until, self._rest = 0.0, 0.0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.stopping = False
 
@@ -92,18 +98,28 @@ class Loop:
                 self._busy = False
                 self._changed.notify_all()
                 self._idle()
-                self._changed.wait_for(self._is_due, self._patience())
+                self._changed.wait_for(self._is_due, max(self._patience(), self._rests_until - time.monotonic()))
                 if self.stopping:
                     return
                 self._busy = True
                 commands = list(self._inbox)
                 self._inbox.clear()
-            for command in (*commands, self._step):
-                try:
-                    command()
-                except Exception:
-                    # One bad file or event must not end the index: what it concerned is found by the next scan.
-                    log.exception("an indexing step failed")
+            for command in commands:
+                self._attempt(command)
+            if self._attempt(self._step):
+                self._rests_until = self._rest = 0.0
+            else:
+                self._rest = min(max(2 * self._rest, _FIRST_REST_SECONDS), _LONGEST_REST_SECONDS)
+                self._rests_until = time.monotonic() + self._rest
+
+    def _attempt(self, command: Command) -> bool:
+        try:
+            command()
+        except Exception:
+            # One bad file or event must not end the index: what it concerned is found by the next scan.
+            log.exception("an indexing step failed")
+            return False
+        return True
 
     def _is_due(self) -> bool:
-        return self.stopping or bool(self._inbox) or self._news()
+        return self.stopping or bool(self._inbox) or (time.monotonic() >= self._rests_until and self._news())

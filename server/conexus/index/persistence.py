@@ -13,7 +13,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -47,8 +47,11 @@ _LOCK_RETRY_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
-#: A file: the segment that holds it, or the file that the segment lies in, and its number there.
-Placed = tuple[MemorySegment | Path, int]
+#: Where files are: the segment and the number in it; None for a file that is gone. One that is not to be stored as it
+#: is searchable now is left out.
+Places = Mapping[str, tuple[MemorySegment, int] | None]
+#: Gives the places of files, when they are about to be written.
+Locate = Callable[[Iterable[str]], Places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ class Persistence:
         self._lock: FileLock | None = None
         #: Which file the lock is on: if someone removes it, another process may lock another one.
         self._locked: os.stat_result | None = None
-        self._waiting: dict[str, Placed | None] = {}
+        #: Paths alone: what waits keeps no segment from being freed that something newer has replaced.
+        self._waiting: dict[str, None] = {}
         self._guard = threading.Lock()
         self._work: Future[None] | None = None
         self._not_before = 0.0
@@ -263,11 +267,11 @@ class Persistence:
 
     # --- writing ---
 
-    def put(self, changes: Mapping[str, Placed | None]) -> None:
-        """These files' rows shall be these (None: gone). Readers leave that to the writer."""
+    def put(self, paths: Iterable[str]) -> None:
+        """The stored rows of these files shall be those that are searchable. Readers leave that to the writer."""
         if self.role == "writer" or not self._claimed:
             with self._guard:
-                self._waiting.update({path: place and _lean(place) for path, place in changes.items()})
+                self._waiting.update(dict.fromkeys(paths))
 
     def should_wait(self, now: float, asked_at: float) -> bool:
         """Whether much waits to be written and a user is asking; both on the monotonic clock, in seconds."""
@@ -275,12 +279,12 @@ class Persistence:
             self._held_since = now
         return now - asked_at < _PAUSE_SECONDS and now - self._held_since < _LONGEST_HOLD_SECONDS
 
-    def flush_if_due(self, base: Sequence[Part], *, hold: bool, idle: bool) -> None:
+    def flush_if_due(self, base: Sequence[Part], locate: Locate, *, hold: bool, idle: bool) -> None:
         """Start writing what waits, unless something is being written or was just written.
 
-        ``base``: the segments as they are now. With ``hold`` the tables wait and segment files alone are written, which
-        have all that a killed process would lose. When ``idle``, the tables are opened and compared with what is
-        searchable, once.
+        ``base``: the segments as they are now; ``locate`` is called at once, if at all. With ``hold`` the tables wait
+        and segment files alone are written, which have all that a killed process would lose. When ``idle``, the tables
+        are opened and compared with what is searchable, once.
         """
         if self.role != "writer":
             if self._claimed:
@@ -298,7 +302,7 @@ class Persistence:
             self._next_list = now + LIST_SECONDS
             self._begin(self._list, *_described(base), self._seen)
         elif not hold and (self._waiting or (idle and not self._compared)):
-            self._begin(self._write, self._take_waiting(FLUSH_FILES))
+            self._begin(self._write, locate(self._take_waiting(FLUSH_FILES)))
 
     def _begin(self, work: Callable[..., None], *arguments: object) -> None:
         self._work = self._executor.submit(self._guarded, work, *arguments)
@@ -328,10 +332,10 @@ class Persistence:
     def _has_unlisted(self, base: Sequence[Part]) -> bool:
         return any(part.name is None or self._listed.get(part.name) != part.indexed for part in base)
 
-    def _take_waiting(self, most: int | None = None) -> dict[str, Placed | None]:
+    def _take_waiting(self, most: int | None = None) -> Sequence[str]:
         with self._guard:
-            batch = dict(islice(self._waiting.items(), most))
-            self._waiting = dict(islice(self._waiting.items(), len(batch), None))
+            batch = list(islice(self._waiting, most))
+            self._waiting = dict.fromkeys(islice(self._waiting, len(batch), None))
         return batch
 
     def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
@@ -370,14 +374,12 @@ class Persistence:
 
     def _remove_unused(self, seen: frozenset[str]) -> None:
         """Remove segment files that were merged into others or have no file left that counts."""
-        with self._guard:
-            waiting = {place[0] for place in self._waiting.values() if place is not None and isinstance(place[0], Path)}
-        unused = {name for name in seen - self._listed.keys() if self.path_of(name) not in waiting}
+        unused = seen - self._listed.keys()
         for name in unused:
             manifest.remove(self.path_of(name))
-        self._removed = frozenset(unused)
+        self._removed = unused
 
-    def _write(self, batch: dict[str, Placed | None]) -> None:
+    def _write(self, batch: Places) -> None:
         try:
             self._compare()
             if batch:
@@ -385,7 +387,7 @@ class Persistence:
                 self._count(self._tables.write(self.directory, self.dimensions, self._folder, rows, gone, self.version))
         except StoreError:
             with self._guard:
-                self._waiting = {**batch, **self._waiting}
+                self._waiting = {**dict.fromkeys(batch), **self._waiting}
             raise
         if not self._waiting:
             self._not_before = time.monotonic() + FLUSH_SECONDS
@@ -431,18 +433,18 @@ class Persistence:
             self._compared = False
             self._listed = {}
 
-    def close(self, base: Sequence[Part]) -> None:
+    def close(self, base: Sequence[Part], locate: Locate) -> None:
         """Write what waits and give up the lock.
 
         The process of the tables is not started for that, which takes seconds: the next start compares them.
         """
-        self._executor.submit(self._close, *_described(base)).result()
+        self._executor.submit(self._close, *_described(base), locate(self._take_waiting())).result()
 
-    def _close(self, parts: Sequence[Part], listed: Sequence[Listed]) -> None:
+    def _close(self, parts: Sequence[Part], listed: Sequence[Listed], batch: Places) -> None:
         if self.role == "writer":
             self._guarded(self._list, parts, listed, self._seen)
-            if self._waiting and self._tables.running:
-                self._guarded(self._write, self._take_waiting())
+            if batch and self._tables.running:
+                self._guarded(self._write, batch)
         own = f"{os.getpid()}-"
         for part in parts:
             if part.name is not None and part.name.startswith(own) and part.name not in self._listed:
@@ -461,18 +463,13 @@ def _described(base: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Listed]]:
     return tuple(base), [Listed(part.name or "", paths, part.indexed) for part, paths in zip(base, hidden, strict=True)]
 
 
-def _lean(place: Placed) -> Placed:
-    """The place without its segment where that lies in a file: what waits keeps no memory from being freed."""
-    segment, number = place
-    return (segment if isinstance(segment, Path) else segment.path or segment), number
-
-
-def _grouped(batch: Mapping[str, Placed | None]) -> tuple[tuple[StoredRows, ...], tuple[str, ...]]:
+def _grouped(batch: Places) -> tuple[tuple[StoredRows, ...], tuple[str, ...]]:
     """The files of a batch by their segments, and what is gone."""
     segments: dict[MemorySegment | Path, list[int]] = {}
     for place in batch.values():
         if place is not None:
-            segments.setdefault(place[0], []).append(place[1])
+            segment, number = place
+            segments.setdefault(segment.path or segment, []).append(number)
     rows = tuple(StoredRows(segment, tuple(sorted(numbers))) for segment, numbers in segments.items())
     return rows, tuple(path for path, place in batch.items() if place is None)
 

@@ -129,7 +129,7 @@ class SlowModel:
                     if self.closed:
                         return
                     self._read(tracked, changed[start : start + _FILES_AT_ONCE])
-                    tracked.persistence.flush_if_due(tracked.index.base, hold=False, idle=False)
+                    tracked.store_if_due(hold=False, idle=False)
             self._live[tracked.root] = tracked.index.chunks
             self._collect()
             self._post(done)

@@ -103,7 +103,6 @@ class Sync:
         #: Chunks that the shipped model embedded in folders that are not searched with it any more.
         self._embedded_before = 0
         self._loose: LooseBuffers | None = None
-        self._unsaved: set[str] = set()
         self._reported: tuple[object, ...] = ()
         self._lasted = False
 
@@ -124,7 +123,7 @@ class Sync:
     @property
     def dirty_buffers(self) -> int:
         """Open buffers whose text is not what is on disk."""
-        return len(self._unsaved)
+        return sum(len(tracked.unsaved) for tracked in list(self.folders.values()))
 
     @property
     def model_problem(self) -> str | None:
@@ -157,7 +156,7 @@ class Sync:
         self._bulk.close()
         self._takeover.close()
         for tracked in self.folders.values():
-            tracked.close(self._unsaved)
+            tracked.close()
         self._upkeep.close()
         if self._embedder is not None:
             self._embedder.close()
@@ -297,7 +296,7 @@ class Sync:
         for root in [root for root in self.folders if root not in roots]:
             former = self.folders.pop(root)
             self._embedded_before += self._embedded_in(former)
-            former.close(self._unsaved)
+            former.close()
             self._bulk.forget(root)
             self._upkeep.forget(root)
             self._hints.forget(root)
@@ -323,7 +322,7 @@ class Sync:
     def _tracked(self, root: str, embedder: Embedder) -> TrackedFolder:
         upkeep = self._upkeep
         tracked = track(root, self.settings, embedder, self._data_directory, upkeep.thread, upkeep.tables)
-        tracked.persistence.on_opened = lambda files: self.loop.post(lambda: tracked.compare(files, self._unsaved))
+        tracked.persistence.on_opened = lambda files: self.loop.post(lambda: tracked.compare(files))
         tracked.persistence.on_done = lambda: self.loop.post(lambda: None)
         return tracked
 
@@ -335,7 +334,7 @@ class Sync:
         successor.settings, successor.rules, successor.watcher = former.settings, former.rules, former.watcher
         former.watcher = None
         self._embedded_before += self._embedded_in(former)
-        former.close(self._unsaved)
+        former.close()
         self._bulk.forget(former.root)
         self._upkeep.forget(former.root)
         self.folders[successor.root] = successor
@@ -346,9 +345,7 @@ class Sync:
 
     def _filled(self, tracked: TrackedFolder, path: str) -> None:
         """The vectors of a file that was searchable by words alone are there."""
-        fresh = tracked.index.overlay.get(path)
-        if fresh is not None and tracked.absolute(path) not in self._unsaved:
-            tracked.persistence.put({path: tracked.index.located(path)})
+        tracked.persistence.put([path])
         self._publisher.changed(tracked.root)
 
     def _choose_model(self) -> None:
@@ -422,10 +419,9 @@ class Sync:
         document = self.documents.get(absolute)
         in_folder = tracked.refused is None and tracked.allows(path, is_directory=False)
         self._refresh_loose(absolute, wanted=not in_folder)
-        self._unsaved.discard(absolute)
+        tracked.unsaved.discard(path)
         if document is not None and in_folder:
-            if not tracked.read_buffer(path, document):
-                self._unsaved.add(absolute)
+            tracked.read_buffer(path, document)
         elif tracked.loaded and tracked.refused is None:
             to_read = tracked.refresh(path, self.documents, defer=defer)
             self._bulk.add((root, each) for each in to_read)

@@ -14,7 +14,7 @@ from conexus.embedding.embedder import STATIC, Embedder
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
 from conexus.index.columns import StoredFile
 from conexus.index.folder import FolderIndex, Fresh
-from conexus.index.persistence import Loaded, Persistence, Placed, index_directory
+from conexus.index.persistence import Loaded, Persistence, Places, index_directory
 from conexus.index.pool import Job, Outcome, Read, read_and_analyse
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment
@@ -50,6 +50,8 @@ class TrackedFolder:
     #: Files left out by the latest scan, counted by reason, and those left out when they were read.
     scan_skipped: dict[str, int] = field(default_factory=dict)
     read_skipped: dict[str, LeftOut] = field(default_factory=dict)
+    #: Files whose open buffers differ from the disk: they are searched as they are, and not stored.
+    unsaved: set[str] = field(default_factory=set)
     #: Files whose rows are to be made anew although the file did not change.
     stale: set[str] = field(default_factory=set)
     #: What was stored is searchable, or nothing was.
@@ -102,15 +104,24 @@ class TrackedFolder:
             self.watcher.stop()
             self.watcher = None
 
-    def close(self, unsaved: Collection[str] = ()) -> None:
-        """Stop watching, write what waits, give up the lock.
-
-        ``unsaved``: absolute paths of buffers, whose texts are not stored.
-        """
+    def close(self) -> None:
+        """Stop watching, write what waits, give up the lock."""
         if self.watcher is not None:
             self.watcher.stop()
-        self.index.seal({self.relative(path) or "" for path in unsaved}, all_of_it=True)
-        self.persistence.close(self.index.base)
+        self.index.seal(self.unsaved, all_of_it=True)
+        self.persistence.close(self.index.base, self._to_store)
+
+    def store_if_due(self, *, hold: bool, idle: bool) -> None:
+        """Start writing what waits; ``hold`` and ``idle`` as in ``Persistence.flush_if_due``."""
+        self.persistence.flush_if_due(self.index.base, self._to_store, hold=hold, idle=idle)
+
+    def _to_store(self, paths: Iterable[str]) -> Places:
+        # Of an unsaved buffer the disk's state is stored, when it is saved or closed.
+        return {
+            path: self.index.located(path) if self.index.facts(path) is not None else None
+            for path in paths
+            if path not in self.unsaved
+        }
 
     def load(self, loaded: Loaded) -> None:
         """Take over what was stored; rows that were made by other versions are to be made anew."""
@@ -121,10 +132,10 @@ class TrackedFolder:
             if not present:
                 self.stale.update(each.segment.files[number].path for number in each.files)
 
-    def compare(self, stored: Mapping[str, StoredFile], unsaved: Collection[str]) -> None:
+    def compare(self, stored: Mapping[str, StoredFile]) -> None:
         """Have the tables brought in line with what is searchable, given what they hold."""
         version = self.persistence.version
-        changes: dict[str, Placed | None] = {}
+        changed = [path for path in stored if self.index.facts(path) is None]
         for path in self.index.paths():
             segment, number = self.index.located(path)
             there = stored.get(path)
@@ -133,12 +144,11 @@ class TrackedFolder:
                 and there.facts == segment.files[number]
                 and (there.version, there.chunks) == (version, len(segment.rows_of(number)))
             )
-            # Of an unsaved buffer the disk's state is stored, and what is out of date is made anew.
-            if not same and path not in self.stale and self.absolute(path) not in unsaved:
-                changes[path] = (segment, number)
+            # What is out of date is made anew.
+            if not same and path not in self.stale and path not in self.unsaved:
+                changed.append(path)
                 self.index.not_indexed(path)
-        changes.update((path, None) for path in stored if self.index.facts(path) is None)
-        self.persistence.put(changes)
+        self.persistence.put(changed)
 
     def allows(self, path: str, is_directory: bool) -> bool:
         """Whether the ignore rules, as they are now, let a path in."""
@@ -209,14 +219,14 @@ class TrackedFolder:
             self.read_skipped.pop(path, None)
             self.embedded += outcome.embedded
             self.index.replace(path, Fresh(outcome, None))
-            self.persistence.put({path: self.index.located(path)})
+            self.persistence.put([path])
         else:
             self._leave_out(path, outcome.reason)
 
-    def read_buffer(self, path: str, document: Document) -> bool:
-        """Make a file searchable as it is in an open buffer. Returns whether that is also what is on disk.
+    def read_buffer(self, path: str, document: Document) -> None:
+        """Make a file searchable as it is in an open buffer.
 
-        Only then it is stored: the tables hold what the disk holds, so that a crash loses no truth.
+        Only what is also on disk is stored: the tables hold what the disk holds, so that a crash loses no truth.
         """
         disk = read_text(self.absolute(path), self.settings.max_file_bytes)
         saved = not isinstance(disk, Skipped) and disk.text == document.text
@@ -230,8 +240,9 @@ class TrackedFolder:
         self.embedded += file.embedded
         self.index.replace(path, Fresh(file, document.text))
         if saved:
-            self.persistence.put({path: self.index.located(path)})
-        return saved
+            self.persistence.put([path])
+        else:
+            self.unsaved.add(path)
 
     def add(self, read: Read, current: Collection[str]) -> None:
         """Make files searchable that a worker read, those of them that nothing newer is known of."""
@@ -252,7 +263,7 @@ class TrackedFolder:
             self.stale.discard(path)
             self.read_skipped.pop(path, None)
         self.embedded += read.embedded
-        self.persistence.put({segment.files[number].path: (segment, number) for number in numbers})
+        self.persistence.put(segment.files[number].path for number in numbers)
 
     def add_files(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
         """Make many files searchable that were read in this process."""
@@ -266,7 +277,7 @@ class TrackedFolder:
                 self._leave_out(path, outcome.reason)
         self.embedded += sum(file.embedded for file in files)
         self.index.add_files(files)
-        self.persistence.put({file.facts.path: self.index.located(file.facts.path) for file in files})
+        self.persistence.put(file.facts.path for file in files)
 
     def remove(self, paths: Iterable[str]) -> None:
         """These files are gone, or are not let in any more."""
@@ -274,7 +285,7 @@ class TrackedFolder:
             self.read_skipped.pop(path, None)
             if self.index.facts(path) is not None:
                 self.index.replace(path, None)
-                self.persistence.put({path: None})
+                self.persistence.put([path])
 
     def _leave_out(self, path: str, reason: str) -> None:
         self.remove([path])

@@ -110,10 +110,11 @@ class Upkeep:
         # files' first write takes of the processor it leaves to questions, for a while.
         hold = not tracked.settled or self._bulk.pool.running
         hold = hold or (not self.storing and persistence.should_wait(now, self.asked_at))
-        persistence.flush_if_due(tracked.index.base, hold=hold, idle=tracked.settled and (self.storing or idle))
+        tracked.store_if_due(hold=hold, idle=tracked.settled and (self.storing or idle))
         if idle and tracked.settled:
             if tracked.index.rest(self._kept(tracked)):
                 self._publisher.changed(tracked.root)
+                trim()
             persistence.maintain_if_due()
         if tracked.loaded:
             persistence.take_over_if_due()

@@ -1,0 +1,63 @@
+"""The thread that runs the indexer's commands and steps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from conexus.index import loop as loop_module
+from conexus.index.loop import Command, Loop
+
+
+@contextmanager
+def running(step: Command) -> Iterator[Loop]:
+    """A loop that always has news."""
+    loop = Loop("tested", start=lambda: True, step=step, patience=lambda: 0.0, has_news=lambda: True, idle=lambda: None)
+    loop.begin()
+    yield loop
+    loop.stop()
+
+
+def do(loop: Loop) -> None:
+    """Have a command run, and the step after it."""
+    done = threading.Event()
+    loop.post(done.set)
+    assert done.wait(10)
+    assert loop.wait(lambda: not loop.busy, 10)
+
+
+def test_a_step_that_fails_rests_but_not_from_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop_module, "_FIRST_REST_SECONDS", 3600.0)
+    monkeypatch.setattr(loop_module, "_LONGEST_REST_SECONDS", 3600.0)
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+        raise RuntimeError("broken")
+
+    with running(step) as loop:
+        do(loop)
+        before = steps
+        # Were it tried again by itself, it would have been many times by now.
+        for _ in range(20):
+            do(loop)
+        assert steps == before + 20
+
+
+def test_a_step_that_failed_is_tried_again_by_itself() -> None:
+    again = threading.Event()
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+        if steps < 3:
+            raise RuntimeError("broken")
+        again.set()
+
+    with running(step):
+        assert again.wait(10)
