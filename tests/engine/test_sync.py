@@ -124,7 +124,7 @@ def test_what_waits_to_be_stored_keeps_no_old_segment(root: Path, data: Path) ->
         for number in range(40):
             # While questions come, writing waits.
             engine.search("renew the session")
-            file = root / f"app/file_{number % 8}.py"
+            file = root / f"app/file_{number}.py"
             file.write_text(f"def saved_{number}():\n    return {number}\n", encoding="utf-8")
             engine.hint([file])
             settle(engine)
