@@ -19,6 +19,8 @@ from conexus.index.narrow import narrow
 from conexus.index.segment import OF_ROWS, MemorySegment, build_segment, merge_segments
 from conexus.index.segment_file import load_segment, save_segment
 from conexus.index.snapshot import Snapshot, View
+from conexus.search.query import understand
+from conexus.search.search import search
 from tests.fixtures import model
 from tests.workspaces import lexical, rows
 
@@ -47,6 +49,28 @@ def segment(paths: list[str]) -> MemorySegment:
 
 def view(of: MemorySegment) -> View:
     return View("", of, np.ones(len(of), np.bool_))
+
+
+#: Words, names, meanings, forms of words, files; some occur nowhere.
+QUESTIONS = (
+    "alpha",
+    "what becomes beta",
+    "Beta.gamma",
+    "tests for gamma",
+    "größe 日本",
+    "gama",
+    "beta.py",
+    "version 2",
+)
+
+
+def answers(snapshot: Snapshot, text: str) -> tuple[list[tuple[str, int]], list[float]]:
+    """Where the hits are, and their scores, best first: of equal ones any may be first."""
+    query = understand(text)
+    vectors = {model().fingerprint: model().embed_query(query.text)}
+    found = search(snapshot, query, vectors=vectors, tokens=model().query_tokens(query.text), limit=100)
+    places = sorted((hit.ref.path, int(hit.ref.view.segment.start_lines[hit.ref.row])) for hit in found)
+    return places, [hit.score for hit in found]
 
 
 def contents(*segments: MemorySegment) -> tuple[object, object, object]:
@@ -148,6 +172,11 @@ def test_any_changes_leave_what_a_fresh_index_has(steps: list[tuple[str, str, in
     assert lexical(now) == lexical(expected)
     assert (index.files, index.chunks) == (len(truth), expected.chunks)
     assert {path: index.facts(path) for path in index.paths()} == {path: file.facts for path, file in truth.items()}
+    # What a segment has besides changes no score, so that answers do not depend on what was there before.
+    for text in QUESTIONS:
+        (places, scores), (expected_places, expected_scores) = answers(now, text), answers(expected, text)
+        assert places == expected_places
+        assert scores == pytest.approx(expected_scores, abs=2e-3)
 
 
 @given(st.sets(st.integers(0, len(segment(NAMES)) - 1)))

@@ -21,9 +21,9 @@ from conexus.index import postings
 from conexus.index.analysis import Digests, FileFacts, IndexedFile
 from conexus.index.array_file import release
 from conexus.index.dense import Dense, fields_of
-from conexus.index.lexicon import Lexicon, Numbers
+from conexus.index.lexicon import Hashes, Lexicon, Numbers
 from conexus.index.postings import Occurrences, Part, Postings, Rows
-from conexus.index.ragged import Ragged
+from conexus.index.ragged import Ragged, places_of
 from conexus.index.roles import Role, roles_of
 from conexus.index.strings import Strings
 from conexus.index.terms import terms
@@ -169,11 +169,21 @@ class MemorySegment:
         fields = (self.body, self.names, self.references, self.definitions)
         return self.dense.bytes_walked + 32 * len(self) + sum(each.rows.nbytes + each.counts.nbytes for each in fields)
 
-    def referred(self, rows: NDArray[np.integer] | slice) -> NDArray[np.int64]:
-        """In how many rows of this segment the symbols of some rows are referred to; 0 for rows without one."""
-        numbers = self.symbol_numbers[rows]
-        often = self.references.starts[numbers + 1].astype(np.int64) - self.references.starts[numbers]
-        return often * self.has_symbol[rows]
+    def referring(self, hashes: Hashes, counted: Alive | None) -> NDArray[np.int64]:
+        """In how many of the rows that count (None: all do) some words, given by their hashes, are referred to."""
+        known = self.lexicon.hashes
+        if not len(known):
+            return np.zeros(len(hashes), np.int64)
+        numbers = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+        here = known[numbers] == hashes
+        firsts, ends = (self.references.starts[numbers + more].astype(np.int64) * here for more in (0, 1))
+        often: NDArray[np.int64] = ends - firsts
+        if counted is not None:
+            places, starts = places_of(firsts, ends)
+            before = np.zeros(len(places) + 1, np.int64)
+            np.cumsum(counted[self.references.rows[places]], out=before[1:])
+            often = before[starts[1:]] - before[starts[:-1]]
+        return often
 
     def release(self) -> None:
         """Let go of what was looked at of the file that the arrays are mapped from."""

@@ -58,7 +58,7 @@ def _dense(scope: Scope, anchor: Anchor, embed: Embed | None) -> Scores:
             span = slice(scope.first_rows[number], scope.first_rows[number + 1])
             view.segment.dense.cosines(vector, values[span])
             counted[span] = True
-    return standardised(values, counted)
+    return standardised(values, counted if scope.counted is None else counted & scope.counted)
 
 
 def _vectors(scope: Scope, anchor: Anchor, embed: Embed | None) -> Mapping[str, NDArray[np.float32]]:
@@ -75,19 +75,19 @@ def _vectors(scope: Scope, anchor: Anchor, embed: Embed | None) -> Mapping[str, 
 
 def _words(scope: Scope, anchor: Anchor) -> Scores:
     """BM25 of the place's most telling terms, standardised."""
-    body = Field.of([view.segment.body for view in scope.views], scope.first_rows)
+    body = Field.of([view.segment.body for view in scope.views], scope.first_rows, scope.counted)
     scores = np.zeros(scope.rows, np.float32)
     telling = []
     for term in _terms(scope, anchor):
         rows, counts = body.occurrences(Concept(((term, 1.0),), term))
         if len(rows) > 1:
-            telling.append((idf(len(rows), scope.rows), term, rows, counts))
+            telling.append((idf(len(rows), scope.population), term, rows, counts))
     telling.sort(key=lambda each: (-each[0], each[1]))
-    mean = float(body.lengths.mean()) if scope.rows else 0.0
+    mean = body.mean_length()
     for rare, _, rows, counts in telling[:_MOST_TERMS]:
         lengths = body.lengths[rows]
         scores[rows] += np.float32(rare) * saturated(counts, lengths, mean, DEFAULT.body_k1, DEFAULT.body_b)
-    return standardised(scores)
+    return standardised(scores, scope.counted)
 
 
 def _terms(scope: Scope, anchor: Anchor) -> list[str]:

@@ -28,15 +28,28 @@ class Field:
     first_rows: tuple[int, ...]
     #: Terms of each row, shape (rows,).
     lengths: Scores
+    #: Which rows count, shape (rows,); None: all.
+    counted: NDArray[np.bool_] | None
 
     @staticmethod
-    def of(postings: Sequence[Postings], first_rows: Sequence[int]) -> Field:
+    def of(postings: Sequence[Postings], first_rows: Sequence[int], counted: NDArray[np.bool_] | None = None) -> Field:
         parts = [each.lengths for each in postings]
         lengths = np.concatenate(parts) if parts else np.empty(0, np.float32)
-        return Field(tuple(postings), tuple(first_rows), lengths)
+        return Field(tuple(postings), tuple(first_rows), lengths, counted)
+
+    def mean_length(self) -> float:
+        """Terms of a row that counts, on average."""
+        return mean_of(self.lengths, self.counted)
 
     def occurrences(self, concept: Concept) -> tuple[Rows, Scores]:
-        """Rows that have one of the concept's terms, each once, and how often, other forms counting less."""
+        """Rows that count and have one of the concept's terms, each once, and how often, other forms counting less."""
+        rows, counts = self._occurrences(concept)
+        if self.counted is None or not len(rows):
+            return rows, counts
+        kept = self.counted[rows]
+        return rows[kept], counts[kept]
+
+    def _occurrences(self, concept: Concept) -> tuple[Rows, Scores]:
         rows: list[Rows] = []
         counts: list[Scores] = []
         for postings, first in zip(self.postings, self.first_rows, strict=False):
@@ -74,6 +87,12 @@ def _union(postings: Postings, concept: Concept) -> int:
                 new &= larger[np.minimum(np.searchsorted(larger, few), len(larger) - 1)] != few
         together += round(len(rows) * float(new.mean())) if len(few) else 0
     return together
+
+
+def mean_of(values: Scores, counted: NDArray[np.bool_] | None) -> float:
+    """The mean of the values that count (None: all do); 0 if there is none."""
+    size = len(values) if counted is None else int(np.count_nonzero(counted))
+    return float((values if counted is None else values * counted).sum(dtype=np.float64)) / max(size, 1)
 
 
 def idf(document_frequency: int, documents: int) -> float:

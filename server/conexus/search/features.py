@@ -93,7 +93,7 @@ def features(chosen: Candidates, tokens: QueryTokens | None) -> NDArray[np.float
     late, late_mean, late_worst = _late(len(rows), parts, tokens)
     likenesses = np.array([dense, body, names, totals, file_dense, file_body, late, late_mean], np.float32)
     gaps = likenesses - likenesses.max(axis=1, keepdims=True)
-    symbols, (lines, enclosed, depth, referred) = _facts(len(rows), parts)
+    symbols, (lines, enclosed, depth) = _facts(len(rows), parts)
     symbol_cover, symbol_said = _of_symbols(scope, query, found, symbols)
     groups, numbers = _Groups.of(files), rows.astype(np.int32)
     columns = (
@@ -104,7 +104,7 @@ def features(chosen: Candidates, tokens: QueryTokens | None) -> NDArray[np.float
         _covered_by_files(groups, files, parts, found.in_body, query),
         symbol_said,
         np.log1p(lines), *_KINDS[:, scope.kinds[rows]], scope.parts[rows] > 0, np.minimum(enclosed, 3),
-        np.minimum(depth, 6), np.log1p(referred),
+        np.minimum(depth, 6), np.log1p(_referred(scope, len(rows), parts)),
         *_company(groups, totals), *_of_files(groups, totals),
         *(MEMBERS[:, scope.roles[rows]] * chosen.unasked[:, None]),
         query.symbol_like, np.log1p(len(query.concepts)), *form(query), max(dense.max(), 0), max(body.max(), 0),
@@ -184,9 +184,9 @@ def _share(words: tuple[FoundWord, ...], query: Query, size: int, has: Callable[
 
 
 def _facts(size: int, parts: Sequence[_Part]) -> tuple[list[str], NDArray[np.int32]]:
-    """The symbols, and what ``Table.row_facts`` has of each row, shape (4, rows)."""
+    """The symbols, and what ``Table.row_facts`` has of each row, shape (3, rows)."""
     symbols: list[str] = [""] * size
-    numbers = np.empty((4, size), np.int32)
+    numbers = np.empty((3, size), np.int32)
     for part in parts:
         numbers[:, part.places] = part.table.row_facts[:, part.rows]
         named = part.view.segment.symbols
@@ -195,12 +195,29 @@ def _facts(size: int, parts: Sequence[_Part]) -> tuple[list[str], NDArray[np.int
     return symbols, numbers
 
 
+def _referred(scope: Scope, size: int, parts: Sequence[_Part]) -> NDArray[np.int64]:
+    """In how many rows of all views the symbol of each candidate is referred to; 0 for one without a symbol."""
+    hashes = np.zeros(size, np.uint64)
+    has_symbol = np.zeros(size, np.bool_)
+    for part in parts:
+        segment = part.view.segment
+        hashes[part.places] = segment.lexicon.hashes[segment.symbol_numbers[part.rows]]
+        has_symbol[part.places] = segment.has_symbol[part.rows]
+    asked, places = np.unique(hashes[has_symbol], return_inverse=True)
+    often = np.zeros(len(asked), np.int64)
+    for view in scope.views:
+        often += view.segment.referring(asked, None if scope.counted is None else view.alive)
+    referred = np.zeros(size, np.int64)
+    referred[has_symbol] = often[places]
+    return referred
+
+
 def _of_symbols(scope: Scope, query: Query, found: Signals, symbols: list[str]) -> NDArray[np.float32]:
     """For each symbol, the share of the query that it says, by rarity, and of its parts that the query says.
 
     Shape (2, len(symbols)).
     """
-    rarest = idf(0, scope.rows)
+    rarest = idf(0, scope.population)
     rarity = [rarest if concept.weight == 1 else 0.0 for concept in query.concepts]
     for word in found.in_names:
         if rarity[word.concept]:

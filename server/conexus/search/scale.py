@@ -20,11 +20,15 @@ class Scale:
     deviation: np.float32
 
     @staticmethod
-    def of(values: Scores, variance: float = 0.0) -> Scale:
-        """What standardises values; ``variance`` is that of what they leave out."""
-        mean = float(values.mean())
+    def of(values: Scores, variance: float = 0.0, size: int | None = None) -> Scale:
+        """What standardises values; ``variance`` is that of what they leave out.
+
+        Of the values ``size`` are counted, all if it is not given; the others are 0.
+        """
+        size = len(values) if size is None else size
+        mean = float(values.sum()) / size
         # The mean of squares costs a third of `std`, which makes an array of differences.
-        own = float(np.dot(values, values)) / len(values) - mean**2
+        own = float(np.dot(values, values)) / size - mean**2
         return Scale.by(mean, max(own, 0.0) + variance)
 
     @staticmethod

@@ -44,13 +44,19 @@ class Scope:
     parts: NDArray[np.uint16]
     #: Rows that the request may answer with.
     allowed: Mask
+    #: Rows and files that are neither shadowed nor deleted: only these are counted, so that how many others a segment
+    #: still has changes no answer. None: all count.
+    counted: Mask | None = None
+    counted_files: Mask | None = None
 
     @property
     def rows(self) -> int:
+        """How many rows are looked at, whether they count or not."""
         return self.first_rows[-1]
 
     @property
     def files(self) -> int:
+        """How many files are looked at, whether they count or not."""
         return self.first_files[-1]
 
     def ref(self, row: int) -> RowRef:
@@ -63,8 +69,15 @@ class Scope:
 
     @property
     def population(self) -> int:
-        """How many rows there are, those of which only some are looked at included."""
+        """How many rows count, those included of which only some are looked at."""
+        if self.counted is not None:
+            return int(np.count_nonzero(self.counted))
         return sum(len(view.segment if view.whole is None else view.whole.view.segment) for view in self.views)
+
+    @property
+    def file_population(self) -> int:
+        """How many files count."""
+        return self.files if self.counted_files is None else int(np.count_nonzero(self.counted_files))
 
     @cached_property
     def sampled_files(self) -> NDArray[np.int64]:
@@ -97,20 +110,38 @@ def scope_of(snapshot: Snapshot, filters: Filters, operators: Operators | None =
     operators = operators or Operators()
     _check_languages(operators, tables)
     chosen = _Chosen.of(filters, operators)
+    file_of = _join(
+        (view.segment.file_of + np.int32(first) for view, first in zip(views, first_files, strict=False)), np.int32
+    )
+    counted, counted_files = _counted(views, tables, file_of)
     return Scope(
         views,
         tables,
         tuple(first_rows),
         tuple(first_files),
-        _join(
-            (view.segment.file_of + np.int32(first) for view, first in zip(views, first_files, strict=False)),
-            np.int32,
-        ),
+        file_of,
         _join((each.roles for each in tables), np.uint8),
         _join((view.segment.kinds for view in views), np.uint8),
         _join((view.segment.parts for view in views), np.uint16),
         _join((chosen.rows(view, each) for view, each in zip(views, tables, strict=True)), np.bool_),
+        counted,
+        counted_files,
     )
+
+
+def _counted(
+    views: Sequence[View], tables: Sequence[Table], file_of: NDArray[np.int32]
+) -> tuple[Mask | None, Mask | None]:
+    """Which rows and files count; None if all do, or if not all are looked at, so that what they share is estimated."""
+    if any(view.whole is not None for view in views):
+        return None, None
+    # A file without any row does not count, for one cannot tell whether it is still there.
+    files = _join((facts.has_rows for facts in tables), np.bool_)
+    if all(view.alive.all() for view in views):
+        return None, None if files.all() else files
+    rows = np.concatenate([view.alive for view in views])
+    files[file_of[~rows]] = False
+    return rows, files
 
 
 def _check_languages(operators: Operators, tables: Sequence[Table]) -> None:

@@ -75,10 +75,10 @@ class Table:
         self.language_numbers = numbers
         #: Terms in all of the file's chunks.
         self.lengths = np.bincount(segment.file_of, segment.body.lengths, len(segment.files)).astype(np.float32)
+        self.has_rows: NDArray[np.bool_] = np.diff(segment.first_rows) > 0
         #: Rows that define a name: definitions, first pieces only.
         self.defines: NDArray[np.bool_] = (segment.parts == 0) & segment.has_symbol
-        #: Of each row: its lines, how many definitions enclose it, how deep its file lies, how many rows refer to its
-        #: symbol; shape (4, rows).
+        #: Of each row: its lines, how many definitions enclose it, how deep its file lies; shape (3, rows).
         self.row_facts = _row_facts(segment)
         #: Files that patterns of paths choose, by the patterns; bounded.
         self.chosen: dict[tuple[str, ...], NDArray[np.bool_]] = {}
@@ -147,9 +147,8 @@ def _mean(postings: Postings) -> float:
 
 def _row_facts(segment: MemorySegment) -> NDArray[np.int32]:
     depths = np.array([facts.path.count("/") for facts in segment.files], np.int32)
-    facts = np.empty((4, len(segment)), np.int32)
+    facts = np.empty((3, len(segment)), np.int32)
     np.subtract(segment.end_lines, segment.start_lines, out=facts[0])
     facts[1] = segment.crumbs.depths
     facts[2] = depths[segment.file_of]
-    facts[3] = segment.referred(slice(None))
     return facts
