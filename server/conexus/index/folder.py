@@ -293,10 +293,11 @@ class FolderIndex:
 
     # --- merging ---
 
-    def next_merge(self, *, last: bool, most: int = MOST_ROWS) -> Merge | None:
+    def next_merge(self, *, last: bool, quiet: bool = False, most: int = MOST_ROWS) -> Merge | None:
         """What should be merged now, to at most about ``most`` rows.
 
-        With ``last``, when no more files are to come, so that there are as few segments as may be.
+        With ``last``, when no more files are to come, so that there are as few segments as may be. When ``quiet``, so
+        that each has at least twice the rows of all smaller ones: then every row is copied about log2(rows) times.
         """
         if last:
             return self._fullest()
@@ -307,7 +308,21 @@ class FolderIndex:
         for parts in classes.values():
             if len(parts) >= _FAN_IN and sum(part.rows for part in parts) <= most:
                 return self._merge(parts)
-        return self._mostly_dead()
+        return (self._unbalanced(most) if quiet else None) or self._mostly_dead()
+
+    def _unbalanced(self, most: int) -> Merge | None:
+        """Parts with one that has less than twice the rows of the smaller ones together."""
+        for model in sorted({part.segment.model for part in self._base}):
+            smaller: list[Part] = []
+            rows = 0
+            for part in sorted(self._base, key=lambda part: part.rows):
+                if part.segment.model != model or part.version is not None or rows + part.rows > most:
+                    continue
+                if smaller and part.rows < 2 * rows:
+                    return self._merge([*smaller, part])
+                smaller.append(part)
+                rows += part.rows
+        return None
 
     def _fullest(self) -> Merge | None:
         """As many segments as one may become, the smallest first."""

@@ -37,12 +37,12 @@ class Merging:
         """Whether no worker merges anything."""
         return not self._under_way
 
-    def consider(self, tracked: TrackedFolder) -> None:
-        """Begin the next merge of a folder, if one is due."""
+    def consider(self, tracked: TrackedFolder, *, quiet: bool) -> None:
+        """Begin the next merge of a folder, if one is due; ``quiet``: nothing else is to be done for some time."""
         if tracked.root in self._under_way or not tracked.loaded:
             return
         most = MOST_ROWS if tracked.complete else _MEANWHILE_ROWS
-        merge = tracked.index.next_merge(last=tracked.finishing, most=most)
+        merge = tracked.index.next_merge(last=tracked.finishing, quiet=quiet, most=most)
         if merge is None:
             tracked.finishing = False
         elif merge.rows <= _FEW_ROWS:

@@ -17,6 +17,9 @@ from conexus.index.tiers import Tier, Tiers
 from conexus.index.tracked import TrackedFolder
 
 _MAINTENANCE_IDLE_SECONDS = 20.0
+#: What changed is put together when no file has changed for as long, and no question came for so long: what is done of
+#: that here takes some 30 ms, and makes every question after it faster.
+_REST_SECONDS = 1.0
 _WORKERS_IDLE_SECONDS = 2.0
 #: Merging leaves the processor to questions until none came for so long, but not for longer than that.
 _PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
@@ -85,7 +88,12 @@ class Upkeep:
         walked = sum(each.index.bytes_walked for each in folders)
         idle = now - max(self.active_at, self.asked_at) > _MAINTENANCE_IDLE_SECONDS
         for tracked in folders:
-            self._merge(tracked, now)
+            quiet = tracked.settled and now - self.active_at > _MAINTENANCE_IDLE_SECONDS
+            quiet = quiet and now - self.asked_at > _REST_SECONDS
+            if quiet and tracked.index.rest(self._kept(tracked)):
+                self._publisher.changed(tracked.root)
+                trim()
+            self._merge(tracked, now, quiet=quiet)
             self._tiers.consider(tracked, budget, walked, idle=idle)
             self._write(tracked, now, idle=idle)
         if self._bulk.idle and self._merging.idle and now - self.active_at > _WORKERS_IDLE_SECONDS:
@@ -99,10 +107,10 @@ class Upkeep:
                 if now - self.asked_at > _RELEASE_SECONDS or self.tier(tracked.root) == "lancedb":
                     tracked.index.release()
 
-    def _merge(self, tracked: TrackedFolder, now: float) -> None:
+    def _merge(self, tracked: TrackedFolder, now: float, *, quiet: bool) -> None:
         asked = self._calm_at < now < self._calm_at + _LONGEST_HOLD_SECONDS
         if not self._renewing and (self.storing or not (asked and tracked.complete)):
-            self._merging.consider(tracked)
+            self._merging.consider(tracked, quiet=quiet)
 
     def _write(self, tracked: TrackedFolder, now: float, *, idle: bool) -> None:
         persistence = tracked.persistence
@@ -112,9 +120,6 @@ class Upkeep:
         hold = hold or (not self.storing and persistence.should_wait(now, self.asked_at))
         tracked.store_if_due(hold=hold, idle=tracked.settled and (self.storing or idle))
         if idle and tracked.settled:
-            if tracked.index.rest(self._kept(tracked)):
-                self._publisher.changed(tracked.root)
-                trim()
             persistence.maintain_if_due()
         if tracked.loaded:
             persistence.take_over_if_due()
