@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from conexus.chunking.chunk import KINDS, Chunk
-from conexus.chunking.languages import LANGUAGES, canonical_language, language_of, language_of_document
+from conexus.chunking.languages import (
+    BEGINNING_MS,
+    LANGUAGES,
+    canonical_language,
+    language_of,
+    language_of_document,
+)
 
 #: Raised whenever the same text may give other chunks than before: an index with another version is built anew.
 CHUNKER_VERSION = 1
 
 __all__ = [
+    "BEGINNING_MS",
     "CHUNKER_VERSION",
     "KINDS",
     "LANGUAGES",

@@ -7,8 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
 
-from conexus.index.pool import BATCH_FILES, FATAL, Pool, Read, Task
+from conexus.chunking import BEGINNING_MS, language_of
+from conexus.index.pool import FATAL, Pool, Read, Task
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +20,12 @@ INLINE_FILES = 40
 #: So long files are read here before others get their turn.
 INLINE_SECONDS = 0.05
 
+#: Files that a worker is handed at once: few at first, so that results come soon, and then ever more, so that there are
+#: few segments to be merged.
+_FIRST_FILES, _MOST_FILES = 24, 144
+#: While workers start, so many of the waiting files are looked through for one that may be read here, and of which
+#: languages it may be: nothing else goes on while a language's queries are compiled.
+_MOST_LOOKED_AT, _MOST_BEGINNING_MS = 1000, 40
 #: Where workers die so often without one answer, it is not the files' fault.
 _MOST_DEATHS = 4
 
@@ -59,6 +68,10 @@ class Bulk:
         # How often workers died since one last answered, and whether one ever did.
         self._deaths = 0
         self._answered = False
+        # What may be read here while workers start, the best last.
+        self._quick: list[Key] = []
+        # Batches handed over since the workers started.
+        self._submitted = 0
         #: Files done since there was last nothing to do.
         self.done = 0
 
@@ -113,8 +126,7 @@ class Bulk:
     def can_work(self, *, workers: bool) -> bool:
         """Whether ``work_off`` would do anything now."""
         pays = workers and self._workers_pay
-        here = bool(self._waiting) and not (pays and self._answering)
-        return here or (pays and self._can_submit)
+        return self._next_here(pays=pays) is not None or (pays and self._can_submit)
 
     def work_off(
         self,
@@ -132,12 +144,25 @@ class Bulk:
         pays = workers and self._workers_pay
         while workers and self._workers_pay and self._can_submit:
             self._submit(task)
-        until = 0.0 if pays and self._answering else time.monotonic() + INLINE_SECONDS
-        while self._waiting and time.monotonic() < until and not stop():
-            key = next(iter(self._waiting))
+        until = time.monotonic() + INLINE_SECONDS
+        while (key := self._next_here(pays=pays)) is not None and time.monotonic() < until and not stop():
             del self._waiting[key]
             read_here(key)
             self.done += 1
+
+    def _next_here(self, *, pays: bool) -> Key | None:
+        """The file to be read in this process now; none if workers, if they pay, are to read all that waits."""
+        if not pays:
+            return next(iter(self._waiting), None)
+        if self._answering:
+            return None
+        while self._quick and self._quick[-1] not in self._waiting:
+            self._quick.pop()
+        if not self._quick:
+            costs = [(BEGINNING_MS.get(language_of(key[1]), 0), key) for key in islice(self._waiting, _MOST_LOOKED_AT)]
+            quick = sorted((each for each in costs if each[0] < _MOST_BEGINNING_MS), key=itemgetter(0))
+            self._quick = [key for _, key in reversed(quick)]
+        return self._quick[-1] if self._quick else None
 
     @property
     def _workers_pay(self) -> bool:
@@ -155,6 +180,7 @@ class Bulk:
     def _submit(self, task: Callable[[str, tuple[str, ...]], Task]) -> None:
         """Hand the next batch to a worker."""
         paths: list[str] = []
+        most = self._batch_files()
         if self._suspects:
             folder, path = next(iter(self._suspects))
             paths.append(path)
@@ -163,7 +189,7 @@ class Bulk:
             for root, path in self._waiting:
                 if root == folder:
                     paths.append(path)
-                if len(paths) == BATCH_FILES:
+                if len(paths) == most:
                     break
         try:
             future = self.pool.read(task(folder, tuple(paths)))
@@ -173,9 +199,16 @@ class Bulk:
         for path in paths:
             self._waiting.pop((folder, path), None)
             self._suspects.pop((folder, path), None)
+        self._submitted += 1
         self._clock += 1
         self._flying[future] = _Batch(folder, tuple(paths), self._clock)
         future.add_done_callback(lambda _: self._wake())
+
+    def _batch_files(self) -> int:
+        """How many files the next batch may have. In the end all workers are to be done at about the same time."""
+        rounds = self._submitted // (2 * self.pool.workers)
+        share = len(self._waiting) // (2 * self.pool.workers)
+        return max(_FIRST_FILES, min(_FIRST_FILES * (1 + rounds), _MOST_FILES, share))
 
     def results(self) -> Iterator[Done]:
         """What was read since the last call.
@@ -238,4 +271,5 @@ class Bulk:
     def close(self) -> None:
         """Stop the workers."""
         self._answering = False
+        self._submitted = 0
         self.pool.close()

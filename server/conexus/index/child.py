@@ -11,6 +11,9 @@ from multiprocessing.context import SpawnContext
 
 from conexus.index.heap import KEPT_BY_HELPERS, limit
 
+#: What is added to the niceness of this process for that of a helper.
+_NICER = 10
+
 
 def spawn_context() -> SpawnContext:
     """What to start helper processes with.
@@ -22,15 +25,21 @@ def spawn_context() -> SpawnContext:
     return multiprocessing.get_context("spawn")
 
 
-def begin_child(*, gentle: bool = True) -> None:
-    """To be called first in a helper process: low priority if ``gentle``, the end with the parent."""
+def lower_priority(process: int) -> None:
+    """Give a helper process, by its number, low priority.
+
+    The parent does that as soon as it has started one: what the helper imports first takes half a second.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, process, os.getpriority(os.PRIO_PROCESS, 0) + _NICER)
+
+
+def begin_child() -> None:
+    """To be called first in a helper process: it ends with the parent."""
     # An interrupt at the terminal reaches the whole group; the parent ends its helpers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     limit(KEPT_BY_HELPERS)
-    if gentle:
-        with contextlib.suppress(OSError, AttributeError):
-            os.nice(10)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

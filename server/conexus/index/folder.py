@@ -13,8 +13,8 @@ from conexus.index.analysis import FileFacts, IndexedFile
 from conexus.index.segment import Alive, MemorySegment, build_segment, merge_segments
 from conexus.index.snapshot import View
 
-#: Segments of one size class are merged when there are this many: every row is copied about log8(rows) times.
-_FAN_IN = 8
+#: Segments of one size class are merged when there are this many: every row is copied about log4(rows) times.
+_FAN_IN = 4
 #: Segments of single files that changed are merged when there are more: every view costs each query some time.
 _MOST_RECENT = 4
 #: What changed is one small segment until it has so many chunks; then it is one of the base.
@@ -304,10 +304,11 @@ class FolderIndex:
         classes: dict[tuple[str, int], list[Part]] = {}
         for part in self._base:
             if part.rows <= MOST_ROWS // 2 and part.version is None:
-                classes.setdefault((part.segment.model, max(part.rows, 1).bit_length() // 3), []).append(part)
+                classes.setdefault((part.segment.model, max(part.rows, 1).bit_length() // 2), []).append(part)
         for parts in classes.values():
-            if len(parts) >= _FAN_IN and sum(part.rows for part in parts) <= most:
-                return self._merge(parts)
+            chosen = _up_to(most, parts)
+            if len(chosen) >= _FAN_IN:
+                return self._merge(chosen)
         return (self._unbalanced(most) if quiet else None) or self._mostly_dead()
 
     def _unbalanced(self, most: int) -> Merge | None:
@@ -328,12 +329,7 @@ class FolderIndex:
         """As many segments as one may become, the smallest first."""
         most = max(MOST_ROWS, self._chunks // _MOST_SEGMENTS)
         for model in sorted({part.segment.model for part in self._base}):
-            chosen: list[Part] = []
-            rows = 0
-            for part in sorted(self._base, key=lambda part: part.rows):
-                if part.segment.model == model and part.version is None and rows + part.rows <= most:
-                    chosen.append(part)
-                    rows += part.rows
+            chosen = _up_to(most, (p for p in self._base if p.segment.model == model and p.version is None))
             if len(chosen) > 1:
                 return self._merge(chosen)
         return self._mostly_dead()
@@ -361,3 +357,15 @@ class FolderIndex:
     def _holds(self, part: Part, number: int) -> bool:
         place = self._places.get(part.segment.files[number].path)
         return place is not None and place[0] is part and place[1] == number
+
+
+def _up_to(most: int, parts: Iterable[Part]) -> list[Part]:
+    """The smallest parts that have at most so many rows together."""
+    chosen: list[Part] = []
+    rows = 0
+    for part in sorted(parts, key=lambda part: part.rows):
+        rows += part.rows
+        if rows > most:
+            break
+        chosen.append(part)
+    return chosen

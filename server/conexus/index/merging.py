@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 #: Fewer rows are merged in a few milliseconds.
 _FEW_ROWS = 4000
 #: While files are read, larger merges would take too much memory beside that.
-_MEANWHILE_ROWS = 8000
+_MEANWHILE_ROWS = 16_000
 
 
 class Merging:

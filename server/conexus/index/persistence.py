@@ -38,6 +38,9 @@ FLUSH_SECONDS = 2.0
 FLUSH_FILES = 500
 #: Seconds between two lists of segments.
 LIST_SECONDS = 5.0
+#: Versions of the tables that are worth compacting them when nothing else is to be done, and at any time: each takes
+#: files, and is longer than the one before.
+_MANY_VERSIONS, _MOST_VERSIONS = 40, 200
 #: Seconds after which the tables are looked at again, if there was something that could not be dropped yet.
 MAINTENANCE_SECONDS = 10.0
 _RETRY_SECONDS = 30.0
@@ -105,7 +108,8 @@ class Persistence:
         self._claimed = False
         #: Whether the tables were compared with what is searchable since this process writes them.
         self._compared = False
-        self._needs_maintenance = False
+        #: Versions of the tables that lie on disk.
+        self._versions = 0
         #: The segment files that the list names, and whether it says that LanceDB's indices know their rows.
         self._listed: Mapping[str, bool] = {}
         #: Names of segment files that were part of the index while this process wrote it; and those removed since.
@@ -410,11 +414,13 @@ class Persistence:
 
     def _count(self, written: Written) -> None:
         self.size_bytes = written.size_bytes
-        self._needs_maintenance = written.needs_maintenance
+        self._versions = written.versions
 
-    def maintain_if_due(self) -> None:
-        """Compact the tables if that pays. For a time when nothing else is to be done."""
-        if self.role == "writer" and not self.busy and not self._waiting and self._needs_maintenance:
+    def maintain_if_due(self, *, quiet: bool) -> None:
+        """Compact the tables if that pays; sooner when it is ``quiet``, that is, when nothing else is to be done."""
+        many = _MANY_VERSIONS if quiet and not self._waiting else _MOST_VERSIONS
+        due = self._versions >= many and time.monotonic() >= self._not_before
+        if self.role == "writer" and not self.busy and due:
             self._begin(self._maintain)
 
     def _maintain(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,7 +19,7 @@ from conexus.chunking import language_of
 from conexus.embedding.embedder import EmbeddingError
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
 from conexus.index.array_file import DamagedFile
-from conexus.index.child import begin_child, spawn_context
+from conexus.index.child import begin_child, lower_priority, spawn_context
 from conexus.index.heap import trim
 from conexus.index.segment import MemorySegment, build_segment, merge_segments
 from conexus.index.segment_file import load_segment, save_segment
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from conexus.embedding.embedder import Embedder, Vectors
 
 log = logging.getLogger(__name__)
-
-#: Enough that passing a batch costs little beside the work, and few enough that results come in steadily.
-BATCH_FILES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +111,8 @@ class Pool:
         """``workers``: number of processes, 0 for as many as the machine can spare."""
         self.workers = workers or max(1, min(4, os.cpu_count() or 1))
         self._executor: ProcessPoolExecutor | None = None
+        # Processes whose priority is low already.
+        self._gentle: set[int] = set()
 
     def read(self, task: Task) -> Future[Read]:
         """Have a worker read files. A worker's death breaks all that was submitted before it was noticed."""
@@ -124,15 +124,24 @@ class Pool:
 
     def _submit(self, work: Callable[[Given], Result], task: Given) -> Future[Result]:
         try:
-            return self._started().submit(work, task)
+            future = self._started().submit(work, task)
         except BrokenExecutor:
             self.close()
-            return self._started().submit(work, task)
+            future = self._started().submit(work, task)
+        for process in list(self._processes):
+            if process not in self._gentle:
+                self._gentle.add(process)
+                lower_priority(process)
+        return future
 
     def _started(self) -> ProcessPoolExecutor:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(self.workers, spawn_context(), initializer=_start)
         return self._executor
+
+    @property
+    def _processes(self) -> Mapping[int, BaseProcess]:
+        return self._executor._processes or {} if self._executor is not None else {}
 
     @property
     def running(self) -> bool:
@@ -142,8 +151,9 @@ class Pool:
     def close(self) -> None:
         """Stop the processes; what they were doing is lost. The next task starts new ones."""
         if self._executor is not None:
-            executor, self._executor = self._executor, None
-            processes = list((executor._processes or {}).values())
+            executor, processes = self._executor, list(self._processes.values())
+            self._executor = None
+            self._gentle.clear()
             executor.shutdown(wait=False, cancel_futures=True)
             for process in processes:
                 process.terminate()

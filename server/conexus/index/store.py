@@ -10,7 +10,6 @@ import logging
 import os
 import re
 import shutil
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -44,7 +43,6 @@ _LONGEST_WORD = 128
 _ROWS_AT_ONCE = 16_384
 #: Whoever reads looks at the newest version and is done within moments, but for a start that has nothing but tables.
 _KEEP_VERSIONS = timedelta(seconds=30)
-_MANY_WRITES = 40
 
 #: How LanceDB's messages name an error of the system.
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
@@ -114,8 +112,6 @@ class Store:
             self._generation = self._newest_generation()
         except Exception as error:  # lancedb raises RuntimeError, OSError, ValueError and its own
             raise StoreError(f"the index cannot be opened: {_first_line(error)}") from error
-        self._writes = 0
-        self._written_at = 0.0
         self._paths: set[str] | None = None
 
     def _open(self, name: str, schema: Any) -> Any:
@@ -226,8 +222,6 @@ class Store:
         except Exception as error:
             raise StoreError(f"the index cannot be written: {_first_line(error)}") from error
         self._generation = generation
-        self._writes += 1
-        self._written_at = time.monotonic()
 
     def _known_paths(self) -> set[str]:
         """Files that may have rows of an older generation; only the writer adds any."""
@@ -271,7 +265,6 @@ class Store:
                     self._chunks.create_index("vector", config=configs["vector"])
         except Exception as error:
             raise StoreError(f"the index's indices cannot be made: {_first_line(error)}") from error
-        self._writes = 0
 
     def _segments_of_indices(self) -> int:
         return max((each.num_segments or 0 for each in self._chunks.list_indices()), default=0)
@@ -328,19 +321,18 @@ class Store:
             raise StoreError(f"the index cannot be written: {_first_line(error)}") from error
         return len(stray)
 
-    def needs_maintenance(self) -> bool:
-        """Whether enough was written that compacting would pay."""
-        return self._writes >= _MANY_WRITES
+    def versions(self) -> int:
+        """How many versions the tables keep on disk, with their files: each write makes one or more."""
+        tables = (self._directory / f"{_in_this_layout(name)}.lance" / "_versions" for name in ("files", "chunks"))
+        return max(sum(1 for _ in table.iterdir()) if table.is_dir() else 0 for table in tables)
 
     def maintain(self) -> None:
-        """Compact fragments and drop old versions. Takes seconds on a large table: only when idle."""
+        """Compact fragments and drop versions, but for what was written just now. Takes seconds on a large table."""
         try:
             for table in (self._files, self._chunks):
                 table.optimize(cleanup_older_than=_KEEP_VERSIONS)
         except Exception as error:  # a conflict with a reader's checkout is harmless: next time  # noqa: BLE001
             log.warning("index maintenance was put off: %s", _first_line(error))
-        # What was written just now could not be dropped: once more, a little later.
-        self._writes = 0 if time.monotonic() - self._written_at > _KEEP_VERSIONS.total_seconds() else _MANY_WRITES
 
     def size_bytes(self) -> int:
         """Bytes on disk."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from conexus.embedding.embedder import Vectors
 from conexus.index.array_file import DamagedFile
-from conexus.index.child import begin_child, spawn_context
+from conexus.index.child import begin_child, lower_priority, spawn_context
 from conexus.index.columns import Files, StoredFile
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment, save_segment
@@ -48,8 +48,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Written:
+    """What the tables take on disk."""
+
     size_bytes: int
-    needs_maintenance: bool
+    versions: int
 
 
 class Abandoned(Exception):
@@ -171,13 +173,13 @@ class Tables:
         if self._connection is None:
             context = spawn_context()
             self._connection, theirs = context.Pipe()
-            self._process = context.Process(
-                target=_serve, args=(theirs, self._gentle), name="conexus-store", daemon=True
-            )
+            self._process = context.Process(target=_serve, args=(theirs,), name="conexus-store", daemon=True)
             try:
                 self._process.start()
             finally:
                 theirs.close()
+            if self._gentle:
+                lower_priority(self._process.pid)
         return self._connection
 
     def _end(self) -> None:
@@ -193,8 +195,8 @@ class Tables:
                 process.join()
 
 
-def _serve(connection: Connection, gentle: bool) -> None:
-    begin_child(gentle=gentle)
+def _serve(connection: Connection) -> None:
+    begin_child()
     # Without this LanceDB writes a warning for every query to standard error, which editors show.
     os.environ.setdefault("LANCEDB_LOG", "error")
     server = _Server()
@@ -249,7 +251,7 @@ class _Server:
             # Whatever it was that failed, the next try begins with what is on disk.
             self.forget(directory)
             raise
-        return Written(store.size_bytes(), store.needs_maintenance())
+        return Written(store.size_bytes(), store.versions())
 
     def load(self, directory: Path, dimensions: int, into: Path) -> list[tuple[Path, str]]:
         loaded: list[tuple[Path, str]] = []
@@ -262,12 +264,12 @@ class _Server:
     def maintain(self, directory: Path, dimensions: int) -> Written:
         store = self._store(directory, dimensions)
         store.maintain()
-        return Written(store.size_bytes(), store.needs_maintenance())
+        return Written(store.size_bytes(), store.versions())
 
     def index(self, directory: Path, dimensions: int) -> Written:
         store = self._store(directory, dimensions)
         store.index()
-        return Written(store.size_bytes(), store.needs_maintenance())
+        return Written(store.size_bytes(), store.versions())
 
     def candidates(
         self,

@@ -95,7 +95,7 @@ class Upkeep:
                 trim()
             self._merge(tracked, now, quiet=quiet)
             self._tiers.consider(tracked, budget, walked, idle=idle)
-            self._write(tracked, now, idle=idle)
+            self._write(tracked, now, quiet=quiet)
         if self._bulk.idle and self._merging.idle and now - self.active_at > _WORKERS_IDLE_SECONDS:
             if self._bulk.pool.running:
                 self._bulk.close()
@@ -112,15 +112,15 @@ class Upkeep:
         if not self._renewing and (self.storing or not (asked and tracked.complete)):
             self._merging.consider(tracked, quiet=quiet)
 
-    def _write(self, tracked: TrackedFolder, now: float, *, idle: bool) -> None:
+    def _write(self, tracked: TrackedFolder, now: float, *, quiet: bool) -> None:
         persistence = tracked.persistence
         # The process of the tables takes as much memory as the workers: it waits until those have ended. What many
         # files' first write takes of the processor it leaves to questions, for a while.
         hold = not tracked.settled or self._bulk.pool.running
         hold = hold or (not self.storing and persistence.should_wait(now, self.asked_at))
-        tracked.store_if_due(hold=hold, idle=tracked.settled and (self.storing or idle))
-        if idle and tracked.settled:
-            persistence.maintain_if_due()
+        tracked.store_if_due(hold=hold, idle=quiet or (tracked.settled and self.storing))
+        if tracked.settled:
+            persistence.maintain_if_due(quiet=quiet)
         if tracked.loaded:
             persistence.take_over_if_due()
 
