@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_ver
 from conexus.index.folder import FolderIndex
 from conexus.index.segment import build_segment
 from conexus.index.snapshot import Snapshot
-from conexus.index.store import SCHEMA_VERSION, Batch, Files, Store, StoreError, any_of, exist, quote
+from conexus.index.store import SCHEMA_VERSION, Batch, Files, Store, StoreError, _first_line, any_of, exist, quote
 from tests.workspaces import Row, lexical, rows
 
 DIMENSIONS = 8
@@ -212,6 +213,12 @@ def test_maintenance_keeps_every_row(store: Store, monkeypatch: pytest.MonkeyPat
     store.maintain()
     assert store.versions() < 5
     assert stored(store) == before
+
+
+def test_an_error_of_the_system_is_told_in_its_words_without_a_path(tmp_path: Path) -> None:
+    assert _first_line(NotADirectoryError(20, "Not a directory", str(tmp_path))) == "Not a directory"
+    assert _first_line(RuntimeError(f"lance: {tmp_path}: no space (os error 28), object_store.rs")) == os.strerror(28)
+    assert _first_line(ValueError("the first line\nthe second")) == "the first line"
 
 
 def test_a_directory_that_cannot_be_used_is_one_clear_error(tmp_path: Path) -> None:

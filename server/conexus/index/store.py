@@ -368,6 +368,8 @@ def _remove_other_layouts(directory: Path) -> None:
 
 def _first_line(error: Exception) -> str:
     """What went wrong, in words for the user: the system's own where it was the system, else the first line."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
     by_system = _OS_ERROR.search(line)
     return os.strerror(int(by_system[1])) if by_system else line[:300]
