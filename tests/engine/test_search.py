@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from conexus.index.dense import Dense
 from conexus.index.snapshot import Snapshot, View
+from conexus.search.features import FEATURES
 from conexus.search.query import Query, understand
 from conexus.search.search import Ranked, search
 from conexus.search.signals import QueryVectors
@@ -282,3 +284,22 @@ def test_segments_of_another_model_are_searched_by_words() -> None:
     segment = replace(strange.segment, model="another", dense=dense)
     both = Snapshot(1, (*SNAPSHOT.views, View(FOLDER, segment, strange.alive)))
     assert "net/strange.py:retry_forever" in places(ask("retry_forever", both))[:1]
+
+
+class Contrary:
+    """Ranks what has the words of the query last."""
+
+    def scores(self, of: NDArray[np.float32]) -> NDArray[np.float32]:
+        return -of[:, FEATURES.index("body_cover")]
+
+
+@pytest.mark.parametrize("word", ["zzyzx", "backoff_zzyzx"])
+def test_a_word_that_stands_in_one_place_is_found_there_first(word: str) -> None:
+    # What the ranker makes of a strange word in a test, where nothing else is alike, is no matter.
+    query = understand(word)
+    files = {**CODE, "tests/test_odd.py": f"def test_odd():\n    {word}\n    assert policy.delay(2)\n"}
+    found = search(snapshot(files), query, vectors=vectors(query), ranker=Contrary())  # type: ignore[arg-type]
+    assert found[0].ref.path == "tests/test_odd.py"
+    often = {f"{number}.py": f"def {name}():\n    {word}\n" for number, name in enumerate("abcdef")}
+    found = search(snapshot({**CODE, **often}), query, vectors=vectors(query), ranker=Contrary())  # type: ignore[arg-type]
+    assert found[0].ref.path not in often

@@ -37,6 +37,8 @@ CANDIDATES = 150
 WIDE = 1000
 #: So many groups of rows for each candidate tell how good one must be.
 _GROUPS_FOR_EACH = 4
+#: A word in no more rows than these says which ones are meant.
+_FEW_ROWS = 5
 #: What a definition counts outside the file of its name.
 _ELSEWHERE = np.float32(0.8)
 #: A hit that is so much worse than the best has a shown score of 1 / e.
@@ -214,7 +216,19 @@ def _named(chosen: Candidates) -> Scores:
         name = own_name(ref.view.segment.symbols[ref.row])
         if PurePosixPath(ref.path).stem.lower() != name.lower():
             defined[place] *= _ELSEWHERE
-    return np.maximum(named, defined)
+    return np.maximum(np.maximum(named, defined), _standing(chosen))
+
+
+def _standing(chosen: Candidates) -> Scores:
+    """1 for rows that have the one word of the query, if hardly any others have it: it stands for itself."""
+    standing = np.zeros(len(chosen.rows), np.float32)
+    words = {concept.word for concept in chosen.query.concepts if concept.weight == 1}
+    # The whole word comes before its parts.
+    found = [word.rows for word in chosen.found.found if word.concept == 0 and len(words) == 1]
+    rows = np.unique(np.concatenate(found)) if found else np.empty(0, np.int32)
+    if 0 < len(rows) <= _FEW_ROWS:
+        standing[reasons.among(chosen.rows, rows)] = 1
+    return standing
 
 
 def _wanted(chosen: Candidates) -> Scores:
