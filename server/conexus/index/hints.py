@@ -9,7 +9,7 @@ from conexus.index.bulk import Key
 #: A hint waits until there was none for this long, so that a burst is handled once,
 QUIET_SECONDS = 0.06
 #: but no longer than this, so that steady typing becomes searchable too.
-PATIENCE_SECONDS = 0.2
+PATIENCE_SECONDS = 0.15
 
 
 class Hints:
