@@ -20,9 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock, Timeout
-
-from conexus.index import manifest
+from conexus.index import manifest, writer_lock
 from conexus.index.array_file import DamagedFile
 from conexus.index.columns import StoredFile
 from conexus.index.folder import Part
@@ -31,6 +29,7 @@ from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment, save_segment
 from conexus.index.store import StoreError, exist, remove
 from conexus.index.store_process import Abandoned, StoredRows, Tables, Written
+from conexus.index.writer_lock import WriterLock
 
 #: Seconds between two batches: each makes a new version of the tables.
 FLUSH_SECONDS = 2.0
@@ -45,7 +44,6 @@ _MANY_VERSIONS, _MOST_VERSIONS = 40, 200
 MAINTENANCE_SECONDS = 10.0
 _RETRY_SECONDS = 30.0
 _PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
-_LOCK = "writer.lock"
 _LOCK_RETRY_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
@@ -93,9 +91,7 @@ class Persistence:
         self.dimensions = dimensions
         self._executor = executor
         self._tables = tables
-        self._lock: FileLock | None = None
-        #: Which file the lock is on: if someone removes it, another process may lock another one.
-        self._locked: os.stat_result | None = None
+        self._lock = WriterLock(directory)
         #: Paths alone: what waits keeps no segment from being freed that something newer has replaced.
         self._waiting: dict[str, None] = {}
         self._guard = threading.Lock()
@@ -163,7 +159,7 @@ class Persistence:
     def _claim(self) -> bool:
         try:
             self._make_directory()
-            if self._take_lock():
+            if self._lock.take():
                 self._become_writer()
         except OSError as error:
             self._cannot_use(error)
@@ -227,20 +223,8 @@ class Persistence:
         return loaded
 
     def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        self._lock.release()
         self.role = "reader"
-
-    def _take_lock(self) -> bool:
-        lock = FileLock(str(self.directory / _LOCK), mode=0o600)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return False
-        self._lock = lock
-        self._locked = (self.directory / _LOCK).stat()
-        return True
 
     def take_over_if_due(self) -> None:
         """For a reader, now and then: become the writer if no one holds the lock."""
@@ -253,7 +237,7 @@ class Persistence:
             return
         try:
             self._make_directory()
-            if self._take_lock():
+            if self._lock.take():
                 self._become_writer()
                 self.problem = None
         except OSError as error:
@@ -262,7 +246,7 @@ class Persistence:
     def _make_directory(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.directory.chmod(0o700)
-        for name in (_LOCK, "folder.json", manifest.LIST):
+        for name in (writer_lock.NAME, "folder.json", manifest.LIST):
             if (self.directory / name).is_dir():
                 shutil.rmtree(self.directory / name)
 
@@ -314,12 +298,9 @@ class Persistence:
 
     def _is_lost(self) -> bool:
         """Whether someone else removed what this process wrote, or the lock, so that another may write too."""
-        if self._lock is None:
+        if not self._lock.held:
             return False
-        try:
-            if self._locked is None or not os.path.samestat(self._locked, (self.directory / _LOCK).stat()):
-                return True
-        except OSError:
+        if self._lock.is_lost():
             return True
         missing = any(not self.path_of(name).is_file() for name in self._listed)
         return missing or (self._compared and not exist(self.directory))
