@@ -286,6 +286,19 @@ def test_segments_of_another_model_are_searched_by_words() -> None:
     assert "net/strange.py:retry_forever" in places(ask("retry_forever", both))[:1]
 
 
+@pytest.mark.parametrize("text", ["exponential backoff with a cap", "toggleTheme", "give up after some attempts"])
+def test_where_likenesses_are_approximate_the_best_get_exact_ones(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = ask(text)
+    # As in a large index: leading components first, half of the directions here.
+    monkeypatch.setattr("conexus.search.signals.FEW_ROWS", 0)
+    monkeypatch.setattr("conexus.index.dense._LEAST_ROWS", 1)
+    large = snapshot(CODE)
+    assert large.views[0].segment.dense.basis.shape[1] > 0
+    found = ask(text, large)
+    assert places(found)[:3] == places(expected)[:3]
+    assert found[1].score == pytest.approx(expected[1].score, abs=0.1)
+
+
 class Contrary:
     """Ranks what has the words of the query last."""
 

@@ -22,8 +22,8 @@ def vectors() -> np.ndarray:
 FIRST_ROWS = np.array([0, 10, 10, 4000], np.int32)
 
 
-@pytest.mark.parametrize(("rows", "prepared"), [(1500, False), (1500, True), (4000, True)])
-def test_a_small_segment_is_exact_and_a_larger_one_once_it_is_there_to_stay(
+@pytest.mark.parametrize(("rows", "prepared"), [(1500, False), (1500, True), (4000, True), (4000, False)])
+def test_a_small_segment_is_exact_and_a_larger_one_once_it_is_there_to_stay_or_if_it_is_wanted(
     vectors: np.ndarray, rows: int, prepared: bool
 ) -> None:
     vectors = vectors[:rows]
@@ -31,9 +31,10 @@ def test_a_small_segment_is_exact_and_a_larger_one_once_it_is_there_to_stay(
     found, of_files = np.empty(rows, np.float32), np.empty(3, np.float32)
     if prepared:
         small.prepare()
-    assert small.exact
-    assert small.cosines(vectors[7], found) == 0
-    small.cosines_of_files(vectors[7], of_files)
+    wanted = rows == 4000 and not prepared
+    assert small.exact != wanted
+    assert small.cosines(vectors[7], found, exact=wanted) == 0
+    small.cosines_of_files(vectors[7], of_files, exact=wanted)
     assert np.allclose(found, vectors @ vectors[7], atol=2e-3)
     mean = vectors[:10].mean(axis=0)
     assert of_files[0] == pytest.approx(mean @ vectors[7] / np.linalg.norm(mean), abs=2e-3)
@@ -44,14 +45,14 @@ def test_a_small_segment_is_exact_and_a_larger_one_once_it_is_there_to_stay(
 def test_a_large_one_finds_the_nearest_among_the_first(
     vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch, prepared: bool
 ) -> None:
-    monkeypatch.setattr(dense, "_FEW_ROWS", 1000)
+    monkeypatch.setattr(dense, "FEW_ROWS", 1000)
     large = Dense.of(vectors, FIRST_ROWS)
     if prepared:
         large.prepare()
     assert not large.exact
     found = np.empty(4000, np.float32)
     for query in vectors[:50]:
-        left_out = large.cosines(query, found)
+        left_out = large.cosines(query, found, exact=False)
         exact = vectors @ query
         nearest = np.argsort(-exact)[:20]
         assert np.isin(nearest, np.argsort(-found)[:200]).mean() >= 0.9

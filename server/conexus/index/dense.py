@@ -17,7 +17,7 @@ from conexus.embedding.halves import as_float32
 Stored = NDArray[np.float16]
 
 #: A product with all vectors of fewer rows takes less time than looking at the best ones twice, once they are float32.
-_FEW_ROWS = 20_000
+FEW_ROWS = 20_000
 #: Principal components that are looked at first, rows of which they are found, and how many there must be at least.
 _LEADING, _SAMPLE, _LEAST_ROWS = 96, 2048, 2048
 _AT_ONCE = 4096
@@ -97,36 +97,37 @@ class Dense:
     @property
     def bytes_walked(self) -> int:
         """What ``cosines`` reads."""
-        return self.vectors.size * 4 if len(self.vectors) < _FEW_ROWS else self.leading.nbytes
+        return self.vectors.size * 4 if len(self.vectors) < FEW_ROWS else self.leading.nbytes
 
     def prepare(self) -> None:
         """Make what products are faster with, where there are not too many rows for it.
 
         It takes as much memory as all else of the segment.
         """
-        if len(self.vectors) < _FEW_ROWS and not self._whole:
+        if len(self.vectors) < FEW_ROWS and not self._whole:
             self._whole[:] = as_float32(self.vectors), as_float32(self.of_files)
 
-    def cosines(self, vector: Vectors, into: Vectors) -> float:
+    def cosines(self, vector: Vectors, into: Vectors, *, exact: bool) -> float:
         """Fill in the cosines to all rows, of shape (rows,).
 
-        Returns what is to be added to their variance for what the leading components leave out.
+        Unless they are to be ``exact``, those of the leading components may do. Returns what is to be added to their
+        variance for what these leave out.
         """
         if self._whole:
             np.matmul(self._whole[0], vector, out=into)
             return 0.0
-        if self.exact:
+        if exact or self.exact:
             _fill(into, self.vectors, vector)
             return 0.0
         seen = vector @ self.basis
         np.matmul(self.leading, seen, out=into)
         return self.outside * max(0.0, float(vector @ vector - seen @ seen))
 
-    def cosines_of_files(self, vector: Vectors, into: Vectors) -> None:
-        """Fill in the cosines to all files, of shape (files,)."""
+    def cosines_of_files(self, vector: Vectors, into: Vectors, *, exact: bool) -> None:
+        """Fill in the cosines to all files, of shape (files,); ``exact`` as above."""
         if self._whole:
             np.matmul(self._whole[1], vector, out=into)
-        elif self.exact:
+        elif exact or self.exact:
             _fill(into, self.of_files, vector)
         else:
             np.matmul(self.leading_of_files, vector @ self.basis, out=into)

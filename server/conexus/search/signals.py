@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.chunking.chunk import KINDS
+from conexus.index.dense import FEW_ROWS
 from conexus.index.postings import Rows
 from conexus.index.segment import MemorySegment, own_name
 from conexus.index.snapshot import View
@@ -139,6 +140,7 @@ def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Likeness, Likeness]:
     has_rows = np.zeros(scope.rows, np.bool_)
     has_files = np.zeros(scope.files, np.bool_)
     left_out = 0.0
+    exact = _are_few(scope)
     sampled: list[Scores] = []
     for number, view in enumerate(scope.views):
         vector = vectors.get(view.segment.model)
@@ -146,10 +148,10 @@ def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Likeness, Likeness]:
             continue
         of_view = slice(scope.first_rows[number], scope.first_rows[number + 1])
         of_files = slice(scope.first_files[number], scope.first_files[number + 1])
-        variance = view.segment.dense.cosines(vector, rows[of_view])
+        variance = view.segment.dense.cosines(vector, rows[of_view], exact=exact)
         left_out += variance * len(view.segment) / max(scope.rows, 1)
         whole = _whole(view)
-        whole.dense.cosines_of_files(vector, files[of_files])
+        whole.dense.cosines_of_files(vector, files[of_files], exact=exact)
         if scope.narrowed:
             sampled.append(whole.dense.sampled_cosines(vector))
         has_rows[of_view] = True
@@ -189,7 +191,12 @@ def make_exact(scope: Scope, found: Signals, vectors: QueryVectors, rows: NDArra
 
 def are_exact(scope: Scope) -> bool:
     """Whether all likenesses by vectors are exact from the start."""
-    return all(_whole(view).dense.exact for view in scope.views)
+    return _are_few(scope) or all(_whole(view).dense.exact for view in scope.views)
+
+
+def _are_few(scope: Scope) -> bool:
+    """Whether there are so few rows that looking at all of them exactly takes no longer than finding the best first."""
+    return not scope.narrowed and scope.rows < FEW_ROWS
 
 
 @dataclass(frozen=True, slots=True)
