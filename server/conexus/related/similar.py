@@ -56,7 +56,7 @@ def _dense(scope: Scope, anchor: Anchor, embed: Embed | None) -> Scores:
         vector = vectors.get(view.segment.model)
         if vector is not None and vector.any():
             span = slice(scope.first_rows[number], scope.first_rows[number + 1])
-            view.segment.dense.cosines(vector, values[span], exact=False)
+            view.segment.dense.cosines(vector, values[span], exact=are_few(scope))
             counted[span] = True
     return standardised(values, counted if scope.counted is None else counted & scope.counted)
 

@@ -140,7 +140,7 @@ def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Likeness, Likeness]:
     has_rows = np.zeros(scope.rows, np.bool_)
     has_files = np.zeros(scope.files, np.bool_)
     left_out = 0.0
-    exact = _are_few(scope)
+    exact = are_few(scope)
     sampled: list[Scores] = []
     for number, view in enumerate(scope.views):
         vector = vectors.get(view.segment.model)
@@ -191,10 +191,10 @@ def make_exact(scope: Scope, found: Signals, vectors: QueryVectors, rows: NDArra
 
 def are_exact(scope: Scope) -> bool:
     """Whether all likenesses by vectors are exact from the start."""
-    return _are_few(scope) or all(_whole(view).dense.exact for view in scope.views)
+    return are_few(scope) or all(_whole(view).dense.exact for view in scope.views)
 
 
-def _are_few(scope: Scope) -> bool:
+def are_few(scope: Scope) -> bool:
     """Whether there are so few rows that looking at all of them exactly takes no longer than finding the best first."""
     return not scope.narrowed and scope.rows < FEW_ROWS
 
