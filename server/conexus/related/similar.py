@@ -14,7 +14,7 @@ from conexus.related.place import Anchor
 from conexus.search.bm25 import Field, Scores, idf, saturated
 from conexus.search.query import Concept
 from conexus.search.scope import Scope
-from conexus.search.signals import QueryVectors, standardised
+from conexus.search.signals import QueryVectors, are_few, standardised
 from conexus.search.weights import DEFAULT
 
 Embed = Callable[[str], QueryVectors]
