@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import re
 import shutil
@@ -27,7 +28,7 @@ from conexus.index.folder import Part
 from conexus.index.manifest import Listed, LoadedSegment, segment_path
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment, save_segment
-from conexus.index.store import StoreError, exist, remove
+from conexus.index.store import KEEP_SECONDS, StoreError, exist, remove
 from conexus.index.store_process import Abandoned, StoredRows, Tables, Written
 from conexus.index.writer_lock import WriterLock
 
@@ -104,8 +105,10 @@ class Persistence:
         self._claimed = False
         #: Whether the tables were compared with what is searchable since this process writes them.
         self._compared = False
-        #: Versions of the tables that lie on disk.
+        #: Versions of the tables that lie on disk, and whether some of them were too new to be dropped.
         self._versions = 0
+        self._kept_new = False
+        self._written_at = -math.inf
         #: The segment files that the list names, and whether it says that LanceDB's indices know their rows.
         self._listed: Mapping[str, bool] = {}
         #: Names of segment files that were part of the index while this process wrote it; and those removed since.
@@ -374,8 +377,9 @@ class Persistence:
             with self._guard:
                 self._waiting = {**dict.fromkeys(batch), **self._waiting}
             raise
+        self._written_at = time.monotonic()
         if not self._waiting:
-            self._not_before = time.monotonic() + FLUSH_SECONDS
+            self._not_before = self._written_at + FLUSH_SECONDS
 
     def _compare(self) -> None:
         """Open the tables; what they hold is compared with what is searchable, by the indexer's thread."""
@@ -399,12 +403,15 @@ class Persistence:
 
     def maintain_if_due(self, *, quiet: bool) -> None:
         """Compact the tables if that pays; sooner when it is ``quiet``, that is, when nothing else is to be done."""
+        now = time.monotonic()
         many = _MANY_VERSIONS if quiet and not self._waiting else _MOST_VERSIONS
-        due = self._versions >= many and time.monotonic() >= self._not_before
+        again = quiet and self._kept_new and now > self._written_at + KEEP_SECONDS
+        due = (self._versions >= many or again) and now >= self._not_before
         if self.role == "writer" and not self.busy and due:
             self._begin(self._maintain)
 
     def _maintain(self) -> None:
+        self._kept_new = time.monotonic() < self._written_at + KEEP_SECONDS
         self._count(self._tables.maintain(self.directory, self.dimensions))
         self._not_before = time.monotonic() + MAINTENANCE_SECONDS
 

@@ -239,6 +239,8 @@ class Sync:
         """Seconds until something is due that no one announces."""
         now = time.monotonic()
         due = [now + (0.1 if self._upkeep.storing else 2.0), self._hints.due, self._publisher.due]
+        if self._upkeep.rest_due > now:
+            due.append(self._upkeep.rest_due)
         if not self.paused:
             if self._bulk.can_work(workers=self._may_use_workers()):
                 due.append(now)

@@ -57,6 +57,11 @@ class Upkeep:
         """Where a folder's candidates come from."""
         return self._tiers.tier(folder)
 
+    @property
+    def rest_due(self) -> float:
+        """When it will have been quiet for long enough, on the monotonic clock, if nothing comes until then."""
+        return max(self.active_at + _MAINTENANCE_IDLE_SECONDS, self.asked_at + _REST_SECONDS)
+
     def is_lasting(self, folders: Collection[TrackedFolder]) -> bool:
         """Whether the present segments are not about to be merged."""
         return self._merging.idle and all(each.complete and not each.finishing for each in folders)
@@ -88,8 +93,7 @@ class Upkeep:
         walked = sum(each.index.bytes_walked for each in folders)
         idle = now - max(self.active_at, self.asked_at) > _MAINTENANCE_IDLE_SECONDS
         for tracked in folders:
-            quiet = tracked.settled and now - self.active_at > _MAINTENANCE_IDLE_SECONDS
-            quiet = quiet and now - self.asked_at > _REST_SECONDS
+            quiet = tracked.settled and now >= self.rest_due
             if quiet and tracked.index.rest(self._kept(tracked)):
                 self._publisher.changed(tracked.root)
                 trim()
