@@ -134,6 +134,16 @@ def test_what_waits_to_be_stored_keeps_no_old_segment(root: Path, data: Path) ->
     assert any("saved_39" in repr(row) for row in stored_rows(engine))
 
 
+def test_what_changed_is_prepared_for_queries_as_the_rest_is(root: Path, data: Path) -> None:
+    with running(root, data) as engine:
+        until(lambda: all(view.segment.dense._whole for view in snapshot_of(engine).views))
+        (root / "app/new.py").write_text("def wombat_burrow():\n    pass\n", encoding="utf-8")
+        engine.hint([root / "app/new.py"])
+        settle(engine)
+        assert len(snapshot_of(engine).views) > 1
+        until(lambda: all(view.segment.dense._whole for view in snapshot_of(engine).views))
+
+
 def test_an_unsaved_buffer_never_reaches_the_tables(root: Path, data: Path) -> None:
     with running(root, data) as engine:
         engine.open_document(str(root / "app/mail.py"), "def secret_draft():\n    pass\n", 1, "python")
