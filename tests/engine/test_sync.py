@@ -136,12 +136,12 @@ def test_what_waits_to_be_stored_keeps_no_old_segment(root: Path, data: Path) ->
 
 def test_what_changed_is_prepared_for_queries_as_the_rest_is(root: Path, data: Path) -> None:
     with running(root, data) as engine:
-        until(lambda: all(view.segment.dense._whole for view in snapshot_of(engine).views))
+        until(engine, lambda: all(view.segment.dense._whole for view in snapshot_of(engine).views))
         (root / "app/new.py").write_text("def wombat_burrow():\n    pass\n", encoding="utf-8")
         engine.hint([root / "app/new.py"])
         settle(engine)
         assert len(snapshot_of(engine).views) > 1
-        until(lambda: all(view.segment.dense._whole for view in snapshot_of(engine).views))
+        until(engine, lambda: all(view.segment.dense._whole for view in snapshot_of(engine).views))
 
 
 def test_an_unsaved_buffer_never_reaches_the_tables(root: Path, data: Path) -> None:
