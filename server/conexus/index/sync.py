@@ -525,9 +525,6 @@ class Sync:
         if self._loose is not None:
             indexes.append(self._loose.index)
         self._publisher.publish(indexes, embedders)
-        if self._lasted:
-            # A merge made here leaves a segment that is there to stay, too.
-            self._on_lasting()
 
     def _open_in(self, tracked: TrackedFolder) -> set[str]:
         """The paths of a folder's files that are open."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from conexus.chunking.chunk import KINDS
 from conexus.embedding.late import QueryTokens
+from conexus.index.dense import FEW_ROWS
 from conexus.index.roles import Role
 from conexus.index.segment import own_name
 from conexus.index.snapshot import RowRef, Snapshot
@@ -61,8 +62,9 @@ def prepare(snapshot: Snapshot, *, lasting: bool) -> None:
 
     Not what takes much memory, unless they are there to stay.
     """
+    few = sum(len(view.segment) for view in snapshot.views) < FEW_ROWS
     for view in snapshot.views:
-        if lasting:
+        if lasting or few:
             view.segment.dense.prepare()
         table(view.segment)
 
