@@ -39,7 +39,7 @@ WIDE = 1000
 #: So many groups of rows for each candidate tell how good one must be.
 _GROUPS_FOR_EACH = 4
 #: A word in no more rows than these says which ones are meant.
-_FEW_ROWS = 5
+_MOST_STANDING = 5
 #: What a definition counts outside the file of its name.
 _ELSEWHERE = np.float32(0.8)
 #: A hit that is so much worse than the best has a shown score of 1 / e.
@@ -228,7 +228,7 @@ def _standing(chosen: Candidates) -> Scores:
     # The whole word comes before its parts.
     found = [word.rows for word in chosen.found.found if word.concept == 0 and len(words) == 1]
     rows = np.unique(np.concatenate(found)) if found else np.empty(0, np.int32)
-    if 0 < len(rows) <= _FEW_ROWS:
+    if 0 < len(rows) <= _MOST_STANDING:
         standing[reasons.among(chosen.rows, rows)] = 1
     return standing
 
