@@ -489,3 +489,26 @@ def test_where_no_worker_can_run_files_are_read_here(root: Path, data: Path, mon
     with running(root, data, workers=2) as engine:
         assert engine.status().files == 123
         assert engine.status().folders[0].skipped == {}
+
+
+def test_upkeep_does_not_take_back_that_all_is_searchable(root: Path, data: Path) -> None:
+    """What is merged and stored in quiet moments changes no answer: nobody should wait for it."""
+    with running(root, data) as engine:
+        sync = engine._indexer.sync
+        within, go_on, look_after = threading.Event(), threading.Event(), sync._upkeep.look_after
+
+        def slow(*given: object) -> None:
+            sync._upkeep._publisher.rearranged(str(root))
+            within.set()
+            assert go_on.wait(PATIENCE)
+            look_after(*given)
+
+        sync._upkeep.look_after = slow
+        sync.loop.post(lambda: None, awaited=False)
+        try:
+            assert within.wait(PATIENCE)
+            assert engine.status().quiescent
+            assert engine.wait(0)
+        finally:
+            go_on.set()
+            sync._upkeep.look_after = look_after

@@ -13,9 +13,17 @@ from conexus.index.loop import Command, Loop
 
 
 @contextmanager
-def running(step: Command) -> Iterator[Loop]:
+def running(step: Command, *, settled: bool = False) -> Iterator[Loop]:
     """A loop that always has news."""
-    loop = Loop("tested", start=lambda: True, step=step, patience=lambda: 0.0, has_news=lambda: True, idle=lambda: None)
+    loop = Loop(
+        "tested",
+        start=lambda: True,
+        step=step,
+        patience=lambda: 0.0,
+        has_news=lambda: True,
+        idle=lambda: None,
+        settled=lambda: settled,
+    )
     loop.begin()
     yield loop
     loop.stop()
@@ -61,3 +69,21 @@ def test_a_step_that_failed_is_tried_again_by_itself() -> None:
 
     with running(step):
         assert again.wait(10)
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_step_for_upkeep_alone_is_not_busy(settled: bool) -> None:
+    within, go_on = threading.Event(), threading.Event()
+
+    def step() -> None:
+        within.set()
+        assert go_on.wait(10)
+
+    with running(step, settled=settled) as loop:
+        assert within.wait(10)
+        assert loop.busy is not settled
+        loop.post(lambda: None, awaited=False)
+        assert loop.busy is not settled
+        loop.post(lambda: None)
+        assert loop.busy
+        go_on.set()

@@ -28,16 +28,18 @@ class Loop:
         patience: Callable[[], float],
         has_news: Callable[[], bool],
         idle: Command,
+        settled: Callable[[], bool],
     ) -> None:
         """All callables but ``has_news`` are called from the loop's thread alone.
 
         ``start``: first of all; False ends the loop. ``patience``: seconds until ``step`` is due without any news.
-        ``has_news``: whether it is due at once. ``idle``: called before each wait.
+        ``has_news``: whether it is due at once. ``idle``: called before each wait. ``settled``: whether a step has
+        nothing to do that anyone waits for.
         """
         self._start, self._step, self._patience = start, step, patience
-        self._news, self._idle = has_news, idle
+        self._news, self._idle, self._settled = has_news, idle, settled
         self._changed = threading.Condition()
-        self._inbox: deque[Command] = deque()
+        self._inbox: deque[tuple[Command, bool]] = deque()
         self._busy = True
         #: While a failed step rests, on the monotonic clock, and how long it rested last.
         self._rests_until, self._rest = 0.0, 0.0
@@ -49,18 +51,18 @@ class Loop:
 
     @property
     def busy(self) -> bool:
-        """Whether a command waits or runs."""
-        return bool(self._inbox) or self._busy
+        """Whether a command that is awaited waits or runs, or a step that is not for upkeep alone."""
+        return self._busy or any(awaited for _, awaited in self._inbox)
 
     @property
     def waiting(self) -> bool:
         """Whether a command waits."""
         return bool(self._inbox)
 
-    def post(self, command: Command) -> None:
-        """Run a command soon, after those posted before."""
+    def post(self, command: Command, *, awaited: bool = True) -> None:
+        """Run a command soon, after those posted before. ``awaited``: whether the loop is ``busy`` until it has run."""
         with self._changed:
-            self._inbox.append(command)
+            self._inbox.append((command, awaited))
             self._changed.notify_all()
 
     def wake(self) -> None:
@@ -101,10 +103,10 @@ class Loop:
                 self._changed.wait_for(self._is_due, max(self._patience(), self._rests_until - time.monotonic()))
                 if self.stopping:
                     return
-                self._busy = True
+                self._busy = self.busy or not self._settled()
                 commands = list(self._inbox)
                 self._inbox.clear()
-            for command in commands:
+            for command, _ in commands:
                 self._attempt(command)
             if self._attempt(self._step):
                 self._rests_until = self._rest = 0.0

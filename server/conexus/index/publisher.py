@@ -50,20 +50,27 @@ class Publisher:
         self.legs: dict[str, Legs] = {}
         self._views: dict[str, tuple[View, ...]] = {}
         self._changed: set[str] = set()
+        #: Whether readers do not see all that is indexed.
+        self.behind = False
         self._published_at = 0.0
 
     @property
     def waiting(self) -> bool:
-        """Whether there are changes that readers do not see."""
+        """Whether there is anything to publish."""
         return bool(self._changed)
 
     @property
     def due(self) -> float:
-        """When they should see them at the latest, on the monotonic clock; far away if there are none."""
+        """When readers should see it at the latest, on the monotonic clock; far away if there is nothing."""
         return self._published_at + PUBLISH_SECONDS if self._changed else float("inf")
 
     def changed(self, folder: str) -> None:
         """A folder's index is not what was published."""
+        self._changed.add(folder)
+        self.behind = True
+
+    def rearranged(self, folder: str) -> None:
+        """A folder's index holds what was published, in other segments or with other helpers to find it."""
         self._changed.add(folder)
 
     def publish(self, indexes: Iterable[FolderIndex], embedders: Iterable[Embedder]) -> None:
@@ -71,6 +78,7 @@ class Publisher:
         by_folder = {index.folder: index for index in indexes}
         changed = tuple(sorted(self._changed))
         self._changed.clear()
+        self.behind = False
         for folder in changed:
             if folder in by_folder:
                 self._views[folder] = by_folder[folder].views()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,9 +95,10 @@ class Sync:
             patience=self._patience,
             has_news=lambda: self._bulk.has_results,
             idle=self._report,
+            settled=self.is_quiescent,
         )
         self._bulk = Bulk(settings.workers, self.loop.wake)
-        self._upkeep = Upkeep(self._bulk, self._publisher, self.loop.post, self._open_in)
+        self._upkeep = Upkeep(self._bulk, self._publisher, partial(self.loop.post, awaited=False), self._open_in)
         self._hints = Hints()
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0
@@ -208,7 +210,7 @@ class Sync:
         return not self._upkeep.storing
 
     def is_quiescent(self) -> bool:
-        if self.loop.busy or self._hints or self._publisher.waiting or self._embedder is None:
+        if self.loop.busy or self._hints or self._publisher.behind or self._embedder is None:
             return False
         settled = self._bulk.idle and not self._loading and all(each.settled for each in self.folders.values())
         return self.paused or (settled and not self._takeover.pending)
@@ -325,7 +327,7 @@ class Sync:
         upkeep = self._upkeep
         tracked = track(root, self.settings, embedder, self._data_directory, upkeep.thread, upkeep.tables)
         tracked.persistence.on_opened = lambda files: self.loop.post(lambda: tracked.compare(files))
-        tracked.persistence.on_done = lambda: self.loop.post(lambda: None)
+        tracked.persistence.on_done = lambda: self.loop.post(lambda: None, awaited=False)
         return tracked
 
     def _install(self, successor: TrackedFolder) -> bool:

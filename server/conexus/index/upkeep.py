@@ -45,7 +45,7 @@ class Upkeep:
         #: Whether someone waits for all to be stored.
         self.storing = False
         self._bulk, self._publisher, self._kept = bulk, publisher, kept
-        self._merging = Merging(lambda: bulk.pool, post, publisher.changed)
+        self._merging = Merging(lambda: bulk.pool, post, publisher.rearranged)
         self._tiers = Tiers(self.tables, self.thread, post, self._find_candidates)
         #: Whether workers are to be replaced before the last merges.
         self._renewing = False
@@ -95,7 +95,7 @@ class Upkeep:
         for tracked in folders:
             quiet = tracked.settled and now >= self.rest_due
             if quiet and tracked.index.rest(self._kept(tracked)):
-                self._publisher.changed(tracked.root)
+                self._publisher.rearranged(tracked.root)
                 trim()
             self._merge(tracked, now, quiet=quiet)
             self._tiers.consider(tracked, budget, walked, idle=idle)
@@ -133,4 +133,4 @@ class Upkeep:
         self._publisher.legs.pop(folder, None)
         if legs is not None:
             self._publisher.legs[folder] = legs
-        self._publisher.changed(folder)
+        self._publisher.rearranged(folder)
