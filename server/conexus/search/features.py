@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,6 @@ from conexus.embedding.late import QueryTokens
 from conexus.index.postings import Rows
 from conexus.index.roles import Role
 from conexus.index.snapshot import View
-from conexus.index.terms import terms
 from conexus.search.bm25 import Scores, idf
 from conexus.search.query import Query
 from conexus.search.reasons import among
@@ -93,8 +91,8 @@ def features(chosen: Candidates, tokens: QueryTokens | None) -> NDArray[np.float
     late, late_mean, late_worst = _late(len(rows), parts, tokens)
     likenesses = np.array([dense, body, names, totals, file_dense, file_body, late, late_mean], np.float32)
     gaps = likenesses - likenesses.max(axis=1, keepdims=True)
-    symbols, (lines, enclosed, depth) = _facts(len(rows), parts)
-    symbol_cover, symbol_said = _of_symbols(scope, query, found, symbols)
+    lines, enclosed, depth = _facts(len(rows), parts)
+    symbol_cover, symbol_said = _of_symbols(scope, query, found, len(rows), parts)
     groups, numbers = _Groups.of(files), rows.astype(np.int32)
     columns = (
         dense, gaps[0], body, gaps[1], names, gaps[2], gaps[3], file_dense, gaps[4], file_body, gaps[5],
@@ -183,16 +181,12 @@ def _share(words: tuple[FoundWord, ...], query: Query, size: int, has: Callable[
     return covered / np.float32(asked)
 
 
-def _facts(size: int, parts: Sequence[_Part]) -> tuple[list[str], NDArray[np.int32]]:
-    """The symbols, and what ``Table.row_facts`` has of each row, shape (3, rows)."""
-    symbols: list[str] = [""] * size
-    numbers = np.empty((3, size), np.int32)
+def _facts(size: int, parts: Sequence[_Part]) -> NDArray[np.int32]:
+    """What ``Table.row_facts`` has of each row, shape (3, rows)."""
+    facts = np.empty((3, size), np.int32)
     for part in parts:
-        numbers[:, part.places] = part.table.row_facts[:, part.rows]
-        named = part.view.segment.symbols
-        for place, row in zip(part.places.tolist(), part.rows.tolist(), strict=True):
-            symbols[place] = named[row]
-    return symbols, numbers
+        facts[:, part.places] = part.table.row_facts[:, part.rows]
+    return facts
 
 
 def _referred(scope: Scope, size: int, parts: Sequence[_Part]) -> NDArray[np.int64]:
@@ -212,10 +206,10 @@ def _referred(scope: Scope, size: int, parts: Sequence[_Part]) -> NDArray[np.int
     return referred
 
 
-def _of_symbols(scope: Scope, query: Query, found: Signals, symbols: list[str]) -> NDArray[np.float32]:
-    """For each symbol, the share of the query that it says, by rarity, and of its parts that the query says.
+def _of_symbols(scope: Scope, query: Query, found: Signals, size: int, parts: Sequence[_Part]) -> NDArray[np.float32]:
+    """For each row, the share of the query that its symbol says, by rarity, and of its parts that the query says.
 
-    Shape (2, len(symbols)).
+    Shape (2, rows).
     """
     rarest = idf(0, scope.population)
     rarity = [rarest if concept.weight == 1 else 0.0 for concept in query.concepts]
@@ -228,27 +222,22 @@ def _of_symbols(scope: Scope, query: Query, found: Signals, symbols: list[str]) 
         for term, _ in concept.terms:
             concepts.setdefault(term, number)
     asked_terms = frozenset(concepts)
-    shares = np.zeros((2, len(symbols)), np.float32)
-    known: dict[str, tuple[float, float]] = {}
-    for place, symbol in enumerate(symbols):
-        whole, parts = _symbol_terms(symbol)
-        if whole not in asked_terms and asked_terms.isdisjoint(parts):
-            continue
-        if symbol not in known:
-            hit = asked_terms & parts
-            said_whole = whole in asked_terms
-            numbers = {concepts[term] for term in ((whole, *hit) if said_whole else hit)}
-            share = 1.0 if said_whole else len(hit) / len(parts)
-            known[symbol] = min(sum(rarity[number] for number in numbers) / asked, 1.0), share
-        shares[:, place] = known[symbol]
+    shares = np.zeros((2, size), np.float32)
+    for part in parts:
+        segment = part.view.segment
+        said_by: dict[int, tuple[float, float]] = {}
+        for place, symbol in zip(part.places.tolist(), segment.symbol_numbers[part.rows].tolist(), strict=True):
+            terms_of = part.table.symbol_terms(segment, symbol)
+            if asked_terms.isdisjoint(terms_of.all):
+                continue
+            if symbol not in said_by:
+                hit = asked_terms & terms_of.parts
+                said_whole = terms_of.whole in asked_terms
+                numbers = {concepts[term] for term in ((terms_of.whole, *hit) if said_whole else hit)}
+                share = 1.0 if said_whole else len(hit) / len(terms_of.parts)
+                said_by[symbol] = min(sum(rarity[number] for number in numbers) / asked, 1.0), share
+            shares[:, place] = said_by[symbol]
     return shares
-
-
-@lru_cache(maxsize=1 << 14)
-def _symbol_terms(symbol: str) -> tuple[str, frozenset[str]]:
-    """A symbol as one term, and its parts."""
-    found = tuple(terms(symbol)) or (symbol,)
-    return found[0], frozenset(found[1:] or found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,12 @@ from numpy.typing import NDArray
 from conexus.index.postings import Postings
 from conexus.index.segment import MemorySegment
 from conexus.index.snapshot import View
-from conexus.index.terms import fold
+from conexus.index.terms import fold, terms
 from conexus.search.spellings import Spellings
+
+
+#: So many symbols of a segment are remembered with their terms.
+_MOST_SYMBOLS = 1 << 11
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +67,19 @@ class NameList:
         return self.written.get(name, (name,))
 
 
+class SymbolTerms(NamedTuple):
+    """A symbol as one term, its parts (itself if it has none), and all of these."""
+
+    whole: str
+    parts: frozenset[str]
+    all: frozenset[str]
+
+    @staticmethod
+    def of(symbol: str) -> SymbolTerms:
+        found = tuple(terms(symbol)) or (symbol,)
+        return SymbolTerms(found[0], frozenset(found[1:] or found), frozenset(found))
+
+
 class Table:
     """Safe in several threads: two may derive the same at once. Arrays have one entry for each file or row.
 
@@ -87,6 +105,7 @@ class Table:
         self.mean_lengths = {name: _mean(getattr(segment, name)) for name in ("body", "names")}
         self._paths = [facts.path for facts in segment.files]
         self._definitions, self._names = segment.definitions, segment.names
+        self._symbol_terms: dict[int, SymbolTerms] = {}
         self._whole: Table | None = None
 
     def narrowed(self, rows: NDArray[np.int64]) -> Table:
@@ -95,6 +114,16 @@ class Table:
         narrow._whole = self
         narrow.defines, narrow.row_facts, narrow.roles = self.defines[rows], self.row_facts[:, rows], self.roles[rows]
         return narrow
+
+    def symbol_terms(self, segment: MemorySegment, number: int) -> SymbolTerms:
+        """The terms of a symbol, given its number in the segment's lexicon. ``segment``: the table's."""
+        found = self._symbol_terms.get(number)
+        if found is None:
+            if len(self._symbol_terms) >= _MOST_SYMBOLS:
+                # Emptied in place: a narrowed table shares it.
+                self._symbol_terms.clear()
+            found = self._symbol_terms[number] = SymbolTerms.of(segment.lexicon.words[number])
+        return found
 
     @cached_property
     def names(self) -> NameList:
