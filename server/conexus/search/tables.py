@@ -19,7 +19,6 @@ from conexus.index.snapshot import View
 from conexus.index.terms import fold, terms
 from conexus.search.spellings import Spellings
 
-
 #: So many symbols of a segment are remembered with their terms.
 _MOST_SYMBOLS = 1 << 11
 
