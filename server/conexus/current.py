@@ -10,10 +10,14 @@ from functools import lru_cache
 from conexus.chunking.chunk import Chunk
 from conexus.index.folder import Fresh
 from conexus.line_map import LineMap
+from conexus.lines import Lines
 from conexus.search.search import FileKey
 from conexus.text import split_lines
 from conexus.workspace.documents import Document, Documents
-from conexus.workspace.read import Skipped, read_text
+from conexus.workspace.read import Skipped, read_current
+
+#: Who types a question gets nearly the same hits after each letter.
+_MOST_FILES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class CurrentTexts:
         return Edited(indexed, lines, LineMap(indexed, lines))
 
 
-def file_lines(path: str, max_bytes: int) -> tuple[str, ...]:
+def file_lines(path: str, max_bytes: int) -> Sequence[str]:
     """The lines of a file on disk; none if it cannot be read."""
     try:
         status = os.stat(path)  # noqa: PTH116  asked for each hit
@@ -105,11 +109,11 @@ def file_lines(path: str, max_bytes: int) -> tuple[str, ...]:
     return lines_of_state(path, status.st_size, status.st_mtime_ns, max_bytes)
 
 
-@lru_cache(maxsize=256)
-def lines_of_state(path: str, _size: int, _mtime_ns: int, max_bytes: int) -> tuple[str, ...]:
+@lru_cache(maxsize=_MOST_FILES)
+def lines_of_state(path: str, _size: int, _mtime_ns: int, max_bytes: int) -> Sequence[str]:
     """The lines of a file. Size and time are part of the key, so that a changed file is read again."""
-    text = read_text(path, max_bytes)
-    return () if isinstance(text, Skipped) else tuple(split_lines(text.text))
+    text = read_current(path, max_bytes)
+    return () if isinstance(text, Skipped) else Lines(text)
 
 
 def _lines_of_chunks(chunks: Sequence[Chunk]) -> list[str]:

@@ -16,7 +16,7 @@ from conexus.index.segment import MemorySegment
 from conexus.index.snapshot import RowRef
 from conexus.name_place import place_of_name
 from conexus.related.relations import Related
-from conexus.search.matches import find_matches
+from conexus.search.matches import find_matches, marked_terms
 from conexus.search.query import Query
 from conexus.search.search import Ranked
 from conexus.text import Encoding, split_lines, units
@@ -53,11 +53,12 @@ def hits_of(ranked: Iterable[Ranked | Related], reader: Reader, query: Query | N
 
     A row is left out if all of its lines were taken out of an open document since they were indexed.
     """
-    hits = (_hit(each, reader, query) for each in ranked)
+    asked = marked_terms(query) if query is not None else frozenset()
+    hits = (_hit(each, reader, asked) for each in ranked)
     return tuple(hit for hit in hits if hit is not None)
 
 
-def _hit(ranked: Ranked | Related, reader: Reader, query: Query | None) -> Hit | None:
+def _hit(ranked: Ranked | Related, reader: Reader, asked: frozenset[str]) -> Hit | None:
     reader.check()
     ref, segment, row = ranked.ref, ranked.ref.view.segment, ranked.ref.row
     folder, path = ref.view.folder, ref.path
@@ -72,7 +73,7 @@ def _hit(ranked: Ranked | Related, reader: Reader, query: Query | None) -> Hit |
     document = os.path.join(folder, path) if folder else path  # noqa: PTH118  a path's cost, twenty times a query
     symbol = segment.symbols[row]
     preview = _clip("".join(lines), PREVIEW_BYTES)
-    spans = find_matches(preview, query) if query is not None else []
+    spans = find_matches(preview, asked)
     return Hit(
         document=document,
         range=TextRange(Position(start, 0), _end(start, lines, reader.encoding)),

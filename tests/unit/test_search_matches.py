@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conexus.search.matches import MOST_MATCHES, _is_edge, find_matches
-from conexus.search.query import Concept, understand
+from conexus.search.matches import MOST_MATCHES, _is_edge, find_matches, marked_terms
+from conexus.search.query import understand
 from conexus.values import BadQuery
 
 
 def marked(text: str, query: str) -> list[str]:
-    return [text[start:end] for start, end in find_matches(text, understand(query))]
+    return [text[start:end] for start, end in find_matches(text, marked_terms(understand(query)))]
 
 
 def test_whole_names_and_parts_are_marked() -> None:
@@ -50,14 +49,13 @@ def test_highlights_are_ordered_apart_and_inside(preview: str, text: str) -> Non
     except BadQuery:
         return
     end = 0
-    for start, stop in find_matches(preview, query):
+    for start, stop in find_matches(preview, marked_terms(query)):
         assert end <= start < stop <= len(preview)
         end = stop
 
 
 @given(st.lists(st.text("abc", min_size=1, max_size=4), min_size=1, max_size=12), st.text("abcA_.", max_size=60))
 def test_the_longest_word_is_marked_wherever_one_begins(words: list[str], text: str) -> None:
-    query = replace(understand("x"), concepts=tuple(Concept(((word, 1.0),), word) for word in words))
     expected: list[tuple[int, int]] = []
     at = 0
     while at < len(text) and len(expected) < MOST_MATCHES:
@@ -66,4 +64,4 @@ def test_the_longest_word_is_marked_wherever_one_begins(words: list[str], text: 
         if end > at:
             expected.append((at, end))
         at = max(end, at + 1)
-    assert find_matches(text, query) == expected
+    assert find_matches(text, words) == expected

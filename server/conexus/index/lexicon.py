@@ -75,6 +75,12 @@ class Lexicon:
         numbers = np.where(self.hashes[places] == asked, places, -1)
         known.update(zip(new, numbers.tolist(), strict=True))
 
+    def having(self, words: Iterable[str]) -> frozenset[str]:
+        """Those of the words that are here."""
+        asked = tuple(words)
+        self.learn(asked)
+        return frozenset(word for word in asked if self.number(word) >= 0)
+
     @staticmethod
     def merged(parts: Sequence[tuple[Lexicon, NDArray[np.bool_]]]) -> tuple[Lexicon, list[Numbers]]:
         """One lexicon of the words that each part keeps, and for each part the new numbers of its words (-1: dropped).

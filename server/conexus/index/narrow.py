@@ -22,8 +22,8 @@ class NarrowPostings(Postings):
     #: The rows that it gives, ascending; their place here is their number.
     chosen: NDArray[np.int64]
 
-    def of(self, word: str) -> tuple[Rows, Counts]:
-        rows, counts = Postings.of(self, word)
+    def at(self, number: int) -> tuple[Rows, Counts]:
+        rows, counts = Postings.at(self, number)
         if not len(rows):
             return rows, counts
         # The rows of a common word are many, and the chosen few: look these up in those.
@@ -36,7 +36,8 @@ class NarrowPostings(Postings):
         return True
 
     def all_of(self, word: str) -> tuple[Rows, Counts]:
-        return Postings.of(self, word)
+        number = self.lexicon.number(word)
+        return Postings.at(self, number) if number >= 0 else Postings.of(self, word)
 
 
 def narrow(view: View, rows: NDArray[np.int64], sample: NDArray[np.int64]) -> View:

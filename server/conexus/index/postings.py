@@ -66,9 +66,11 @@ class Postings:
     def of(self, word: str) -> tuple[Rows, Counts]:
         """Rows that have the word, each once, and how often they have it; empty arrays if none does."""
         number = self.lexicon.number(word)
-        if number < 0:
-            return _NO_ROWS, _NO_COUNTS
-        first, last = int(self.starts[number]), int(self.starts[number + 1])
+        return self.at(number) if number >= 0 else (_NO_ROWS, _NO_COUNTS)
+
+    def at(self, number: int) -> tuple[Rows, Counts]:
+        """As ``of``, given the word's number in the lexicon."""
+        first, last = self.starts[number : number + 2].tolist()
         return self.rows[first:last], self.counts[first:last]
 
     def all_of(self, word: str) -> tuple[Rows, Counts]:

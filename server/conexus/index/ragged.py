@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,4 +76,13 @@ def places_of(firsts: NDArray[np.integer], ends: NDArray[np.integer]) -> tuple[N
 def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     starts = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])
+    return starts
+
+
+def run_starts(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Where in an array each value begins that is not the one before it."""
+    begins = np.empty(len(values), np.bool_)
+    begins[:1] = True
+    np.not_equal(values[1:], values[:-1], out=begins[1:])
+    starts: NDArray[np.int64] = begins.nonzero()[0]
     return starts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,8 @@ class Snapshot:
 
     generation: int
     views: tuple[View, ...] = ()
+    #: What readers derive from all of it, by its name: made for the first question, and there for the next ones.
+    derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def chunks(self) -> int:

@@ -11,10 +11,10 @@ from conexus.embedding.halves import as_float32
 from conexus.index.terms import terms
 from conexus.related.found import Found
 from conexus.related.place import Anchor
-from conexus.search.bm25 import Field, Scores, idf, saturated
+from conexus.search.bm25 import Scores, Sought, idf, norms, saturated
 from conexus.search.query import Concept
 from conexus.search.scope import Scope
-from conexus.search.signals import QueryVectors, are_few, standardised
+from conexus.search.signals import QueryVectors, Signal, are_few
 from conexus.search.weights import DEFAULT
 
 Embed = Callable[[str], QueryVectors]
@@ -58,7 +58,9 @@ def _dense(scope: Scope, anchor: Anchor, embed: Embed | None) -> Scores:
             span = slice(scope.first_rows[number], scope.first_rows[number + 1])
             view.segment.dense.cosines(vector, values[span], exact=are_few(scope))
             counted[span] = True
-    return standardised(values, counted if scope.counted is None else counted & scope.counted)
+    likeness = Signal.likeness(values, counted if scope.counted is None else counted & scope.counted)
+    values[~counted] = likeness.scale.mean
+    return likeness.values
 
 
 def _vectors(scope: Scope, anchor: Anchor, embed: Embed | None) -> Mapping[str, NDArray[np.float32]]:
@@ -75,19 +77,19 @@ def _vectors(scope: Scope, anchor: Anchor, embed: Embed | None) -> Mapping[str, 
 
 def _words(scope: Scope, anchor: Anchor) -> Scores:
     """BM25 of the place's most telling terms, standardised."""
-    body = Field.of([view.segment.body for view in scope.views], scope.first_rows, scope.counted)
+    body = scope.field("body")
+    lexicons = [view.segment.lexicon for view in scope.views]
     scores = np.zeros(scope.rows, np.float32)
     telling = []
     for term in _terms(scope, anchor):
-        rows, counts = body.occurrences(Concept(((term, 1.0),), term))
+        rows, counts = body.occurrences(Sought.of(Concept(((term, 1.0),), term), lexicons))
         if len(rows) > 1:
             telling.append((idf(len(rows), scope.population), term, rows, counts))
     telling.sort(key=lambda each: (-each[0], each[1]))
-    mean = body.mean_length()
     for rare, _, rows, counts in telling[:_MOST_TERMS]:
-        lengths = body.lengths[rows]
-        scores[rows] += np.float32(rare) * saturated(counts, lengths, mean, DEFAULT.body_k1, DEFAULT.body_b)
-    return standardised(scores, scope.counted)
+        competing = norms(body.lengths[rows], body.mean_length, DEFAULT.body_k1, DEFAULT.body_b)
+        scores[rows] += np.float32(rare) * saturated(counts, competing)
+    return Signal.likeness(scores, scope.counted).values
 
 
 def _terms(scope: Scope, anchor: Anchor) -> list[str]:

@@ -5,19 +5,42 @@ Robertson & Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conexus.index.lexicon import Lexicon
 from conexus.index.postings import Postings, Rows
+from conexus.index.ragged import run_starts
 from conexus.search.query import Concept
 
 Scores = NDArray[np.float32]
 
 #: Rows of a term that tell how often it comes alone.
 _FEW = 64
+_NO_ROWS: Rows = np.empty(0, np.int32)
+_NO_SCORES: Scores = np.empty(0, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A concept, looked up in the lexicon of each view: all fields of a view number their words alike."""
+
+    concept: Concept
+    #: For each view those of the concept's terms that it has: their numbers, and how much an occurrence counts.
+    numbers: tuple[tuple[tuple[int, float], ...], ...]
+
+    @staticmethod
+    def of(concept: Concept, lexicons: Iterable[Lexicon]) -> Sought:
+        return Sought(
+            concept,
+            tuple(
+                tuple((number, weight) for term, weight in concept.terms if (number := lexicon.number(term)) >= 0)
+                for lexicon in lexicons
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,43 +53,44 @@ class Field:
     lengths: Scores
     #: Which rows count, shape (rows,); None: all.
     counted: NDArray[np.bool_] | None
+    #: Terms of a row that counts, on average.
+    mean_length: float
 
     @staticmethod
     def of(postings: Sequence[Postings], first_rows: Sequence[int], counted: NDArray[np.bool_] | None = None) -> Field:
         parts = [each.lengths for each in postings]
         lengths = np.concatenate(parts) if parts else np.empty(0, np.float32)
-        return Field(tuple(postings), tuple(first_rows), lengths, counted)
+        return Field(tuple(postings), tuple(first_rows), lengths, counted, mean_of(lengths, counted))
 
-    def mean_length(self) -> float:
-        """Terms of a row that counts, on average."""
-        return mean_of(self.lengths, self.counted)
+    def occurrences(self, sought: Sought) -> tuple[Rows, Scores]:
+        """Rows that count and have one of the concept's terms, and how often, other forms counting less.
 
-    def occurrences(self, concept: Concept) -> tuple[Rows, Scores]:
-        """Rows that count and have one of the concept's terms, each once, and how often, other forms counting less."""
-        rows, counts = self._occurrences(concept)
-        if self.counted is None or not len(rows):
-            return rows, counts
-        kept = self.counted[rows]
-        return rows[kept], counts[kept]
-
-    def _occurrences(self, concept: Concept) -> tuple[Rows, Scores]:
+        Each once, ascending.
+        """
         rows: list[Rows] = []
         counts: list[Scores] = []
-        for postings, first in zip(self.postings, self.first_rows, strict=False):
-            for term, weight in concept.terms:
-                found, often = postings.of(term)
-                if len(found):
-                    rows.append(found + np.int32(first))
-                    counts.append(often * np.float32(weight))
+        several = False
+        for postings, first, numbers in zip(self.postings, self.first_rows, sought.numbers, strict=False):
+            before = len(rows)
+            for number, weight in numbers:
+                of_view, counted = postings.at(number)
+                if len(of_view):
+                    rows.append(of_view + np.int32(first))
+                    counts.append(counted * np.float32(weight))
+            several = several or len(rows) > before + 1
         if not rows:
-            return np.empty(0, np.int32), np.empty(0, np.float32)
-        if len(rows) == 1:
-            return rows[0], counts[0]
-        joined = np.concatenate(rows)
-        sums = np.bincount(joined, np.concatenate(counts), len(self.lengths))
-        # comparing first is several times faster than looking for non-zero floats
-        unique = np.flatnonzero(sums > 0).astype(np.int32)
-        return unique, sums[unique].astype(np.float32)
+            return _NO_ROWS, _NO_SCORES
+        found, often = (np.concatenate(rows), np.concatenate(counts)) if len(rows) > 1 else (rows[0], counts[0])
+        if several:
+            # Stable: of several ascending parts that is little more than merging them.
+            order = found.argsort(kind="stable")
+            ordered = found[order]
+            starts = run_starts(ordered)
+            found, often = ordered[starts], sums_from(starts, often[order])
+        if self.counted is None:
+            return found, often
+        kept = self.counted[found]
+        return found[kept], often[kept]
 
     def frequency(self, concept: Concept, found: Rows) -> int:
         """In how many rows the concept is, ``found`` being those of them that are looked at."""
@@ -95,12 +119,22 @@ def mean_of(values: Scores, counted: NDArray[np.bool_] | None) -> float:
     return float((values if counted is None else values * counted).sum(dtype=np.float64)) / max(size, 1)
 
 
+def sums_from(starts: NDArray[np.int64], values: Scores) -> Scores:
+    """The sum of the values from each start to the next one."""
+    # In double precision, so that it does not matter what else is summed.
+    return np.add.reduceat(values, starts, dtype=np.float64).astype(np.float32)
+
+
 def idf(document_frequency: int, documents: int) -> float:
     """Inverse document frequency, never below 0."""
     return float(np.log1p((documents - document_frequency + 0.5) / (document_frequency + 0.5)))
 
 
-def saturated(counts: Scores, lengths: Scores, mean: float, k1: float, b: float) -> Scores:
+def norms(lengths: Scores, mean: float, k1: float, b: float) -> Scores:
+    """What an occurrence competes with in rows of these lengths: more in long ones."""
+    return lengths * np.float32(k1 * b / max(mean, 1e-6)) + np.float32(k1 * (1 - b))
+
+
+def saturated(counts: Scores, norms: Scores) -> Scores:
     """Term counts -> 0..1, growing ever less, less for long rows."""
-    norm: Scores = lengths * np.float32(k1 * b / max(mean, 1e-6)) + np.float32(k1 * (1 - b))
-    return counts / (counts + norm)
+    return counts / (counts + norms)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from conexus.chunking.chunk import KINDS
 from conexus.embedding.late import QueryTokens
 from conexus.index.postings import Rows
+from conexus.index.ragged import run_starts
 from conexus.index.roles import Role
 from conexus.index.snapshot import View
 from conexus.search.bm25 import Scores, idf
@@ -257,14 +258,11 @@ class _Groups:
     def of(files: NDArray[np.int32]) -> _Groups:
         members = files.argsort(kind="stable")
         ordered = files[members]
-        begins = np.empty(len(files), np.bool_)
-        begins[:1] = True
-        np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
-        firsts = begins.nonzero()[0]
-        numbers = begins.cumsum() - 1
+        firsts = run_starts(ordered)
+        counts = np.diff(firsts, append=len(files))
+        numbers = np.arange(len(firsts)).repeat(counts)
         owners = np.empty(len(files), np.int64)
         owners[members] = numbers
-        counts = np.bincount(numbers)
         return _Groups(owners, members, np.arange(len(files)) - firsts[numbers], firsts, counts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from conexus.index.terms import fold, is_unspaced
@@ -15,16 +16,21 @@ MOST_MATCHES = 20
 _RUN = re.compile("[\x00-\x7f]+|[^\x00-\x7f]")
 
 
-def find_matches(preview: str, query: Query) -> list[tuple[int, int]]:
-    """Offsets ``(start, end)`` of the query's words in ``preview``, in order, apart from each other.
+def marked_terms(query: Query) -> frozenset[str]:
+    """What ``find_matches`` marks of a query."""
+    return frozenset(term for concept in query.concepts for term, _ in concept.terms if term)
+
+
+def find_matches(preview: str, asked: Iterable[str]) -> list[tuple[int, int]]:
+    """Offsets ``(start, end)`` of a query's words in ``preview``, in order, apart from each other.
 
     A word that is a term of the query is marked whole; of a longer name, those parts that are.
     """
     # A pattern of all terms would be one pass, but making it takes longer than looking for each in twenty previews.
     text, places = (preview.lower(), None) if preview.isascii() else _folded(preview)
     standing: list[tuple[int, int]] = []
-    for term in {term for concept in query.concepts for term, _ in concept.terms}:
-        at = text.find(term) if term else -1
+    for term in asked:
+        at = text.find(term)
         while at >= 0:
             start, end = at, at + len(term)
             if places is not None:

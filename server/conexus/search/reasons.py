@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conexus.index.postings import Rows
+from conexus.index.snapshot import RowRef
 from conexus.search.scope import Scope
 from conexus.search.signals import Signals
 from conexus.search.weights import SignalWeights
@@ -15,6 +17,8 @@ from conexus.search.weights import SignalWeights
 _MOST_WORDS = 4
 #: Standard deviations above the mean from which a likeness is worth naming.
 _REMARKABLE = 2.0
+#: The share of the query from which a path is worth naming.
+_TELLING = 0.2
 
 
 def of_rows(
@@ -26,48 +30,50 @@ def of_rows(
 ) -> list[tuple[str, ...]]:
     """Reasons of each row, the strongest first; never empty. ``corrected``: see ``Query``."""
     words = _words(found, rows)
-    files = scope.file_of[rows].tolist()
-    counts = Counter(files)
+    files = scope.file_of[rows]
+    lexical = mix.body * found.body[rows] + mix.names * found.names[rows]
+    said = (found.defined[rows], found.filed[files], lexical, found.dense[rows], found.stem[files])
+    numbers = np.array(said, np.float32).T.tolist()
+    counts = Counter(files.tolist())
     return [
-        _of_row(scope, found, row, file, words[place], mix, corrected, several=counts[file] > 1)
-        for place, (row, file) in enumerate(zip(rows.tolist(), files, strict=True))
+        _of_row(scope.ref(row), _Said(*numbers[place]), words[place], mix, corrected, several=counts[file] > 1)
+        or ("words" if found.dense.silent else "meaning",)
+        for place, (row, file) in enumerate(zip(rows.tolist(), files.tolist(), strict=True))
     ]
 
 
+class _Said(NamedTuple):
+    """What the signals say of a row; ``lexical``: what words add to its sum."""
+
+    defined: float
+    filed: float
+    lexical: float
+    dense: float
+    stem: float
+
+
 def _of_row(
-    scope: Scope,
-    found: Signals,
-    row: int,
-    file: int,
-    words: list[str],
-    mix: SignalWeights,
-    corrected: frozenset[str],
-    *,
-    several: bool,
+    ref: RowRef, said: _Said, words: list[str], mix: SignalWeights, corrected: frozenset[str], *, several: bool
 ) -> tuple[str, ...]:
-    ref = scope.ref(row)
+    """The strongest first; none if nothing stands out."""
     symbol = ref.view.segment.symbols[ref.row]
     why: list[tuple[float, str]] = []
-    if found.defined[row] > 0:
+    if said.defined > 0:
         why.append((100.0, f"spelled like {symbol}" if symbol in corrected else f"defines {symbol}"))
-    if found.filed[file] > 0:
+    if said.filed > 0:
         why.append((90.0, f"file: {ref.path}"))
-    lexical = mix.body * float(found.body[row]) + mix.names * float(found.names[row])
     written = [word for word in words if word not in corrected]
     likened = [word for word in words if word in corrected and not (why and word == symbol)]
     if written:
-        why.append((lexical, f"words: {', '.join(written)}"))
+        why.append((said.lexical, f"words: {', '.join(written)}"))
     if likened:
-        why.append((lexical, f"spelled like {', '.join(likened)}"))
-    dense = mix.dense * float(found.dense[row])
-    if found.dense[row] >= _REMARKABLE or (not why and found.dense[row] > 0):
-        why.append((dense, "meaning"))
-    if found.stem[file] >= 0.2:
-        why.append((float(found.stem[file]), f"path: {ref.path}"))
+        why.append((said.lexical, f"spelled like {', '.join(likened)}"))
+    if said.dense >= _REMARKABLE or (not why and said.dense > 0):
+        why.append((mix.dense * said.dense, "meaning"))
+    if said.stem >= _TELLING:
+        why.append((said.stem, f"path: {ref.path}"))
     if several:
         why.append((-1.0, "several matches in this file"))
-    if not why:
-        why.append((0.0, "meaning" if found.dense.any() else "words"))
     why.sort(key=lambda each: -each[0])
     return tuple(reason for _, reason in why)
 

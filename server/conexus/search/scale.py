@@ -35,6 +35,11 @@ class Scale:
     def by(mean: float, variance: float) -> Scale:
         return Scale(np.float32(mean), np.float32(max(variance, _LEAST_DEVIATION**2) ** 0.5))
 
+    @staticmethod
+    def none() -> Scale:
+        """Leaves values as they are."""
+        return Scale(np.float32(0), np.float32(1))
+
     def of_values(self, values: Scores) -> Scores:
         """Values less the mean, over the deviation."""
         result: Scores = (values - self.mean) / self.deviation

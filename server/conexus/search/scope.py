@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from conexus.chunking import LANGUAGES, canonical_language
 from conexus.chunking.chunk import KINDS
 from conexus.index.roles import Role
 from conexus.index.snapshot import RowRef, Snapshot, View
+from conexus.search.bm25 import Field
 from conexus.search.operators import Operators, kind_named, shown
 from conexus.search.tables import Table, table_of
 from conexus.values import BadQuery, Filters, Tests
@@ -23,6 +25,12 @@ from conexus.workspace.patterns import PatternList, byte_string
 Mask = NDArray[np.bool_]
 #: Masks of path patterns that one segment's table keeps; more are made anew each time.
 _MOST_CHOSEN = 64
+#: What one snapshot's scopes keep at most; there are not half as many names, but for odd weights.
+_MOST_MADE = 64
+#: The name of a snapshot's whole scope among what is derived from it.
+_WHOLE = "scope"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +56,48 @@ class Scope:
     #: still has changes no answer. None: all count.
     counted: Mask | None = None
     counted_files: Mask | None = None
+    #: What ``once`` made, shared by all scopes of a snapshot.
+    _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, name: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` gives, which depends on nothing but ``name`` and the views: kept for the next requests."""
+        known: T | None = self._made.get(name)
+        if known is not None:
+            return known
+        if len(self._made) >= _MOST_MADE:
+            self._made.clear()
+        made = self._made[name] = make()
+        return made
+
+    @cached_property
+    def allows_all(self) -> bool:
+        """Whether the request may answer with any row."""
+        return bool(self.allowed.all())
+
+    def field(self, name: Literal["body", "names"]) -> Field:
+        """What words the rows have, in their code or in their names."""
+        return self.once(
+            name, lambda: Field.of([getattr(view.segment, name) for view in self.views], self.first_rows, self.counted)
+        )
+
+    def field_of_files(self, name: Literal["stems", "parents"]) -> Field:
+        """What words the names of the files have, or those of their folders."""
+        return self.once(
+            name,
+            lambda: Field.of(
+                [getattr(view.segment, name) for view in self.views], self.first_files, self.counted_files
+            ),
+        )
+
+    @property
+    def rows_of_files(self) -> NDArray[np.int64]:
+        """How many rows each file has."""
+        return self.once("rows of files", lambda: np.bincount(self.file_of, minlength=self.files))
+
+    @property
+    def file_lengths(self) -> NDArray[np.float32]:
+        """Terms in the code of each file."""
+        return self.once("file lengths", lambda: _join((facts.lengths for facts in self.tables), np.float32))
 
     @property
     def rows(self) -> int:
@@ -70,6 +120,9 @@ class Scope:
     @property
     def population(self) -> int:
         """How many rows count, those included of which only some are looked at."""
+        return self.once("population", self._population)
+
+    def _population(self) -> int:
         if self.counted is not None:
             return int(np.count_nonzero(self.counted))
         return sum(len(view.segment if view.whole is None else view.whole.view.segment) for view in self.views)
@@ -77,7 +130,8 @@ class Scope:
     @property
     def file_population(self) -> int:
         """How many files count."""
-        return self.files if self.counted_files is None else int(np.count_nonzero(self.counted_files))
+        counted = self.counted_files
+        return self.files if counted is None else self.once("files", lambda: int(np.count_nonzero(counted)))
 
     @cached_property
     def sampled_files(self) -> NDArray[np.int64]:
@@ -101,15 +155,26 @@ class Scope:
 
 def scope_of(snapshot: Snapshot, filters: Filters, operators: Operators | None = None) -> Scope:
     """The scope of a request. ``BadQuery`` if a filter's value means nothing."""
+    whole: Scope | None = snapshot.derived.get(_WHOLE)
+    if whole is None:
+        whole = snapshot.derived[_WHOLE] = _whole_scope(snapshot)
+    operators = operators or Operators()
+    _check_languages(operators, whole.tables)
+    chosen = _Chosen.of(filters, operators)
+    if chosen.all:
+        return whole
+    pairs = zip(whole.views, whole.tables, strict=True)
+    return replace(whole, allowed=_join((chosen.rows(view, facts) for view, facts in pairs), np.bool_))
+
+
+def _whole_scope(snapshot: Snapshot) -> Scope:
+    """The scope of a request without filters."""
     views = tuple(view for view in snapshot.views if len(view.segment))
     tables = tuple(table_of(view) for view in views)
     first_rows, first_files = [0], [0]
     for view in views:
         first_rows.append(first_rows[-1] + len(view.segment))
         first_files.append(first_files[-1] + len(view.segment.files))
-    operators = operators or Operators()
-    _check_languages(operators, tables)
-    chosen = _Chosen.of(filters, operators)
     file_of = _join(
         (view.segment.file_of + np.int32(first) for view, first in zip(views, first_files, strict=False)), np.int32
     )
@@ -123,7 +188,7 @@ def scope_of(snapshot: Snapshot, filters: Filters, operators: Operators | None =
         _join((each.roles for each in tables), np.uint8),
         _join((view.segment.kinds for view in views), np.uint8),
         _join((view.segment.parts for view in views), np.uint16),
-        _join((chosen.rows(view, each) for view, each in zip(views, tables, strict=True)), np.bool_),
+        _join((view.alive for view in views), np.bool_),
         counted,
         counted_files,
     )
@@ -164,6 +229,12 @@ class _Chosen:
     paths: tuple[tuple[str, ...], ...]
     not_paths: tuple[tuple[str, ...], ...]
     tests: tuple[Tests, ...]
+
+    @property
+    def all(self) -> bool:
+        """Whether nothing is filtered."""
+        chosen = self.folders or self.languages or self.not_languages or self.kinds or self.paths or self.not_paths
+        return not chosen and all(tests == "include" for tests in self.tests)
 
     @staticmethod
     def of(filters: Filters, operators: Operators) -> _Chosen:

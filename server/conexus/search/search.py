@@ -126,25 +126,26 @@ def candidates(
     check()
     mix = weights.symbol if query.symbol_like else weights.prose
     answers = answering(scope, found)
-    sums, lost = found.total(mix), penalties(scope, query, weights)
-    share = _share(sums, answers)
-    totals = share * sums - lost
+    totals, lost = found.total(mix), penalties(scope, query, weights)
+    share = _share(totals, answers)
+    totals *= share
+    totals -= lost
     if exact_already:
         rows = best_rows(totals, answers, count)
         return Candidates(scope, query, found, rows, totals[rows], unasked_roles(query))
     rows = best_rows(totals, answers, max(WIDE, 2 * count))
     check()
     make_exact(scope, found, vectors, rows)
-    exact = share * found.total_of(mix, rows) - lost[rows]
+    exact = share * found.total_of(mix, rows, scope.file_of[rows]) - lost[rows]
     order = np.argsort(-exact, kind="stable")[:count]
     return Candidates(scope, query, found, rows[order], exact[order], unasked_roles(query))
 
 
 def answering(scope: Scope, found: Signals) -> NDArray[np.bool_]:
     """Rows that the scope allows and that any signal speaks for."""
-    if found.dense.any():
+    if not found.dense.silent:
         return scope.allowed
-    answers: NDArray[np.bool_] = scope.allowed & (found.filed > 0)[scope.file_of]
+    answers: NDArray[np.bool_] = scope.allowed & (found.filed.values > 0)[scope.file_of]
     for word in found.found:
         answers[word.rows] = scope.allowed[word.rows]
     return answers
@@ -164,14 +165,19 @@ def scaled(totals: Scores, answers: NDArray[np.bool_]) -> Scores:
 
 
 def _share(totals: Scores, answers: NDArray[np.bool_]) -> np.float32:
-    best = float(totals[answers].max(initial=0.0))
+    chosen = totals if answers.all() else totals[answers]
+    best = float(chosen.max(initial=0.0))
     return np.float32(1 / best) if best > 0 else np.float32(1)
 
 
 def penalties(scope: Scope, query: Query, weights: Weights) -> Scores:
     """What each row loses for its file's roles, except those that the query asks for; shape (rows,)."""
-    costs = np.array([getattr(weights, name) for name in _COST_NAMES], np.float32)
-    lost: Scores = np.matmul(costs * unasked_roles(query), MEMBERS)[scope.roles]
+    costs = np.array([getattr(weights, name) for name in _COST_NAMES], np.float32) * unasked_roles(query)
+    return scope.once(("penalties", costs.tobytes(), weights.text, weights.piece), lambda: _lost(scope, costs, weights))
+
+
+def _lost(scope: Scope, costs: NDArray[np.float32], weights: Weights) -> Scores:
+    lost: Scores = np.matmul(costs, MEMBERS)[scope.roles]
     lost += np.float32(weights.text) * (scope.kinds == _TEXT)
     lost += np.float32(weights.piece) * (scope.parts > 0)
     return lost
@@ -189,7 +195,10 @@ def unasked_roles(query: Query) -> NDArray[np.float32]:
 
 def best_rows(totals: Scores, allowed: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
     """The allowed rows with the highest totals, best first; ties by row, so that answers do not vary."""
-    rows = (allowed & (totals >= _reached(np.where(allowed, totals, -np.inf), count))).nonzero()[0]
+    if allowed.all():
+        rows = (totals >= _reached(totals, count)).nonzero()[0]
+    else:
+        rows = (allowed & (totals >= _reached(np.where(allowed, totals, -np.inf), count))).nonzero()[0]
     best: NDArray[np.int64] = rows[np.argsort(-totals[rows], kind="stable")[:count]]
     return best
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from conexus.chunking.chunk import KINDS
 from conexus.index.dense import FEW_ROWS
 from conexus.index.postings import Rows
+from conexus.index.ragged import run_starts
 from conexus.index.segment import MemorySegment, own_name
 from conexus.index.snapshot import View
-from conexus.search.bm25 import Field, Scores, idf, mean_of, saturated
+from conexus.search.bm25 import Field, Scores, Sought, idf, mean_of, norms, saturated, sums_from
 from conexus.search.query import Query
 from conexus.search.sampling import files_with, sampled
 from conexus.search.scale import Scale, Spread
@@ -45,36 +47,74 @@ class FoundWord:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Signals:
-    """All float32. Likenesses are standardised over all rows or files: mean 0, deviation 1."""
+class Signal:
+    """What one signal says of each row, or of each file: 0..1, or a likeness with mean 0 and deviation 1.
 
-    #: The file of each row.
-    file_of: Rows
-    # of rows, shape (rows,)
-    #: Cosine of the query's vector and the chunk's, standardised.
-    dense: Scores
-    #: BM25 of the code, standardised.
-    body: Scores
-    #: BM25 of the symbol, what encloses it and the path, standardised.
-    names: Scores
+    Likenesses are standardised over all rows or files that count, but only those are computed that are asked for.
+    """
+
+    #: Shape (rows,) or (files,).
+    raw: Scores
+    scale: Scale
+    #: Whether it says 0 of everything.
+    silent: bool = False
+
+    @staticmethod
+    def none(size: int) -> Signal:
+        return Signal(np.broadcast_to(np.float32(0), (size,)), Scale.none(), silent=True)
+
+    @staticmethod
+    def plain(values: Scores) -> Signal:
+        return Signal(values, Scale.none())
+
+    @staticmethod
+    def likeness(raw: Scores, counted: NDArray[np.bool_] | None = None, variance: float = 0.0) -> Signal:
+        """Standardised over those that are ``counted`` (None: all). ``variance`` is that of what ``raw`` leaves out."""
+        size = len(raw) if counted is None else int(np.count_nonzero(counted))
+        if not size:
+            return Signal.none(len(raw))
+        # Zeros change no sum: several times faster than choosing the others.
+        seen = raw if counted is None or size == len(raw) else raw * counted
+        return Signal(raw, Scale.of(seen, variance, size))
+
+    def __getitem__(self, places: NDArray[np.integer] | int) -> Scores:
+        """What is said of some, in the order given."""
+        return self.scale.of_values(self.raw[places])
+
+    @property
+    def values(self) -> Scores:
+        """What is said of all."""
+        return self.scale.of_values(self.raw)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signals:
+    """What all signals say. Of what does not count they say anything."""
+
+    #: How many rows each file has, file after file.
+    rows_of_files: NDArray[np.int64]
+    # of rows
+    #: Likeness: cosine of the query's vector and the chunk's.
+    dense: Signal
+    #: Likeness: BM25 of the code.
+    body: Signal
+    #: Likeness: BM25 of the symbol, what encloses it and the path.
+    names: Signal
     #: 0..1: the row defines a name that the query names.
-    defined: Scores
-    # of files, shape (files,)
+    defined: Signal
+    # of files
     #: As ``dense`` and ``body``, of the whole file.
-    file_dense: Scores
-    file_body: Scores
+    file_dense: Signal
+    file_body: Signal
     #: 0..1: how much of the query the names of the file and its folder say.
-    stem: Scores
+    stem: Signal
     #: 0..1: how much of the file's name the query says.
-    called: Scores
+    called: Signal
     #: 0 or 1: the query names the file.
-    filed: Scores
+    filed: Signal
     #: Which words of the query were found where, in the code and in names.
     in_body: tuple[FoundWord, ...]
     in_names: tuple[FoundWord, ...]
-    #: By what ``dense`` and ``file_dense`` are standardised.
-    dense_scale: Scale
-    file_dense_scale: Scale
 
     @property
     def found(self) -> tuple[FoundWord, ...]:
@@ -82,23 +122,32 @@ class Signals:
 
     def total(self, weights: SignalWeights) -> Scores:
         """The weighted sum for each row, shape (rows,)."""
-        of_files = self._sum(weights, OF_FILES, len(self.file_dense))
-        return self._sum(weights, OF_ROWS, len(self.dense)) + of_files[self.file_of]
+        of_files, shift = self._sum(weights, OF_FILES, len(self.file_dense.raw))
+        of_rows, more = self._sum(weights, OF_ROWS, len(self.dense.raw))
+        of_files += np.float32(shift + more)
+        # The rows of a file are neighbours.
+        of_rows += of_files.repeat(self.rows_of_files)
+        return of_rows
 
-    def total_of(self, weights: SignalWeights, rows: NDArray[np.int64]) -> Scores:
-        """The weighted sum for some rows, in the order given."""
-        files = self.file_of[rows]
+    def total_of(self, weights: SignalWeights, rows: NDArray[np.int64], files: NDArray[np.int32]) -> Scores:
+        """The weighted sum for some rows, in the order given, and the files that they are of."""
         total = np.zeros(len(rows), np.float32)
         for names, places in ((OF_ROWS, rows), (OF_FILES, files)):
             for name in names:
                 total += np.float32(getattr(weights, name)) * getattr(self, name)[places]
         return total
 
-    def _sum(self, weights: SignalWeights, names: tuple[str, ...], size: int) -> Scores:
+    def _sum(self, weights: SignalWeights, names: tuple[str, ...], size: int) -> tuple[Scores, float]:
+        """The weighted sum, and what is to be added to each number of it."""
         total = np.zeros(size, np.float32)
+        shift = 0.0
         for name in names:
-            total += np.float32(getattr(weights, name)) * getattr(self, name)
-        return total
+            signal: Signal = getattr(self, name)
+            if not signal.silent:
+                factor = getattr(weights, name) / float(signal.scale.deviation)
+                shift -= factor * float(signal.scale.mean)
+                total += signal.raw * np.float32(factor)
+        return total, shift
 
 
 OF_ROWS = ("dense", "body", "names", "defined")
@@ -109,61 +158,66 @@ def signals(scope: Scope, query: Query, vectors: QueryVectors, weights: Weights)
     """All signals of a query. One whose weight is 0 says nothing: it is 0 everywhere."""
     in_body: list[FoundWord] = []
     in_names: list[FoundWord] = []
+    lexicons = [view.segment.lexicon for view in scope.views]
+    concepts = [Sought.of(concept, lexicons) for concept in query.concepts]
     dense, file_dense = _dense(scope, vectors)
-    body, file_body = _lexical(scope, query, weights, in_body)
-    stem, called = _paths(scope, query)
+    body, file_body = _lexical(scope, concepts, weights, in_body)
+    stem, called = _paths(scope, concepts)
     found = Signals(
-        file_of=scope.file_of,
-        dense=dense.values,
+        rows_of_files=scope.rows_of_files,
+        dense=dense,
         body=body,
-        names=_names(scope, query, weights, in_names),
+        names=_names(scope, concepts, weights, in_names),
         defined=_defined(scope, query),
-        file_dense=file_dense.values,
+        file_dense=file_dense,
         file_body=file_body,
         stem=stem,
         called=called,
         filed=_filed(scope, query),
         in_body=tuple(in_body),
         in_names=tuple(in_names),
-        dense_scale=dense.scale,
-        file_dense_scale=file_dense.scale,
     )
     mix = weights.symbol if query.symbol_like else weights.prose
-    silent = {name: np.zeros_like(getattr(found, name)) for name in OF_ROWS + OF_FILES if not getattr(mix, name)}
+    quiet = [name for name in OF_ROWS + OF_FILES if not getattr(mix, name)]
+    silent: dict[str, Any] = {name: Signal.none(len(getattr(found, name).raw)) for name in quiet}
     return replace(found, **silent) if silent else found
 
 
-def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Likeness, Likeness]:
-    """Standardised cosines of rows and of files; 0 where a view's model has no vector of the query."""
-    rows = np.zeros(scope.rows, np.float32)
-    files = np.zeros(scope.files, np.float32)
-    has_rows = np.zeros(scope.rows, np.bool_)
-    has_files = np.zeros(scope.files, np.bool_)
+def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Signal, Signal]:
+    """Cosines of rows and of files; 0 where a view's model has no vector of the query."""
+    rows = np.empty(scope.rows, np.float32)
+    files = np.empty(scope.files, np.float32)
+    missing: list[tuple[slice, slice]] = []
     left_out = 0.0
     exact = are_few(scope)
     sampled: list[Scores] = []
     for number, view in enumerate(scope.views):
         vector = vectors.get(view.segment.model)
-        if vector is None or not vector.any():
-            continue
         of_view = slice(scope.first_rows[number], scope.first_rows[number + 1])
         of_files = slice(scope.first_files[number], scope.first_files[number + 1])
+        if vector is None or not vector.any():
+            missing.append((of_view, of_files))
+            continue
         variance = view.segment.dense.cosines(vector, rows[of_view], exact=exact)
         left_out += variance * len(view.segment) / max(scope.rows, 1)
         whole = _whole(view)
         whole.dense.cosines_of_files(vector, files[of_files], exact=exact)
         if scope.narrowed:
             sampled.append(whole.dense.sampled_cosines(vector))
-        has_rows[of_view] = True
-        has_files[of_files] = True
-    if scope.counted is not None:
-        has_rows &= scope.counted
-    if scope.counted_files is not None:
-        has_files &= scope.counted_files
-    if sampled:
-        few = np.concatenate(sampled)
-        return Likeness.by(Scale.of(few), rows, has_rows), Likeness.of(files, has_files)
-    return Likeness.of(rows, has_rows, left_out), Likeness.of(files, has_files)
+    if len(missing) == len(scope.views):
+        return Signal.none(scope.rows), Signal.none(scope.files)
+    has_rows, has_files = scope.counted, scope.counted_files
+    if missing:
+        has_rows = np.ones(scope.rows, np.bool_) if has_rows is None else has_rows.copy()
+        has_files = np.ones(scope.files, np.bool_) if has_files is None else has_files.copy()
+        for of_view, of_files in missing:
+            rows[of_view], files[of_files] = 0, 0
+            has_rows[of_view], has_files[of_files] = False, False
+    dense = Signal(rows, Scale.of(np.concatenate(sampled))) if sampled else Signal.likeness(rows, has_rows, left_out)
+    file_dense = Signal.likeness(files, has_files)
+    for of_view, of_files in missing:
+        rows[of_view], files[of_files] = dense.scale.mean, file_dense.scale.mean
+    return dense, file_dense
 
 
 def _whole(view: View) -> MemorySegment:
@@ -172,21 +226,21 @@ def _whole(view: View) -> MemorySegment:
 
 def make_exact(scope: Scope, found: Signals, vectors: QueryVectors, rows: NDArray[np.int64]) -> None:
     """Put the exact likenesses of some rows and their files in the place of those that may be approximate."""
+    if found.dense.silent:
+        return
     owners = np.searchsorted(scope.first_rows, rows, side="right") - 1
     for number in np.unique(owners).tolist():
         view = scope.views[number]
         dense, of_files = view.segment.dense, _whole(view).dense
         vector = vectors.get(view.segment.model)
-        if vector is None or not found.dense.any():
+        if vector is None or not vector.any():
             continue
         own = rows[owners == number]
         if dense.basis.shape[1]:
-            exact = dense.exact_cosines(own - scope.first_rows[number], vector)
-            found.dense[own] = found.dense_scale.of_values(exact)
-        if of_files.basis.shape[1]:
+            found.dense.raw[own] = dense.exact_cosines(own - scope.first_rows[number], vector)
+        if of_files.basis.shape[1] and not found.file_dense.silent:
             files = np.unique(scope.file_of[own])
-            exact = of_files.exact_cosines_of_files(files - scope.first_files[number], vector)
-            found.file_dense[files] = found.file_dense_scale.of_values(exact)
+            found.file_dense.raw[files] = of_files.exact_cosines_of_files(files - scope.first_files[number], vector)
 
 
 def are_exact(scope: Scope) -> bool:
@@ -199,136 +253,120 @@ def are_few(scope: Scope) -> bool:
     return not scope.narrowed and scope.rows < FEW_ROWS
 
 
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """Standardised values, and by what."""
-
-    values: Scores
-    scale: Scale
-
-    @staticmethod
-    def of(values: Scores, counted: NDArray[np.bool_] | None = None, variance: float = 0.0) -> Likeness:
-        """Values standardised, 0 where not ``counted``. ``variance`` is that of what the values leave out."""
-        size = len(values) if counted is None else int(np.count_nonzero(counted))
-        if not size:
-            return Likeness(np.zeros_like(values), Scale(np.float32(0), np.float32(1)))
-        # Zeros change no sum: several times faster than choosing the others.
-        seen = values if counted is None or size == len(values) else values * counted
-        return Likeness.by(Scale.of(seen, variance, size), values, counted)
-
-    @staticmethod
-    def by(scale: Scale, values: Scores, counted: NDArray[np.bool_] | None = None) -> Likeness:
-        """Values standardised by a known scale, 0 where not ``counted``."""
-        result = scale.of_values(values)
-        if counted is not None and not counted.all():
-            result[~counted] = 0
-        return Likeness(result, scale)
-
-
-def standardised(values: Scores, counted: NDArray[np.bool_] | None = None) -> Scores:
-    """Values less their mean, over their deviation; 0 where not ``counted``."""
-    return Likeness.of(values, counted).values
-
-
-def _lexical(scope: Scope, query: Query, weights: Weights, words: list[FoundWord]) -> tuple[Scores, Scores]:
-    """Standardised BM25 of rows and of files."""
-    body = Field.of([view.segment.body for view in scope.views], scope.first_rows, scope.counted)
-    file_lengths = _lengths(scope)
-    mean, file_mean = _mean_length(scope, "body", body), mean_of(file_lengths, scope.counted_files)
+def _lexical(
+    scope: Scope, concepts: Sequence[Sought], weights: Weights, words: list[FoundWord]
+) -> tuple[Signal, Signal]:
+    """BM25 of rows and of files."""
+    body = scope.field("body")
+    k1, b = weights.body_k1, weights.body_b
+    mean, file_mean = _mean_length(scope, "body", body), _mean_file_length(scope)
+    row_norms = scope.once(("norms of body", k1, b), lambda: norms(body.lengths, mean, k1, b))
+    file_norms = scope.once(("norms of files", k1, b), lambda: norms(scope.file_lengths, file_mean, k1, b))
     rows = np.zeros(scope.rows, np.float32)
     files = np.zeros(scope.files, np.float32)
-    k1, b = weights.body_k1, weights.body_b
     population, narrowed, file_population = scope.population, scope.narrowed, scope.file_population
     if narrowed:
         spread = Spread(population, int(np.count_nonzero(scope.sampled)))
         file_spread = Spread(scope.files, len(scope.sampled_files))
-    for number, concept in enumerate(query.concepts):
-        found, counts = body.occurrences(concept)
+    for number, sought in enumerate(concepts):
+        concept = sought.concept
+        found, counts = body.occurrences(sought)
         if not len(found):
             continue
         frequency = body.frequency(concept, found)
         rarity = np.float32(idf(frequency, population) * concept.weight)
         words.append(FoundWord(concept.word, number, float(rarity), found))
-        gained = rarity * saturated(counts, body.lengths[found], mean, k1, b)
+        gained = rarity * saturated(counts, row_norms[found])
         rows[found] += gained
-        in_files = np.bincount(scope.file_of[found], counts, scope.files).astype(np.float32)
-        hit = np.flatnonzero(in_files > 0)
+        owners = scope.file_of[found]
+        # The rows of a file are neighbours.
+        starts = run_starts(owners)
+        hit, in_files = owners[starts], sums_from(starts, counts)
         file_frequency = files_with(scope, concept) if narrowed else len(hit)
         file_rarity = np.float32(idf(file_frequency, file_population) * concept.weight)
-        files[hit] += file_rarity * saturated(in_files[hit], file_lengths[hit], file_mean, k1, b)
+        gained_by_files = file_rarity * saturated(in_files, file_norms[hit])
+        files[hit] += gained_by_files
         if narrowed:
             few = sampled(scope, "body", concept)
-            spread.add(
-                rarity * saturated(few.counts, few.lengths, mean, k1, b), frequency, gained[scope.sampled[found]]
-            )
-            of_files = file_rarity * saturated(few.in_files, few.file_lengths, file_mean, k1, b)
-            standing = scope.sampled_files
-            standing_gained = file_rarity * saturated(in_files[standing], file_lengths[standing], file_mean, k1, b)
-            file_spread.add(of_files, file_frequency, standing_gained, few.shares)
+            gained_by_few = rarity * saturated(few.counts, norms(few.lengths, mean, k1, b))
+            spread.add(gained_by_few, frequency, gained[scope.sampled[found]])
+            of_files = file_rarity * saturated(few.in_files, norms(few.file_lengths, file_mean, k1, b))
+            standing = gained_by_files[np.isin(hit, scope.sampled_files)]
+            file_spread.add(of_files, file_frequency, standing, few.shares)
     if narrowed:
-        of_rows = spread.scale(rows[scope.sampled]).of_values(rows)
-        return of_rows, file_spread.scale(files[scope.sampled_files]).of_values(files)
-    return standardised(rows, scope.counted), standardised(files, scope.counted_files)
+        of_rows = Signal(rows, spread.scale(rows[scope.sampled]))
+        return of_rows, Signal(files, file_spread.scale(files[scope.sampled_files]))
+    return Signal.likeness(rows, scope.counted), Signal.likeness(files, scope.counted_files)
 
 
-def _paths(scope: Scope, query: Query) -> tuple[Scores, Scores]:
+def _paths(scope: Scope, concepts: Sequence[Sought]) -> tuple[Signal, Signal]:
     """For each file, the share of the query that its name and folder say, and of its name that the query says."""
-    stems = Field.of([view.segment.stems for view in scope.views], scope.first_files, scope.counted_files)
-    parents = Field.of([view.segment.parents for view in scope.views], scope.first_files, scope.counted_files)
+    stems, parents = scope.field_of_files("stems"), scope.field_of_files("parents")
     population = scope.file_population
     said = np.zeros(scope.files, np.float32)
     called = np.zeros(scope.files, np.float32)
     asked = 1e-6
-    for concept in query.concepts:
-        in_stem, _ = stems.occurrences(concept)
-        in_parent, _ = parents.occurrences(concept)
-        rarity = idf(len(in_stem), population) * concept.weight
-        if concept.weight == 1.0:
+    for sought in concepts:
+        weight = sought.concept.weight
+        in_stem, _ = stems.occurrences(sought)
+        in_parent, _ = parents.occurrences(sought)
+        rarity = idf(len(in_stem), population) * weight
+        if weight == 1.0:
             asked += rarity
-        here = np.zeros(scope.files, np.float32)
-        here[in_parent] = 0.5
-        here[in_stem] = 1
-        said += np.float32(rarity) * here
+        if len(in_parent):
+            here = np.zeros(scope.files, np.float32)
+            here[in_parent] = 0.5
+            here[in_stem] = 1
+            said += np.float32(rarity) * here
+        else:
+            said[in_stem] += np.float32(rarity)
         called[in_stem] += 1
-    return np.minimum(said / np.float32(asked), 1), np.minimum(called / np.maximum(stems.lengths, 1), 1)
+    said /= np.float32(asked)
+    called /= np.maximum(stems.lengths, 1)
+    return Signal.plain(np.minimum(said, 1, out=said)), Signal.plain(np.minimum(called, 1, out=called))
 
 
-def _names(scope: Scope, query: Query, weights: Weights, words: list[FoundWord]) -> Scores:
-    names = Field.of([view.segment.names for view in scope.views], scope.first_rows, scope.counted)
+def _names(scope: Scope, concepts: Sequence[Sought], weights: Weights, words: list[FoundWord]) -> Signal:
+    names = scope.field("names")
+    k1, b = weights.names_k1, weights.names_b
     mean = _mean_length(scope, "names", names)
+    row_norms = scope.once(("norms of names", k1, b), lambda: norms(names.lengths, mean, k1, b))
     rows = np.zeros(scope.rows, np.float32)
     population, narrowed = scope.population, scope.narrowed
     if narrowed:
         spread = Spread(population, int(np.count_nonzero(scope.sampled)))
-    for number, concept in enumerate(query.concepts):
-        found, counts = names.occurrences(concept)
+    for number, sought in enumerate(concepts):
+        concept = sought.concept
+        found, counts = names.occurrences(sought)
         if len(found):
             frequency = names.frequency(concept, found)
             rarity = np.float32(idf(frequency, population) * concept.weight)
             words.append(FoundWord(concept.word, number, float(rarity), found))
-            gained = rarity * saturated(counts, names.lengths[found], mean, weights.names_k1, weights.names_b)
+            gained = rarity * saturated(counts, row_norms[found])
             rows[found] += gained
             if narrowed:
                 few = sampled(scope, "names", concept)
-                found_few = rarity * saturated(few.counts, few.lengths, mean, weights.names_k1, weights.names_b)
+                found_few = rarity * saturated(few.counts, norms(few.lengths, mean, k1, b))
                 spread.add(found_few, frequency, gained[scope.sampled[found]])
-    return spread.scale(rows[scope.sampled]).of_values(rows) if narrowed else standardised(rows, scope.counted)
+    return Signal(rows, spread.scale(rows[scope.sampled])) if narrowed else Signal.likeness(rows, scope.counted)
 
 
 def _mean_length(scope: Scope, name: str, field: Field) -> float:
     if not scope.narrowed:
-        return field.mean_length()
+        return field.mean_length
     sizes = [len(_whole(view)) for view in scope.views]
     means = [facts.mean_lengths[name] for facts in scope.tables]
     return sum(size * mean for size, mean in zip(sizes, means, strict=True)) / max(sum(sizes), 1)
 
 
-def _lengths(scope: Scope) -> Scores:
-    return np.concatenate([facts.lengths for facts in scope.tables]) if scope.tables else np.empty(0, np.float32)
+def _mean_file_length(scope: Scope) -> float:
+    return scope.once("mean file length", lambda: mean_of(scope.file_lengths, scope.counted_files))
 
 
-def _defined(scope: Scope, query: Query) -> Scores:
+def _defined(scope: Scope, query: Query) -> Signal:
     """0..1 for a row that defines a name of the query: less for a name in other case, a common one, a mere property."""
+    if not query.identifiers:
+        return Signal.none(scope.rows)
     rows = np.zeros(scope.rows, np.float32)
     for name in query.identifiers:
         exact: list[int] = []
@@ -343,11 +381,13 @@ def _defined(scope: Scope, query: Query) -> Scores:
             rarity = min(1.0, (_COMMON_NAME / len(found)) ** 0.5)
             value = (1.0 if exact else _OTHER_CASE) * rarity * _KIND_SHARES[scope.kinds[found]]
             rows[found] = np.maximum(rows[found], value)
-    return rows
+    return Signal.plain(rows)
 
 
-def _filed(scope: Scope, query: Query) -> Scores:
+def _filed(scope: Scope, query: Query) -> Signal:
     """1 for a file whose path ends with one that the query names."""
+    if not query.files:
+        return Signal.none(scope.files)
     files = np.zeros(scope.files, np.float32)
     for path in query.files:
         name = path.rsplit("/", 1)[-1]
@@ -356,4 +396,4 @@ def _filed(scope: Scope, query: Query) -> Scores:
                 full = "/" + view.segment.files[file].path.lower()
                 if full.endswith("/" + path.lstrip("./")):
                     files[scope.first_files[number] + file] = 1
-    return files
+    return Signal.plain(files)

@@ -40,15 +40,14 @@ def forgiving(query: Query, views: Sequence[View]) -> Query:
         return query
     asked = [term for concept in query.concepts for term, _ in concept.terms]
     asked += [name.lower() for name in query.identifiers]
-    for view in views:
-        view.segment.lexicon.learn(asked)
+    here = _here(asked, views)
     concepts: list[Concept] = []
     meant: dict[str, str] = {}
     corrected: list[str] = []
     identifiers: list[str] = []
     for concept in query.concepts:
         term = concept.terms[0][0]
-        found = _corrections_of(concept, query, views) if len(meant) < _MOST_CORRECTED else ()
+        found = _corrections_of(concept, query, views, here) if len(meant) < _MOST_CORRECTED else ()
         if not found:
             concepts.append(concept)
             continue
@@ -108,16 +107,24 @@ def defined_names(term: str, views: Sequence[View]) -> tuple[str, ...]:
         if not len(rows):
             rows, _ = segment.names.of(term)
             rows = rows if len(rows) <= _MOST_ROWS else rows[:0]
-        for row in rows[:_MOST_ROWS].tolist():
-            symbol = segment.symbols[row]
-            if view.alive[row] and segment.parts[row] == 0 and _term(symbol) == term:
+        rows = rows[:_MOST_ROWS]
+        defining = rows[view.alive[rows] & (segment.parts[rows] == 0)]
+        # Many definitions have the same name.
+        for number in dict.fromkeys(segment.symbol_numbers[defining].tolist()):
+            symbol = segment.lexicon.words[number]
+            if _term(symbol) == term:
                 found[symbol] = None
     return tuple(found)
 
 
-def _corrections_of(concept: Concept, query: Query, views: Sequence[View]) -> tuple[str, ...]:
+def _here(words: Sequence[str], views: Sequence[View]) -> frozenset[str]:
+    """Those of the words that any view's lexicon has: others are not worth looking for."""
+    return frozenset().union(*(view.segment.lexicon.having(words) for view in views))
+
+
+def _corrections_of(concept: Concept, query: Query, views: Sequence[View], here: frozenset[str]) -> tuple[str, ...]:
     # A pair of words that is no name is no mistake.
-    if concept.weight < 1 or any(_occurs(term, views) for term, _ in concept.terms):
+    if concept.weight < 1 or any(term in here and _occurs(term, views) for term, _ in concept.terms):
         return ()
     term = concept.terms[0][0]
     found = corrections(term, views)
@@ -134,18 +141,16 @@ def _names(query: Query, views: Sequence[View], meant: dict[str, str]) -> Iterat
     joined = [
         [mark.join(folded[start:end]) for end in _ends(start, said) for mark in _MARKS] for start in range(len(said))
     ]
-    asked = [*folded, *(word.lower() for word in said), *(name for names in joined for name in names)]
-    for view in views:
-        view.segment.lexicon.learn(asked)
+    here = _here([*folded, *map(str.lower, said), *(name for names in joined for name in names)], views)
     for start, word in enumerate(said):
         # A name that is defined as it is written, but for its case, means no other: `_change` is not `change`.
         is_name = word in query.identifiers
-        if not says_nothing(word) and not (is_name and any(_is_defined(word.lower(), view) for view in views)):
+        if folded[start] in here and not says_nothing(word) and not (is_name and _is_defined(word.lower(), views)):
             for name in defined_names(folded[start], views):
                 if is_name or len(word_terms(name)) > 1:
                     yield name if is_name else name.lower()
         for name in joined[start]:
-            if any(_is_defined(name, view) for view in views):
+            if name in here and _is_defined(name, views):
                 yield name
 
 
@@ -156,8 +161,8 @@ def _ends(start: int, said: Sequence[str]) -> Iterator[int]:
             yield end
 
 
-def _is_defined(name: str, view: View) -> bool:
-    return _any_counts(view, view.segment.definitions.of(name)[0])
+def _is_defined(name: str, views: Sequence[View]) -> bool:
+    return any(_any_counts(view, view.segment.definitions.of(name)[0]) for view in views)
 
 
 def _occurs(term: str, views: Sequence[View]) -> bool:

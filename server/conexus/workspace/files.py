@@ -8,6 +8,7 @@ from pathlib import Path
 
 #: Follow no symlink, and do not wait for the writer of a pipe.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_AT_ONCE = 2**20
 
 
 def read_bytes(path: str | Path, most: int) -> tuple[os.stat_result, bytes]:
@@ -19,9 +20,12 @@ def read_bytes(path: str | Path, most: int) -> tuple[os.stat_result, bytes]:
     try:
         facts = os.fstat(descriptor)
         parts: list[bytes] = []
-        while most > 0 and stat.S_ISREG(facts.st_mode) and (part := os.read(descriptor, min(most, 2**20))):
+        # One more than it had, to see that it did not grow: most files are read at once, into no more than they need.
+        size = facts.st_size + 1
+        while most > 0 and stat.S_ISREG(facts.st_mode) and (part := os.read(descriptor, min(most, size, _AT_ONCE))):
             parts.append(part)
             most -= len(part)
+            size = _AT_ONCE
         return facts, b"".join(parts)
     finally:
         os.close(descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import errno
 import hashlib
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,18 +49,30 @@ class Skipped:
 
 def read_text(path: str | Path, max_bytes: int) -> Text | Skipped:
     """The text of a regular file of at most ``max_bytes`` bytes: UTF-8, or UTF-16 with a byte order mark."""
+    read = _read(path, max_bytes)
+    if isinstance(read, Skipped):
+        return read
+    facts, content = read
+    text = decode(content)
+    if isinstance(text, Skipped):
+        return text
+    return Text(text, facts.st_size, facts.st_mtime_ns, hashlib.blake2b(content, digest_size=16).hexdigest())
+
+
+def read_current(path: str | Path, max_bytes: int) -> str | Skipped:
+    """As ``read_text``, the text alone."""
+    read = _read(path, max_bytes)
+    return read if isinstance(read, Skipped) else decode(read[1])
+
+
+def _read(path: str | Path, max_bytes: int) -> tuple[os.stat_result, bytes] | Skipped:
     try:
         facts, content = read_bytes(path, max_bytes + 1)
     except (OSError, ValueError) as error:
         return Skipped(reason_of(error))
     if not stat.S_ISREG(facts.st_mode):
         return Skipped(NOT_REGULAR)
-    if len(content) > max_bytes:
-        return Skipped(TOO_LARGE)
-    text = decode(content)
-    if isinstance(text, Skipped):
-        return text
-    return Text(text, facts.st_size, facts.st_mtime_ns, hashlib.blake2b(content, digest_size=16).hexdigest())
+    return Skipped(TOO_LARGE) if len(content) > max_bytes else (facts, content)
 
 
 def decode(content: bytes) -> str | Skipped:
