@@ -126,9 +126,8 @@ def candidates(
     check()
     mix = weights.symbol if query.symbol_like else weights.prose
     answers = answering(scope, found)
-    totals, lost = found.total(mix), penalties(scope, query, weights)
-    share = _share(totals, answers)
-    totals *= share
+    sums, lost = found.total(mix), penalties(scope, query, weights)
+    totals = sums * _share(sums, answers)
     totals -= lost
     if exact_already:
         rows = best_rows(totals, answers, count)
@@ -136,7 +135,8 @@ def candidates(
     rows = best_rows(totals, answers, max(WIDE, 2 * count))
     check()
     make_exact(scope, found, vectors, rows)
-    exact = share * found.total_of(mix, rows, scope.file_of[rows]) - lost[rows]
+    sums = found.total_of(mix, rows, scope.file_of[rows])
+    exact = sums * _share(sums) - lost[rows]
     order = np.argsort(-exact, kind="stable")[:count]
     return Candidates(scope, query, found, rows[order], exact[order], unasked_roles(query))
 
@@ -164,9 +164,8 @@ def scaled(totals: Scores, answers: NDArray[np.bool_]) -> Scores:
     return totals * _share(totals, answers)
 
 
-def _share(totals: Scores, answers: NDArray[np.bool_]) -> np.float32:
-    chosen = totals if answers.all() else totals[answers]
-    best = float(chosen.max(initial=0.0))
+def _share(totals: Scores, answers: NDArray[np.bool_] | None = None) -> np.float32:
+    best = float((totals if answers is None or answers.all() else totals[answers]).max(initial=0.0))
     return np.float32(1 / best) if best > 0 else np.float32(1)
 
 
