@@ -33,8 +33,8 @@ def test_a_small_segment_is_exact_and_a_larger_one_once_it_is_there_to_stay_or_i
         small.prepare()
     wanted = rows == 4000 and not prepared
     assert small.exact != wanted
-    assert small.cosines(vectors[7], found, exact=wanted) == 0
-    small.cosines_of_files(vectors[7], of_files, exact=wanted)
+    assert small.cosines(vectors[7], found, exact=wanted)
+    assert small.cosines_of_files(vectors[7], of_files, exact=wanted)
     assert np.allclose(found, vectors @ vectors[7], atol=2e-3)
     mean = vectors[:10].mean(axis=0)
     assert of_files[0] == pytest.approx(mean @ vectors[7] / np.linalg.norm(mean), abs=2e-3)
@@ -52,13 +52,38 @@ def test_a_large_one_finds_the_nearest_among_the_first(
     assert not large.exact
     found = np.empty(4000, np.float32)
     for query in vectors[:50]:
-        left_out = large.cosines(query, found, exact=False)
+        assert not large.cosines(query, found, exact=False)
         exact = vectors @ query
         nearest = np.argsort(-exact)[:20]
         assert np.isin(nearest, np.argsort(-found)[:200]).mean() >= 0.9
         assert np.allclose(large.exact_cosines(nearest, query), exact[nearest], atol=2e-3)
-        # What is left out is accounted for where values are standardised.
-        assert found.var() + left_out == pytest.approx(exact.var(), rel=0.2)
+
+
+def spread(large: Dense, query: np.ndarray, left_out: np.ndarray) -> tuple[float, float]:
+    total, squares = large.sums(query, left_out)
+    size = len(large.vectors) - len(left_out)
+    return total / size, squares / size - (total / size) ** 2
+
+
+@pytest.mark.parametrize("rows", [1500, 4000])
+def test_how_cosines_are_spread_is_known_exactly(vectors: np.ndarray, rows: int) -> None:
+    """Of all rows but some, before and after merging, whether or not all rows are looked at."""
+    parts = [Dense.of(part, np.array([0, 10, len(part)], np.int32)) for part in np.split(vectors[:rows], [rows // 2])]
+    dropped = np.zeros(rows, np.bool_)
+    dropped[::7] = dropped[: rows // 3] = True
+    masks = np.split(~dropped, [rows // 2])
+    merged = Dense.merged([(part, mask, np.ones(2, np.bool_)) for part, mask in zip(parts, masks, strict=True)])
+    files = Dense.of(vectors[:rows], np.arange(0, rows + 1, 5, dtype=np.int32))
+    for query in vectors[:5]:
+        for large, left_out in ((Dense.of(vectors[:rows], FIRST_ROWS[:2]), np.flatnonzero(dropped)), (merged, [])):
+            exact = vectors[:rows][~dropped] @ query
+            assert spread(large, query, np.array(left_out, np.int64)) == pytest.approx(
+                (exact.mean(), exact.var()), rel=0.01, abs=1e-4
+            )
+        of_files = files.of_files.astype(np.float32)[3:] @ query
+        assert files.sums_of_files(query, np.arange(3)) == pytest.approx(
+            (of_files.sum(), of_files @ of_files), rel=0.01
+        )
 
 
 def test_merging_keeps_the_chosen_vectors(vectors: np.ndarray) -> None:

@@ -52,7 +52,6 @@ def narrow(view: View, rows: NDArray[np.int64], sample: NDArray[np.int64]) -> Vi
     dense, file_of = whole.dense, whole.file_of[rows]
     first_rows = np.zeros(len(whole.files) + 1, np.int32)
     np.cumsum(np.bincount(file_of, minlength=len(whole.files)), out=first_rows[1:])
-    none = np.empty((dense.vectors.shape[1], 0), np.float32)
     segment: MemorySegment = replace(
         whole,
         first_rows=first_rows,
@@ -63,7 +62,7 @@ def narrow(view: View, rows: NDArray[np.int64], sample: NDArray[np.int64]) -> Vi
         parts=whole.parts[rows],
         roles=whole.roles[rows],
         digests=whole.digests[rows],
-        dense=Dense(dense.vectors[rows], dense.of_files, none, none[:0], none[:0], 0.0),
+        dense=Dense.small(dense.vectors[rows], dense.of_files),
         # Those of the few rows that are ranked are looked up in the whole.
         tokens=Ragged.empty(len(rows)),
         symbol_numbers=whole.symbol_numbers[rows],

@@ -13,24 +13,29 @@ from conexus.index.analysis import FileFacts
 from conexus.index.array_file import Arrays, DamagedFile, load, save
 from conexus.index.dense import Dense
 from conexus.index.lexicon import Lexicon
+from conexus.index.moments import Moments
 from conexus.index.postings import Postings
 from conexus.index.ragged import Ragged
 from conexus.index.segment import OF_FILES, OF_ROWS, Crumbs, MemorySegment
 from conexus.index.strings import Strings
 
 #: Part of every file: one of another layout is not read.
-LAYOUT = "1"
+LAYOUT = "2"
 _ROWS = (
     "first_rows", "file_of", "start_lines", "end_lines", "kinds", "parts", "roles", "digests", "symbol_numbers",
     "files_with",
 )  # fmt: skip
 _DENSE = ("vectors", "of_files", "basis", "leading", "leading_of_files")
+_MOMENTS = ("moments", "moments_of_files")
 
 
 def save_segment(path: Path, segment: MemorySegment, version: str) -> None:
     """Write a segment; ``version`` names all that made its rows. OSError where it cannot be written."""
     arrays: dict[str, NDArray[Any]] = {name: getattr(segment, name) for name in _ROWS}
     arrays |= {f"dense.{name}": getattr(segment.dense, name) for name in _DENSE}
+    for name in _MOMENTS:
+        moments: Moments = getattr(segment.dense, name)
+        arrays |= {f"dense.{name}.first": moments.first, f"dense.{name}.second": moments.second}
     arrays |= {"tokens.values": segment.tokens.values, "tokens.starts": segment.tokens.starts}
     arrays |= {"lexicon.hashes": segment.lexicon.hashes, **_strings("lexicon.words", segment.lexicon.words)}
     arrays |= {f"crumbs.{name}": getattr(segment.crumbs, name) for name in ("words", "starts", "of_rows")}
@@ -43,7 +48,7 @@ def save_segment(path: Path, segment: MemorySegment, version: str) -> None:
     arrays |= _strings("files.digest", Strings.of(facts.digest for facts in files))
     arrays["files.size"] = np.array([facts.size for facts in files], np.int64)
     arrays["files.mtime_ns"] = np.array([facts.mtime_ns for facts in files], np.int64)
-    about = {"layout": LAYOUT, "model": segment.model, "outside": repr(segment.dense.outside), "version": version}
+    about = {"layout": LAYOUT, "model": segment.model, "version": version}
     save(path, arrays, about)
 
 
@@ -76,10 +81,11 @@ def _segment(arrays: Arrays, metadata: dict[str, str], path: Path, mapped: mmap.
     }
     fields |= {name: arrays[name] for name in _ROWS}
     dense: dict[str, Any] = {name: arrays[f"dense.{name}"] for name in _DENSE}
+    dense |= {name: Moments(arrays[f"dense.{name}.first"], arrays[f"dense.{name}.second"]) for name in _MOMENTS}
     return MemorySegment(
         model=metadata["model"],
         files=tuple(FileFacts(*facts) for facts in zip(*columns, strict=True)),
-        dense=Dense(**dense, outside=float(metadata["outside"])),
+        dense=Dense(**dense),
         tokens=Ragged(arrays["tokens.values"], arrays["tokens.starts"]),
         lexicon=lexicon,
         crumbs=Crumbs(*(arrays[f"crumbs.{name}"] for name in ("words", "starts", "of_rows"))),

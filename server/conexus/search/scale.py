@@ -20,16 +20,12 @@ class Scale:
     deviation: np.float32
 
     @staticmethod
-    def of(values: Scores, variance: float = 0.0, size: int | None = None) -> Scale:
-        """What standardises values; ``variance`` is that of what they leave out.
-
-        Of the values ``size`` are counted, all if it is not given; the others are 0.
-        """
-        size = len(values) if size is None else size
-        mean = float(values.sum()) / size
+    def of(values: Scores, size: int) -> Scale:
+        """What standardises values, of which ``size`` are counted and the others are 0."""
+        tally = Tally()
         # The mean of squares costs a third of `std`, which makes an array of differences.
-        own = float(np.dot(values, values)) / size - mean**2
-        return Scale.by(mean, max(own, 0.0) + variance)
+        tally.add(size, float(values.sum()), float(np.dot(values, values)))
+        return tally.scale()
 
     @staticmethod
     def by(mean: float, variance: float) -> Scale:
@@ -44,6 +40,27 @@ class Scale:
         """Values less the mean, over the deviation."""
         result: Scores = (values - self.mean) / self.deviation
         return result
+
+
+class Tally:
+    """The sums of values and of their squares, of one view after the other."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._sum = self._squares = 0.0
+
+    def add(self, size: int, total: float, squares: float) -> None:
+        """So many values, their sum, and that of their squares."""
+        self._size += size
+        self._sum += total
+        self._squares += squares
+
+    def scale(self) -> Scale:
+        """What standardises all values."""
+        if not self._size:
+            return Scale.none()
+        mean = self._sum / self._size
+        return Scale.by(mean, self._squares / self._size - mean**2)
 
 
 class Spread:

@@ -26,7 +26,7 @@ from conexus.search.sentence import topic_share
 from conexus.search.signals import QueryVectors, Signals, are_exact, make_exact, signals
 from conexus.search.tables import table
 from conexus.search.typos import forgiving
-from conexus.search.weights import DEFAULT, Weights
+from conexus.search.weights import DEFAULT, SignalWeights, Weights
 from conexus.values import Filters
 
 #: A file: absolute path of its folder, path relative to it.
@@ -35,7 +35,7 @@ _NO_FILES: frozenset[FileKey] = frozenset()
 #: So many of the best rows by signals alone are ranked; more, if a larger answer is asked for.
 CANDIDATES = 150
 #: Where likenesses are approximate, so many are looked at exactly before.
-WIDE = 1000
+WIDE = 700
 #: So many groups of rows for each candidate tell how good one must be.
 _GROUPS_FOR_EACH = 4
 #: A word in no more rows than these says which ones are meant.
@@ -121,24 +121,44 @@ def candidates(
     """The best rows by the sum of their signals."""
     query = forgiving(query, scope.views)
     # Before they are looked at: another thread may make them exact meanwhile.
-    exact_already = are_exact(scope)
+    exact = are_exact(scope)
     found = signals(scope, query, vectors, weights)
     check()
     mix = weights.symbol if query.symbol_like else weights.prose
-    answers = answering(scope, found)
-    sums, lost = found.total(mix), penalties(scope, query, weights)
-    totals = sums * _share(sums, answers)
+    lost = penalties(scope, query, weights)
+    rows, totals = best(scope, found, mix, lost, answering(scope, found), count, None if exact else vectors)
+    return Candidates(scope, query, found, rows, totals, unasked_roles(query))
+
+
+def best(
+    scope: Scope,
+    found: Signals,
+    mix: SignalWeights,
+    lost: Scores,
+    answers: NDArray[np.bool_],
+    count: int,
+    vectors: QueryVectors | None,
+    tiers: Scores | None = None,
+) -> tuple[NDArray[np.int64], Scores]:
+    """The best of the rows that are ``answers``, best first, and their totals: the weighted sum less what is ``lost``.
+
+    Sums are scaled so that the best has 1, whatever the query: what priors take off is a share of that. ``vectors``
+    are given where likenesses are approximate: those of the best are made exact. Of different ``tiers``, if given, the
+    row with the higher one is better in any case.
+    """
+    sums = found.total(mix)
+    totals = sums * _share(sums if answers.all() else sums[answers])
     totals -= lost
-    if exact_already:
-        rows = best_rows(totals, answers, count)
-        return Candidates(scope, query, found, rows, totals[rows], unasked_roles(query))
-    rows = best_rows(totals, answers, max(WIDE, 2 * count))
-    check()
+    ordered = totals if tiers is None else totals + (np.ptp(totals) + 1) * tiers
+    if vectors is None:
+        rows = best_rows(ordered, answers, count)
+        return rows, totals[rows]
+    rows = best_rows(ordered, answers, max(WIDE, 2 * count))
     make_exact(scope, found, vectors, rows)
     sums = found.total_of(mix, rows, scope.file_of[rows])
-    exact = sums * _share(sums) - lost[rows]
-    order = np.argsort(-exact, kind="stable")[:count]
-    return Candidates(scope, query, found, rows[order], exact[order], unasked_roles(query))
+    totals = sums * _share(sums) - lost[rows]
+    order = np.lexsort((rows, -totals) if tiers is None else (rows, -totals, -tiers[rows]))[:count]
+    return rows[order], totals[order]
 
 
 def answering(scope: Scope, found: Signals) -> NDArray[np.bool_]:
@@ -159,14 +179,9 @@ def _listed(scope: Scope, limit: int) -> list[Ranked]:
     return [Ranked(scope.ref(int(row)), 1.0 - place / (2 * limit), ("filter",)) for place, row in enumerate(chosen)]
 
 
-def scaled(totals: Scores, answers: NDArray[np.bool_]) -> Scores:
-    """Totals so that the best answer has 1, whatever the query: what priors add and take off is a share of that."""
-    return totals * _share(totals, answers)
-
-
-def _share(totals: Scores, answers: NDArray[np.bool_] | None = None) -> np.float32:
-    best = float((totals if answers is None or answers.all() else totals[answers]).max(initial=0.0))
-    return np.float32(1 / best) if best > 0 else np.float32(1)
+def _share(sums: Scores) -> np.float32:
+    highest = float(sums.max(initial=0.0))
+    return np.float32(1 / highest) if highest > 0 else np.float32(1)
 
 
 def penalties(scope: Scope, query: Query, weights: Weights) -> Scores:
@@ -198,8 +213,8 @@ def best_rows(totals: Scores, allowed: NDArray[np.bool_], count: int) -> NDArray
         rows = (totals >= _reached(totals, count)).nonzero()[0]
     else:
         rows = (allowed & (totals >= _reached(np.where(allowed, totals, -np.inf), count))).nonzero()[0]
-    best: NDArray[np.int64] = rows[np.argsort(-totals[rows], kind="stable")[:count]]
-    return best
+    chosen: NDArray[np.int64] = rows[np.argsort(-totals[rows], kind="stable")[:count]]
+    return chosen
 
 
 def _reached(values: Scores, count: int) -> float:

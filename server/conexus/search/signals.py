@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.chunking.chunk import KINDS
-from conexus.index.dense import FEW_ROWS
+from conexus.index.dense import FEW_ROWS, NOWHERE
 from conexus.index.postings import Rows
 from conexus.index.ragged import run_starts
 from conexus.index.segment import MemorySegment, own_name
@@ -18,7 +18,7 @@ from conexus.index.snapshot import View
 from conexus.search.bm25 import Field, Scores, Sought, idf, mean_of, norms, saturated, sums_from
 from conexus.search.query import Query
 from conexus.search.sampling import files_with, sampled
-from conexus.search.scale import Scale, Spread
+from conexus.search.scale import Scale, Spread, Tally
 from conexus.search.scope import Scope
 from conexus.search.weights import SignalWeights, Weights
 
@@ -68,14 +68,14 @@ class Signal:
         return Signal(values, Scale.none())
 
     @staticmethod
-    def likeness(raw: Scores, counted: NDArray[np.bool_] | None = None, variance: float = 0.0) -> Signal:
-        """Standardised over those that are ``counted`` (None: all). ``variance`` is that of what ``raw`` leaves out."""
+    def likeness(raw: Scores, counted: NDArray[np.bool_] | None = None) -> Signal:
+        """Standardised over those that are ``counted`` (None: all)."""
         size = len(raw) if counted is None else int(np.count_nonzero(counted))
         if not size:
             return Signal.none(len(raw))
         # Zeros change no sum: several times faster than choosing the others.
         seen = raw if counted is None or size == len(raw) else raw * counted
-        return Signal(raw, Scale.of(seen, variance, size))
+        return Signal(raw, Scale.of(seen, size))
 
     def __getitem__(self, places: NDArray[np.integer] | int) -> Scores:
         """What is said of some, in the order given."""
@@ -188,9 +188,8 @@ def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Signal, Signal]:
     rows = np.empty(scope.rows, np.float32)
     files = np.empty(scope.files, np.float32)
     missing: list[tuple[slice, slice]] = []
-    left_out = 0.0
+    tally, tally_of_files = Tally(), Tally()
     exact = are_few(scope)
-    sampled: list[Scores] = []
     for number, view in enumerate(scope.views):
         vector = vectors.get(view.segment.model)
         of_view = slice(scope.first_rows[number], scope.first_rows[number + 1])
@@ -198,26 +197,43 @@ def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Signal, Signal]:
         if vector is None or not vector.any():
             missing.append((of_view, of_files))
             continue
-        variance = view.segment.dense.cosines(vector, rows[of_view], exact=exact)
-        left_out += variance * len(view.segment) / max(scope.rows, 1)
         whole = _whole(view)
-        whole.dense.cosines_of_files(vector, files[of_files], exact=exact)
-        if scope.narrowed:
-            sampled.append(whole.dense.sampled_cosines(vector))
+        are_exact = view.segment.dense.cosines(vector, rows[of_view], exact=exact)
+        files_are_exact = whole.dense.cosines_of_files(vector, files[of_files], exact=exact)
+        if view.whole is not None:
+            tally.add(len(whole), *whole.dense.sums(vector))
+        else:
+            counted = None if scope.counted is None else scope.counted[of_view]
+            _add(tally, view.segment.dense.sums, vector, rows[of_view], counted, are_exact=are_exact)
+        counted = None if scope.counted_files is None else scope.counted_files[of_files]
+        _add(tally_of_files, whole.dense.sums_of_files, vector, files[of_files], counted, are_exact=files_are_exact)
     if len(missing) == len(scope.views):
         return Signal.none(scope.rows), Signal.none(scope.files)
-    has_rows, has_files = scope.counted, scope.counted_files
-    if missing:
-        has_rows = np.ones(scope.rows, np.bool_) if has_rows is None else has_rows.copy()
-        has_files = np.ones(scope.files, np.bool_) if has_files is None else has_files.copy()
-        for of_view, of_files in missing:
-            rows[of_view], files[of_files] = 0, 0
-            has_rows[of_view], has_files[of_files] = False, False
-    dense = Signal(rows, Scale.of(np.concatenate(sampled))) if sampled else Signal.likeness(rows, has_rows, left_out)
-    file_dense = Signal.likeness(files, has_files)
+    dense, file_dense = Signal(rows, tally.scale()), Signal(files, tally_of_files.scale())
     for of_view, of_files in missing:
         rows[of_view], files[of_files] = dense.scale.mean, file_dense.scale.mean
     return dense, file_dense
+
+
+def _add(
+    tally: Tally,
+    sums: Callable[[NDArray[np.float32], NDArray[np.int64]], tuple[float, float]],
+    vector: NDArray[np.float32],
+    found: Scores,
+    counted: NDArray[np.bool_] | None,
+    *,
+    are_exact: bool,
+) -> None:
+    """Add the exact cosines of what is ``counted`` (None: all); ``sums`` has those of a segment but for some places."""
+    size = len(found) if counted is None else int(np.count_nonzero(counted))
+    if are_exact:
+        # Zeros change no sum: several times faster than choosing the others.
+        if counted is not None and size < len(found):
+            found = found * counted
+        tally.add(size, float(found.sum()), float(np.dot(found, found)))
+    else:
+        left_out = NOWHERE if counted is None or size == len(found) else np.flatnonzero(~counted)
+        tally.add(size, *sums(vector, left_out))
 
 
 def _whole(view: View) -> MemorySegment:

@@ -14,8 +14,8 @@ from conexus.index.terms import fold, word_terms, words
 from conexus.search.query import Query, understand
 from conexus.search.reasons import of_rows
 from conexus.search.scope import Scope, scope_of
-from conexus.search.search import Ranked, answering, best_rows, penalties, scaled
-from conexus.search.signals import QueryVectors, signals
+from conexus.search.search import Ranked, answering, best, penalties
+from conexus.search.signals import QueryVectors, are_exact, signals
 from conexus.search.tables import NameList
 from conexus.search.typos import corrections, defined_names, forgiving
 from conexus.search.weights import DEFAULT, Weights
@@ -65,20 +65,21 @@ def symbols(
     if not agreement[scope.allowed].any():
         query = forgiving(query, scope.views)
         agreement = _likeness(scope, query)
+    exact = are_exact(scope)
     found = signals(scope, query, vectors, weights)
     check()
     eligible = (answering(scope, found) | (agreement > 0)) & scope.allowed & _definitions(scope)
-    totals = scaled(found.total(weights.symbol), eligible) - penalties(scope, query, weights)
-    spread = float(np.ptp(totals)) + 1.0 if len(totals) else 1.0
-    chosen = best_rows(totals + np.float32(spread) * agreement, eligible, limit)
+    lost = penalties(scope, query, weights)
+    given = None if exact else vectors
+    chosen, totals = best(scope, found, weights.symbol, lost, eligible, limit, given, tiers=agreement)
     check()
     why = of_rows(scope, found, chosen, weights.symbol, query.corrected)
     answers = []
-    for row, reasons in zip(chosen.tolist(), why, strict=True):
+    for row, total, reasons in zip(chosen.tolist(), totals.tolist(), why, strict=True):
         tier = int(agreement[row])
         ref = scope.ref(row)
         said = _SAID[tier].format(ref.view.segment.symbols[ref.row])
-        score = (tier + min(max(float(totals[row]), 0.0), 1.0)) / (_EXACT + 1)
+        score = (tier + min(max(total, 0.0), 1.0)) / (_EXACT + 1)
         answers.append(Ranked(ref, score, tuple(dict.fromkeys((said, *reasons))) if said else reasons))
     return answers
 
