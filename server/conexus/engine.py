@@ -49,6 +49,9 @@ from conexus.workspace.roots import normalise_roots
 
 log = logging.getLogger(__name__)
 
+#: With words that any code has, and one that none has.
+_ANY_QUESTION = "where the configuration file is parsed and the first tests of errors beginn"
+
 
 class Engine:
     """Thread-safe. Nothing here blocks for long except ``search``, ``related``, ``symbols``, ``wait`` and ``close``."""
@@ -66,6 +69,8 @@ class Engine:
         self._encoding = encoding
         self._notify = listener or (lambda event: None)
         self._closed = False
+        #: Whether the complete index was asked something.
+        self._warm = False
         #: The documents as we were told last. The indexer's own come after, one edit after the other.
         self._documents = Documents()
         self._documents_lock = threading.Lock()
@@ -295,8 +300,27 @@ class Engine:
         return self._sync.searchable
 
     def _published(self, generation: int, folders: tuple[str, ...]) -> None:
-        prepare(self._sync.searchable.snapshot, lasting=self._sync.lasting)
+        now = self._sync.searchable
+        prepare(now.snapshot, lasting=self._sync.lasting)
+        if not self._warm and self._sync.counts().complete:
+            self._warm = True
+            self._warm_up(now)
         self._notify(IndexChanged(generation, folders))
+
+    def _warm_up(self, now: Searchable) -> None:
+        """Ask anything, so that the first question to a complete index takes no longer than the next ones.
+
+        It would be several times slower: what all questions derive from the index is not there yet, and neither are
+        the pages of its files.
+        """
+        walked = sum(view.segment.bytes_walked for view in now.snapshot.views)
+        model = next((each for each in now.embedders if isinstance(each, TokenEmbedder)), None)
+        if model is None or walked > self._sync.settings.memory_mib << 20:
+            return
+        query = forgiving(understand(_ANY_QUESTION), now.snapshot.views)
+        vectors = {model.fingerprint: model.embed_query(query.text)}
+        ranked = search(now.snapshot, query, vectors=vectors, tokens=model.query_tokens(query.text))
+        hits_of(ranked, self._reader(now, CancelToken()), query)
 
     def _answer(
         self,

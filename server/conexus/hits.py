@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import accumulate
 
 from conexus.chunking.chunk import Chunk
@@ -27,6 +29,8 @@ MOST_LINES = 40
 #: Kinds whose members need not be indented.
 _UNINDENTED = frozenset({"module", "section"})
 
+#: Rows that are remembered as they were shown.
+_MOST_SHOWN = 512
 #: Bytes of a preview, in UTF-8: what a client shows beside a list.
 PREVIEW_BYTES = 2048
 
@@ -44,8 +48,24 @@ class Reader:
     texts: CurrentTexts
     #: Called before each hit; raises if the question was cancelled.
     check: Callable[[], None] = lambda: None
-    #: Lines of the files that were read for this answer, by path: several hits of one file are of one text.
-    files: dict[str, Sequence[str]] = field(default_factory=dict)
+    #: What ``state`` found, by path: several hits of one file are of one text.
+    _states: dict[str, tuple[int, int] | None] = field(default_factory=dict)
+
+    def state(self, path: str, facts: FileFacts) -> tuple[int, int] | None:
+        """Size and time of a file that was indexed as ``facts`` say; None if it is gone."""
+        if path not in self._states:
+            self._states[path] = state = _state(path)
+            if state != (facts.size, facts.mtime_ns):
+                self.on_stale(path)
+        return self._states[path]
+
+
+def _state(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def hits_of(ranked: Iterable[Ranked | Related], reader: Reader, query: Query | None = None) -> tuple[Hit, ...]:
@@ -62,34 +82,88 @@ def _hit(ranked: Ranked | Related, reader: Reader, asked: frozenset[str]) -> Hit
     reader.check()
     ref, segment, row = ranked.ref, ranked.ref.view.segment, ranked.ref.row
     folder, path = ref.view.folder, ref.path
-    fresh = reader.overlay.get((folder, path))
-    lines = _lines(ref, reader, fresh)
-    start, own = int(segment.start_lines[row]), _length(segment, row)
-    edited = reader.texts.edited(folder, path)
-    if edited is not None:
-        start, own, lines = _moved(edited, start, own, len(lines))
-        if not lines:
-            return None
     document = os.path.join(folder, path) if folder else path  # noqa: PTH118  a path's cost, twenty times a query
-    symbol = segment.symbols[row]
-    preview = _clip("".join(lines), PREVIEW_BYTES)
-    spans = find_matches(preview, asked)
+    shown = _shown(ref, reader, document)
+    if shown is None:
+        return None
+    spans = find_matches(shown.preview, asked)
     return Hit(
         document=document,
-        range=TextRange(Position(start, 0), _end(start, lines, reader.encoding)),
+        range=shown.range,
         version=reader.texts.version(document),
         folder=folder,
         language=segment.files[segment.file_of[row]].language,
         kind=segment.kind(row),
-        symbol=symbol,
-        container=".".join(segment.breadcrumbs[row]),
+        symbol=segment.symbols[row],
+        container=shown.container,
         score=ranked.score,
         reasons=ranked.reasons,
-        preview=preview,
-        matches=tuple(_ranges(lines, spans, start, reader.encoding)),
+        preview=shown.preview,
+        matches=tuple(_ranges(shown.lines, spans, shown.range.start.line, reader.encoding)),
         relation=ranked.relation if isinstance(ranked, Related) else None,
-        name_range=_name_range(lines[:own], symbol, segment.kind(row), start, reader.encoding),
+        name_range=shown.name_range,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What of a hit does not depend on the question."""
+
+    lines: Sequence[str]
+    preview: str
+    range: TextRange
+    name_range: TextRange | None
+    container: str
+
+    @staticmethod
+    def of(segment: MemorySegment, row: int, start: int, own: int, lines: Sequence[str], encoding: Encoding) -> _Shown:
+        """``start``: where ``lines`` begin; ``own``: how many of them are the row's."""
+        return _Shown(
+            lines,
+            _clip("".join(lines), PREVIEW_BYTES),
+            TextRange(Position(start, 0), _end(start, lines, encoding)),
+            _name_range(lines[:own], segment.symbols[row], segment.kind(row), start, encoding),
+            ".".join(segment.breadcrumbs[row]),
+        )
+
+
+def _shown(ref: RowRef, reader: Reader, document: str) -> _Shown | None:
+    """None if nothing is left of the row."""
+    segment, row = ref.view.segment, ref.row
+    key = (ref.view.folder, ref.path)
+    fresh, edited = reader.overlay.get(key), reader.texts.edited(*key)
+    facts = segment.files[segment.file_of[row]]
+    if fresh is None and edited is None:
+        state = reader.state(document, facts)
+        if state is not None:
+            return _shown_of_file(weakref.ref(segment), row, document, *state, reader.max_file_bytes, reader.encoding)
+    lines = _lines(ref, reader, document, fresh)
+    start, own = int(segment.start_lines[row]), _length(segment, row)
+    if edited is not None:
+        start, own, lines = _moved(edited, start, own, len(lines))
+        if not lines:
+            return None
+    return _Shown.of(segment, row, start, own, lines, reader.encoding)
+
+
+@lru_cache(maxsize=_MOST_SHOWN)
+def _shown_of_file(
+    of: weakref.ref[MemorySegment],
+    row: int,
+    path: str,
+    size: int,
+    mtime_ns: int,
+    max_bytes: int,
+    encoding: Encoding,
+) -> _Shown:
+    """Of a file as it is on disk now: who types a question gets nearly the same hits after each letter."""
+    segment = of()
+    if segment is None:
+        raise RuntimeError("whoever asks for a row holds its segment")
+    start = int(segment.start_lines[row])
+    of_file = lines_of_state(path, size, mtime_ns, max_bytes)
+    lines = _definition(segment, row, of_file[start : start + max(MOST_LINES, _length(segment, row))])
+    return _Shown.of(segment, row, start, _length(segment, row), lines, encoding)
 
 
 def _moved(edited: Edited, start: int, own: int, length: int) -> tuple[int, int, list[str]]:
@@ -108,33 +182,20 @@ def _moved(edited: Edited, start: int, own: int, length: int) -> tuple[int, int,
     return first, left, lines
 
 
-def _lines(ref: RowRef, reader: Reader, fresh: Fresh | None) -> list[str]:
+def _lines(ref: RowRef, reader: Reader, document: str, fresh: Fresh | None) -> list[str]:
     """The lines of a hit: of the buffer that was indexed, or of the file as it is on disk now."""
     segment, row = ref.view.segment, ref.row
     start = int(segment.start_lines[row])
-    if fresh is not None and fresh.text is not None:
-        of_buffer = reader.texts.lines(fresh.text)
-        return _definition(segment, row, of_buffer[start : start + max(MOST_LINES, _length(segment, row))])
-    if fresh is not None:
+    if fresh is not None and fresh.text is None:
         return _definition(segment, row, _buffer_lines(fresh.file.chunks, row - _first_row(segment, row)))
-    facts = segment.files[segment.file_of[row]]
-    path = os.path.join(ref.view.folder, facts.path)  # noqa: PTH118  as above
-    lines = reader.files.get(path)
-    if lines is None:
-        lines = reader.files[path] = _lines_on_disk(path, facts, reader)
+    lines: Sequence[str] = ()
+    if fresh is not None and fresh.text is not None:
+        lines = reader.texts.lines(fresh.text)
+    else:
+        state = reader.state(document, segment.files[segment.file_of[row]])
+        if state is not None:
+            lines = lines_of_state(document, *state, reader.max_file_bytes)
     return _definition(segment, row, lines[start : start + max(MOST_LINES, _length(segment, row))])
-
-
-def _lines_on_disk(path: str, facts: FileFacts, reader: Reader) -> Sequence[str]:
-    """The lines of a file, none if it cannot be read. ``facts``: as it was indexed."""
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError):
-        reader.on_stale(path)
-        return ()
-    if (status.st_size, status.st_mtime_ns) != (facts.size, facts.mtime_ns):
-        reader.on_stale(path)
-    return lines_of_state(path, status.st_size, status.st_mtime_ns, reader.max_file_bytes)
 
 
 def _first_row(segment: MemorySegment, row: int) -> int:
@@ -200,14 +261,14 @@ def _indentation(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _end(start: int, lines: list[str], encoding: Encoding) -> Position:
+def _end(start: int, lines: Sequence[str], encoding: Encoding) -> Position:
     if not lines:
         return Position(start, 0)
     last = lines[-1].rstrip("\r\n")
     return Position(start + len(lines) - 1, units(last, encoding))
 
 
-def _name_range(lines: list[str], symbol: str, kind: str, start: int, encoding: Encoding) -> TextRange | None:
+def _name_range(lines: Sequence[str], symbol: str, kind: str, start: int, encoding: Encoding) -> TextRange | None:
     place = place_of_name(lines, symbol, kind) if symbol else None
     if place is None:
         return None
@@ -228,7 +289,7 @@ def _clip(text: str, most: int) -> str:
     return cut[: line_end + 1] if line_end > most // 2 else cut
 
 
-def _ranges(lines: list[str], spans: list[tuple[int, int]], start: int, encoding: Encoding) -> Iterable[TextRange]:
+def _ranges(lines: Sequence[str], spans: list[tuple[int, int]], start: int, encoding: Encoding) -> Iterable[TextRange]:
     """Spans of offsets in lines, of which the first is line ``start``, as ranges; none crosses a line end."""
     if not spans:
         return

@@ -70,6 +70,7 @@ class Session:
         self.engine: Engine | None = None
         self._started_at = 0.0
         self.failure = ""
+        self._settled = False
         self._starting: asyncio.Task[Engine] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._shown: set[str] = set()
@@ -224,6 +225,10 @@ class Session:
         self.announcer.status(status)
         if status.quiescent or self.failure:
             self.progress.settle()
+            if not self._settled:
+                self._settled = True
+                # So does the index, for the most part.
+                gc.freeze()
         elif self.engine is not None and (self.client.wants_server_status or self.progress.awaits_settling):
             # The engine may be done so soon that it sees no change worth an event; what we told must not stay.
             self._recheck = asyncio.get_running_loop().call_later(_RECHECK_SECONDS, self.announce_status)
