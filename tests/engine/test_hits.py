@@ -147,6 +147,19 @@ def test_symbols_and_related_code_have_the_same_range(engine: Engine, root: Path
     assert corner.range == hit(engine, "Corner").range
 
 
+def test_a_hit_is_what_its_file_says_now(tmp_path: Path) -> None:
+    """Before anyone has told of the change, and whatever was shown of the row before."""
+    root = tmp_path / "work"
+    write(root, {"lamp.py": "def lamp():\n    return 1\n"})
+    with running(root, tmp_path / "data") as engine:
+        for _ in range(2):
+            assert hit(engine, "lamp").preview == "def lamp():\n    return 1\n"
+        (root / "lamp.py").write_text("def lamp():\n    return 22\n")
+        assert hit(engine, "lamp").preview == "def lamp():\n    return 22\n"
+        (root / "lamp.py").unlink()
+        assert not any(each.preview for each in engine.search("lamp").hits)
+
+
 @pytest.mark.parametrize("change", [lambda text: "\n\n" + text, lambda text: text.replace("\n", "\r\n")])
 def test_an_open_buffer_is_read_as_it_is(tmp_path: Path, change: Callable[[str], str]) -> None:
     write(tmp_path / "work", FIXTURE)

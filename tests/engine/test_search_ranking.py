@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from conexus.index import dense
 from conexus.index.ragged import Ragged
 from conexus.index.roles import Role
 from conexus.index.snapshot import Snapshot, View
+from conexus.search import signals
 from conexus.search.features import FEATURES, features
 from conexus.search.query import understand
 from conexus.search.ranker import DEFAULT, Ranker
@@ -57,11 +59,11 @@ GAPS = tuple(name for name in FEATURES if name.endswith("_gap") and not name.sta
 
 
 def lines_of(
-    text: str, of: Snapshot = SNAPSHOT, *, late: bool = True, dense: bool = True
+    text: str, of: Snapshot = SNAPSHOT, *, late: bool = True, meant: bool = True
 ) -> tuple[list[str], NDArray[np.float32]]:
     """``path:symbol`` of each candidate, and its features."""
     query = understand(text)
-    vectors = {model().fingerprint: model().embed_query(query.text)} if dense else {}
+    vectors = {model().fingerprint: model().embed_query(query.text)} if meant else {}
     chosen = candidates(scope_of(of, Filters(), query.operators), query, vectors, 300)
     table = features(chosen, model().query_tokens(query.text) if late else None)
     return [where(chosen.scope.ref(int(row))) for row in chosen.rows], table
@@ -123,6 +125,31 @@ def test_what_a_query_names_is_seen() -> None:
     assert all(line["symbol_like"] == 1 for line in found.values())
     found = seen("what is in queue.py")
     assert {name for name, line in found.items() if line["filed"]} == {"mail/queue.py:enqueue"}
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_approximate_likenesses_find_what_exact_ones_find(monkeypatch: pytest.MonkeyPatch, dead: bool) -> None:
+    """So few leading components that the first look is a bad one: what is looked at twice has the same scores."""
+    exact = [[(where(each.ref), each.score, each.reasons) for each in ask(text, of)] for text, of in _cases(dead)]
+    monkeypatch.setattr(dense, "_LEAST_ROWS", 2)
+    monkeypatch.setattr(dense, "_LEADING", 3)
+    monkeypatch.setattr(dense, "FEW_ROWS", 0)
+    monkeypatch.setattr(signals, "FEW_ROWS", 0)
+    for (text, of), expected in zip(_cases(dead), exact, strict=True):
+        assert not any(each.segment.dense.exact for each in of.views)
+        found = ask(text, of)
+        assert [where(each.ref) for each in found] == [name for name, _, _ in expected]
+        assert [each.score for each in found] == pytest.approx([score for _, score, _ in expected], abs=1e-3)
+        assert [each.reasons for each in found] == [reasons for _, _, reasons in expected]
+
+
+def _cases(dead: bool) -> list[tuple[str, Snapshot]]:
+    """Questions to two views, of one of which the first file does not count any more."""
+    first = dict(list(CODE.items())[:2])
+    views = [view(first), view({path: code for path, code in CODE.items() if path not in first})]
+    if dead:
+        views[0].alive[views[0].segment.file_of == 0] = False
+    return [(text, Snapshot(1, tuple(views))) for text in ("parse mail", "queue of messages", "MailParser")]
 
 
 def test_late_interaction_finds_tokens_wherever_they_stand() -> None:
@@ -239,11 +266,11 @@ FILES = st.dictionaries(
 
 @settings(max_examples=60, deadline=None)
 @given(FILES, QUERIES, st.booleans(), st.booleans())
-def test_any_workspace_has_finite_features(files: dict[str, str], text: str, late: bool, dense: bool) -> None:
+def test_any_workspace_has_finite_features(files: dict[str, str], text: str, late: bool, meant: bool) -> None:
     try:
         if not understand(text).text:
             return
-        names, table = lines_of(text, snapshot(files), late=late, dense=dense)
+        names, table = lines_of(text, snapshot(files), late=late, meant=meant)
     except BadQuery:
         return
     assert table.shape == (len(names), len(FEATURES))
