@@ -82,7 +82,7 @@ class Engine:
             on_publish=self._published,
             on_progress=lambda done, total: self._notify(Progress("Indexing", done, total)),
             on_status=lambda: self._notify(StatusChanged()),
-            on_lasting=lambda: prepare(self._sync.searchable.snapshot, lasting=True),
+            on_lasting=lambda: prepare(self._sync.searchable.snapshot, complete=True, lasting=True),
         )
         self._indexer = Indexer(self._sync)
 
@@ -301,8 +301,9 @@ class Engine:
 
     def _published(self, generation: int, folders: tuple[str, ...]) -> None:
         now = self._sync.searchable
-        prepare(now.snapshot, lasting=self._sync.lasting)
-        if not self._warm and self._sync.counts().complete:
+        complete = self._sync.counts().complete
+        prepare(now.snapshot, complete=complete, lasting=self._sync.lasting)
+        if complete and not self._warm:
             self._warm = True
             self._warm_up(now)
         self._notify(IndexChanged(generation, folders))

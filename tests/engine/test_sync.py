@@ -14,6 +14,7 @@ import pytest
 
 from conexus.config import Settings
 from conexus.engine import Engine
+from conexus.index import persistence
 from conexus.index.segment import MemorySegment
 from conexus.values import BadQuery, Event, IndexChanged, Place, Position, Progress, StatusChanged, TextRange
 from tests.workspaces import PATIENCE, rows, running, snapshot_of, stored_rows, until, write
@@ -512,3 +513,20 @@ def test_upkeep_does_not_take_back_that_all_is_searchable(root: Path, data: Path
         finally:
             go_on.set()
             sync._upkeep.look_after = look_after
+
+
+def test_what_changed_is_stored_though_questions_go_on(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(persistence, "_PAUSE_SECONDS", 3600.0)
+    monkeypatch.setattr(persistence, "_LONGEST_HOLD_SECONDS", 0.5)
+    with running(root, data, stored=True) as engine:
+        write(root, {"app/late.py": "def stored_in_the_end(): ...\n"})
+        engine.hint([root / "app/late.py"])
+        settle(engine)
+        waiting = next(iter(engine._sync.folders.values())).persistence
+
+        def asked() -> bool:
+            assert "late.py" in found(engine, "stored_in_the_end")
+            return not waiting._waiting and not waiting.busy
+
+        until(engine, asked)
+    assert any("stored_in_the_end" in repr(row) for row in stored_rows(engine))

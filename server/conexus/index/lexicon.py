@@ -10,12 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conexus.index.strings import Strings
 
+T = TypeVar("T")
 Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int32]
 
@@ -59,27 +61,41 @@ class Lexicon:
             known = self._known.get(word, -1)
         return known
 
+    def numbers(self, terms: Iterable[tuple[str, T]]) -> tuple[tuple[int, T], ...]:
+        """The numbers of those of the terms that are here, each with what it is given with."""
+        known = self._known
+        found = []
+        for word, given in terms:
+            number = known.get(word)
+            if number is None:
+                number = self.number(word)
+            if number >= 0:
+                found.append((number, given))
+        return tuple(found)
+
     def learn(self, words: Iterable[str]) -> None:
         """Look many words up at once; ``number`` is cheap for them afterwards."""
-        known = self._known
-        new = [word for word in words if word not in known]
-        if not new:
-            return
-        if len(known) + len(new) > _MOST_REMEMBERED:
-            known.clear()
-        asked = np.fromiter(map(word_hash, new), np.uint64, len(new))
-        if not len(self.hashes):
-            known.update(dict.fromkeys(new, -1))
-            return
-        places = np.minimum(np.searchsorted(self.hashes, asked), len(self.hashes) - 1)
-        numbers = np.where(self.hashes[places] == asked, places, -1)
-        known.update(zip(new, numbers.tolist(), strict=True))
+        Lexicon.learn_in((self,), tuple(words))
 
-    def having(self, words: Iterable[str]) -> frozenset[str]:
-        """Those of the words that are here."""
-        asked = tuple(words)
-        self.learn(asked)
-        return frozenset(word for word in asked if self.number(word) >= 0)
+    @staticmethod
+    def learn_in(lexicons: Iterable[Lexicon], words: Sequence[str]) -> frozenset[str]:
+        """Look many words up in several lexicons; those that any of them has."""
+        hashes = np.fromiter(map(word_hash, words), np.uint64, len(words))
+        here: set[str] = set()
+        for lexicon in lexicons:
+            known = lexicon._known
+            if all(word in known for word in words):
+                here.update(word for word in words if known.get(word, -1) >= 0)
+                continue
+            if len(known) + len(words) > _MOST_REMEMBERED:
+                known.clear()
+            numbers = np.full(len(words), -1)
+            if len(lexicon):
+                places = lexicon.hashes.searchsorted(hashes)
+                numbers = np.where(lexicon.hashes.take(places, mode="clip") == hashes, places, -1)
+            known.update(zip(words, numbers.tolist(), strict=True))
+            here.update(words[place] for place in (numbers >= 0).nonzero()[0].tolist())
+        return frozenset(here)
 
     @staticmethod
     def merged(parts: Sequence[tuple[Lexicon, NDArray[np.bool_]]]) -> tuple[Lexicon, list[Numbers]]:

@@ -40,7 +40,7 @@ FLUSH_FILES = 500
 LIST_SECONDS = 5.0
 #: Versions of the tables that are worth compacting them when nothing else is to be done, and at any time: each takes
 #: files, and is longer than the one before.
-_MANY_VERSIONS, _MOST_VERSIONS = 40, 200
+_MANY_VERSIONS, _MOST_VERSIONS = 40, 80
 #: Seconds after which the tables are looked at again, if there was something that could not be dropped yet.
 MAINTENANCE_SECONDS = 10.0
 _RETRY_SECONDS = 30.0
@@ -265,8 +265,11 @@ class Persistence:
                 self._waiting.update(dict.fromkeys(paths))
 
     def should_wait(self, now: float, asked_at: float) -> bool:
-        """Whether much waits to be written and a user is asking; both on the monotonic clock, in seconds."""
-        if len(self._waiting) < FLUSH_FILES:
+        """Whether what waits to be written is to wait on, for a user is asking: not for ever.
+
+        Both on the monotonic clock, in seconds.
+        """
+        if not self._waiting:
             self._held_since = now
         return now - asked_at < _PAUSE_SECONDS and now - self._held_since < _LONGEST_HOLD_SECONDS
 

@@ -23,6 +23,8 @@ _REST_SECONDS = 1.0
 _WORKERS_IDLE_SECONDS = 2.0
 #: Merging leaves the processor to questions until none came for so long, but not for longer than that.
 _PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
+#: After what was changed is put together, memory is given back so much later.
+_TRIM_SECONDS = 2.0
 #: How often an index lets go of what questions looked at: one within the memory budget where none came for as long.
 _RELEASE_SECONDS = 2.0
 
@@ -52,6 +54,8 @@ class Upkeep:
         #: When no question had come for a while last.
         self._calm_at = 0.0
         self._release_at = 0.0
+        #: When what was put together was published, and no question looks at what it was made of.
+        self._trim_at = float("inf")
 
     def tier(self, folder: str) -> Tier:
         """Where a folder's candidates come from."""
@@ -96,7 +100,7 @@ class Upkeep:
             quiet = tracked.settled and now >= self.rest_due
             if quiet and tracked.index.rest(self._kept(tracked)):
                 self._publisher.rearranged(tracked.root)
-                trim()
+                self._trim_at = now + _TRIM_SECONDS
             self._merge(tracked, now, quiet=quiet)
             self._tiers.consider(tracked, budget, walked, idle=idle)
             self._write(tracked, now, quiet=quiet)
@@ -105,6 +109,9 @@ class Upkeep:
                 self._bulk.close()
                 trim()
             self.thread.submit(self.tables.close_if_idle)
+        if now >= max(self._trim_at, self.rest_due):
+            self._trim_at = float("inf")
+            trim()
         if now >= self._release_at:
             self._release_at = now + _RELEASE_SECONDS
             for tracked in folders:
@@ -121,7 +128,7 @@ class Upkeep:
         # The process of the tables takes as much memory as the workers: it waits until those have ended. What many
         # files' first write takes of the processor it leaves to questions, for a while.
         hold = not tracked.settled or self._bulk.pool.running
-        hold = hold or (not self.storing and persistence.should_wait(now, self.asked_at))
+        hold = hold or (not (self.storing or quiet) and persistence.should_wait(now, self.asked_at))
         tracked.store_if_due(hold=hold, idle=quiet or (tracked.settled and self.storing))
         if tracked.settled:
             persistence.maintain_if_due(quiet=quiet)

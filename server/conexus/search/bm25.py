@@ -29,18 +29,14 @@ class Sought:
     """A concept, looked up in the lexicon of each view: all fields of a view number their words alike."""
 
     concept: Concept
-    #: For each view those of the concept's terms that it has: their numbers, and how much an occurrence counts.
-    numbers: tuple[tuple[tuple[int, float], ...], ...]
+    #: For the views that have any of the concept's terms: the view's number, and of each term that it has the number
+    #: and how much an occurrence counts.
+    numbers: tuple[tuple[int, tuple[tuple[int, float], ...]], ...]
 
     @staticmethod
     def of(concept: Concept, lexicons: Iterable[Lexicon]) -> Sought:
-        return Sought(
-            concept,
-            tuple(
-                tuple((number, weight) for term, weight in concept.terms if (number := lexicon.number(term)) >= 0)
-                for lexicon in lexicons
-            ),
-        )
+        numbers = ((view, lexicon.numbers(concept.terms)) for view, lexicon in enumerate(lexicons))
+        return Sought(concept, tuple(each for each in numbers if each[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +66,8 @@ class Field:
         rows: list[Rows] = []
         counts: list[Scores] = []
         several = False
-        for postings, first, numbers in zip(self.postings, self.first_rows, sought.numbers, strict=False):
-            before = len(rows)
+        for view, numbers in sought.numbers:
+            postings, first, before = self.postings[view], self.first_rows[view], len(rows)
             for number, weight in numbers:
                 of_view, counted = postings.at(number)
                 if len(of_view):

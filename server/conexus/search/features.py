@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from conexus.chunking.chunk import KINDS
 from conexus.embedding.late import QueryTokens
 from conexus.index.postings import Rows
-from conexus.index.ragged import run_starts
+from conexus.index.ragged import Ragged, run_starts
 from conexus.index.roles import Role
 from conexus.index.snapshot import View
 from conexus.search.bm25 import Scores, idf
@@ -142,12 +142,14 @@ def _late(size: int, parts: Sequence[_Part], tokens: QueryTokens | None) -> tupl
     if tokens is None or not len(tokens.weights):
         none = np.zeros(size, np.float32)
         return none, none, none
-    best = np.empty((len(tokens.weights), size), np.float32)
+    sets = []
     for part in parts:
         ref = part.view.whole
         whole, rows = (part.view, part.rows) if ref is None else (ref.view, ref.rows[part.rows])
-        sets = whole.segment.tokens.rows(rows)
-        best[:, part.places] = tokens.best(sets.values, sets.starts).T
+        sets.append(whole.segment.tokens.rows(rows))
+    together = Ragged.joined(sets)
+    best = np.empty((len(tokens.weights), size), np.float32)
+    best[:, np.concatenate([part.places for part in parts])] = tokens.best(together.values, together.starts).T
     return tokens.weights @ best, best.mean(axis=0), best.min(axis=0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from conexus.index.lexicon import Lexicon
 from conexus.index.postings import Rows
 from conexus.index.snapshot import View
 from conexus.index.terms import is_unspaced, word_terms
@@ -119,7 +120,7 @@ def defined_names(term: str, views: Sequence[View]) -> tuple[str, ...]:
 
 def _here(words: Sequence[str], views: Sequence[View]) -> frozenset[str]:
     """Those of the words that any view's lexicon has: others are not worth looking for."""
-    return frozenset().union(*(view.segment.lexicon.having(words) for view in views))
+    return Lexicon.learn_in((view.segment.lexicon for view in views), words)
 
 
 def _corrections_of(concept: Concept, query: Query, views: Sequence[View], here: frozenset[str]) -> tuple[str, ...]:
