@@ -8,13 +8,15 @@ import shutil
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
 
 from conexus.config import Settings
 from conexus.engine import Engine
-from conexus.index import persistence
+from conexus.index import bulk, merging, persistence
+from conexus.index.folder import FolderIndex, Merge
 from conexus.index.segment import MemorySegment
 from conexus.values import BadQuery, Event, IndexChanged, Place, Position, Progress, StatusChanged, TextRange
 from tests.workspaces import PATIENCE, rows, running, snapshot_of, stored_rows, until, write
@@ -133,6 +135,30 @@ def test_what_waits_to_be_stored_keeps_no_old_segment(root: Path, data: Path) ->
         segments = [each for each in gc.get_objects() if isinstance(each, MemorySegment)]
         assert len(segments) < 20
     assert any("saved_39" in repr(row) for row in stored_rows(engine))
+
+
+def test_what_workers_merged_keeps_no_old_segment(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even until Python looks for circles of references, which may take minutes."""
+    monkeypatch.setattr(merging, "_FEW_ROWS", 0)
+    monkeypatch.setattr(bulk, "_MOST_LOOKED_AT", 0)
+    write(root, {f"app/file_{number}.py": f"def numbered_{number}(): ...\n" for number in range(120)})
+    merged: list[weakref.ref[MemorySegment]] = []
+    finished = FolderIndex.merged
+
+    def watched(index: FolderIndex, merge: Merge, *made: object) -> None:
+        merged.extend(weakref.ref(part.segment) for part in merge.parts)
+        finished(index, merge, *made)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FolderIndex, "merged", watched)
+    gc.collect()
+    gc.disable()
+    try:
+        with running(root, data) as engine:
+            until(engine, lambda: len(snapshot_of(engine).views) == 1)
+            assert merged
+            until(engine, lambda: not any(segment() for segment in merged))
+    finally:
+        gc.enable()
 
 
 def test_what_changed_is_prepared_for_queries_as_the_rest_is(root: Path, data: Path) -> None:

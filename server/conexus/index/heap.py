@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from functools import cache
 
 #: Parameters of mallopt(3).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
@@ -28,9 +29,14 @@ def trim() -> None:
 
 
 def _call(name: str, *arguments: int) -> None:
-    if sys.platform != "linux":
-        return
+    library = _libc()
+    if library is not None and hasattr(library, name):
+        getattr(library, name)(*arguments)
+
+
+@cache
+def _libc() -> ctypes.CDLL | None:
     try:
-        getattr(ctypes.CDLL("libc.so.6"), name)(*arguments)
-    except (OSError, AttributeError):
-        return
+        return ctypes.CDLL("libc.so.6") if sys.platform == "linux" else None
+    except OSError:
+        return None

@@ -104,10 +104,10 @@ class Loop:
                 if self.stopping:
                     return
                 self._busy = self.busy or not self._settled()
-                commands = list(self._inbox)
-                self._inbox.clear()
-            for command, _ in commands:
-                self._attempt(command)
+                commands, self._inbox = self._inbox, deque()
+            while commands:
+                # Held by nothing afterwards: it may hold what is old.
+                self._attempt(commands.popleft()[0])
             if self._attempt(self._step):
                 self._rests_until = self._rest = 0.0
             else:

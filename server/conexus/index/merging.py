@@ -65,7 +65,9 @@ class Merging:
             self._done(tracked.root)
             return
         self._under_way[tracked.root] = future
-        future.add_done_callback(lambda _: self._post(lambda: self._finished(tracked, merge, future, name)))
+        # What the callback holds must not hold the future, which holds the callback: the old segments would stay until
+        # Python looks for such circles.
+        future.add_done_callback(lambda done: self._post(lambda: self._finished(tracked, merge, done, name)))
 
     def _finished(self, tracked: TrackedFolder, merge: Merge, future: Future[MemorySegment | Path], name: str) -> None:
         if self._under_way.get(tracked.root) is future:

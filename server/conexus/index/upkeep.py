@@ -23,7 +23,7 @@ _REST_SECONDS = 1.0
 _WORKERS_IDLE_SECONDS = 2.0
 #: Merging leaves the processor to questions until none came for so long, but not for longer than that.
 _PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
-#: After what was changed is put together, memory is given back so much later.
+#: After what changed was put together and written, memory is given back so much later.
 _TRIM_SECONDS = 2.0
 #: How often an index lets go of what questions looked at: one within the memory budget where none came for as long.
 _RELEASE_SECONDS = 2.0
@@ -47,14 +47,14 @@ class Upkeep:
         #: Whether someone waits for all to be stored.
         self.storing = False
         self._bulk, self._publisher, self._kept = bulk, publisher, kept
-        self._merging = Merging(lambda: bulk.pool, post, publisher.rearranged)
+        self._merging = Merging(lambda: bulk.pool, post, self._rearranged)
         self._tiers = Tiers(self.tables, self.thread, post, self._find_candidates)
         #: Whether workers are to be replaced before the last merges.
         self._renewing = False
         #: When no question had come for a while last.
         self._calm_at = 0.0
         self._release_at = 0.0
-        #: When what was put together was published, and no question looks at what it was made of.
+        #: When nothing looks any more at what was put together or written.
         self._trim_at = float("inf")
 
     def tier(self, folder: str) -> Tier:
@@ -99,8 +99,7 @@ class Upkeep:
         for tracked in folders:
             quiet = tracked.settled and now >= self.rest_due
             if quiet and tracked.index.rest(self._kept(tracked)):
-                self._publisher.rearranged(tracked.root)
-                self._trim_at = now + _TRIM_SECONDS
+                self._rearranged(tracked.root)
             self._merge(tracked, now, quiet=quiet)
             self._tiers.consider(tracked, budget, walked, idle=idle)
             self._write(tracked, now, quiet=quiet)
@@ -118,6 +117,10 @@ class Upkeep:
                 if now - self.asked_at > _RELEASE_SECONDS or self.tier(tracked.root) == "lancedb":
                     tracked.index.release()
 
+    def _rearranged(self, folder: str) -> None:
+        self._publisher.rearranged(folder)
+        self._trim_at = time.monotonic() + _TRIM_SECONDS
+
     def _merge(self, tracked: TrackedFolder, now: float, *, quiet: bool) -> None:
         asked = self._calm_at < now < self._calm_at + _LONGEST_HOLD_SECONDS
         if not self._renewing and (self.storing or not (asked and tracked.complete)):
@@ -134,6 +137,8 @@ class Upkeep:
             persistence.maintain_if_due(quiet=quiet)
         if tracked.loaded:
             persistence.take_over_if_due()
+        if persistence.busy:
+            self._trim_at = now + _TRIM_SECONDS
 
     def _find_candidates(self, folder: str, legs: Legs | None) -> None:
         """From now on ``legs`` finds a folder's candidates; None: every row is looked at."""
