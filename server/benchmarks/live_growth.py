@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.client import Server
@@ -15,6 +15,8 @@ from benchmarks.memory import descriptors, proportional_mib, resident_mib
 from benchmarks.table import percentile
 
 _SAMPLES = 50
+#: How often the queries are asked for one sample.
+_ROUNDS = 3
 _FILES = 200
 _MOST_OUTSTANDING = 20
 _RATIO = 1.3
@@ -77,7 +79,8 @@ def measure(job: Job) -> Figure:
         seconds = time.monotonic() - began
         idle_ms = _wait_idle(job, server, data)
         settled = _sample(job, server, data, job.numbers.saves, began)
-        fresh = _fresh(job, folder)
+        fresh, pss_mib = _fresh(job, folder, server.process.pid)
+        settled = replace(settled, pss_mib=pss_mib)
         comparison = compare_with_fresh(job, server, 100, dice)
         server.stop()
     figure.rows = [
@@ -127,7 +130,7 @@ def _save(server: Server, file: Path, text: str, word: str, dice: random.Random)
 
 
 def _sample(job: Job, server: Server, data: Path, saves: int, began: float) -> Sample:
-    times = [_asked_ms(server, query) for query in job.queries]
+    times = [_asked_ms(server, query) for _ in range(_ROUNDS) for query in job.queries]
     process = server.process.pid
     disk, files = size_of(data)
     return Sample(
@@ -156,8 +159,11 @@ def _wait_idle(job: Job, server: Server, data: Path) -> list[float]:
     return times
 
 
-def _fresh(job: Job, folder: Path) -> Sample:
-    """A new index of the tree as it is now, after the same rest."""
+def _fresh(job: Job, folder: Path, other: int) -> tuple[Sample, float]:
+    """A new index of the tree as it is now, after the same rest; and the memory of the other server's processes then.
+
+    While both run, they share the pages of Python and its libraries, of which each counts half in its share.
+    """
     with job.folder("fresh") as data, session(folder, data) as server:
         server.initialize()
         server.wait_until_indexed()
@@ -166,8 +172,9 @@ def _fresh(job: Job, folder: Path) -> Sample:
             _asked_ms(server, query)
         _wait_idle(job, server, data)
         sample = _sample(job, server, data, 0, time.monotonic())
+        pss_mib = proportional_mib(other)
         server.stop()
-    return sample
+    return sample, pss_mib
 
 
 def _asked_ms(server: Server, query: str) -> float:

@@ -9,10 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from conexus.index.bulk import Bulk
 from conexus.index.heap import trim
 from conexus.index.legs import Legs
+from conexus.index.lexicon import word_hash
 from conexus.index.loop import Command
 from conexus.index.merging import Merging
 from conexus.index.publisher import Publisher
 from conexus.index.store_process import Tables
+from conexus.index.terms import word_terms
 from conexus.index.tiers import Tier, Tiers
 from conexus.index.tracked import TrackedFolder
 
@@ -110,6 +112,9 @@ class Upkeep:
             self.thread.submit(self.tables.close_if_idle)
         if now >= max(self._trim_at, self.rest_due):
             self._trim_at = float("inf")
+            # Remembered while many files are read; of one file they are there again within milliseconds.
+            word_terms.cache_clear()
+            word_hash.cache_clear()
             trim()
         if now >= self._release_at:
             self._release_at = now + _RELEASE_SECONDS
