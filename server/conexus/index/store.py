@@ -42,7 +42,7 @@ _LONGEST_WORD = 128
 #: What is loaded at once, and what a segment made of that has at least.
 _ROWS_AT_ONCE = 16_384
 #: Whoever reads looks at the newest version and is done within moments, but for a start that has nothing but tables.
-KEEP_SECONDS = 30.0
+KEEP_SECONDS = 20.0
 _KEEP_VERSIONS = timedelta(seconds=KEEP_SECONDS)
 
 #: How LanceDB's messages name an error of the system.
