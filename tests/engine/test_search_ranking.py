@@ -135,6 +135,7 @@ def test_approximate_likenesses_find_what_exact_ones_find(monkeypatch: pytest.Mo
     monkeypatch.setattr(dense, "_LEADING", 3)
     monkeypatch.setattr(dense, "FEW_ROWS", 0)
     monkeypatch.setattr(signals, "FEW_ROWS", 0)
+    monkeypatch.setattr(signals, "_FEW_FOUND", 0)
     for (text, of), expected in zip(_cases(dead), exact, strict=True):
         assert not any(each.segment.dense.exact for each in of.views)
         found = ask(text, of)

@@ -23,7 +23,7 @@ from conexus.search.ranker import DEFAULT as RANKER
 from conexus.search.ranker import Ranker
 from conexus.search.scope import Scope, scope_of
 from conexus.search.sentence import topic_share
-from conexus.search.signals import QueryVectors, Signals, are_exact, make_exact, signals
+from conexus.search.signals import QueryVectors, Signals, make_exact, signals
 from conexus.search.tables import table
 from conexus.search.typos import forgiving
 from conexus.search.weights import DEFAULT, SignalWeights, Weights
@@ -120,13 +120,11 @@ def candidates(
 ) -> Candidates:
     """The best rows by the sum of their signals."""
     query = forgiving(query, scope.views)
-    # Before they are looked at: another thread may make them exact meanwhile.
-    exact = are_exact(scope)
     found = signals(scope, query, vectors, weights)
     check()
     mix = weights.symbol if query.symbol_like else weights.prose
     lost = penalties(scope, query, weights)
-    rows, totals = best(scope, found, mix, lost, answering(scope, found), count, None if exact else vectors)
+    rows, totals = best(scope, found, mix, lost, answering(scope, found), count, vectors)
     return Candidates(scope, query, found, rows, totals, unasked_roles(query))
 
 
@@ -137,20 +135,20 @@ def best(
     lost: Scores,
     answers: NDArray[np.bool_],
     count: int,
-    vectors: QueryVectors | None,
+    vectors: QueryVectors,
     tiers: Scores | None = None,
 ) -> tuple[NDArray[np.int64], Scores]:
     """The best of the rows that are ``answers``, best first, and their totals: the weighted sum less what is ``lost``.
 
-    Sums are scaled so that the best has 1, whatever the query: what priors take off is a share of that. ``vectors``
-    are given where likenesses are approximate: those of the best are made exact. Of different ``tiers``, if given, the
+    Sums are scaled so that the best has 1, whatever the query: what priors take off is a share of that. Where
+    likenesses are approximate, those of the best to ``vectors`` are made exact. Of different ``tiers``, if given, the
     row with the higher one is better in any case.
     """
     sums = found.total(mix)
     totals = sums * _share(sums if answers.all() else sums[answers])
     totals -= lost
     ordered = totals if tiers is None else totals + (np.ptp(totals) + 1) * tiers
-    if vectors is None:
+    if found.exact:
         rows = best_rows(ordered, answers, count)
         return rows, totals[rows]
     rows = best_rows(ordered, answers, max(WIDE, 2 * count))

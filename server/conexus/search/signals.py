@@ -27,6 +27,8 @@ QueryVectors = Mapping[str, NDArray[np.float32]]
 
 #: A name that many rows define says little about each of them.
 _COMMON_NAME = 20
+#: So few rows with words of the query are less than candidates; and of more rows than this not all are looked at.
+_FEW_FOUND, _MOST_EXACT = 300, 250_000
 #: What a definition counts whose name is written in other case than the query's.
 _OTHER_CASE = 0.7
 _MINOR_KINDS = {"property": 0.5, "variable": 0.5, "constant": 0.7, "section": 0.5, "text": 0.3}
@@ -115,6 +117,8 @@ class Signals:
     #: Which words of the query were found where, in the code and in names.
     in_body: tuple[FoundWord, ...]
     in_names: tuple[FoundWord, ...]
+    #: Whether ``dense`` and ``file_dense`` are exact, and not by leading components.
+    exact: bool
 
     @property
     def found(self) -> tuple[FoundWord, ...]:
@@ -160,14 +164,15 @@ def signals(scope: Scope, query: Query, vectors: QueryVectors, weights: Weights)
     in_names: list[FoundWord] = []
     lexicons = [view.segment.lexicon for view in scope.views]
     concepts = [Sought.of(concept, lexicons) for concept in query.concepts]
-    dense, file_dense = _dense(scope, vectors)
     body, file_body = _lexical(scope, concepts, weights, in_body)
+    names = _names(scope, concepts, weights, in_names)
     stem, called = _paths(scope, concepts)
+    dense, file_dense, exact = _dense(scope, vectors, exact=are_few(scope) or _says_little(scope, in_body + in_names))
     found = Signals(
         rows_of_files=scope.rows_of_files,
         dense=dense,
         body=body,
-        names=_names(scope, concepts, weights, in_names),
+        names=names,
         defined=_defined(scope, query),
         file_dense=file_dense,
         file_body=file_body,
@@ -176,6 +181,7 @@ def signals(scope: Scope, query: Query, vectors: QueryVectors, weights: Weights)
         filed=_filed(scope, query),
         in_body=tuple(in_body),
         in_names=tuple(in_names),
+        exact=exact,
     )
     mix = weights.symbol if query.symbol_like else weights.prose
     quiet = [name for name in OF_ROWS + OF_FILES if not getattr(mix, name)]
@@ -183,13 +189,13 @@ def signals(scope: Scope, query: Query, vectors: QueryVectors, weights: Weights)
     return replace(found, **silent) if silent else found
 
 
-def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Signal, Signal]:
-    """Cosines of rows and of files; 0 where a view's model has no vector of the query."""
+def _dense(scope: Scope, vectors: QueryVectors, *, exact: bool) -> tuple[Signal, Signal, bool]:
+    """Cosines of rows and of files, and whether they are exact; 0 where a view's model has no vector of the query."""
     rows = np.empty(scope.rows, np.float32)
     files = np.empty(scope.files, np.float32)
     missing: list[tuple[slice, slice]] = []
     tally, tally_of_files = Tally(), Tally()
-    exact = are_few(scope)
+    all_exact = True
     for number, view in enumerate(scope.views):
         vector = vectors.get(view.segment.model)
         of_view = slice(scope.first_rows[number], scope.first_rows[number + 1])
@@ -200,6 +206,7 @@ def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Signal, Signal]:
         whole = _whole(view)
         are_exact = view.segment.dense.cosines(vector, rows[of_view], exact=exact)
         files_are_exact = whole.dense.cosines_of_files(vector, files[of_files], exact=exact)
+        all_exact = all_exact and are_exact and files_are_exact
         if view.whole is not None:
             tally.add(len(whole), *whole.dense.sums(vector))
         else:
@@ -208,11 +215,11 @@ def _dense(scope: Scope, vectors: QueryVectors) -> tuple[Signal, Signal]:
         counted = None if scope.counted_files is None else scope.counted_files[of_files]
         _add(tally_of_files, whole.dense.sums_of_files, vector, files[of_files], counted, are_exact=files_are_exact)
     if len(missing) == len(scope.views):
-        return Signal.none(scope.rows), Signal.none(scope.files)
+        return Signal.none(scope.rows), Signal.none(scope.files), True
     dense, file_dense = Signal(rows, tally.scale()), Signal(files, tally_of_files.scale())
     for of_view, of_files in missing:
         rows[of_view], files[of_files] = dense.scale.mean, file_dense.scale.mean
-    return dense, file_dense
+    return dense, file_dense, all_exact
 
 
 def _add(
@@ -259,9 +266,13 @@ def make_exact(scope: Scope, found: Signals, vectors: QueryVectors, rows: NDArra
             found.file_dense.raw[files] = of_files.exact_cosines_of_files(files - scope.first_files[number], vector)
 
 
-def are_exact(scope: Scope) -> bool:
-    """Whether all likenesses by vectors are exact from the start."""
-    return are_few(scope) or all(_whole(view).dense.exact for view in scope.views)
+def _says_little(scope: Scope, words: Sequence[FoundWord]) -> bool:
+    """Whether likenesses by vectors are all that most candidates are chosen by.
+
+    The best by such a query, a rare word or a beginning of one, are not sure to be among those that are best by
+    leading components: it is worth several times the time to look at all, where there are not too many.
+    """
+    return sum(len(word.rows) for word in words) < _FEW_FOUND and scope.rows < _MOST_EXACT
 
 
 def are_few(scope: Scope) -> bool:

@@ -15,7 +15,7 @@ from conexus.search.query import Query, understand
 from conexus.search.reasons import of_rows
 from conexus.search.scope import Scope, scope_of
 from conexus.search.search import Ranked, answering, best, penalties
-from conexus.search.signals import QueryVectors, are_exact, signals
+from conexus.search.signals import QueryVectors, signals
 from conexus.search.tables import NameList
 from conexus.search.typos import corrections, defined_names, forgiving
 from conexus.search.weights import DEFAULT, Weights
@@ -65,13 +65,11 @@ def symbols(
     if not agreement[scope.allowed].any():
         query = forgiving(query, scope.views)
         agreement = _likeness(scope, query)
-    exact = are_exact(scope)
     found = signals(scope, query, vectors, weights)
     check()
     eligible = (answering(scope, found) | (agreement > 0)) & scope.allowed & _definitions(scope)
     lost = penalties(scope, query, weights)
-    given = None if exact else vectors
-    chosen, totals = best(scope, found, weights.symbol, lost, eligible, limit, given, tiers=agreement)
+    chosen, totals = best(scope, found, weights.symbol, lost, eligible, limit, vectors, tiers=agreement)
     check()
     why = of_rows(scope, found, chosen, weights.symbol, query.corrected)
     answers = []
