@@ -404,7 +404,8 @@ def test_the_code_is_shown_with_its_lines_and_words_marked(neovim: Opener, sampl
             place = sample.place_of(f"def {sample.ANSWER}", sample.root / "shop/retry.py")
             assert next(row for group, row, _ in marks if group == "ConexusHit") == place.line
             assert {"again", "growing", "delays"} <= {text for group, _, text in marks if group == "ConexusHitMatch"}
-            assert editor.terminal.screen.count("for attempt in range(attempts)") == 1
+            # What the editor knows it has drawn a moment later.
+            until(lambda: editor.terminal.screen.count("for attempt in range(attempts)") == 1)
 
 
 def test_unsaved_text_is_shown(neovim: Opener, sample: Sample) -> None:
