@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conexus.index.snapshot import Snapshot
 from conexus.search.query import understand
 from conexus.search.search import search
 from conexus.search.symbols import symbols
@@ -71,6 +73,14 @@ def test_an_empty_text_lists_definitions_once_each() -> None:
     assert len(found) == len(set(found))
     assert {"app/users.py:User", "app/mail.ts:sendUserMail", "tests/test_users.py:test_user_store"} <= set(found)
     assert ask("lang:ts") == ["app/mail.ts:sendUserMail"]
+
+
+@pytest.mark.parametrize("text", ["", "user", "where users are kept", "kind:class user"])
+def test_an_empty_index_has_no_answer(text: str) -> None:
+    vectors = {model().fingerprint: model().embed_query(text)}
+    assert symbols(Snapshot(0), text, vectors=vectors) == []
+    if text:
+        assert search(Snapshot(0), understand(text), vectors=vectors) == []
 
 
 @settings(max_examples=150, deadline=None)

@@ -10,14 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conexus.index.strings import Strings
 
-T = TypeVar("T")
 Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int32]
 
@@ -61,16 +59,16 @@ class Lexicon:
             known = self._known.get(word, -1)
         return known
 
-    def numbers(self, terms: Iterable[tuple[str, T]]) -> tuple[tuple[int, T], ...]:
-        """The numbers of those of the terms that are here, each with what it is given with."""
+    def numbers(self, terms: Iterable[tuple[str, float]]) -> tuple[tuple[int, float], ...]:
+        """The numbers of those of the terms that are here, each with its weight."""
         known = self._known
         found = []
-        for word, given in terms:
+        for word, weight in terms:
             number = known.get(word)
             if number is None:
                 number = self.number(word)
             if number >= 0:
-                found.append((number, given))
+                found.append((number, weight))
         return tuple(found)
 
     def learn(self, words: Iterable[str]) -> None:

@@ -106,7 +106,7 @@ class Loop:
                 self._busy = self.busy or not self._settled()
                 commands, self._inbox = self._inbox, deque()
             while commands:
-                # Held by nothing afterwards: it may hold what is old.
+                # Taken out first: while the loop waits, nothing is to hold what a command held, such as old segments.
                 self._attempt(commands.popleft()[0])
             if self._attempt(self._step):
                 self._rests_until = self._rest = 0.0

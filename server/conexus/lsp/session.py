@@ -227,7 +227,7 @@ class Session:
             self.progress.settle()
             if not self._settled:
                 self._settled = True
-                # So does the index, for the most part.
+                # What the first index left stays for good, too; see `_start`.
                 gc.freeze()
         elif self.engine is not None and (self.client.wants_server_status or self.progress.awaits_settling):
             # The engine may be done so soon that it sees no change worth an event; what we told must not stay.

@@ -69,11 +69,6 @@ class Scope:
         made = self._made[name] = make()
         return made
 
-    @cached_property
-    def allows_all(self) -> bool:
-        """Whether the request may answer with any row."""
-        return bool(self.allowed.all())
-
     def field(self, name: Literal["body", "names"]) -> Field:
         """What words the rows have, in their code or in their names."""
         return self.once(

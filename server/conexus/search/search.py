@@ -147,6 +147,8 @@ def best(
     sums = found.total(mix)
     totals = sums * _share(sums if answers.all() else sums[answers])
     totals -= lost
+    if not len(totals):
+        return np.empty(0, np.int64), totals
     ordered = totals if tiers is None else totals + (np.ptp(totals) + 1) * tiers
     if found.exact:
         rows = best_rows(ordered, answers, count)

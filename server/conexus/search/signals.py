@@ -272,7 +272,8 @@ def _says_little(scope: Scope, words: Sequence[FoundWord]) -> bool:
     The best by such a query, a rare word or a beginning of one, are not sure to be among those that are best by
     leading components: it is worth several times the time to look at all, where there are not too many.
     """
-    return sum(len(word.rows) for word in words) < _FEW_FOUND and scope.rows < _MOST_EXACT
+    few = sum(len(word.rows) for word in words) < _FEW_FOUND
+    return few and scope.rows < _MOST_EXACT and not scope.narrowed
 
 
 def are_few(scope: Scope) -> bool:
