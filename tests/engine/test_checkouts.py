@@ -165,21 +165,25 @@ def test_hints_of_each_file_suffice(root: Path, data: Path) -> None:
             assert found == expected[branch], branch
 
 
+@pytest.mark.parametrize("told", ["hint", "scan"])
 @pytest.mark.parametrize("change", ["deleted", "rewritten"])
-def test_a_directory_that_changes_while_workers_read_it(tmp_path: Path, change: str) -> None:
-    """One hint for the whole directory: what workers read of its files before does not count."""
+def test_a_directory_that_changes_while_workers_read_it(tmp_path: Path, change: str, told: str) -> None:
+    """One hint for the whole directory, or one scan: what workers read of its files before does not count."""
     root = tmp_path / "work"
     write(root, {f"package/module_{number}.py": function(f"f_{number}") * 150 for number in range(200)})
     engine = Engine(Settings(watcher="off", workers=2), data_directory=tmp_path / "data")
     try:
         engine.start([root])
-        bulk, deadline = engine._sync._bulk, time.monotonic() + PATIENCE
-        while not (bulk._answered and bulk._flying) and time.monotonic() < deadline:
+        sync, deadline = engine._sync, time.monotonic() + PATIENCE
+        while not (sync._bulk._answered and sync._bulk._flying) and time.monotonic() < deadline:
             threading.Event().wait(0.001)
         shutil.rmtree(root / "package")
         if change == "rewritten":
             write(root, {f"package/module_{number}.py": function(f"g_{number}") for number in range(200)})
-        engine.hint([root / "package"])
+        if told == "hint":
+            engine.hint([root / "package"])
+        else:
+            sync.loop.post(lambda: sync.rescan(str(root)))
         assert engine.wait(PATIENCE), engine.status()
         found = rows(snapshot_of(engine))
         assert engine.store(PATIENCE), engine.status()

@@ -10,13 +10,15 @@ import sys
 import threading
 import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conexus.config import Settings
 from conexus.engine import Engine
-from conexus.index import bulk, merging, persistence
+from conexus.index import bulk, merging, persistence, tracked
 from conexus.index.folder import FolderIndex, Merge
+from conexus.index.pool import Job, Outcome
 from conexus.index.segment import MemorySegment
 from conexus.values import BadQuery, Event, IndexChanged, Place, Position, Progress, StatusChanged, TextRange
 from tests.workspaces import PATIENCE, rows, running, snapshot_of, stored_rows, until, write
@@ -237,6 +239,27 @@ def test_files_that_cannot_be_indexed_are_counted_by_reason(root: Path, data: Pa
         settle(engine)
         assert engine.status().files == 4
         assert "not UTF-8" not in engine.status().folders[0].skipped
+
+
+def test_a_file_that_becomes_text_right_after_it_was_left_out(
+    root: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No one tells of it: the next scan sees that it is not what was left out."""
+    odd = root / "notes.txt"
+    odd.write_bytes(b"\x00\x01")
+    read = tracked.read_and_analyse
+
+    def and_then_written(job: Job, *others: Any) -> Outcome:
+        outcome = read(job, *others)
+        if job.path == odd.name:
+            odd.write_text("wombats dig burrows", encoding="utf-8")
+        return outcome
+
+    monkeypatch.setattr(tracked, "read_and_analyse", and_then_written)
+    with running(root, data) as engine:
+        engine._sync.loop.post(lambda: engine._sync.rescan(str(root)))
+        settle(engine)
+        assert found(engine, "wombats")[0] == odd.name
 
 
 def test_a_second_start_reads_the_tables_and_only_what_changed(root: Path, data: Path) -> None:

@@ -73,9 +73,8 @@ def test_reading_odd_files_gives_the_reason(odd: Path) -> None:
         "nul\0": "unreadable",
         "x" * 300: "unreadable",
     }
-    assert {name: read_text(f"{odd}/{name}", 4000) for name in reasons} == {
-        name: Skipped(reason) for name, reason in reasons.items()
-    }
+    read = {name: read_text(f"{odd}/{name}", 4000) for name in reasons}
+    assert {name: each.reason for name, each in read.items() if isinstance(each, Skipped)} == reasons
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
@@ -222,7 +221,8 @@ def test_text_is_decoded_without_its_mark(tmp_path: Path, content: bytes, expect
 )
 def test_what_is_not_text_is_left_out(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "x").write_bytes(content)
-    assert read_text(tmp_path / "x", 10**6) == Skipped(reason)
+    status = (tmp_path / "x").stat()
+    assert read_text(tmp_path / "x", 10**6) == Skipped(reason, (status.st_size, status.st_mtime_ns))
 
 
 def test_the_digest_is_of_the_bytes(tmp_path: Path) -> None:

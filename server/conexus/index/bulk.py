@@ -12,6 +12,7 @@ from operator import itemgetter
 
 from conexus.chunking import BEGINNING_MS, language_of
 from conexus.index.pool import FATAL, Pool, Read, Task
+from conexus.workspace.read import Skipped
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ class Done:
     folder: str
     read: Read
     current: frozenset[str]
+    #: Whether a scan came meanwhile: what it saw of them may be newer than what was read, or that they are gone.
+    doubtful: bool = False
 
 
 class Bulk:
@@ -61,6 +64,8 @@ class Bulk:
         # When which file was handled otherwise, on a clock that ticks at every such event.
         self._clock = 0
         self._superseded: dict[Key, int] = {}
+        # When which folder was scanned, on that clock.
+        self._scanned: dict[str, int] = {}
         # Files of which one made a worker die: each is tried alone, so that the others are not blamed.
         self._suspects: dict[Key, None] = {}
         # Whether the workers have started: their first result came.
@@ -116,8 +121,14 @@ class Bulk:
                     inside = ((folder, each) for each in batch.paths if each.startswith(below))
                     self._superseded.update((each, self._clock) for each in inside)
 
+    def scanned(self, folder: str) -> None:
+        """A folder was compared with the disk just now, but for what is being read of it: that is in doubt."""
+        self._clock += 1
+        self._scanned[folder] = self._clock
+
     def forget(self, folder: str) -> None:
         """Nothing of a folder is wanted any more."""
+        self._scanned.pop(folder, None)
         for waiting in (self._waiting, self._suspects):
             for key in [key for key in waiting if key[0] == folder]:
                 del waiting[key]
@@ -235,7 +246,7 @@ class Bulk:
         if self._answered and len(batch.paths) == 1:
             log.warning("%s makes an indexing process fail", batch.paths[0])
             self._count_death(error)
-            yield self._done(batch, Read(None, {batch.paths[0]: FATAL}))
+            yield self._done(batch, Read(None, {batch.paths[0]: Skipped(FATAL)}))
             return
         self._suspects.update(((batch.folder, path), None) for path in batch.paths)
         self._count_death(error)
@@ -251,7 +262,8 @@ class Bulk:
 
     def _done(self, batch: _Batch, read: Read) -> Done:
         self.done += len(batch.paths)
-        return Done(batch.folder, read, frozenset(path for path in batch.paths if self._is_current(batch, path)))
+        current = frozenset(path for path in batch.paths if self._is_current(batch, path))
+        return Done(batch.folder, read, current, doubtful=self._scanned.get(batch.folder, 0) > batch.started)
 
     def _is_current(self, batch: _Batch, path: str) -> bool:
         return self._superseded.get((batch.folder, path), 0) <= batch.started

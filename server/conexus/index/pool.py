@@ -66,7 +66,7 @@ def read_and_analyse(
     except Exception:
         # A defect of ours that one file brings out must not keep the others from being indexed.
         log.exception("%s cannot be indexed", job.path)
-        return Skipped(FAILED)
+        return Skipped(FAILED, (text.size, text.mtime_ns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Read:
     #: What was made of those that could be read, or the file that it lies in; None if there are none.
     segment: MemorySegment | Path | None
     #: Why the others are left out, by path.
-    skipped: Mapping[str, str]
+    skipped: Mapping[str, Skipped]
     #: How many chunks were embedded.
     embedded: int = 0
 
@@ -178,7 +178,7 @@ def _read(task: Task) -> Read:
     outcomes = [
         (path, read_and_analyse(Job(task.folder, path), task.max_bytes, model, known.get(path))) for path in task.paths
     ]
-    skipped = {path: outcome.reason for path, outcome in outcomes if isinstance(outcome, Skipped)}
+    skipped = {path: outcome for path, outcome in outcomes if isinstance(outcome, Skipped)}
     files = [outcome for _, outcome in outcomes if isinstance(outcome, IndexedFile)]
     if not files:
         return Read(None, skipped)

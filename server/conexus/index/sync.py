@@ -456,6 +456,7 @@ class Sync:
         relatives = ((identity, tracked.relative(identity)) for identity in self.documents)
         opened = {path: identity for identity, path in relatives if path is not None}
         changed, gone = tracked.differences(found, frozenset(opened))
+        self._bulk.scanned(tracked.root)
         if gone:
             tracked.remove(gone)
             self._publisher.changed(tracked.root)
@@ -505,6 +506,9 @@ class Sync:
                 log.warning("what a worker read is lost, and read again: %s", error)
                 self._bulk.add((done.folder, path) for path in current)
             self._publisher.changed(done.folder)
+            for path in current if done.doubtful else ():
+                if tracked.differs(path):
+                    self._refresh(done.folder, path, defer=True)
 
     # --- publishing ---
 

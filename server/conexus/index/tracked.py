@@ -21,7 +21,7 @@ from conexus.index.segment_file import load_segment
 from conexus.index.store_process import Tables
 from conexus.workspace.documents import Document
 from conexus.workspace.ignore import IgnoreRules
-from conexus.workspace.read import TOO_LARGE, Skipped, read_text
+from conexus.workspace.read import TOO_LARGE, VANISHED, Skipped, read_text
 from conexus.workspace.scan import Scan, scan
 from conexus.workspace.watch import Watcher
 
@@ -184,6 +184,20 @@ class TrackedFolder:
         self.total_files = len(found.entries)
         return [path for _, path in sorted(changed)], gone
 
+    def differs(self, path: str) -> bool:
+        """Whether a file is not as it is known, or should not be known."""
+        known = self.index.facts(path) or self.read_skipped.get(path)
+        state = None if known is None else (known.size, known.mtime_ns)
+        return state != self._state(path) or not self.allows(path, is_directory=False)
+
+    def _state(self, path: str) -> tuple[int, int] | None:
+        """Size and time of a file; None if it is not there."""
+        try:
+            status = Path(self.absolute(path)).lstat()
+        except (OSError, ValueError):
+            return None
+        return status.st_size, status.st_mtime_ns
+
     # --- changing ---
 
     def refresh(self, path: str, opened: Mapping[str, object], *, defer: bool) -> list[str]:
@@ -221,7 +235,7 @@ class TrackedFolder:
             self.index.replace(path, Fresh(outcome, None))
             self.persistence.put([path])
         else:
-            self._leave_out(path, outcome.reason)
+            self._leave_out(path, outcome)
 
     def read_buffer(self, path: str, document: Document) -> None:
         """Make a file searchable as it is in an open buffer.
@@ -246,10 +260,10 @@ class TrackedFolder:
 
     def add(self, read: Read, current: Collection[str]) -> None:
         """Make files searchable that a worker read, those of them that nothing newer is known of."""
-        for path, reason in read.skipped.items():
+        for path, skipped in read.skipped.items():
             if path in current:
                 self.stale.discard(path)
-                self._leave_out(path, reason)
+                self._leave_out(path, skipped)
         if read.segment is None:
             return
         if isinstance(read.segment, MemorySegment):
@@ -274,7 +288,7 @@ class TrackedFolder:
                 self.read_skipped.pop(path, None)
                 files.append(outcome)
             else:
-                self._leave_out(path, outcome.reason)
+                self._leave_out(path, outcome)
         self.embedded += sum(file.embedded for file in files)
         self.index.add_files(files)
         self.persistence.put(file.facts.path for file in files)
@@ -287,14 +301,14 @@ class TrackedFolder:
                 self.index.replace(path, None)
                 self.persistence.put([path])
 
-    def _leave_out(self, path: str, reason: str) -> None:
+    def _leave_out(self, path: str, skipped: Skipped) -> None:
         self.remove([path])
-        try:
-            status = Path(self.absolute(path)).lstat()
-        except (OSError, ValueError):
+        # What is there again by now was not looked at.
+        state = None if skipped.reason == VANISHED else skipped.state or self._state(path)
+        if state is None:
             return
-        self.read_skipped[path] = LeftOut(reason, status.st_size, status.st_mtime_ns)
-        if reason == TOO_LARGE:
+        self.read_skipped[path] = LeftOut(skipped.reason, *state)
+        if skipped.reason == TOO_LARGE:
             # It grew since the latest scan, or before: the next one counts it, once.
             self.scan_due = 0.0
 

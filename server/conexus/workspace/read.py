@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from conexus.workspace.files import read_bytes
@@ -45,6 +45,8 @@ class Skipped:
     """A file that is left out, and why."""
 
     reason: str
+    #: Size and time before it was read, as of a ``Text``; None if it could not be opened.
+    state: tuple[int, int] | None = None
 
 
 def read_text(path: str | Path, max_bytes: int) -> Text | Skipped:
@@ -55,7 +57,7 @@ def read_text(path: str | Path, max_bytes: int) -> Text | Skipped:
     facts, content = read
     text = decode(content)
     if isinstance(text, Skipped):
-        return text
+        return replace(text, state=(facts.st_size, facts.st_mtime_ns))
     return Text(text, facts.st_size, facts.st_mtime_ns, hashlib.blake2b(content, digest_size=16).hexdigest())
 
 
@@ -70,9 +72,10 @@ def _read(path: str | Path, max_bytes: int) -> tuple[os.stat_result, bytes] | Sk
         facts, content = read_bytes(path, max_bytes + 1)
     except (OSError, ValueError) as error:
         return Skipped(reason_of(error))
+    state = facts.st_size, facts.st_mtime_ns
     if not stat.S_ISREG(facts.st_mode):
-        return Skipped(NOT_REGULAR)
-    return Skipped(TOO_LARGE) if len(content) > max_bytes else (facts, content)
+        return Skipped(NOT_REGULAR, state)
+    return Skipped(TOO_LARGE, state) if len(content) > max_bytes else (facts, content)
 
 
 def decode(content: bytes) -> str | Skipped:
