@@ -20,6 +20,13 @@ from typing import IO, Any, Self
 
 Message = dict[str, Any]
 
+
+def _absolute_python_path() -> str:
+    """The same in another directory."""
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join(str(Path(path).absolute()) for path in paths if path)
+
+
 CAPABILITIES: Message = {
     "general": {"positionEncodings": ["utf-16"]},
     "window": {"workDoneProgress": True},
@@ -43,7 +50,10 @@ class Server:
         log: IO[bytes] | None = None,
         on_notification: Callable[[str, Any], None] | None = None,
     ) -> None:
-        """``log`` takes the server's standard error; ``on_notification`` is called from the reading thread."""
+        """Start it in the folder, as editors do.
+
+        ``log`` takes the server's standard error; ``on_notification`` is called from the reading thread.
+        """
         self.folder = folder.resolve()
         self._on_notification = on_notification
         self._numbers = itertools.count(1)
@@ -55,7 +65,8 @@ class Server:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log or subprocess.DEVNULL,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, "PYTHONPATH": _absolute_python_path(), **(environment or {})},
+            cwd=folder,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -12,6 +12,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 Watcher = Literal["auto", "client", "server", "off"]
 WorkspaceSymbol = Literal["auto", "on", "off"]
 
+#: The name of the shipped model.
+STATIC = "static"
+
 #: The name of the settings file, looked for in the first workspace folder.
 SETTINGS_FILE = "conexus.toml"
 
@@ -56,7 +59,7 @@ class Settings:
         scope="machine",
     )
     model: str = _setting(
-        "static",
+        STATIC,
         "The embedding model: `static` (shipped) or the name or path of a sentence-transformers model"
         " (needs the `transformers` extra).",
         scope="machine",

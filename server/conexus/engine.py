@@ -15,10 +15,12 @@ from conexus.embedding.deferred import DeferredEmbedder
 from conexus.embedding.embedder import Embedder, EmbeddingError, LoadingEmbedder, TokenEmbedder, Vectors
 from conexus.embedding.late import QueryTokens
 from conexus.hits import Reader, hits_of
+from conexus.index.ahead import start_if_needed
 from conexus.index.heap import limit
 from conexus.index.indexer import Indexer
 from conexus.index.publisher import Searchable
 from conexus.index.sync import Sync
+from conexus.index.worker_processes import WorkerProcesses
 from conexus.related.place import RelatedPlace
 from conexus.related.relations import Related, related
 from conexus.search.narrowing import narrowed
@@ -63,8 +65,12 @@ class Engine:
         encoding: Encoding = Encoding.UTF16,
         listener: Callable[[Event], None] | None = None,
         data_directory: Path | None = None,
+        processes: WorkerProcesses | None = None,
     ) -> None:
-        """``encoding``: the unit of all columns. ``listener`` is called from the engine's own threads."""
+        """``encoding``: the unit of all columns. ``listener`` is called from the engine's own threads.
+
+        ``processes``: as many as the settings want, which may have begun to start; closed with the engine.
+        """
         limit()
         self._encoding = encoding
         self._notify = listener or (lambda event: None)
@@ -74,11 +80,14 @@ class Engine:
         #: The documents as we were told last. The indexer's own come after, one edit after the other.
         self._documents = Documents()
         self._documents_lock = threading.Lock()
+        self._processes = processes or WorkerProcesses(settings.workers)
+        self._data_directory = data_directory or default_data_directory()
         self._sync = Sync(
             settings,
-            data_directory or default_data_directory(),
+            self._data_directory,
             _load_static,
             _load_transformer,
+            self._processes,
             on_publish=self._published,
             on_progress=lambda done, total: self._notify(Progress("Indexing", done, total)),
             on_status=lambda: self._notify(StatusChanged()),
@@ -90,6 +99,7 @@ class Engine:
 
     def start(self, folders: Sequence[Path]) -> None:
         """Begin indexing in the background. Returns at once."""
+        start_if_needed(self._processes, self._sync.settings, folders, self._data_directory)
         self._indexer.start(_roots(folders))
 
     def set_folders(self, folders: Sequence[Path]) -> None:

@@ -467,7 +467,7 @@ def test_a_killed_worker_loses_no_file(root: Path, data: Path) -> None:
         engine.start([root])
         executor = None
         while executor is None or not executor._processes:
-            executor = engine._sync._bulk.pool._executor
+            executor = engine._processes._executor
         os.kill(next(iter(executor._processes)), 9)
         settle(engine)
         assert engine.status().files == 303

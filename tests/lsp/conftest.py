@@ -58,6 +58,12 @@ def write_files(folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers are not started in our own repository, which would be a new workspace with many files."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     return write_files(tmp_path / "workspace")
@@ -68,7 +74,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., RawClient]]:
     """Starts raw clients; each is accounted for at the end of the test."""
     with ExitStack() as stack:
 
-        def begin(*arguments: str, **environment: str) -> RawClient:
-            return stack.enter_context(raw_client(tmp_path / "data", *arguments, environment=environment))
+        def begin(*arguments: str, folder: Path | None = None, **environment: str) -> RawClient:
+            client = raw_client(tmp_path / "data", *arguments, environment=environment, folder=folder)
+            return stack.enter_context(client)
 
         yield begin

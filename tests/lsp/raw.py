@@ -38,14 +38,21 @@ def server_environment(data: Path) -> dict[str, str]:
 
 class RawClient:
     def __init__(
-        self, environment: Mapping[str, str], *arguments: str, command: Sequence[str] = SERVER_COMMAND
+        self,
+        environment: Mapping[str, str],
+        *arguments: str,
+        command: Sequence[str] = SERVER_COMMAND,
+        folder: Path | None = None,
     ) -> None:
+        """``folder``: where the server is started; by default beside its data, where hardly any files are."""
+        folder = folder or Path(environment["CONEXUS_DATA_DIR"]).parent
         self.process = subprocess.Popen(
             [*command, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=dict(environment),
+            cwd=folder,
         )
         self._inbox: queue.Queue[Message | None] = queue.Queue()
         self._put_back: list[Message] = []
@@ -206,9 +213,11 @@ class RawClient:
 
 
 @contextlib.contextmanager
-def raw_client(data: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[RawClient]:
+def raw_client(
+    data: Path, *arguments: str, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Iterator[RawClient]:
     """A server over real pipes."""
-    client = RawClient({**server_environment(data), **(environment or {})}, *arguments)
+    client = RawClient({**server_environment(data), **(environment or {})}, *arguments, folder=folder)
     clean = False
     try:
         yield client

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
-from conexus.index.array_file import DamagedFile, load, save
+from conexus.array_file import DamagedFile, load, save
 
 KINDS = [np.uint8, np.uint16, np.uint32, np.uint64, np.int32, np.int64, np.float16, np.float32]
 SOME = {
@@ -75,11 +75,22 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path, place: int) -> None:
         load(path, verify=True)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a file of arrays", b"\x02\0\0\0\0\0\0\0{}", b"\xff" * 64])
+@pytest.mark.parametrize("content", [b"", b"not a file of arrays", b"\x02\0\0\0\0\0\0\0[]", b"\xff" * 64])
 def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(DamagedFile):
         load(tmp_path / "file", verify=False)
+
+
+def test_a_file_that_safetensors_wrote_is_read_but_has_no_checksum(tmp_path: Path) -> None:
+    save_file({name: array.copy() for name, array in SOME.items()}, tmp_path / "file")
+    found, metadata, _ = load(tmp_path / "file", verify=False)
+    assert {name: array.tolist() for name, array in found.items()} == {
+        name: array.tolist() for name, array in SOME.items()
+    }
+    assert metadata == {}
+    with pytest.raises(DamagedFile, match="not as it was written"):
+        load(tmp_path / "file", verify=True)
 
 
 def test_a_file_that_was_cut_is_refused_without_reading_it(tmp_path: Path) -> None:

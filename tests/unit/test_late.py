@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from conexus.embedding.late import _BLOCK, MOST_TOKENS, QueryTokens
+from conexus.embedding.token_vectors import TokenVectors
 from conexus.index.ragged import Ragged
 
 VOCABULARY = 7
@@ -19,7 +20,7 @@ QUERIES = st.lists(st.integers(0, VOCABULARY - 1), max_size=6)
 
 
 def asked(query: list[int], table: NDArray[np.float32]) -> QueryTokens:
-    return QueryTokens.of(query, table, np.linalg.norm(table, axis=1))
+    return QueryTokens.of(query, TokenVectors(table))
 
 
 def best(query: QueryTokens, rows: list[set[int]]) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ _INOTIFY = Path("/proc/sys/fs/inotify")
 _SCARCE_BYTES, _LOW_BYTES = 100 * 2**20, 2**30
 _IMPORT_SECONDS = 120
 #: Packages with native code: that they are installed does not say that this machine can run them.
-_NATIVE = ("lancedb", "pyarrow", "numpy", "tokenizers", "safetensors", "tree_sitter", "watchfiles")
+_NATIVE = ("lancedb", "pyarrow", "numpy", "tokenizers", "tree_sitter", "watchfiles")
 _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]: print(name, flush=True); importlib.import_module(name)"
 
 

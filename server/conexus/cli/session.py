@@ -14,7 +14,7 @@ from pathlib import Path
 from conexus.cli.progress import LatestProgress, progress_bar
 from conexus.config import Settings, default_data_directory, load_file
 from conexus.engine import Engine
-from conexus.index.persistence import index_directory
+from conexus.index.directory import index_directory
 from conexus.index.store import exist
 from conexus.text import Encoding
 from conexus.values import EngineError, Status

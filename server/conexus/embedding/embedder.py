@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from conexus.embedding.late import QueryTokens
 
-#: The name of the shipped model.
-STATIC = "static"
-
 Vectors = NDArray[np.float32]
 
 

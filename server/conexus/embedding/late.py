@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.embedding.embedder import Vectors
+from conexus.embedding.token_vectors import Places, TokenVectors
 
 #: A question's further tokens hardly change what is found; a selection used as a query has many.
 MOST_TOKENS = 32
@@ -27,16 +28,15 @@ class QueryTokens:
     vectors: Vectors
     #: How much each token of the query counts, shape (tokens,), together 1: the length of its vector.
     weights: NDArray[np.float32]
-    #: Vectors of all tokens and their lengths, shapes (vocabulary, dimensions) and (vocabulary,).
-    table: Vectors
-    lengths: NDArray[np.float32]
+    #: Vectors of all tokens.
+    table: TokenVectors
 
     @staticmethod
-    def of(numbers: list[int], table: Vectors, lengths: NDArray[np.float32]) -> QueryTokens:
-        own = np.array(list(dict.fromkeys(numbers))[:MOST_TOKENS], np.int64)
-        own = own[lengths[own] > 0]
-        weights = lengths[own]
-        return QueryTokens(table[own] / weights[:, None], weights / max(float(weights.sum()), 1e-9), table, lengths)
+    def of(numbers: list[int], table: TokenVectors) -> QueryTokens:
+        own = table.places(list(dict.fromkeys(numbers))[:MOST_TOKENS])
+        own = own[table.lengths[own] > 0]
+        weights = table.lengths[own]
+        return QueryTokens(table.vectors[own] / weights[:, None], weights / max(float(weights.sum()), 1e-9), table)
 
     def best(self, values: NDArray[np.uint16], starts: NDArray[np.int64]) -> NDArray[np.float32]:
         """For each row the cosine of each query token to its nearest token of the row; shape (rows, tokens).
@@ -47,25 +47,25 @@ class QueryTokens:
         if not len(values) or not len(self.weights):
             return found.T
         numbers = values.astype(np.intp)
-        mask = np.zeros(len(self.lengths), np.bool_)
+        mask = np.zeros(self.table.tokens, np.bool_)
         mask[numbers] = True
         own = mask.nonzero()[0]
         places = np.empty(len(mask), np.int32)
         places[own] = np.arange(len(own), dtype=np.int32)
         filled = np.diff(starts).nonzero()[0]
-        cosines = self._cosines(own).take(places[numbers], axis=1)
+        cosines = self._cosines(self.table.places(own)).take(places[numbers], axis=1)
         found[:, filled] = np.maximum.reduceat(cosines, starts[filled], axis=1)
         return found.T
 
-    def _cosines(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Of each token of the query and each with one of these numbers; shape (tokens, len(numbers))."""
-        found = np.empty((len(self.weights), len(numbers)), np.float32)
+    def _cosines(self, own: Places) -> NDArray[np.float32]:
+        """Of each token of the query and each at one of these places; shape (tokens, len(own))."""
+        found = np.empty((len(self.weights), len(own)), np.float32)
         # In blocks that stay in the processor's cache: gathering the vectors costs more than multiplying them.
-        gathered = np.empty((min(_BLOCK, len(numbers)), self.table.shape[1]), np.float32)
-        for start in range(0, len(numbers), _BLOCK):
-            block = numbers[start : start + _BLOCK]
+        gathered = np.empty((min(_BLOCK, len(own)), self.table.dimensions), np.float32)
+        for start in range(0, len(own), _BLOCK):
+            block = own[start : start + _BLOCK]
             # mode: with "raise", the default, numpy would gather into a copy of `out` first
-            self.table.take(block, axis=0, out=gathered[: len(block)], mode="clip")
+            self.table.vectors.take(block, axis=0, out=gathered[: len(block)], mode="clip")
             np.matmul(self.vectors, gathered[: len(block)].T, out=found[:, start : start + _BLOCK])
-        found /= np.maximum(self.lengths[numbers], 1e-9)
+        found /= np.maximum(self.table.lengths[own], 1e-9)
         return found

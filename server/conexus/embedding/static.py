@@ -14,14 +14,15 @@ from math import sqrt
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load
 from tokenizers import Tokenizer
 
-from conexus.embedding.embedder import STATIC, EmbeddingError, Vectors
-from conexus.embedding.halves import as_float32
+from conexus.array_file import DamagedFile, load
+from conexus.config import STATIC
+from conexus.embedding.embedder import EmbeddingError, Vectors
 from conexus.embedding.late import QueryTokens
 from conexus.embedding.normal import to_unit_length
 from conexus.embedding.recipe import PARTS, RECIPE_VERSION, parts_of
+from conexus.embedding.token_vectors import TokenVectors
 from conexus.embedding.tokens import MODULE, SHIPPED, TOKENIZER, WordTokens, shipped_tokens
 
 _BATCH = 256
@@ -37,25 +38,24 @@ class StaticEmbedder:
             # Where sentence-transformers 5 saves it.
             module = folder
         try:
-            weights = (module / "model.safetensors").read_bytes()
+            tensors, _, weights = load(module / "model.safetensors", verify=False)
             tokenizer = (module / TOKENIZER).read_bytes()
         except OSError as error:
             raise EmbeddingError(f"the model in `{folder.name}` cannot be read: {error.strerror}") from error
-        try:
-            tensors = load(weights)
-            table = tensors["embedding.weight"]
-            self._table = as_float32(table) if table.dtype == np.float16 else np.ascontiguousarray(table, np.float32)
-            self._tokens = shipped_tokens() if folder == SHIPPED else WordTokens(Tokenizer.from_buffer(tokenizer))
-        except Exception as error:  # tokenizers and safetensors raise bare Exceptions
+        except DamagedFile as error:
             raise EmbeddingError(f"the model in `{folder.name}` is damaged: {error}") from error
-        if self._table.ndim != 2 or self._tokens.vocabulary > len(self._table):
+        try:
+            table = tensors["embedding.weight"]
+            self._tokens = shipped_tokens() if folder == SHIPPED else WordTokens(Tokenizer.from_buffer(tokenizer))
+        except Exception as error:  # tokenizers raise bare Exceptions
+            raise EmbeddingError(f"the model in `{folder.name}` is damaged: {error}") from error
+        if table.ndim != 2 or self._tokens.vocabulary > len(table):
             raise EmbeddingError(f"the model in `{folder.name}` is damaged: its tokenizer knows more tokens than it")
         #: How much each of ``recipe.PARTS`` counts; a model without this takes a text as a whole, by the plain mean.
         self._part_weights = tensors.get("part_weights")
         if self._part_weights is not None and self._part_weights.shape != (len(PARTS),):
             raise EmbeddingError(f"the model in `{folder.name}` is damaged: it does not weigh {len(PARTS)} parts")
-        # Every process loads this: `norm` would make an array of squares first.
-        self._lengths = np.sqrt(np.einsum("ij,ij->i", self._table, self._table))
+        self._table = TokenVectors(table)
         hashed = hashlib.blake2b(weights, digest_size=12)
         hashed.update(tokenizer)
         self._fingerprint = f"static-{RECIPE_VERSION}-{hashed.hexdigest()}"
@@ -66,7 +66,7 @@ class StaticEmbedder:
 
     @property
     def dimensions(self) -> int:
-        return int(self._table.shape[1])
+        return self._table.dimensions
 
     @property
     def fingerprint(self) -> str:
@@ -79,7 +79,7 @@ class StaticEmbedder:
             rows = vectors[start : start + _BATCH]
             if self._part_weights is None:
                 for row, tokens in zip(rows, self._tokens.numbers(batch), strict=True):
-                    np.add.reduce(self._table[tokens], axis=0, out=row)
+                    np.add.reduce(self._table.of(tokens), axis=0, out=row)
             else:
                 self._weigh_parts(batch, self._part_weights, rows)
         to_unit_length(vectors)
@@ -90,7 +90,7 @@ class StaticEmbedder:
         (tokens,) = self._tokens.numbers([" ".join(text.splitlines())])
         vector = np.zeros((1, self.dimensions), np.float32)
         if self._part_weights is None:
-            np.add.reduce(self._table[tokens], axis=0, out=vector[0])
+            np.add.reduce(self._table.of(tokens), axis=0, out=vector[0])
         else:
             body = float(self._part_weights[-1])
             self._sum({number: body * sqrt(often) for number, often in Counter(tokens).items()}, vector[0])
@@ -100,7 +100,7 @@ class StaticEmbedder:
 
     def query_tokens(self, text: str) -> QueryTokens:
         """The query for late interaction with sets of this model's tokens."""
-        return QueryTokens.of(self._tokens.numbers([text])[0], self._table, self._lengths)
+        return QueryTokens.of(self._tokens.numbers([text])[0], self._table)
 
     def _weigh_parts(self, texts: Sequence[str], weights: Vectors, rows: Vectors) -> None:
         """Fill ``rows``, of shape (len(texts), dimensions)."""
@@ -117,7 +117,7 @@ class StaticEmbedder:
         """Fill ``row``, which is zero, with the sum of the tokens' vectors, each as often as it counts."""
         if counted:
             shares = np.fromiter(counted.values(), np.float32, len(counted))
-            np.matmul(shares, self._table[list(counted)], out=row)
+            np.matmul(shares, self._table.of(list(counted)), out=row)
 
     def close(self) -> None:
         """Nothing is held but memory."""

@@ -11,13 +11,13 @@ from itertools import islice
 from operator import itemgetter
 
 from conexus.chunking import BEGINNING_MS, language_of
+from conexus.index.ahead import INLINE_FILES
 from conexus.index.pool import FATAL, Pool, Read, Task
+from conexus.index.worker_processes import WorkerProcesses
 from conexus.workspace.read import Skipped
 
 log = logging.getLogger(__name__)
 
-#: More waiting files than this are work for the worker processes.
-INLINE_FILES = 40
 #: So long files are read here before others get their turn.
 INLINE_SECONDS = 0.05
 
@@ -55,9 +55,9 @@ class Done:
 class Bulk:
     """Not thread-safe: the indexer's thread owns it. ``wake`` is called from other threads when a batch is done."""
 
-    def __init__(self, workers: int, wake: Callable[[], None]) -> None:
+    def __init__(self, processes: WorkerProcesses, wake: Callable[[], None]) -> None:
         #: The processes, for other work than reading too.
-        self.pool = Pool(workers)
+        self.pool = Pool(processes)
         self._wake = wake
         self._waiting: dict[Key, None] = {}
         self._flying: dict[Future[Read], _Batch] = {}
@@ -278,7 +278,7 @@ class Bulk:
     def set_workers(self, workers: int) -> None:
         """Go on with another number of workers, see ``Settings.workers``."""
         self.interrupt()
-        self.pool = Pool(workers)
+        self.pool = Pool(WorkerProcesses(workers))
 
     def close(self) -> None:
         """Stop the workers."""

@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from conexus.array_file import DamagedFile
 from conexus.index.analysis import has_present_tokens
-from conexus.index.array_file import DamagedFile
 from conexus.index.ragged import Ragged
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import LAYOUT, load_segment

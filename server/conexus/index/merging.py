@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
-from conexus.index.array_file import DamagedFile
+from conexus.array_file import DamagedFile
 from conexus.index.folder import MOST_ROWS, Merge
 from conexus.index.heap import trim
 from conexus.index.loop import Command

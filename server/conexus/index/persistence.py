@@ -5,12 +5,10 @@ There are two forms of it: segment files, with which a start has the index at on
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
 import os
-import re
 import shutil
 import threading
 import time
@@ -21,8 +19,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from conexus.array_file import DamagedFile
 from conexus.index import manifest, writer_lock
-from conexus.index.array_file import DamagedFile
 from conexus.index.columns import StoredFile
 from conexus.index.folder import Part
 from conexus.index.manifest import Listed, LoadedSegment, segment_path
@@ -61,13 +59,6 @@ class Loaded:
     """What was stored when the index was opened."""
 
     segments: list[LoadedSegment]
-
-
-def index_directory(data_directory: Path, folder: str, model: str) -> Path:
-    """Where a folder's index lies: one directory for each folder and model."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(folder).name)[:40] or "root"
-    key = hashlib.blake2b(f"{folder}\0{model}".encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
-    return data_directory / "indexes" / f"{name}-{key}"
 
 
 class Persistence:

@@ -5,24 +5,23 @@ What they make is handed over in files that the server maps: it neither waits fo
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
-from collections.abc import Callable, Mapping
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from conexus.array_file import DamagedFile
 from conexus.chunking import language_of
 from conexus.embedding.embedder import EmbeddingError
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
-from conexus.index.array_file import DamagedFile
-from conexus.index.child import begin_child, lower_priority, spawn_context
 from conexus.index.heap import trim
 from conexus.index.segment import MemorySegment, build_segment, merge_segments
 from conexus.index.segment_file import load_segment, save_segment
+from conexus.index.worker_processes import WorkerProcesses
 from conexus.workspace.read import Skipped, read_text
 
 if TYPE_CHECKING:
@@ -44,9 +43,6 @@ FAILED = "could not be analysed, see the log"
 FATAL = "made the indexing process fail, see the log"
 
 Outcome = IndexedFile | Skipped
-
-Given = TypeVar("Given")
-Result = TypeVar("Result")
 
 
 def read_and_analyse(
@@ -105,63 +101,38 @@ class MergeTask:
 
 
 class Pool:
-    """Starts its processes at the first task. They embed with the shipped model."""
+    """What worker processes do. They embed with the shipped model."""
 
-    def __init__(self, workers: int) -> None:
-        """``workers``: number of processes, 0 for as many as the machine can spare."""
-        self.workers = workers or max(1, min(4, os.cpu_count() or 1))
-        self._executor: ProcessPoolExecutor | None = None
-        # Processes whose priority is low already.
-        self._gentle: set[int] = set()
-
-    def read(self, task: Task) -> Future[Read]:
-        """Have a worker read files. A worker's death breaks all that was submitted before it was noticed."""
-        return self._submit(_read, task)
-
-    def merge(self, task: MergeTask) -> Future[MemorySegment | Path]:
-        """Have a worker merge segments; its result lies in a file where one can be written."""
-        return self._submit(_merge, task)
-
-    def _submit(self, work: Callable[[Given], Result], task: Given) -> Future[Result]:
-        try:
-            future = self._started().submit(work, task)
-        except BrokenExecutor:
-            self.close()
-            future = self._started().submit(work, task)
-        for process in list(self._processes):
-            if process not in self._gentle:
-                self._gentle.add(process)
-                lower_priority(process)
-        return future
-
-    def _started(self) -> ProcessPoolExecutor:
-        if self._executor is None:
-            self._executor = ProcessPoolExecutor(self.workers, spawn_context(), initializer=_start)
-        return self._executor
+    def __init__(self, processes: WorkerProcesses) -> None:
+        self._processes = processes
 
     @property
-    def _processes(self) -> Mapping[int, BaseProcess]:
-        return self._executor._processes or {} if self._executor is not None else {}
+    def workers(self) -> int:
+        """How many processes there are at most."""
+        return self._processes.count
 
     @property
     def running(self) -> bool:
         """Whether there are processes."""
-        return self._executor is not None
+        return self._processes.running
+
+    def read(self, task: Task) -> Future[Read]:
+        """Have a worker read files. A worker's death breaks all that was submitted before it was noticed."""
+        return self._processes.submit(_read, task)
+
+    def merge(self, task: MergeTask) -> Future[MemorySegment | Path]:
+        """Have a worker merge segments; its result lies in a file where one can be written."""
+        return self._processes.submit(_merge, task)
 
     def close(self) -> None:
         """Stop the processes; what they were doing is lost. The next task starts new ones."""
-        if self._executor is not None:
-            executor, processes = self._executor, list(self._processes.values())
-            self._executor = None
-            self._gentle.clear()
-            executor.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
-                process.terminate()
+        self._processes.close()
 
 
-def _start() -> None:
-    begin_child()
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+def get_ready() -> None:
+    """In a worker, ahead of its first file: load what that takes."""
+    with contextlib.suppress(EmbeddingError):  # who reads a file is told
+        _model()
 
 
 @cache

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from conexus.array_file import release
 from conexus.chunking.chunk import KINDS
 from conexus.embedding.embedder import Vectors
 from conexus.embedding.halves import as_float32
 from conexus.index import postings
 from conexus.index.analysis import Digests, FileFacts, IndexedFile
-from conexus.index.array_file import release
 from conexus.index.dense import Dense, fields_of
 from conexus.index.lexicon import Hashes, Lexicon, Numbers
 from conexus.index.postings import Occurrences, Part, Postings, Rows

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from conexus.array_file import Arrays, DamagedFile, load, save
 from conexus.index.analysis import FileFacts
-from conexus.index.array_file import Arrays, DamagedFile, load, save
 from conexus.index.dense import Dense
 from conexus.index.lexicon import Lexicon
 from conexus.index.moments import Moments

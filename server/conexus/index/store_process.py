@@ -16,8 +16,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from conexus.array_file import DamagedFile
 from conexus.embedding.embedder import Vectors
-from conexus.index.array_file import DamagedFile
 from conexus.index.child import begin_child, lower_priority, spawn_context
 from conexus.index.columns import Files, StoredFile
 from conexus.index.segment import MemorySegment

@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conexus.array_file import DamagedFile
 from conexus.config import Settings
 from conexus.embedding.deferred import DeferredEmbedder
-from conexus.index.array_file import DamagedFile
-from conexus.index.bulk import INLINE_FILES, Bulk, Done, Key
+from conexus.index.ahead import INLINE_FILES
+from conexus.index.bulk import Bulk, Done, Key
 from conexus.index.heap import trim
 from conexus.index.hints import Hints
 from conexus.index.loop import Loop
@@ -26,6 +27,7 @@ from conexus.index.takeover import Takeover
 from conexus.index.tiers import Tier
 from conexus.index.tracked import TrackedFolder, track
 from conexus.index.upkeep import Upkeep
+from conexus.index.worker_processes import WorkerProcesses
 from conexus.workspace.documents import Document
 from conexus.workspace.scan import Scan, scan
 
@@ -63,6 +65,7 @@ class Sync:
         data_directory: Path,
         load_embedder: Callable[[], Embedder],
         load_slow: Callable[[Settings], LoadingEmbedder],
+        processes: WorkerProcesses,
         *,
         on_publish: Callable[[int, tuple[str, ...]], None],
         on_progress: Callable[[int, int], None],
@@ -71,6 +74,7 @@ class Sync:
     ) -> None:
         """``load_embedder`` gives the shipped model, ``load_slow`` the one that ``settings.model`` names.
 
+        ``processes`` may have begun to start; they are closed with this.
         The callbacks come from the indexer's thread: generation and folders; files done and in all; nothing. The last
         one says that ``lasting`` is true now.
         """
@@ -97,7 +101,7 @@ class Sync:
             idle=self._report,
             settled=self.is_quiescent,
         )
-        self._bulk = Bulk(settings.workers, self.loop.wake)
+        self._bulk = Bulk(processes, self.loop.wake)
         self._upkeep = Upkeep(self._bulk, self._publisher, partial(self.loop.post, awaited=False), self._open_in)
         self._hints = Hints()
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)

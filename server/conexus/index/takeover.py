@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from conexus.config import Settings
+from conexus.config import STATIC, Settings
 from conexus.embedding.deferred import DeferredEmbedder
-from conexus.embedding.embedder import STATIC, Embedder, LoadingEmbedder
+from conexus.embedding.embedder import Embedder, LoadingEmbedder
 from conexus.index.loop import Command
 from conexus.index.slow_model import SlowModel
 from conexus.index.tracked import TrackedFolder

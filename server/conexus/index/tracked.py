@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from conexus.chunking import language_of_document
-from conexus.config import Settings
-from conexus.embedding.embedder import STATIC, Embedder
+from conexus.config import STATIC, Settings
+from conexus.embedding.embedder import Embedder
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
 from conexus.index.columns import StoredFile
+from conexus.index.directory import index_directory
 from conexus.index.folder import FolderIndex, Fresh
-from conexus.index.persistence import Loaded, Persistence, Places, index_directory
+from conexus.index.persistence import Loaded, Persistence, Places
 from conexus.index.pool import Job, Outcome, Read, read_and_analyse
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment

@@ -14,6 +14,7 @@ from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 
 from conexus import __version__
+from conexus.index.worker_processes import WorkerProcesses
 from conexus.lsp import types
 from conexus.lsp.methods import (
     code_action,
@@ -73,10 +74,11 @@ _METHODS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def serve(client_process_id: int | None = None) -> int:
+def serve(stdio: Stdio, processes: WorkerProcesses, client_process_id: int | None = None) -> int:
     """Serve one client over standard input and output until it leaves.
 
-    ``client_process_id``: the server ends when this process does.
+    ``processes``: who will index, and may have begun to start; they are ended with the server. ``client_process_id``:
+    the server ends when this process does.
 
     Returns the exit code: 0 after `shutdown` and `exit`, 1 if the client left without, 128 + n for signal n.
     """
@@ -87,14 +89,14 @@ def serve(client_process_id: int | None = None) -> int:
     # A query takes the interpreter's lock some fifty times; behind a thread that imports or chunks, each time would
     # otherwise cost the default 5 ms.
     sys.setswitchinterval(_SWITCH_SECONDS)
-    stdio = Stdio()
     try:
-        return asyncio.run(_serve(stdio, client_process_id))
+        return asyncio.run(_serve(stdio, processes, client_process_id))
     finally:
+        processes.close()
         stdio.close()
 
 
-async def _serve(stdio: Stdio, client_process_id: int | None) -> int:
+async def _serve(stdio: Stdio, processes: WorkerProcesses, client_process_id: int | None) -> int:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[int] = loop.create_future()
 
@@ -107,7 +109,7 @@ async def _serve(stdio: Stdio, client_process_id: int | None) -> int:
     protocol.stdio = stdio
     protocol.on_exit = lambda: end(0 if protocol.stage is Stage.SHUT_DOWN else 1)
     parent_gone = partial(end, 1)
-    session = Session(server, protocol, watch_parent=lambda pid: watch_process(pid, parent_gone))
+    session = Session(server, protocol, processes, watch_parent=lambda pid: watch_process(pid, parent_gone))
     for method, handler in _METHODS.items():
         server.feature(method)(partial(handler, session))
     for number in (signal.SIGTERM, signal.SIGINT):

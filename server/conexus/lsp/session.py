@@ -14,7 +14,9 @@ from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from conexus.config import Settings
+from conexus.config import Settings, default_data_directory
+from conexus.index.ahead import start_if_needed
+from conexus.index.worker_processes import WorkerProcesses
 from conexus.lsp import convert, errors, types
 from conexus.lsp.announcer import Announcer
 from conexus.lsp.client import Client
@@ -47,9 +49,18 @@ class Session:
 
     client: Client
 
-    def __init__(self, server: LanguageServer, protocol: Protocol, *, watch_parent: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        server: LanguageServer,
+        protocol: Protocol,
+        processes: WorkerProcesses,
+        *,
+        watch_parent: Callable[[int], bool],
+    ) -> None:
+        """``processes``: who will index; their number is what the settings say unasked."""
         self.server = server
         self.protocol = protocol
+        self._processes = processes
         #: Ends the server when the process with this id does.
         self.watch_parent = watch_parent
         self.configuration = Configuration()
@@ -104,7 +115,9 @@ class Session:
 
     async def _start(self) -> Engine:
         inbox = EventInbox(asyncio.get_running_loop(), self._handle_event)
-        loading = asyncio.create_task(asyncio.to_thread(_engine_class))
+        loading = asyncio.create_task(
+            asyncio.to_thread(_engine_class, self._worker_processes(), self.settings, self.folders)
+        )
         try:
             try:
                 await asyncio.wait_for(self.configure(), _CONFIGURATION_SECONDS)
@@ -113,8 +126,15 @@ class Session:
                 self.take_settings()
             settings = self.settings
             engine_class = await loading
-            engine = await asyncio.to_thread(engine_class, settings, encoding=self.client.encoding, listener=inbox.put)
+            engine = await asyncio.to_thread(
+                engine_class,
+                settings,
+                encoding=self.client.encoding,
+                listener=inbox.put,
+                processes=self._worker_processes(),
+            )
         except Exception as error:
+            self._processes.close()
             logger.exception("The engine did not start")
             self.failure = f"Conexus could not start ({type(error).__name__}); its log says why."
             self.show(self.failure, lsp.MessageType.Error)
@@ -132,6 +152,14 @@ class Session:
         self._started_at = time.monotonic()
         self.announce_status()
         return engine
+
+    def _worker_processes(self) -> WorkerProcesses:
+        """As many as the settings want now: other ones than were begun, if those are more or fewer."""
+        wanted = WorkerProcesses(self.settings.workers)
+        if wanted.count != self._processes.count:
+            self._processes.close()
+            self._processes = wanted
+        return self._processes
 
     def seconds_since_start(self) -> float:
         """How long the engine has been running."""
@@ -246,7 +274,10 @@ class Session:
                     self.announce_status()
 
 
-def _engine_class() -> type[Engine]:
+def _engine_class(processes: WorkerProcesses, settings: Settings, folders: tuple[Path, ...]) -> type[Engine]:
+    # What the engine is made of takes a third of a second to import: meanwhile workers start.
+    start_if_needed(processes, settings, folders, default_data_directory())
+
     from conexus.engine import Engine
 
     return Engine

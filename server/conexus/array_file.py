@@ -25,7 +25,7 @@ _AT_ONCE = 1 << 20
 _CHECKSUM = "crc32"
 _KINDS = {
     "U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64,
-    "I32": np.int32, "I64": np.int64, "F16": np.float16, "F32": np.float32,
+    "I32": np.int32, "I64": np.int64, "F16": np.float16, "F32": np.float32, "F64": np.float64,
 }  # fmt: skip
 _NAMES = {np.dtype(kind): name for name, kind in _KINDS.items()}
 
@@ -93,12 +93,12 @@ def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str], mmap.mmap
             raise DamagedFile(f"{path.name} is not a file of arrays")
         try:
             header = json.loads(file.read(length))
-            metadata = {str(key): str(value) for key, value in header.pop("__metadata__").items()}
-            checksum = int(metadata.pop(_CHECKSUM))
+            metadata = {str(key): str(value) for key, value in header.pop("__metadata__", {}).items()}
+            checksum = metadata.pop(_CHECKSUM, "")
             ends = [each["data_offsets"][1] for each in header.values()]
             if 8 + length + max(ends, default=0) != size:
                 raise DamagedFile(f"{path.name} is not whole")
-            if verify and _checksum(file) != checksum:
+            if verify and str(_checksum(file)) != checksum:
                 raise DamagedFile(f"{path.name} is not as it was written")
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             arrays = {name: _array(mapped, 8 + length, each) for name, each in header.items() if name[:2] != "__"}

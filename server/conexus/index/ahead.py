@@ -1,0 +1,52 @@
+"""Worker processes that start before anything else is loaded, where it is plain that they will be needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from conexus.config import STATIC, Settings
+from conexus.index.directory import index_directory
+from conexus.index.worker_processes import WorkerProcesses
+from conexus.workspace.roots import needs_consent
+
+#: More waiting files than this are work for the worker processes.
+INLINE_FILES = 40
+
+
+def start_if_needed(
+    processes: WorkerProcesses, settings: Settings, folders: Iterable[Path], data_directory: Path
+) -> None:
+    """Have them start if one of the folders has no index yet, and many files."""
+    if any(_is_new(folder, settings, data_directory) for folder in folders):
+        processes.start_ahead()
+
+
+def _is_new(folder: Path, settings: Settings, data_directory: Path) -> bool:
+    real = Path(os.path.realpath(folder))
+    # A server may be started below the workspace.
+    if any(index_directory(data_directory, str(each), STATIC).exists() for each in (real, *real.parents)):
+        return False
+    return (settings.allow_large_folders or needs_consent(folder) is None) and _has_many_files(str(folder))
+
+
+def _has_many_files(folder: str) -> bool:
+    """A look at the first ones; whether the rules let them in would take too long to tell."""
+    count = 0
+    directories = [folder]
+    while directories:
+        try:
+            with os.scandir(directories.pop()) as items:
+                for item in items:
+                    if item.name.startswith("."):
+                        continue
+                    if item.is_dir(follow_symlinks=False):
+                        directories.append(item.path)
+                    else:
+                        count += 1
+                        if count > INLINE_FILES:
+                            return True
+        except OSError:
+            continue
+    return False

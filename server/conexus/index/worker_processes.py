@@ -1,0 +1,89 @@
+"""The processes that work for the index. Light to import: a server has them start while it loads the engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from multiprocessing.process import BaseProcess
+from typing import TypeVar
+
+from conexus.index.child import begin_child, lower_priority, spawn_context
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
+
+
+class WorkerProcesses:
+    """They start at the first task, or ahead of it."""
+
+    def __init__(self, count: int = 0) -> None:
+        """``count``: 0 for as many as the machine can spare."""
+        self.count = count or max(1, min(4, os.cpu_count() or 1))
+        self._executor: ProcessPoolExecutor | None = None
+        # Those whose priority is low already.
+        self._gentle: set[int] = set()
+
+    @property
+    def running(self) -> bool:
+        """Whether there are processes."""
+        return self._executor is not None
+
+    def start_ahead(self) -> None:
+        """Have all of them start and load what reading files takes, unless they have started."""
+        if self._executor is None:
+            try:
+                self._executor = self._new(ahead=True)
+                for _ in range(self.count):
+                    self.submit(_nothing, None)
+            except (OSError, BrokenExecutor):
+                self.close()  # whoever has a task for them is told
+
+    def submit(self, work: Callable[[Given], Result], task: Given) -> Future[Result]:
+        """Have one of them do a piece of work; ``work`` is a function of a module.
+
+        The death of one breaks all that was submitted before it was noticed.
+        """
+        if self._executor is None:
+            self._executor = self._new(ahead=False)
+        try:
+            future = self._executor.submit(work, task)
+        except BrokenExecutor:
+            self.close()
+            self._executor = self._new(ahead=False)
+            future = self._executor.submit(work, task)
+        for process in list(self._processes):
+            if process not in self._gentle:
+                self._gentle.add(process)
+                lower_priority(process)
+        return future
+
+    def close(self) -> None:
+        """Stop them; what they were doing is lost. The next task starts new ones."""
+        if self._executor is not None:
+            executor, processes = self._executor, list(self._processes.values())
+            self._executor = None
+            self._gentle.clear()
+            executor.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
+
+    def _new(self, *, ahead: bool) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self.count, spawn_context(), initializer=_begin, initargs=(ahead,))
+
+    @property
+    def _processes(self) -> Mapping[int, BaseProcess]:
+        return self._executor._processes or {} if self._executor is not None else {}
+
+
+def _begin(ahead: bool) -> None:
+    begin_child()
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    if ahead:
+        from conexus.index.pool import get_ready
+
+        get_ready()
+
+
+def _nothing(_: None) -> None:
+    pass

@@ -1,0 +1,66 @@
+"""When workers start ahead: only where it is plain that they will be needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conexus.config import Settings
+from conexus.index.ahead import INLINE_FILES, start_if_needed
+from conexus.index.directory import index_directory
+from conexus.index.worker_processes import WorkerProcesses
+from tests.workspaces import write
+
+
+class Seen(WorkerProcesses):
+    """Stands for processes: only notes that they were to start."""
+
+    started = False
+
+    def start_ahead(self) -> None:
+        self.started = True
+
+
+def starts(folder: Path, data: Path, settings: Settings | None = None) -> bool:
+    processes = Seen()
+    start_if_needed(processes, settings or Settings(), (folder,), data)
+    return processes.started
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path / "work", {f"package/{n}.py": "pass\n" for n in range(INLINE_FILES + 1)})
+    return tmp_path / "work"
+
+
+def test_in_a_new_folder_of_many_files(folder: Path, tmp_path: Path) -> None:
+    assert starts(folder, tmp_path / "data")
+
+
+def test_not_for_few_files(folder: Path, tmp_path: Path) -> None:
+    (folder / "package/0.py").rename(folder / "package/.hidden")
+    assert not starts(folder, tmp_path / "data")
+
+
+@pytest.mark.parametrize("indexed", ["work", "."])
+def test_not_where_the_folder_or_one_above_it_has_an_index(folder: Path, tmp_path: Path, indexed: str) -> None:
+    index_directory(tmp_path / "data", str((tmp_path / indexed).resolve()), "static").mkdir(parents=True)
+    assert not starts(folder, tmp_path / "data")
+
+
+def test_not_where_the_user_must_consent_first(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    assert not starts(folder, tmp_path / "data")
+    assert starts(folder, tmp_path / "data", Settings(allow_large_folders=True))
+
+
+def test_not_for_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    assert not starts(tmp_path / "gone", tmp_path / "data")
+
+
+def test_those_that_cannot_start_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multiprocessing.spawn._python_exe", b"/no/such/program")
+    processes = WorkerProcesses(1)
+    processes.start_ahead()
+    assert not processes.running
