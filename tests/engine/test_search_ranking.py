@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from conexus.index import dense
-from conexus.index.ragged import Ragged
 from conexus.index.roles import Role
 from conexus.index.snapshot import Snapshot, View
+from conexus.ragged import Ragged
 from conexus.search import signals
 from conexus.search.features import FEATURES, features
 from conexus.search.query import understand

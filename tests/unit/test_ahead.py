@@ -62,5 +62,6 @@ def test_not_for_a_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_those_that_cannot_start_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("multiprocessing.spawn._python_exe", b"/no/such/program")
     processes = WorkerProcesses(1)
-    processes.start_ahead()
+    processes.start_ahead()  # whoever has a task for them is told
+    processes.close()
     assert not processes.running

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from conexus.embedding.late import _BLOCK, MOST_TOKENS, QueryTokens
 from conexus.embedding.token_vectors import TokenVectors
-from conexus.index.ragged import Ragged
+from conexus.ragged import Ragged
 
 VOCABULARY = 7
 TABLES = arrays(np.float32, (VOCABULARY, 3), elements=st.integers(-3, 3).map(float))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,7 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from conexus.embedding import tokens
 from conexus.embedding.normal import valid_unicode
-from conexus.embedding.tokens import MAX_TOKENS, MODULE, SHIPPED, TOKENIZER, WordTokens, shipped_token_sets
+from conexus.embedding.tokens import MAX_TOKENS, MODULE, SHIPPED, TOKENIZER, WordTokens
 
 SHIPPED_TOKENIZER = Tokenizer.from_file(str(SHIPPED / MODULE / TOKENIZER))
 WORDS = WordTokens(Tokenizer.from_file(str(SHIPPED / MODULE / TOKENIZER)))
@@ -80,9 +81,37 @@ def test_a_tokenizer_that_does_not_part_words_is_asked_itself() -> None:
     assert whole.numbers(["read(file) file", "read (file)", ""]) == [[3, 2], [1, 0], []]
 
 
-def test_a_set_has_each_token_once_in_order() -> None:
-    texts = ["read the file, then read it again", "", "größe"]
-    for found, text in zip(shipped_token_sets(texts), texts, strict=True):
-        assert found.dtype == np.uint16
-        assert found.tolist() == sorted(set(alone(text)))
-    assert shipped_token_sets([]) == []
+@given(st.lists(TEXTS, max_size=4))
+def test_a_documents_set_has_each_token_of_its_text_once_in_order(texts: list[str]) -> None:
+    found = WORDS.documents(texts).sets()
+    assert found.values.dtype == np.uint16
+    rows = [found.row(number).tolist() for number in range(len(found))]
+    assert rows == [sorted(set(alone(text))) for text in texts]
+
+
+@pytest.mark.parametrize(
+    "text", ["read " * 2 * MAX_TOKENS + "write", "a\nb\nc\n" + "read " * (MAX_TOKENS - 2) + "write"]
+)
+def test_a_documents_set_ends_where_its_text_is_cut(text: str) -> None:
+    found = WORDS.documents(["write", text]).sets()
+    assert found.row(0).tolist() == alone("write")
+    assert found.row(1).tolist() == sorted(set(alone(text)))
+
+
+DOCUMENTS = st.lists(st.lists(TEXTS.filter(lambda text: "\n" not in text), min_size=4, max_size=4), max_size=4)
+
+
+@given(DOCUMENTS, st.data())
+def test_a_documents_tokens_count_by_their_parts(documents: list[list[str]], data: st.DataObject) -> None:
+    chosen = [number for number in range(len(documents)) if data.draw(st.booleans())]
+    weights = np.array([0.5, 2, 0, 1], np.float32)
+    found = WORDS.documents(["\n".join(parts) for parts in documents]).of(chosen)
+    tokens, shares, starts = found.weighed(weights)
+    assert len(starts) == len(chosen) + 1
+    for number, first, last in zip(chosen, starts, starts[1:], strict=False):
+        expected: dict[int, float] = {}
+        for weight, part in zip(weights.tolist(), documents[number], strict=True):
+            for token, often in Counter(alone(part)).items():
+                expected[token] = expected.get(token, 0.0) + weight * often**0.5
+        assert tokens[first:last].tolist() == sorted(expected)
+        assert shares[first:last] == pytest.approx([expected[token] for token in sorted(expected)])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from conexus.embedding.late import QueryTokens
+    from conexus.embedding.tokens import DocumentTokens
 
 Vectors = NDArray[np.float32]
 
@@ -50,6 +51,10 @@ class Embedder(Protocol):
 @runtime_checkable
 class TokenEmbedder(Protocol):
     """A model whose single tokens have vectors, which can be compared with those that the index keeps."""
+
+    def embed_tokens(self, documents: DocumentTokens) -> Vectors:
+        """As ``embed_documents``, of texts whose tokens are known."""
+        ...
 
     def query_tokens(self, text: str) -> QueryTokens: ...
 

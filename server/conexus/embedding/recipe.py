@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from conexus.chunking.chunk import Chunk
@@ -33,6 +34,7 @@ def document_text(path: str, chunk: Chunk) -> str:
     return "\n".join((*lines, body + chunk.code[: _CODE + len(documentation)]))
 
 
+@lru_cache(maxsize=16)
 def place_words(path: str) -> str:
     """What of a path counts: the file's stem and the folders next to it."""
     file = PurePosixPath(path)

@@ -8,9 +8,8 @@ often a part has it, so that no word drowns the others by being repeated.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from math import sqrt
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,9 @@ from conexus.config import STATIC
 from conexus.embedding.embedder import EmbeddingError, Vectors
 from conexus.embedding.late import QueryTokens
 from conexus.embedding.normal import to_unit_length
-from conexus.embedding.recipe import PARTS, RECIPE_VERSION, parts_of
+from conexus.embedding.recipe import PARTS, RECIPE_VERSION
 from conexus.embedding.token_vectors import TokenVectors
-from conexus.embedding.tokens import MODULE, SHIPPED, TOKENIZER, WordTokens, shipped_tokens
+from conexus.embedding.tokens import MODULE, SHIPPED, TOKENIZER, DocumentTokens, WordTokens, shipped_tokens
 
 _BATCH = 256
 
@@ -73,15 +72,25 @@ class StaticEmbedder:
         return self._fingerprint
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
+        if self._part_weights is not None:
+            return self.embed_tokens(self._tokens.documents(texts))
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
         for start in range(0, len(texts), _BATCH):
-            batch = texts[start : start + _BATCH]
             rows = vectors[start : start + _BATCH]
-            if self._part_weights is None:
-                for row, tokens in zip(rows, self._tokens.numbers(batch), strict=True):
-                    np.add.reduce(self._table.of(tokens), axis=0, out=row)
-            else:
-                self._weigh_parts(batch, self._part_weights, rows)
+            for row, tokens in zip(rows, self._tokens.numbers(texts[start : start + _BATCH]), strict=True):
+                np.add.reduce(self._table.of(tokens), axis=0, out=row)
+        to_unit_length(vectors)
+        return vectors
+
+    def embed_tokens(self, documents: DocumentTokens) -> Vectors:
+        """The vectors of documents, given their tokens. Only for a model that says how much their parts count."""
+        if self._part_weights is None:
+            raise ValueError("this model takes a text as a whole")
+        tokens, shares, starts = documents.weighed(self._part_weights)
+        places = self._table.places(tokens)
+        vectors = np.zeros((len(documents.lengths), self.dimensions), np.float32)
+        for row, (first, last) in zip(vectors, pairwise(starts), strict=True):
+            np.matmul(shares[first:last], self._table.vectors.take(places[first:last], axis=0), out=row)
         to_unit_length(vectors)
         return vectors
 
@@ -92,8 +101,10 @@ class StaticEmbedder:
         if self._part_weights is None:
             np.add.reduce(self._table.of(tokens), axis=0, out=vector[0])
         else:
-            body = float(self._part_weights[-1])
-            self._sum({number: body * sqrt(often) for number, often in Counter(tokens).items()}, vector[0])
+            # In the order of a document's, so that the same text has the same vector to the last bit.
+            numbers, often = np.unique(np.array(tokens, np.int64), return_counts=True)
+            shares = float(self._part_weights[-1]) * np.sqrt(often)
+            np.matmul(shares.astype(np.float32), self._table.of(numbers), out=vector[0])
         to_unit_length(vector)
         row: Vectors = vector[0]
         return row
@@ -101,23 +112,6 @@ class StaticEmbedder:
     def query_tokens(self, text: str) -> QueryTokens:
         """The query for late interaction with sets of this model's tokens."""
         return QueryTokens.of(self._tokens.numbers([text])[0], self._table)
-
-    def _weigh_parts(self, texts: Sequence[str], weights: Vectors, rows: Vectors) -> None:
-        """Fill ``rows``, of shape (len(texts), dimensions)."""
-        tokens = self._tokens.numbers([part for text in texts for part in parts_of(text)])
-        for place, row in enumerate(rows):
-            counted: dict[int, float] = {}
-            first = len(PARTS) * place
-            for weight, part in zip(weights.tolist(), tokens[first : first + len(PARTS)], strict=True):
-                for number, often in Counter(part).items():
-                    counted[number] = counted.get(number, 0.0) + weight * sqrt(often)
-            self._sum(counted, row)
-
-    def _sum(self, counted: Mapping[int, float], row: Vectors) -> None:
-        """Fill ``row``, which is zero, with the sum of the tokens' vectors, each as often as it counts."""
-        if counted:
-            shares = np.fromiter(counted.values(), np.float32, len(counted))
-            np.matmul(shares, self._table.of(list(counted)), out=row)
 
     def close(self) -> None:
         """Nothing is held but memory."""

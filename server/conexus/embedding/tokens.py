@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +15,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from conexus.embedding.normal import valid_unicode
+from conexus.embedding.recipe import PARTS, parts_of
+from conexus.ragged import Ragged, run_starts
 
 #: Where the shipped model lies.
 SHIPPED = Path(__file__).with_name("model")
 MODULE = "0_StaticEmbedding"
 TOKENIZER = "tokenizer.json"
-
-TokenSet = NDArray[np.uint16]
 
 #: Tokens of a text beyond these do not count: the head of a definition says what it is.
 MAX_TOKENS = 512
@@ -28,6 +30,59 @@ _WORD = re.compile(r"\w+")
 #: Words remembered; most folders have fewer. Longer words are encoded data: texts with one are encoded whole.
 _MOST_WORDS = 40_000
 _LONGEST = 64
+#: Of a number that says whose token it is and which; the shipped model's have 16.
+_TOKEN_BITS = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DocumentTokens:
+    """The tokens of several documents' texts, by the parts of the recipe."""
+
+    #: Document after document, in each part after part.
+    values: NDArray[np.int64]
+    #: How many each part has, shape (documents, parts).
+    lengths: NDArray[np.int64]
+
+    def of(self, documents: Sequence[int]) -> DocumentTokens:
+        """Those of some documents, in ascending order."""
+        kept = np.zeros(len(self.lengths), np.bool_)
+        kept[list(documents)] = True
+        return DocumentTokens(self.values[kept.repeat(self.lengths.sum(axis=1))], self.lengths[kept])
+
+    def sets(self) -> Ragged:
+        """The tokens of each document, each once, ascending: of its first ``MAX_TOKENS``."""
+        lengths = self.lengths.sum(axis=1)
+        ends = lengths.cumsum()
+        counted = np.arange(len(self.values)) - (ends - lengths).repeat(lengths) < MAX_TOKENS
+        pairs = ((np.arange(len(lengths)) << _TOKEN_BITS).repeat(lengths) | self.values)[counted]
+        pairs.sort()
+        pairs = pairs[run_starts(pairs)]
+        values = (pairs & ((1 << _TOKEN_BITS) - 1)).astype(np.uint16)
+        return Ragged.cut(values, np.bincount(pairs >> _TOKEN_BITS, minlength=len(lengths)))
+
+    def weighed(self, weights: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32], list[int]]:
+        """How much each token of a document counts: the sum over parts of a part's weight times its frequency's root.
+
+        ``weights``: of the parts. Returns the tokens of each document, ascending, how much each counts, and where each
+        document's begin (and the end).
+        """
+        size = len(self.lengths)
+        owners = np.arange(self.lengths.size).repeat(self.lengths.ravel())
+        pairs = (owners << _TOKEN_BITS) | self.values
+        pairs.sort()
+        starts = run_starts(pairs)
+        often = np.diff(starts, append=len(pairs))
+        owners, tokens = np.divmod(pairs[starts], 1 << _TOKEN_BITS)
+        documents, parts = np.divmod(owners, len(PARTS))
+        shares = weights.astype(np.float64)[parts] * np.sqrt(often)
+        pairs = (documents << _TOKEN_BITS) | tokens
+        order = pairs.argsort(kind="stable")
+        pairs = pairs[order]
+        starts = run_starts(pairs)
+        if len(starts):
+            shares = np.add.reduceat(shares[order], starts)
+        documents, tokens = np.divmod(pairs[starts], 1 << _TOKEN_BITS)
+        return tokens, shares.astype(np.float32), documents.searchsorted(np.arange(size + 1)).tolist()
 
 
 class WordTokens:
@@ -51,31 +106,46 @@ class WordTokens:
     def numbers(self, texts: Sequence[str]) -> list[list[int]]:
         """The token numbers of each text, at most ``MAX_TOKENS`` of them."""
         words = [self._words(text) for text in texts]
-        known = self._learned({word for found in words if found for word in found})
+        known, long = self._learned(set().union(*filter(None, words)))
+        if long:
+            words = [None if found is None or not long.isdisjoint(found) else found for found in words]
         others = [place for place, found in enumerate(words) if found is None]
-        numbers = [[number for word in found or () for number in known[word]][:MAX_TOKENS] for found in words]
+        numbers = [list(chain.from_iterable(map(known.__getitem__, found or ())))[:MAX_TOKENS] for found in words]
         for place, encoded in zip(others, self._encoded([texts[place] for place in others]), strict=True):
             numbers[place] = encoded
         return numbers
 
-    def _words(self, text: str) -> list[str] | None:
-        """The words of a text whose tokens are those of its words, nothing for any other text."""
-        # Python and the tokenizer agree on what a word is for ASCII only.
-        if not self._by_word or not text.isascii():
-            return None
-        words = _WORD.findall(text)
-        return None if words and max(map(len, words)) > _LONGEST else words
+    def documents(self, texts: Sequence[str]) -> DocumentTokens:
+        """The tokens of the texts of documents, part by part."""
+        parts = [part for text in texts for part in parts_of(text)]
+        # Those of one file have much in common but their bodies.
+        different = list(dict.fromkeys(parts))
+        known = dict(zip(different, self.numbers(different), strict=True))
+        numbers = [known[part] for part in parts]
+        lengths = np.fromiter(map(len, numbers), np.int64, len(numbers))
+        return DocumentTokens(
+            np.fromiter(chain.from_iterable(numbers), np.int64, int(lengths.sum())),
+            lengths.reshape(len(texts), len(PARTS)),
+        )
 
-    def _learned(self, words: set[str]) -> dict[str, list[int]]:
-        """What has the tokens of all the words."""
+    def _words(self, text: str) -> list[str] | None:
+        """The words of a text whose tokens may be those of its words, nothing for any other text."""
+        # Python and the tokenizer agree on what a word is for ASCII only.
+        return _WORD.findall(text) if self._by_word and text.isascii() else None
+
+    def _learned(self, words: set[str]) -> tuple[dict[str, list[int]], set[str]]:
+        """What has the tokens of all the words but the longest, and those."""
         known = self._known
-        new = [word for word in words if word not in known]
+        new = words.difference(known)
+        long = {word for word in new if len(word) > _LONGEST}
+        new -= long
         if new:
             if len(known) > _MOST_WORDS:
                 # A new dictionary: another thread may still read the old one.
                 self._known = known = {word: known[word] for word in words if word in known}
-            known.update(zip(new, self._encoded(new), strict=True))
-        return known
+            listed = list(new)
+            known.update(zip(listed, self._encoded(listed), strict=True))
+        return known, long
 
     def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
         valid = [valid_unicode(text) for text in texts]
@@ -104,11 +174,6 @@ def shipped_tokens() -> WordTokens:
 def shipped_tokens_fingerprint() -> str:
     """Identifies what a token's number means."""
     return hashlib.blake2b(_shipped_tokenizer(), digest_size=6).hexdigest()
-
-
-def shipped_token_sets(texts: Sequence[str]) -> list[TokenSet]:
-    """The shipped model's tokens of each text, each once, ascending."""
-    return [np.unique(np.array(numbers, np.uint16)) for numbers in shipped_tokens().numbers(texts)]
 
 
 def _shipped_tokenizer() -> bytes:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conexus.chunking import CHUNKER_VERSION, chunk_text
 from conexus.chunking.chunk import Chunk
-from conexus.embedding.embedder import Embedder, Vectors
+from conexus.embedding.embedder import Embedder, TokenEmbedder, Vectors
 from conexus.embedding.recipe import document_text
 from conexus.index.postings import Occurrences, occurrences
-from conexus.index.ragged import Ragged
 from conexus.index.terms import TERMS_VERSION, terms
+from conexus.ragged import Ragged
+
+if TYPE_CHECKING:
+    from conexus.embedding.tokens import DocumentTokens
 
 Digests = NDArray[np.int64]
 
@@ -81,18 +86,19 @@ class IndexedFile:
 
 def analyse(facts: FileFacts, text: str, embedder: Embedder, reuse: Mapping[int, Vectors] | None = None) -> IndexedFile:
     """Chunk a text, take its terms and tokens, embed the chunks whose vector is not in ``reuse`` (digest -> vector)."""
-    from conexus.embedding.tokens import shipped_token_sets
+    from conexus.embedding.tokens import shipped_tokens
 
     chunks = tuple(chunk_text(text, facts.language))
     texts = [document_text(facts.path, chunk) for chunk in chunks]
     digests = np.array([_digest(each) for each in texts], np.int64)
-    vectors, embedded = _embed(texts, digests, embedder, reuse or {})
+    tokens = shipped_tokens().documents(texts)
+    vectors, embedded = _embed(texts, tokens, digests, embedder, reuse or {})
     return IndexedFile(
         facts,
         chunks,
         digests,
         vectors,
-        Ragged.of(shipped_token_sets(texts)),
+        tokens.sets(),
         occurrences([terms(chunk.code) for chunk in chunks]),
         occurrences([name_terms(facts.path, chunk) for chunk in chunks]),
         occurrences([chunk.references for chunk in chunks]),
@@ -102,12 +108,18 @@ def analyse(facts: FileFacts, text: str, embedder: Embedder, reuse: Mapping[int,
 
 def name_terms(path: str, chunk: Chunk) -> list[str]:
     """The terms by which a chunk is called: its symbol, what encloses it, its file and the folders next to it."""
+    return terms(" ".join((chunk.symbol, *chunk.breadcrumb, *_place(path))))
+
+
+@lru_cache(maxsize=16)
+def _place(path: str) -> tuple[str, ...]:
     place = PurePosixPath(path)
-    words = [chunk.symbol, *chunk.breadcrumb, place.stem, *place.parent.parts[-3:]]
-    return terms(" ".join(words))
+    return place.stem, *place.parent.parts[-3:]
 
 
-def _embed(texts: list[str], digests: Digests, embedder: Embedder, reuse: Mapping[int, Vectors]) -> tuple[Vectors, int]:
+def _embed(
+    texts: list[str], tokens: DocumentTokens, digests: Digests, embedder: Embedder, reuse: Mapping[int, Vectors]
+) -> tuple[Vectors, int]:
     """The vectors, and how many of them were made now."""
     vectors = np.zeros((len(texts), embedder.dimensions), np.float32)
     new: list[int] = []
@@ -117,7 +129,10 @@ def _embed(texts: list[str], digests: Digests, embedder: Embedder, reuse: Mappin
             new.append(row)
         else:
             vectors[row] = known
-    if new:
+    if isinstance(embedder, TokenEmbedder):
+        # It is the shipped model, whose tokens these are.
+        vectors[new] = embedder.embed_tokens(tokens if len(new) == len(texts) else tokens.of(new))
+    elif new:
         vectors[new] = embedder.embed_documents([texts[row] for row in new])
     return vectors, len(new)
 

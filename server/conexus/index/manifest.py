@@ -16,9 +16,9 @@ from pathlib import Path
 
 from conexus.array_file import DamagedFile
 from conexus.index.analysis import has_present_tokens
-from conexus.index.ragged import Ragged
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import LAYOUT, load_segment
+from conexus.ragged import Ragged
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from conexus.index.dense import Dense
 from conexus.index.postings import Counts, Postings, Rows
-from conexus.index.ragged import Ragged
 from conexus.index.segment import OF_ROWS, Crumbs, MemorySegment
 from conexus.index.snapshot import View, Whole
+from conexus.ragged import Ragged
 
 
 @dataclass(frozen=True, slots=True, eq=False)

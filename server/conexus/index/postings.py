@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conexus.index.lexicon import Lexicon, Numbers
+from conexus.ragged import run_starts
 
 Rows = NDArray[np.int32]
 Counts = NDArray[np.uint8]
 #: Further occurrences in one row change no score: BM25 saturates long before.
 MOST_COUNTED = 255
+_TERM_BITS = 32
 _NO_ROWS: Rows = np.empty(0, np.int32)
 _NO_COUNTS: Counts = np.empty(0, np.uint8)
 
@@ -32,22 +35,22 @@ class Occurrences:
     size: int
 
 
-def occurrences(rows: Sequence[Iterable[str]]) -> Occurrences:
+def occurrences(rows: Sequence[Collection[str]]) -> Occurrences:
     """Count the terms of each row."""
-    numbers: dict[str, int] = {}
-    terms: list[int] = []
-    owners: list[int] = []
-    counts: list[int] = []
-    for row, words in enumerate(rows):
-        counted = Counter(words)
-        terms.extend([numbers.setdefault(word, len(numbers)) for word in counted])
-        counts.extend(counted.values())
-        owners.extend([row] * len(counted))
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    terms = np.fromiter(map(numbers.__getitem__, chain.from_iterable(rows)), np.int64, int(lengths.sum()))
+    # In one number, so that those of one row and term come together.
+    pairs = (np.arange(len(rows)).repeat(lengths) << _TERM_BITS) | terms
+    pairs.sort()
+    starts = run_starts(pairs)
+    first = pairs[starts]
     return Occurrences(
         tuple(numbers),
-        np.array(terms, np.int32),
-        np.array(owners, np.int32),
-        np.minimum(np.array(counts, np.int64), MOST_COUNTED).astype(np.uint8),
+        (first & ((1 << _TERM_BITS) - 1)).astype(np.int32),
+        (first >> _TERM_BITS).astype(np.int32),
+        np.minimum(np.diff(starts, append=len(pairs)), MOST_COUNTED).astype(np.uint8),
         len(rows),
     )
 

@@ -23,10 +23,10 @@ from conexus.index.analysis import Digests, FileFacts, IndexedFile
 from conexus.index.dense import Dense, fields_of
 from conexus.index.lexicon import Hashes, Lexicon, Numbers
 from conexus.index.postings import Occurrences, Part, Postings, Rows
-from conexus.index.ragged import Ragged, places_of
 from conexus.index.roles import Role, roles_of
 from conexus.index.strings import Strings
 from conexus.index.terms import terms
+from conexus.ragged import Ragged, places_of
 
 Alive = NDArray[np.bool_]
 _QUALIFIED = re.compile(r"\.|::")

@@ -15,9 +15,9 @@ from conexus.index.dense import Dense
 from conexus.index.lexicon import Lexicon
 from conexus.index.moments import Moments
 from conexus.index.postings import Postings
-from conexus.index.ragged import Ragged
 from conexus.index.segment import OF_FILES, OF_ROWS, Crumbs, MemorySegment
 from conexus.index.strings import Strings
+from conexus.ragged import Ragged
 
 #: Part of every file: one of another layout is not read.
 LAYOUT = "2"

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 
 #: Part of the index's version: rows whose terms were made otherwise are made anew.
 TERMS_VERSION = 2
@@ -48,10 +49,7 @@ def words(text: str) -> list[str]:
 
 def terms(text: str) -> list[str]:
     """The terms of a text in order, repeated as often as they occur."""
-    found: list[str] = []
-    for word in words(text):
-        found.extend(word_terms(word))
-    return found
+    return list(chain.from_iterable(map(word_terms, words(text))))
 
 
 @lru_cache(maxsize=1 << 15)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from conexus.index.lexicon import Lexicon
 from conexus.index.postings import Postings, Rows
-from conexus.index.ragged import run_starts
+from conexus.ragged import run_starts
 from conexus.search.query import Concept
 
 Scores = NDArray[np.float32]

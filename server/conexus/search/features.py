@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from conexus.chunking.chunk import KINDS
 from conexus.embedding.late import QueryTokens
 from conexus.index.postings import Rows
-from conexus.index.ragged import Ragged, run_starts
 from conexus.index.roles import Role
 from conexus.index.snapshot import View
+from conexus.ragged import Ragged, run_starts
 from conexus.search.bm25 import Scores, idf
 from conexus.search.query import Query
 from conexus.search.reasons import among

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from conexus.index.legs import Legs
 from conexus.index.narrow import narrow
-from conexus.index.ragged import places_of
 from conexus.index.segment import MemorySegment
 from conexus.index.snapshot import Snapshot, View
 from conexus.index.store import Candidate
+from conexus.ragged import places_of
 from conexus.search.bm25 import idf
 from conexus.search.query import Query
 from conexus.search.signals import QueryVectors

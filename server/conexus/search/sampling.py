@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.index.postings import Postings
-from conexus.index.ragged import places_of
+from conexus.ragged import places_of
 from conexus.search.bm25 import Scores
 from conexus.search.query import Concept
 from conexus.search.scope import Scope

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from conexus.chunking.chunk import KINDS
 from conexus.index.dense import FEW_ROWS, NOWHERE
 from conexus.index.postings import Rows
-from conexus.index.ragged import run_starts
 from conexus.index.segment import MemorySegment, own_name
 from conexus.index.snapshot import View
+from conexus.ragged import run_starts
 from conexus.search.bm25 import Field, Scores, Sought, idf, mean_of, norms, saturated, sums_from
 from conexus.search.query import Query
 from conexus.search.sampling import files_with, sampled
