@@ -23,7 +23,7 @@ from conexus.index.sync import Sync
 from conexus.index.worker_processes import WorkerProcesses
 from conexus.related.place import RelatedPlace
 from conexus.related.relations import Related, related
-from conexus.search.narrowing import narrowed
+from conexus.search.narrowing import rows_to_look_at
 from conexus.search.query import Query, understand
 from conexus.search.search import FileKey, Ranked, prepare, search
 from conexus.search.symbols import symbols
@@ -165,11 +165,12 @@ class Engine:
         token.check()
         understood = forgiving(understood, now.snapshot.views)
         ranked = search(
-            narrowed(now.snapshot, understood, vectors, now.legs),
+            now.snapshot,
             understood,
             vectors=vectors,
             tokens=_query_tokens(now, understood.text),
             filters=filters,
+            rows=rows_to_look_at(now.snapshot, understood, vectors, now.legs),
             near=self._key(near.document) if near else None,
             open_files=frozenset(self._key(identity) for identity in list(self._sync.documents)),
             limit=limit,

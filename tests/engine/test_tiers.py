@@ -81,6 +81,26 @@ def test_a_large_index_is_found_by_its_indices(root: Path, tmp_path: Path) -> No
         assert best(engine, "load_fjord_amber")[0] == ("fjord_5.py", 0)
 
 
+def test_words_count_as_if_every_row_were_looked_at(root: Path, tmp_path: Path) -> None:
+    """How rare a word is, and how much a likeness says, is told by all rows, and not by the candidates."""
+    data = tmp_path / "data"
+    with running(root, data, stored=True) as engine:
+        expected = {query: scores(engine, query) for query in QUERIES}
+    with running(root, data, memory_mib=0) as engine:
+        assert engine.store(PATIENCE)
+        until(engine, lambda: tier(engine) == "lancedb")
+        for query, answers in expected.items():
+            found = scores(engine, query)
+            assert len(found.keys() & answers.keys()) >= 4
+            for place in found.keys() & answers.keys():
+                assert found[place] == pytest.approx(answers[place], abs=1e-4), (query, place)
+
+
+def scores(engine: Engine, query: str) -> dict[tuple[str, int], float]:
+    hits = engine.search(query, limit=5).hits
+    return {(Path(hit.document).name, hit.range.start.line): hit.score for hit in hits}
+
+
 def test_where_the_process_that_is_asked_dies_every_row_is_looked_at(root: Path, tmp_path: Path) -> None:
     with running(root, tmp_path / "data", memory_mib=0) as engine:
         assert engine.store(PATIENCE)

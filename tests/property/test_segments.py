@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from conexus.chunking import language_of
 from conexus.index.analysis import FileFacts, IndexedFile, analyse
 from conexus.index.folder import FolderIndex, Fresh
-from conexus.index.narrow import narrow
-from conexus.index.segment import OF_ROWS, MemorySegment, build_segment, merge_segments
+from conexus.index.segment import MemorySegment, build_segment, merge_segments
 from conexus.index.segment_file import load_segment, save_segment
 from conexus.index.snapshot import Snapshot, View
 from conexus.search.query import understand
@@ -109,7 +108,6 @@ def test_a_merged_segment_is_one_that_was_built_of_the_kept_files(parts: list[li
     assert [facts.path for facts in merged.files] == expected
     assert contents(merged) == contents(built)
     assert list(merged.lexicon.words) == list(built.lexicon.words)
-    assert merged.files_with.tolist() == built.files_with.tolist()
     assert merged.roles.tolist() == built.roles.tolist()
     assert list(merged.symbols) == [merged.symbols[row] for row in range(len(merged))]
     assert list(merged.breadcrumbs) == [merged.breadcrumbs[row] for row in range(len(merged))]
@@ -177,22 +175,3 @@ def test_any_changes_leave_what_a_fresh_index_has(steps: list[tuple[str, str, in
         (places, scores), (expected_places, expected_scores) = answers(now, text), answers(expected, text)
         assert places == expected_places
         assert scores == pytest.approx(expected_scores, abs=2e-3)
-
-
-@given(st.sets(st.integers(0, len(segment(NAMES)) - 1)))
-def test_a_narrowed_segment_has_what_its_rows_have(chosen: set[int]) -> None:
-    whole = view(segment(NAMES))
-    numbers = np.array(sorted(chosen), np.int64)
-    small = narrow(whole, numbers, np.empty(0, np.int64))
-    for name in OF_ROWS:
-        for word in getattr(whole.segment, name).vocabulary():
-            found, counts = getattr(whole.segment, name).of(word)
-            expected = {row: count for row, count in zip(found.tolist(), counts.tolist(), strict=True) if row in chosen}
-            few, few_counts = getattr(small.segment, name).of(word)
-            assert dict(zip(numbers[few].tolist(), few_counts.tolist(), strict=True)) == expected
-            assert getattr(small.segment, name).all_of(word)[0].tolist() == found.tolist()
-    assert [small.segment.symbols[n] for n in range(len(numbers))] == [whole.segment.symbols[n] for n in numbers]
-    for file in range(len(whole.segment.files)):
-        assert [int(numbers[n]) for n in small.segment.rows_of(file)] == [
-            row for row in whole.segment.rows_of(file) if row in chosen
-        ]

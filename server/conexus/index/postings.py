@@ -76,15 +76,6 @@ class Postings:
         first, last = self.starts[number : number + 2].tolist()
         return self.rows[first:last], self.counts[first:last]
 
-    def all_of(self, word: str) -> tuple[Rows, Counts]:
-        """As ``of``, and of all rows, whatever that leaves out."""
-        return self.of(word)
-
-    @property
-    def narrows(self) -> bool:
-        """Whether ``of`` leaves rows out."""
-        return False
-
     @property
     def frequencies(self) -> NDArray[np.uint32]:
         """For each word of the lexicon in how many rows it is, shape (words,)."""

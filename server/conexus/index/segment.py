@@ -120,8 +120,6 @@ class MemorySegment:
     crumbs: Crumbs
     #: Terms of the code and its documentation.
     body: Postings
-    #: In how many files each word of the lexicon is, by ``body``.
-    files_with: NDArray[np.uint32]
     #: Terms of the symbol, the breadcrumb and the path.
     names: Postings
     #: Names that the chunk refers to, exactly as written.
@@ -305,19 +303,8 @@ def segment_of(columns: Columns) -> MemorySegment:
             np.cumsum([0, *map(len, crumbs)], dtype=np.int32),
             np.array(crumb_of, np.int32),
         ),
-        files_with=_files_with(fields["body"], file_of),
         **fields,
     )
-
-
-def _files_with(body: Postings, file_of: Rows) -> NDArray[np.uint32]:
-    """In how many files each word is; shape (words,)."""
-    files = file_of[body.rows]
-    first = np.ones(len(files), np.bool_)
-    first[1:] = files[1:] != files[:-1]
-    first[body.starts[:-1][body.frequencies > 0]] = True
-    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(first, dtype=np.int64)])[body.starts]
-    return np.diff(ends).astype(np.uint32)
 
 
 def _defined(symbols: Sequence[str], parts: NDArray[np.uint16]) -> list[set[str]]:
@@ -382,7 +369,6 @@ def merge_segments(parts: Sequence[tuple[MemorySegment, Sequence[int]]]) -> Memo
         ),
         first_rows=first_rows,
         file_of=file_of,
-        files_with=_files_with(fields["body"], file_of),
         start_lines=joined("start_lines"),
         end_lines=joined("end_lines"),
         kinds=joined("kinds"),

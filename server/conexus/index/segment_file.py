@@ -21,10 +21,7 @@ from conexus.ragged import Ragged
 
 #: Part of every file: one of another layout is not read.
 LAYOUT = "2"
-_ROWS = (
-    "first_rows", "file_of", "start_lines", "end_lines", "kinds", "parts", "roles", "digests", "symbol_numbers",
-    "files_with",
-)  # fmt: skip
+_ROWS = ("first_rows", "file_of", "start_lines", "end_lines", "kinds", "parts", "roles", "digests", "symbol_numbers")
 _DENSE = ("vectors", "of_files", "basis", "leading", "leading_of_files")
 _MOMENTS = ("moments", "moments_of_files")
 

@@ -7,20 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from conexus.index.analysis import FileFacts
 from conexus.index.segment import Alive, MemorySegment
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Whole:
-    """What a view shows some rows of."""
-
-    view: View
-    rows: NDArray[np.int64]
-    #: Some of its files, evenly spread, all rows of which are shown: they stand for all files.
-    sample: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,8 +22,6 @@ class View:
     alive: Alive
     #: Whether LanceDB's indices find the segment's rows, so that not all of them need be looked at.
     indexed: bool = False
-    #: Where only some rows of a larger view are looked at: that view and the rows, ascending.
-    whole: Whole | None = None
 
     def live_rows(self) -> int:
         return int(np.count_nonzero(self.alive))

@@ -18,8 +18,6 @@ from conexus.search.query import Concept
 
 Scores = NDArray[np.float32]
 
-#: Rows of a term that tell how often it comes alone.
-_FEW = 64
 _NO_ROWS: Rows = np.empty(0, np.int32)
 _NO_SCORES: Scores = np.empty(0, np.float32)
 
@@ -87,26 +85,6 @@ class Field:
             return found, often
         kept = self.counted[found]
         return found[kept], often[kept]
-
-    def frequency(self, concept: Concept, found: Rows) -> int:
-        """In how many rows the concept is, ``found`` being those of them that are looked at."""
-        if not any(each.narrows for each in self.postings):
-            return len(found)
-        return max(len(found), sum(_union(postings, concept) for postings in self.postings))
-
-
-def _union(postings: Postings, concept: Concept) -> int:
-    """In how many rows any of the concept's terms is: for all but the commonest, by some of their rows."""
-    known = sorted((postings.all_of(term)[0] for term, _ in concept.terms), key=len, reverse=True)
-    together = len(known[0]) if known else 0
-    for place, rows in enumerate(known[1:], 1):
-        few = rows[:: max(1, len(rows) // _FEW)]
-        new = np.ones(len(few), np.bool_)
-        for larger in known[:place]:
-            if len(larger):
-                new &= larger[np.minimum(np.searchsorted(larger, few), len(larger) - 1)] != few
-        together += round(len(rows) * float(new.mean())) if len(few) else 0
-    return together
 
 
 def mean_of(values: Scores, counted: NDArray[np.bool_] | None) -> float:

@@ -142,12 +142,7 @@ def _late(size: int, parts: Sequence[_Part], tokens: QueryTokens | None) -> tupl
     if tokens is None or not len(tokens.weights):
         none = np.zeros(size, np.float32)
         return none, none, none
-    sets = []
-    for part in parts:
-        ref = part.view.whole
-        whole, rows = (part.view, part.rows) if ref is None else (ref.view, ref.rows[part.rows])
-        sets.append(whole.segment.tokens.rows(rows))
-    together = Ragged.joined(sets)
+    together = Ragged.joined([part.view.segment.tokens.rows(part.rows) for part in parts])
     best = np.empty((len(tokens.weights), size), np.float32)
     best[:, np.concatenate([part.places for part in parts])] = tokens.best(together.values, together.starts).T
     return tokens.weights @ best, best.mean(axis=0), best.min(axis=0)

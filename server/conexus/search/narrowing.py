@@ -1,26 +1,24 @@
-"""Of an index that is too large to look at every row of it: the rows that may answer a query, as a snapshot."""
+"""Of an index that is too large to look at every row of it: the rows that may answer a query."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conexus.index.legs import Legs
-from conexus.index.narrow import narrow
 from conexus.index.segment import MemorySegment
 from conexus.index.snapshot import Snapshot, View
 from conexus.index.store import Candidate
-from conexus.ragged import places_of
 from conexus.search.bm25 import idf
 from conexus.search.query import Query
+from conexus.search.scope import scope_of
 from conexus.search.signals import QueryVectors
 from conexus.search.tables import table
+from conexus.values import Filters
 
-#: Files that stand for all, to know how words and vectors are spread.
-_SAMPLED_FILES = 600
 #: Rows of one segment that define a name of the query.
 _MOST_DEFINITIONS = 20
 #: Files of which all rows are looked at, if they have no more than so many.
@@ -29,33 +27,31 @@ _MOST_WHOLE, _MOST_ROWS_OF_WHOLE = 250, 200
 _MOST_CALLED, _MOST_CALLED_ALIKE, _ROWS_OF_CALLED = 24, 200, 30
 
 
-def narrowed(snapshot: Snapshot, query: Query, vectors: QueryVectors, legs: Mapping[str, Legs]) -> Snapshot:
-    """The snapshot with only the rows that may answer in the views that indices find candidates of.
+def rows_to_look_at(
+    snapshot: Snapshot, query: Query, vectors: QueryVectors, legs: Mapping[str, Legs]
+) -> NDArray[np.int64] | None:
+    """Rows of the snapshot's scope, ascending: those that indices find, and all of views that these do not know.
 
-    Other views, and those of a folder whose candidates cannot be had, stay as they are.
+    None: all, where there are no indices, or a folder's candidates cannot be had.
     """
-    if not query.text or not legs:
-        return snapshot
-    views: list[View] = []
-    every = max(1, sum(len(view.segment.files) for view in snapshot.views) // _SAMPLED_FILES)
+    if not query.text or not any(view.indexed and view.folder in legs for view in snapshot.views):
+        return None
+    scope = scope_of(snapshot, Filters())
     words = list(dict.fromkeys(term for concept in query.concepts for term, _ in concept.terms))
-    found: dict[str, _Found | None] = {}
-    called = _called(snapshot.views, query)
-    for view in snapshot.views:
+    found: dict[str, _Found] = {}
+    called = _called(scope.views, query)
+    chosen: list[NDArray[np.int64]] = []
+    for view, first in zip(scope.views, scope.first_rows, strict=False):
         if not view.indexed or view.folder not in legs:
-            views.append(view)
+            chosen.append(np.arange(first, first + len(view.segment)))
             continue
         if view.folder not in found:
-            vector = vectors.get(view.segment.model)
-            found[view.folder] = _Found.of(legs[view.folder].candidates(vector, words))
-        candidates = found[view.folder]
-        if candidates is None:
-            views.append(view)
-            continue
-        sample = np.arange(every // 2, len(view.segment.files), every)
-        rows = _rows(view, query, candidates, called.get(id(view), ()), sample)
-        views.append(narrow(view, rows, sample))
-    return replace(snapshot, views=tuple(views))
+            candidates = legs[view.folder].candidates(vectors.get(view.segment.model), words)
+            if candidates is None:
+                return None
+            found[view.folder] = _Found.of(candidates)
+        chosen.append(_rows(view, query, found[view.folder], called.get(id(view), ())) + first)
+    return np.concatenate(chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +60,11 @@ class _Found:
 
     #: Numbers of chunks by their file.
     ordinals: Mapping[str, list[int]]
-    #: The files with the most candidates: how well a whole file answers is told by all its rows.
+    #: The files with the most candidates: the best of them may be a row that no index names.
     likeliest: frozenset[str]
 
     @staticmethod
-    def of(candidates: Sequence[Candidate] | None) -> _Found | None:
-        if candidates is None:
-            return None
+    def of(candidates: Sequence[Candidate]) -> _Found:
         by_path: dict[str, list[int]] = {}
         for path, ordinal in candidates:
             by_path.setdefault(path, []).append(ordinal)
@@ -78,9 +72,7 @@ class _Found:
         return _Found(by_path, frozenset(order[:_MOST_WHOLE]))
 
 
-def _rows(
-    view: View, query: Query, found: _Found, called: Sequence[int], sample: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _rows(view: View, query: Query, found: _Found, called: Sequence[int]) -> NDArray[np.int64]:
     segment, files = view.segment, table(view.segment).by_path
     chosen: list[int] = []
     for path, ordinals in found.ordinals.items():
@@ -96,11 +88,7 @@ def _rows(
         chosen += segment.definitions.of(name.lower())[0][:_MOST_DEFINITIONS].tolist()
     for file in (*called, *_filed(segment, query)):
         chosen += segment.rows_of(file)[:_ROWS_OF_CALLED]
-    rows = np.array(chosen, np.int64)
-    rows = rows[view.alive[rows]]
-    # What stands for all is not chosen by whether it still counts, as nothing is where all rows are looked at.
-    standing, _ = places_of(segment.first_rows[sample], segment.first_rows[sample + 1])
-    return np.unique(np.concatenate([rows, standing]))
+    return np.unique(np.array(chosen, np.int64))
 
 
 def _called(views: Sequence[View], query: Query) -> Mapping[int, list[int]]:

@@ -61,37 +61,3 @@ class Tally:
             return Scale.none()
         mean = self._sum / self._size
         return Scale.by(mean, self._squares / self._size - mean**2)
-
-
-class Spread:
-    """How sums over words are spread over all rows, of which only some are looked at.
-
-    Each word is in a known number of rows, and what it adds to some of these stands for all of them: that tells the
-    variance of each word, however rare. How words go together is told by rows that stand for all rows.
-    """
-
-    def __init__(self, population: int, standing: int) -> None:
-        """How many rows there are, and how many stand for them."""
-        self._population, self._standing = max(population, 1), max(standing, 1)
-        self._mean = self._variance = 0.0
-
-    def add(self, gained: Scores, frequency: int, standing: Scores, shares: Scores | None = None) -> None:
-        """``gained``: what a word adds to some of the rows that have it; ``frequency``: how many have it in all.
-
-        ``standing``: what it adds to those of the rows that stand for all that have it. ``shares``: how much each of
-        ``gained`` counts; the same if not given.
-        """
-        # Once all words are added, the variance of their sums takes the place of the sum of these.
-        mean = float(standing.sum()) / self._standing
-        self._variance -= float(np.dot(standing, standing)) / self._standing - mean**2
-        if not len(gained):
-            return
-        weights = np.full(len(gained), 1 / len(gained), np.float32) if shares is None else shares / shares.sum()
-        share = min(frequency / self._population, 1.0)
-        mean = float(np.dot(weights, gained)) * share
-        self._mean += mean
-        self._variance += float(np.dot(weights, gained * gained)) * share - mean**2
-
-    def scale(self, sums: Scores) -> Scale:
-        """``sums``: of all words, of the rows that stand for all."""
-        return Scale.by(self._mean, max(self._variance + float(sums.var()), 0.0))

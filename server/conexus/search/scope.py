@@ -6,7 +6,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -18,7 +17,7 @@ from conexus.index.roles import Role
 from conexus.index.snapshot import RowRef, Snapshot, View
 from conexus.search.bm25 import Field
 from conexus.search.operators import Operators, kind_named, shown
-from conexus.search.tables import Table, table_of
+from conexus.search.tables import Table, table
 from conexus.values import BadQuery, Filters, Tests
 from conexus.workspace.patterns import PatternList, byte_string
 
@@ -56,6 +55,8 @@ class Scope:
     #: still has changes no answer. None: all count.
     counted: Mask | None = None
     counted_files: Mask | None = None
+    #: The rows that are looked at, ascending; None: all. Others are no answers, but words are counted in them, too.
+    chosen: NDArray[np.int64] | None = None
     #: What ``once`` made, shared by all scopes of a snapshot.
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
@@ -96,56 +97,39 @@ class Scope:
 
     @property
     def rows(self) -> int:
-        """How many rows are looked at, whether they count or not."""
+        """How many rows there are, whether they count or not."""
         return self.first_rows[-1]
 
     @property
     def files(self) -> int:
-        """How many files are looked at, whether they count or not."""
+        """How many files there are, whether they count or not."""
         return self.first_files[-1]
 
     def ref(self, row: int) -> RowRef:
         number = self.view_of(row)
-        view, row = self.views[number], row - self.first_rows[number]
-        return RowRef(view, row) if view.whole is None else RowRef(view.whole.view, int(view.whole.rows[row]))
+        return RowRef(self.views[number], row - self.first_rows[number])
 
     def view_of(self, row: int) -> int:
         return bisect_right(self.first_rows, row) - 1
 
+    def chosen_of(self, view: int) -> NDArray[np.int64]:
+        """The rows of a view that are looked at, where not all are, as the view numbers them."""
+        chosen = np.empty(0, np.int64) if self.chosen is None else self.chosen
+        first, last = self.first_rows[view : view + 2]
+        own: NDArray[np.int64] = chosen[np.searchsorted(chosen, first) : np.searchsorted(chosen, last)] - first
+        return own
+
     @property
     def population(self) -> int:
-        """How many rows count, those included of which only some are looked at."""
-        return self.once("population", self._population)
-
-    def _population(self) -> int:
-        if self.counted is not None:
-            return int(np.count_nonzero(self.counted))
-        return sum(len(view.segment if view.whole is None else view.whole.view.segment) for view in self.views)
+        """How many rows count."""
+        counted = self.counted
+        return self.rows if counted is None else self.once("population", lambda: int(np.count_nonzero(counted)))
 
     @property
     def file_population(self) -> int:
         """How many files count."""
         counted = self.counted_files
         return self.files if counted is None else self.once("files", lambda: int(np.count_nonzero(counted)))
-
-    @cached_property
-    def sampled_files(self) -> NDArray[np.int64]:
-        """Files that stand for all, where not all rows are looked at."""
-        pairs = zip(self.views, self.first_files, strict=False)
-        return np.concatenate([view.whole.sample + first for view, first in pairs if view.whole is not None])
-
-    @cached_property
-    def sampled(self) -> Mask:
-        """Which rows are those of the files that stand for all."""
-        mask = np.zeros(self.files, np.bool_)
-        mask[self.sampled_files] = True
-        of_rows: Mask = mask[self.file_of]
-        return of_rows
-
-    @property
-    def narrowed(self) -> bool:
-        """Whether there are rows that are not looked at."""
-        return any(view.whole is not None for view in self.views)
 
 
 def scope_of(snapshot: Snapshot, filters: Filters, operators: Operators | None = None) -> Scope:
@@ -165,7 +149,7 @@ def scope_of(snapshot: Snapshot, filters: Filters, operators: Operators | None =
 def _whole_scope(snapshot: Snapshot) -> Scope:
     """The scope of a request without filters."""
     views = tuple(view for view in snapshot.views if len(view.segment))
-    tables = tuple(table_of(view) for view in views)
+    tables = tuple(table(view.segment) for view in views)
     first_rows, first_files = [0], [0]
     for view in views:
         first_rows.append(first_rows[-1] + len(view.segment))
@@ -192,9 +176,7 @@ def _whole_scope(snapshot: Snapshot) -> Scope:
 def _counted(
     views: Sequence[View], tables: Sequence[Table], file_of: NDArray[np.int32]
 ) -> tuple[Mask | None, Mask | None]:
-    """Which rows and files count; None if all do, or if not all are looked at, so that what they share is estimated."""
-    if any(view.whole is not None for view in views):
-        return None, None
+    """Which rows and files count; None if all do."""
     # A file without any row does not count, for one cannot tell whether it is still there.
     files = _join((facts.has_rows for facts in tables), np.bool_)
     if all(view.alive.all() for view in views):

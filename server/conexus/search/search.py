@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -76,6 +76,7 @@ def search(
     vectors: QueryVectors,
     tokens: QueryTokens | None = None,
     filters: Filters | None = None,
+    rows: NDArray[np.int64] | None = None,
     near: FileKey | None = None,
     open_files: frozenset[FileKey] = _NO_FILES,
     limit: int = 20,
@@ -86,11 +87,14 @@ def search(
     """The best chunks, best first, each once.
 
     ``vectors`` has the query's vector for each model that can answer; a view with another model is searched by
-    words alone. ``tokens`` are the query's for the shipped model. ``near`` is the file that the user looks at.
+    words alone. ``tokens`` are the query's for the shipped model. ``rows`` are the only ones that may answer, as the
+    scope numbers them, ascending (None: any). ``near`` is the file that the user looks at.
     ``check`` is called between stages and raises if the request was cancelled. ``BadQuery`` if a filter's value
     means nothing.
     """
     scope = scope_of(snapshot, filters or Filters(), query.operators)
+    if rows is not None:
+        scope = replace(scope, chosen=rows)
     check()
     if not query.text:
         return _listed(scope, limit)
@@ -101,12 +105,12 @@ def search(
     scores = scores + np.float32(weights.named) * _named(chosen) + np.float32(weights.wanted) * _wanted(chosen)
     scores += _nearness(scope, chosen.rows, near, open_files, weights)
     order, scores = diversified(scores, scope.file_of[chosen.rows], saturation(chosen.query, weights))
-    rows = chosen.rows[order][:limit]
+    best_first = chosen.rows[order][:limit]
     mix = weights.symbol if query.symbol_like else weights.prose
-    why = reasons.of_rows(scope, chosen.found, rows, mix, chosen.query.corrected)
+    why = reasons.of_rows(scope, chosen.found, best_first, mix, chosen.query.corrected)
     return [
         Ranked(scope.ref(int(row)), score, reason)
-        for row, score, reason in zip(rows, between_0_and_1(scores[order][:limit]).tolist(), why, strict=True)
+        for row, score, reason in zip(best_first, between_0_and_1(scores[order][:limit]).tolist(), why, strict=True)
     ]
 
 
@@ -144,16 +148,22 @@ def best(
     likenesses are approximate, those of the best to ``vectors`` are made exact. Of different ``tiers``, if given, the
     row with the higher one is better in any case.
     """
-    sums = found.total(mix)
-    totals = sums * _share(sums if answers.all() else sums[answers])
-    totals -= lost
-    if not len(totals):
-        return np.empty(0, np.int64), totals
-    ordered = totals if tiers is None else totals + (np.ptp(totals) + 1) * tiers
-    if found.exact:
-        rows = best_rows(ordered, answers, count)
-        return rows, totals[rows]
-    rows = best_rows(ordered, answers, max(WIDE, 2 * count))
+    if scope.chosen is not None:
+        rows = scope.chosen[answers[scope.chosen]]
+        sums = found.total_of(mix, rows, scope.file_of[rows])
+        totals = sums * _share(sums) - lost[rows]
+        rows = rows[best_rows(totals, np.ones(len(rows), np.bool_), max(WIDE, 2 * count))]
+    else:
+        sums = found.total(mix)
+        totals = sums * _share(sums if answers.all() else sums[answers])
+        totals -= lost
+        if not len(totals):
+            return np.empty(0, np.int64), totals
+        ordered = totals if tiers is None else totals + (np.ptp(totals) + 1) * tiers
+        if found.exact:
+            rows = best_rows(ordered, answers, count)
+            return rows, totals[rows]
+        rows = best_rows(ordered, answers, max(WIDE, 2 * count))
     make_exact(scope, found, vectors, rows)
     sums = found.total_of(mix, rows, scope.file_of[rows])
     totals = sums * _share(sums) - lost[rows]

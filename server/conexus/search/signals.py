@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from conexus.chunking.chunk import KINDS
 from conexus.index.dense import FEW_ROWS, NOWHERE
 from conexus.index.postings import Rows
-from conexus.index.segment import MemorySegment, own_name
-from conexus.index.snapshot import View
+from conexus.index.segment import own_name
 from conexus.ragged import run_starts
-from conexus.search.bm25 import Field, Scores, Sought, idf, mean_of, norms, saturated, sums_from
+from conexus.search.bm25 import Scores, Sought, idf, mean_of, norms, saturated, sums_from
 from conexus.search.query import Query
-from conexus.search.sampling import files_with, sampled
-from conexus.search.scale import Scale, Spread, Tally
+from conexus.search.scale import Scale, Tally
 from conexus.search.scope import Scope
 from conexus.search.weights import SignalWeights, Weights
 
@@ -191,7 +189,8 @@ def signals(scope: Scope, query: Query, vectors: QueryVectors, weights: Weights)
 
 def _dense(scope: Scope, vectors: QueryVectors, *, exact: bool) -> tuple[Signal, Signal, bool]:
     """Cosines of rows and of files, and whether they are exact; 0 where a view's model has no vector of the query."""
-    rows = np.empty(scope.rows, np.float32)
+    # Of rows that are not looked at it is 0: memory that is never written to takes none.
+    rows = np.zeros(scope.rows, np.float32)
     files = np.empty(scope.files, np.float32)
     missing: list[tuple[slice, slice]] = []
     tally, tally_of_files = Tally(), Tally()
@@ -203,23 +202,25 @@ def _dense(scope: Scope, vectors: QueryVectors, *, exact: bool) -> tuple[Signal,
         if vector is None or not vector.any():
             missing.append((of_view, of_files))
             continue
-        whole = _whole(view)
-        are_exact = view.segment.dense.cosines(vector, rows[of_view], exact=exact)
-        files_are_exact = whole.dense.cosines_of_files(vector, files[of_files], exact=exact)
-        all_exact = all_exact and are_exact and files_are_exact
-        if view.whole is not None:
-            tally.add(len(whole), *whole.dense.sums(vector))
+        dense = view.segment.dense
+        if scope.chosen is None:
+            are_exact = dense.cosines(vector, rows[of_view], exact=exact)
         else:
-            counted = None if scope.counted is None else scope.counted[of_view]
-            _add(tally, view.segment.dense.sums, vector, rows[of_view], counted, are_exact=are_exact)
+            own = scope.chosen_of(number)
+            rows[of_view][own] = dense.exact_cosines(own, vector)
+            are_exact = False
+        files_are_exact = dense.cosines_of_files(vector, files[of_files], exact=exact)
+        all_exact = all_exact and are_exact and files_are_exact
+        counted = None if scope.counted is None else scope.counted[of_view]
+        _add(tally, dense.sums, vector, rows[of_view], counted, are_exact=are_exact)
         counted = None if scope.counted_files is None else scope.counted_files[of_files]
-        _add(tally_of_files, whole.dense.sums_of_files, vector, files[of_files], counted, are_exact=files_are_exact)
+        _add(tally_of_files, dense.sums_of_files, vector, files[of_files], counted, are_exact=files_are_exact)
     if len(missing) == len(scope.views):
         return Signal.none(scope.rows), Signal.none(scope.files), True
-    dense, file_dense = Signal(rows, tally.scale()), Signal(files, tally_of_files.scale())
+    of_rows, of_all_files = Signal(rows, tally.scale()), Signal(files, tally_of_files.scale())
     for of_view, of_files in missing:
-        rows[of_view], files[of_files] = dense.scale.mean, file_dense.scale.mean
-    return dense, file_dense, all_exact
+        rows[of_view], files[of_files] = of_rows.scale.mean, of_all_files.scale.mean
+    return of_rows, of_all_files, all_exact
 
 
 def _add(
@@ -243,10 +244,6 @@ def _add(
         tally.add(size, *sums(vector, left_out))
 
 
-def _whole(view: View) -> MemorySegment:
-    return view.segment if view.whole is None else view.whole.view.segment
-
-
 def make_exact(scope: Scope, found: Signals, vectors: QueryVectors, rows: NDArray[np.int64]) -> None:
     """Put the exact likenesses of some rows and their files in the place of those that may be approximate."""
     if found.dense.silent:
@@ -254,16 +251,16 @@ def make_exact(scope: Scope, found: Signals, vectors: QueryVectors, rows: NDArra
     owners = np.searchsorted(scope.first_rows, rows, side="right") - 1
     for number in np.unique(owners).tolist():
         view = scope.views[number]
-        dense, of_files = view.segment.dense, _whole(view).dense
+        dense = view.segment.dense
         vector = vectors.get(view.segment.model)
         if vector is None or not vector.any():
             continue
         own = rows[owners == number]
         if dense.basis.shape[1]:
             found.dense.raw[own] = dense.exact_cosines(own - scope.first_rows[number], vector)
-        if of_files.basis.shape[1] and not found.file_dense.silent:
+        if dense.basis.shape[1] and not found.file_dense.silent:
             files = np.unique(scope.file_of[own])
-            found.file_dense.raw[files] = of_files.exact_cosines_of_files(files - scope.first_files[number], vector)
+            found.file_dense.raw[files] = dense.exact_cosines_of_files(files - scope.first_files[number], vector)
 
 
 def _says_little(scope: Scope, words: Sequence[FoundWord]) -> bool:
@@ -273,12 +270,12 @@ def _says_little(scope: Scope, words: Sequence[FoundWord]) -> bool:
     leading components: it is worth several times the time to look at all, where there are not too many.
     """
     few = sum(len(word.rows) for word in words) < _FEW_FOUND
-    return few and scope.rows < _MOST_EXACT and not scope.narrowed
+    return few and scope.rows < _MOST_EXACT and scope.chosen is None
 
 
 def are_few(scope: Scope) -> bool:
     """Whether there are so few rows that looking at all of them exactly takes no longer than finding the best first."""
-    return not scope.narrowed and scope.rows < FEW_ROWS
+    return scope.chosen is None and scope.rows < FEW_ROWS
 
 
 def _lexical(
@@ -287,43 +284,26 @@ def _lexical(
     """BM25 of rows and of files."""
     body = scope.field("body")
     k1, b = weights.body_k1, weights.body_b
-    mean, file_mean = _mean_length(scope, "body", body), _mean_file_length(scope)
+    mean, file_mean = body.mean_length, _mean_file_length(scope)
     row_norms = scope.once(("norms of body", k1, b), lambda: norms(body.lengths, mean, k1, b))
     file_norms = scope.once(("norms of files", k1, b), lambda: norms(scope.file_lengths, file_mean, k1, b))
     rows = np.zeros(scope.rows, np.float32)
     files = np.zeros(scope.files, np.float32)
-    population, narrowed, file_population = scope.population, scope.narrowed, scope.file_population
-    if narrowed:
-        spread = Spread(population, int(np.count_nonzero(scope.sampled)))
-        file_spread = Spread(scope.files, len(scope.sampled_files))
+    population, file_population = scope.population, scope.file_population
     for number, sought in enumerate(concepts):
         concept = sought.concept
         found, counts = body.occurrences(sought)
         if not len(found):
             continue
-        frequency = body.frequency(concept, found)
-        rarity = np.float32(idf(frequency, population) * concept.weight)
+        rarity = np.float32(idf(len(found), population) * concept.weight)
         words.append(FoundWord(concept.word, number, float(rarity), found))
-        gained = rarity * saturated(counts, row_norms[found])
-        rows[found] += gained
+        rows[found] += rarity * saturated(counts, row_norms[found])
         owners = scope.file_of[found]
         # The rows of a file are neighbours.
         starts = run_starts(owners)
         hit, in_files = owners[starts], sums_from(starts, counts)
-        file_frequency = files_with(scope, concept) if narrowed else len(hit)
-        file_rarity = np.float32(idf(file_frequency, file_population) * concept.weight)
-        gained_by_files = file_rarity * saturated(in_files, file_norms[hit])
-        files[hit] += gained_by_files
-        if narrowed:
-            few = sampled(scope, "body", concept)
-            gained_by_few = rarity * saturated(few.counts, norms(few.lengths, mean, k1, b))
-            spread.add(gained_by_few, frequency, gained[scope.sampled[found]])
-            of_files = file_rarity * saturated(few.in_files, norms(few.file_lengths, file_mean, k1, b))
-            standing = gained_by_files[np.isin(hit, scope.sampled_files)]
-            file_spread.add(of_files, file_frequency, standing, few.shares)
-    if narrowed:
-        of_rows = Signal(rows, spread.scale(rows[scope.sampled]))
-        return of_rows, Signal(files, file_spread.scale(files[scope.sampled_files]))
+        file_rarity = np.float32(idf(len(hit), file_population) * concept.weight)
+        files[hit] += file_rarity * saturated(in_files, file_norms[hit])
     return Signal.likeness(rows, scope.counted), Signal.likeness(files, scope.counted_files)
 
 
@@ -357,34 +337,17 @@ def _paths(scope: Scope, concepts: Sequence[Sought]) -> tuple[Signal, Signal]:
 def _names(scope: Scope, concepts: Sequence[Sought], weights: Weights, words: list[FoundWord]) -> Signal:
     names = scope.field("names")
     k1, b = weights.names_k1, weights.names_b
-    mean = _mean_length(scope, "names", names)
-    row_norms = scope.once(("norms of names", k1, b), lambda: norms(names.lengths, mean, k1, b))
+    row_norms = scope.once(("norms of names", k1, b), lambda: norms(names.lengths, names.mean_length, k1, b))
     rows = np.zeros(scope.rows, np.float32)
-    population, narrowed = scope.population, scope.narrowed
-    if narrowed:
-        spread = Spread(population, int(np.count_nonzero(scope.sampled)))
+    population = scope.population
     for number, sought in enumerate(concepts):
         concept = sought.concept
         found, counts = names.occurrences(sought)
         if len(found):
-            frequency = names.frequency(concept, found)
-            rarity = np.float32(idf(frequency, population) * concept.weight)
+            rarity = np.float32(idf(len(found), population) * concept.weight)
             words.append(FoundWord(concept.word, number, float(rarity), found))
-            gained = rarity * saturated(counts, row_norms[found])
-            rows[found] += gained
-            if narrowed:
-                few = sampled(scope, "names", concept)
-                found_few = rarity * saturated(few.counts, norms(few.lengths, mean, k1, b))
-                spread.add(found_few, frequency, gained[scope.sampled[found]])
-    return Signal(rows, spread.scale(rows[scope.sampled])) if narrowed else Signal.likeness(rows, scope.counted)
-
-
-def _mean_length(scope: Scope, name: str, field: Field) -> float:
-    if not scope.narrowed:
-        return field.mean_length
-    sizes = [len(_whole(view)) for view in scope.views]
-    means = [facts.mean_lengths[name] for facts in scope.tables]
-    return sum(size * mean for size, mean in zip(sizes, means, strict=True)) / max(sum(sizes), 1)
+            rows[found] += rarity * saturated(counts, row_norms[found])
+    return Signal.likeness(rows, scope.counted)
 
 
 def _mean_file_length(scope: Scope) -> float:

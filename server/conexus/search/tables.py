@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Collection, Iterator, Mapping
-from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -13,9 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.index.postings import Postings
 from conexus.index.segment import MemorySegment
-from conexus.index.snapshot import View
 from conexus.index.terms import fold, terms
 from conexus.search.spellings import Spellings
 
@@ -100,26 +97,15 @@ class Table:
         #: Files that patterns of paths choose, by the patterns; bounded.
         self.chosen: dict[tuple[str, ...], NDArray[np.bool_]] = {}
         self.roles = segment.roles
-        #: How many terms a row's code and its names have on average.
-        self.mean_lengths = {name: _mean(getattr(segment, name)) for name in ("body", "names")}
         self._paths = [facts.path for facts in segment.files]
         self._definitions, self._names = segment.definitions, segment.names
         self._symbol_terms: dict[int, SymbolTerms] = {}
-        self._whole: Table | None = None
-
-    def narrowed(self, rows: NDArray[np.int64]) -> Table:
-        """The table of some rows; what it says of files and names is that of all."""
-        narrow = copy(self)
-        narrow._whole = self
-        narrow.defines, narrow.row_facts, narrow.roles = self.defines[rows], self.row_facts[:, rows], self.roles[rows]
-        return narrow
 
     def symbol_terms(self, segment: MemorySegment, number: int) -> SymbolTerms:
         """The terms of a symbol, given its number in the segment's lexicon. ``segment``: the table's."""
         found = self._symbol_terms.get(number)
         if found is None:
             if len(self._symbol_terms) >= _MOST_SYMBOLS:
-                # Emptied in place: a narrowed table shares it.
                 self._symbol_terms.clear()
             found = self._symbol_terms[number] = SymbolTerms.of(segment.lexicon.words[number])
         return found
@@ -127,15 +113,11 @@ class Table:
     @cached_property
     def names(self) -> NameList:
         """The names that the segment defines, in lower case."""
-        if self._whole is not None:
-            return self._whole.names
         return NameList.of(dict.fromkeys(self._definitions.vocabulary()))
 
     @cached_property
     def spellings(self) -> Spellings:
         """The terms of all names."""
-        if self._whole is not None:
-            return self._whole.spellings
         return Spellings(tuple(self._names.vocabulary()))
 
     @cached_property
@@ -160,17 +142,6 @@ def table(segment: MemorySegment) -> Table:
                 segment.release()
                 weakref.finalize(segment, _tables.pop, id(segment), None).atexit = False
     return known
-
-
-def table_of(view: View) -> Table:
-    """The table of a view's rows."""
-    if view.whole is None:
-        return table(view.segment)
-    return table(view.whole.view.segment).narrowed(view.whole.rows)
-
-
-def _mean(postings: Postings) -> float:
-    return float(postings.lengths.mean()) if len(postings.lengths) else 0.0
 
 
 def _row_facts(segment: MemorySegment) -> NDArray[np.int32]:
