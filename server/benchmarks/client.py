@@ -150,7 +150,7 @@ class Server:
 
     # --- what every session does ---
 
-    def initialize(self, capabilities: Message | None = None) -> Any:
+    def initialize(self, capabilities: Message | None = None, options: Message | None = None) -> Any:
         folder = {"uri": self.folder.as_uri(), "name": self.folder.name}
         result = self.ask(
             "initialize",
@@ -160,6 +160,7 @@ class Server:
                 "rootUri": folder["uri"],
                 "workspaceFolders": [folder],
                 "capabilities": capabilities or CAPABILITIES,
+                **({"initializationOptions": options} if options else {}),
             },
         )
         self.tell("initialized", {})

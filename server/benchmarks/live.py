@@ -104,6 +104,8 @@ def _line(row: Row) -> str:
     bar = "–"
     if row.most is not None:
         bar = f"≤ {amount(row.most, row.unit)}"
+    elif row.least is not None:
+        bar = f"≥ {amount(row.least, row.unit)}"
     elif row.most_ratio is not None:
         bar = f"≤ {row.most_ratio:g} ×"
     ratio = "–" if row.ratio is None else f"{row.ratio:.2f}"

@@ -87,6 +87,8 @@ class Row:
     most: float | None = None
     #: … or this much of the peer's.
     most_ratio: float | None = None
+    #: … or must be at least this.
+    least: float | None = None
     peer: float | None = None
 
     @property
@@ -99,6 +101,8 @@ class Row:
         """Whether the bar is met; None if there is none, or no peer to hold it to."""
         if self.most is not None:
             return self.value <= self.most
+        if self.least is not None:
+            return self.value >= self.least
         if self.most_ratio is not None and self.ratio is not None:
             return self.ratio <= self.most_ratio
         return None

@@ -49,7 +49,7 @@ def amount(value: float | None, unit: str) -> str:
     """A measured value as text; a dash if there is none."""
     if value is None:
         return "–"
-    digits = {"s": 2, "ms": 1}.get(unit, 0)
+    digits = {"s": 2, "ms": 1, "%": 1}.get(unit, 0)
     return f"{value:.{digits}f} {unit}".rstrip()
 
 

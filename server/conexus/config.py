@@ -71,7 +71,7 @@ class Settings:
         120, "How long one batch may take in a sentence-transformers model's process.", least=1, scope="machine"
     )
     memory_mib: int = _setting(
-        256,
+        512,
         "What of the index a query may have to look at, in MiB, in all folders together. Beyond that LanceDB's indices"
         " find candidates, of which alone the best are then looked for.",
         least=0,

@@ -271,6 +271,8 @@ def test_a_row_is_held_to_its_bar() -> None:
     assert Row("a", "mid", 5, "ms", most=5).met is True
     assert Row("a", "mid", 5.1, "ms", most=5).met is False
     assert Row("a", "mid", 1, "", most=0.0).met is False
+    assert Row("a", "mid", 95, "%", least=95).met is True
+    assert Row("a", "mid", 94.9, "%", least=95).met is False
     assert Row("a", "mid", 5, "s", most_ratio=0.8, peer=10).met is True
     assert Row("a", "mid", 9, "s", most_ratio=0.8, peer=10).met is False
     assert Row("a", "mid", 9, "s", most_ratio=0.8).met is None
@@ -278,10 +280,15 @@ def test_a_row_is_held_to_its_bar() -> None:
 
 
 def test_the_table_shows_bars_misses_and_defects() -> None:
-    rows = [Row("slow", "mid", 9, "s", most_ratio=0.8, peer=10), Row("quick", "mid", 1, "ms", most=2)]
+    rows = [
+        Row("slow", "mid", 9, "s", most_ratio=0.8, peer=10),
+        Row("quick", "mid", 1, "ms", most=2),
+        Row("right", "mid", 97.25, "%", least=95),
+    ]
     text = table("cold", Figure(rows=rows, defects=["it burns"]))
     assert "| slow | mid | 9.00 s | ≤ 0.8 × | 10.00 s | 0.90 | MISSED |" in text
     assert "| quick | mid | 1.0 ms | ≤ 2.0 ms | – | – | met |" in text
+    assert "| right | mid | 97.2 % | ≥ 95.0 % | – | – | met |" in text
     assert text.endswith("DEFECT: it burns")
     assert "cold" in FIGURES
 
