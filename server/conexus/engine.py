@@ -6,7 +6,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from conexus.config import Settings, default_data_directory
@@ -160,35 +161,35 @@ class Engine:
         token = cancel or CancelToken()
         token.check()
         understood = understand(query)
-        now = self._asked()
-        vectors, degraded = _query_vectors(now, understood.text, token.check)
-        token.check()
-        understood = forgiving(understood, now.snapshot.views)
-        ranked = search(
-            now.snapshot,
-            understood,
-            vectors=vectors,
-            tokens=_query_tokens(now, understood.text),
-            filters=filters,
-            rows=rows_to_look_at(now.snapshot, understood, vectors, now.legs),
-            near=self._key(near.document) if near else None,
-            open_files=frozenset(self._key(identity) for identity in list(self._sync.documents)),
-            limit=limit,
-            check=token.check,
-        )
-        token.check()
-        return self._answer(started, now, ranked, token, understood, degraded)
+        with self._asked() as now:
+            vectors, degraded = _query_vectors(now, understood.text, token.check)
+            token.check()
+            understood = forgiving(understood, now.snapshot.views)
+            ranked = search(
+                now.snapshot,
+                understood,
+                vectors=vectors,
+                tokens=_query_tokens(now, understood.text),
+                filters=filters,
+                rows=rows_to_look_at(now.snapshot, understood, vectors, now.legs),
+                near=self._key(near.document) if near else None,
+                open_files=frozenset(self._key(identity) for identity in list(self._sync.documents)),
+                limit=limit,
+                check=token.check,
+            )
+            token.check()
+            return self._answer(started, now, ranked, token, understood, degraded)
 
     def symbols(self, query: str, *, limit: int = 50, cancel: CancelToken | None = None) -> Answer:
         """Definitions, exact names first, then by meaning."""
         started = time.perf_counter()
         token = cancel or CancelToken()
         token.check()
-        now = self._asked()
-        vectors, degraded = _query_vectors(now, query, token.check)
-        token.check()
-        ranked = symbols(now.snapshot, query, vectors=vectors, limit=limit, check=token.check)
-        return self._answer(started, now, ranked, token, degraded=degraded)
+        with self._asked() as now:
+            vectors, degraded = _query_vectors(now, query, token.check)
+            token.check()
+            ranked = symbols(now.snapshot, query, vectors=vectors, limit=limit, check=token.check)
+            return self._answer(started, now, ranked, token, degraded=degraded)
 
     def related(
         self,
@@ -207,30 +208,30 @@ class Engine:
         document = self._documents.get(place.document)
         if not folder and document is None:
             raise BadQuery("the document is neither in a workspace folder nor open")
-        now = self._asked()
-        first, last = place.range.start.line, place.range.end.line + 1
-        edited = self._texts(now).edited(folder, path)
-        if edited is not None:
-            first, last = edited.indexed_span(first, last)
-        degraded: list[str] = []
+        with self._asked() as now:
+            first, last = place.range.start.line, place.range.end.line + 1
+            edited = self._texts(now).edited(folder, path)
+            if edited is not None:
+                first, last = edited.indexed_span(first, last)
+            degraded: list[str] = []
 
-        def embed(text: str) -> dict[str, Vectors]:
-            vectors, problem = _query_vectors(now, text, token.check)
-            if problem is not None:
-                degraded.append(problem)
-            return vectors
+            def embed(text: str) -> dict[str, Vectors]:
+                vectors, problem = _query_vectors(now, text, token.check)
+                if problem is not None:
+                    degraded.append(problem)
+                return vectors
 
-        asked = RelatedPlace(folder, path, first, last, self._selected(place, document))
-        found = related(
-            now.snapshot,
-            asked,
-            relations=relations,
-            limit=limit,
-            filters=filters,
-            embed=embed,
-            check=token.check,
-        )
-        return self._answer(started, now, found, token, degraded=next(iter(degraded), None))
+            asked = RelatedPlace(folder, path, first, last, self._selected(place, document))
+            found = related(
+                now.snapshot,
+                asked,
+                relations=relations,
+                limit=limit,
+                filters=filters,
+                embed=embed,
+                check=token.check,
+            )
+            return self._answer(started, now, found, token, degraded=next(iter(degraded), None))
 
     def status(self) -> Status:
         """Everything a user may want to know of the index, as it is at this moment."""
@@ -305,10 +306,11 @@ class Engine:
 
     # --- inside ---
 
-    def _asked(self) -> Searchable:
+    @contextmanager
+    def _asked(self) -> Iterator[Searchable]:
         """What a question is answered from."""
-        self._sync.asked_at = time.monotonic()
-        return self._sync.searchable
+        with self._sync.questions.answering():
+            yield self._sync.searchable
 
     def _published(self, generation: int, folders: tuple[str, ...]) -> None:
         now = self._sync.searchable

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from conexus.chunking import language_of
 from conexus.index.analysis import FileFacts, IndexedFile, analyse
 from conexus.index.folder import FolderIndex, Fresh
-from conexus.index.segment import MemorySegment, build_segment, merge_segments
+from conexus.index.segment import OF_ROWS, MemorySegment, build_segment, merge_segments
 from conexus.index.segment_file import load_segment, save_segment
 from conexus.index.snapshot import Snapshot, View
 from conexus.search.query import understand
@@ -175,3 +175,11 @@ def test_any_changes_leave_what_a_fresh_index_has(steps: list[tuple[str, str, in
         (places, scores), (expected_places, expected_scores) = answers(now, text), answers(expected, text)
         assert places == expected_places
         assert scores == pytest.approx(expected_scores, abs=2e-3)
+
+
+def test_merging_pauses_between_its_steps() -> None:
+    """So that a question waits for one of them at most."""
+    pauses: list[None] = []
+    files = range(len(segment(NAMES).files))
+    merge_segments([(segment(NAMES), [number]) for number in files], lambda: pauses.append(None))
+    assert len(pauses) >= len(OF_ROWS)

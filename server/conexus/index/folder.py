@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,9 +65,10 @@ class Merge:
         """Rows of the merged segment."""
         return sum(part.rows for part in self.parts)
 
-    def run(self) -> MemorySegment:
-        """The merged segment. Its files are those of ``files`` in their order."""
-        return merge_segments([(part.segment, each) for part, each in zip(self.parts, self.files, strict=True)])
+    def run(self, pause: Callable[[], None] = lambda: None) -> MemorySegment:
+        """The merged segment, its files those of ``files`` in their order. ``pause`` is called between two steps."""
+        parts = [(part.segment, each) for part, each in zip(self.parts, self.files, strict=True)]
+        return merge_segments(parts, pause)
 
 
 class FolderIndex:
@@ -210,7 +211,9 @@ class FolderIndex:
         if files:
             self.adopt(build_segment(list(files), self.model, self._dimensions))
 
-    def seal(self, keep: Collection[str] = (), *, all_of_it: bool = False) -> bool:
+    def seal(
+        self, keep: Collection[str] = (), pause: Callable[[], None] = lambda: None, *, all_of_it: bool = False
+    ) -> bool:
         """Move what changed, except ``keep``, into the base if it has grown large, or in any case ``all_of_it``.
 
         Returns whether it did.
@@ -232,18 +235,18 @@ class FolderIndex:
             moving = [Part(part.segment, part.alive, None, files) for part, files in numbers.values()]
         else:
             moving, self._recent = self._recent, []
-        merged = self._merged(moving)
+        merged = self._merged(moving, pause)
         self._base.append(merged)
         for path in moved:
             del self._overlay[path]
         return True
 
-    def rest(self, keep: Collection[str] = ()) -> bool:
+    def rest(self, keep: Collection[str] = (), pause: Callable[[], None] = lambda: None) -> bool:
         """In a quiet moment: move what changed, except ``keep``, into the base, as one small segment.
 
-        Returns whether it did.
+        Returns whether it did. ``pause`` is called between two steps.
         """
-        if not self.seal(keep, all_of_it=True):
+        if not self.seal(keep, pause, all_of_it=True):
             return False
         small: list[Part] = []
         for part in sorted(self._base, key=lambda part: part.rows):
@@ -252,7 +255,7 @@ class FolderIndex:
                 small.append(part)
         if len(small) > 1:
             merge = self._merge(small)
-            self.merged(merge, merge.run(), None)
+            self.merged(merge, merge.run(pause), None)
         return True
 
     def _alone(self, path: str) -> Part:
@@ -264,8 +267,8 @@ class FolderIndex:
             self._places[path] = (part, 0)
         return part
 
-    def _merged(self, parts: Sequence[Part]) -> Part:
-        segment = Merge(tuple(parts), tuple(tuple(sorted(part.files)) for part in parts)).run()
+    def _merged(self, parts: Sequence[Part], pause: Callable[[], None] = lambda: None) -> Part:
+        segment = self._merge(parts).run(pause)
         merged = Part(segment, np.ones(len(segment), np.bool_), None, set(range(len(segment.files))))
         self._places.update({facts.path: (merged, number) for number, facts in enumerate(segment.files)})
         return merged

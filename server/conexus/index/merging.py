@@ -27,9 +27,18 @@ _MEANWHILE_ROWS = 16_000
 class Merging:
     """Owned by the indexer's thread; at most one merge of a folder is under way."""
 
-    def __init__(self, pool: Callable[[], Pool], post: Callable[[Command], None], done: Callable[[str], None]) -> None:
-        """``done`` is called in the indexer's thread with the folder whose segments are others now."""
-        self._pool, self._post, self._done = pool, post, done
+    def __init__(
+        self,
+        pool: Callable[[], Pool],
+        post: Callable[[Command], None],
+        done: Callable[[str], None],
+        pause: Callable[[], None],
+    ) -> None:
+        """``done`` is called in the indexer's thread with the folder whose segments are others now.
+
+        ``pause`` is called between the steps of what is merged in this process.
+        """
+        self._pool, self._post, self._done, self._pause = pool, post, done, pause
         self._under_way: dict[str, Future[MemorySegment | Path]] = {}
 
     @property
@@ -46,7 +55,7 @@ class Merging:
         if merge is None:
             tracked.finishing = False
         elif merge.rows <= _FEW_ROWS:
-            tracked.index.merged(merge, merge.run(), None)
+            tracked.index.merged(merge, merge.run(self._pause), None)
             self._done(tracked.root)
         else:
             self._begin(tracked, merge)
@@ -61,7 +70,7 @@ class Merging:
             future = self._pool().merge(MergeTask(parts, version, tracked.persistence.path_of(name)))
         except OSError as error:
             log.warning("segments are merged here: %s", error)
-            tracked.index.merged(merge, merge.run(), None)
+            tracked.index.merged(merge, merge.run(self._pause), None)
             self._done(tracked.root)
             return
         self._under_way[tracked.root] = future
@@ -78,7 +87,7 @@ class Merging:
         if error is not None:
             # Its worker died, or a file is gone: here it needs no file, for that is mapped.
             log.warning("segments are merged here: %s", error)
-            tracked.index.merged(merge, merge.run(), None)
+            tracked.index.merged(merge, merge.run(self._pause), None)
             self._done(tracked.root)
             return
         result = future.result()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -328,8 +328,13 @@ OF_ROWS = ("body", "names", "references", "definitions")
 OF_FILES = ("stems", "parents", "file_names")
 
 
-def merge_segments(parts: Sequence[tuple[MemorySegment, Sequence[int]]]) -> MemorySegment:
-    """One segment of some files of several segments with the same model; files are named by their numbers."""
+def merge_segments(
+    parts: Sequence[tuple[MemorySegment, Sequence[int]]], pause: Callable[[], None] = lambda: None
+) -> MemorySegment:
+    """One segment of some files of several segments with the same model; files are named by their numbers.
+
+    ``pause`` is called between two steps, which take some milliseconds each for a few thousand rows.
+    """
     segments = [segment for segment, _ in parts]
     kept_files = [_mask(len(segment.files), numbers) for segment, numbers in parts]
     kept = [files[segment.file_of] for segment, files in zip(segments, kept_files, strict=True)]
@@ -342,6 +347,7 @@ def merge_segments(parts: Sequence[tuple[MemorySegment, Sequence[int]]]) -> Memo
             for segment, files, rows in zip(segments, kept_files, kept, strict=True)
         ]
     )
+    pause()
     together = list(zip(segments, numbers, kept, kept_files, strict=True))
     first_rows = np.zeros(len(counts) + 1, np.int32)
     np.cumsum(counts, out=first_rows[1:])
@@ -350,6 +356,7 @@ def merge_segments(parts: Sequence[tuple[MemorySegment, Sequence[int]]]) -> Memo
         return np.concatenate([getattr(segment, name)[rows] for segment, _, rows, _ in together])
 
     def merged(name: str) -> Postings:
+        pause()
         return postings.merge(
             [
                 Part(getattr(segment, name), words, rows if name in OF_ROWS else files)
@@ -360,6 +367,9 @@ def merge_segments(parts: Sequence[tuple[MemorySegment, Sequence[int]]]) -> Memo
 
     fields: dict[str, Any] = {name: merged(name) for name in (*OF_ROWS, *OF_FILES)}
     file_of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    pause()
+    dense = Dense.merged([(segment.dense, rows, files) for segment, _, rows, files in together])
+    pause()
     return MemorySegment(
         model=segments[0].model,
         files=tuple(
@@ -375,7 +385,7 @@ def merge_segments(parts: Sequence[tuple[MemorySegment, Sequence[int]]]) -> Memo
         parts=joined("parts"),
         roles=joined("roles"),
         digests=joined("digests"),
-        dense=Dense.merged([(segment.dense, rows, files) for segment, _, rows, files in together]),
+        dense=dense,
         tokens=Ragged.joined([segment.tokens.kept(rows) for segment, _, rows, _ in together]),
         lexicon=lexicon,
         symbol_numbers=np.concatenate([words[segment.symbol_numbers[rows]] for segment, words, rows, _ in together]),

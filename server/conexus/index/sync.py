@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from conexus.array_file import DamagedFile
 from conexus.config import Settings
 from conexus.embedding.deferred import DeferredEmbedder
+from conexus.embedding.embedder import TokenEmbedder
 from conexus.index.ahead import INLINE_FILES
 from conexus.index.bulk import Bulk, Done, Key
 from conexus.index.heap import trim
@@ -23,6 +24,7 @@ from conexus.index.loose import LooseBuffers
 from conexus.index.persistence import Loaded
 from conexus.index.pool import Task
 from conexus.index.publisher import Publisher, Searchable
+from conexus.index.questions import Questions
 from conexus.index.takeover import Takeover
 from conexus.index.tiers import Tier
 from conexus.index.tracked import TrackedFolder, track
@@ -102,7 +104,16 @@ class Sync:
             settled=self.is_quiescent,
         )
         self._bulk = Bulk(processes, self.loop.wake)
-        self._upkeep = Upkeep(self._bulk, self._publisher, partial(self.loop.post, awaited=False), self._open_in)
+        #: Those that are being answered, in any thread.
+        self.questions = Questions()
+        self._upkeep = Upkeep(
+            self._bulk,
+            self._publisher,
+            self.questions,
+            partial(self.loop.post, awaited=False),
+            self._open_in,
+            self._forget,
+        )
         self._hints = Hints()
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0
@@ -116,15 +127,6 @@ class Sync:
     def searchable(self) -> Searchable:
         """What readers work on, as it is now."""
         return self._publisher.searchable
-
-    @property
-    def asked_at(self) -> float:
-        """When the latest question came, on the monotonic clock; set from any thread."""
-        return self._upkeep.asked_at
-
-    @asked_at.setter
-    def asked_at(self, moment: float) -> None:
-        self._upkeep.asked_at = moment
 
     @property
     def dirty_buffers(self) -> int:
@@ -524,6 +526,11 @@ class Sync:
     def tier(self, folder: str) -> Tier:
         """Where a folder's candidates come from."""
         return self._upkeep.tier(folder)
+
+    def _forget(self) -> None:
+        model = self._model()
+        if isinstance(model, TokenEmbedder):
+            model.forget()
 
     def _publish(self) -> None:
         for root, tracked in self.folders.items():

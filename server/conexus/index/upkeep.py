@@ -13,6 +13,7 @@ from conexus.index.lexicon import word_hash
 from conexus.index.loop import Command
 from conexus.index.merging import Merging
 from conexus.index.publisher import Publisher
+from conexus.index.questions import Questions
 from conexus.index.store_process import Tables
 from conexus.index.terms import word_terms
 from conexus.index.tiers import Tier, Tiers
@@ -32,24 +33,30 @@ _RELEASE_SECONDS = 2.0
 
 
 class Upkeep:
-    """Owned by the indexer's thread, but for ``asked_at``. All of it waits while there is something better to do."""
+    """Owned by the indexer's thread. All of it waits while there is something better to do."""
 
     def __init__(
         self,
         bulk: Bulk,
         publisher: Publisher,
+        questions: Questions,
         post: Callable[[Command], None],
         kept: Callable[[TrackedFolder], Collection[str]],
+        forget: Callable[[], None],
     ) -> None:
-        """``kept`` gives the paths of a folder that are likely to change again, because they are open."""
+        """``kept`` gives the paths of a folder that are likely to change again, because they are open.
+
+        ``forget`` lets go of what is remembered of words while many files are read.
+        """
         #: Where the tables of all folders are written, one call after the other.
         self.tables, self.thread = Tables(), ThreadPoolExecutor(1, "conexus-store")
-        #: When the latest question came, and when files were read last, on the monotonic clock.
-        self.asked_at, self.active_at = 0.0, time.monotonic()
+        #: When files were read last, on the monotonic clock.
+        self.active_at = time.monotonic()
         #: Whether someone waits for all to be stored.
         self.storing = False
-        self._bulk, self._publisher, self._kept = bulk, publisher, kept
-        self._merging = Merging(lambda: bulk.pool, post, self._rearranged)
+        self._bulk, self._publisher, self._questions, self._kept = bulk, publisher, questions, kept
+        self._forget_words = forget
+        self._merging = Merging(lambda: bulk.pool, post, self._rearranged, questions.let_pass)
         self._tiers = Tiers(self.tables, self.thread, post, self._find_candidates)
         #: Whether workers are to be replaced before the last merges.
         self._renewing = False
@@ -66,7 +73,7 @@ class Upkeep:
     @property
     def rest_due(self) -> float:
         """When it will have been quiet for long enough, on the monotonic clock, if nothing comes until then."""
-        return max(self.active_at + _MAINTENANCE_IDLE_SECONDS, self.asked_at + _REST_SECONDS)
+        return max(self.active_at + _MAINTENANCE_IDLE_SECONDS, self._questions.asked_at + _REST_SECONDS)
 
     def is_lasting(self, folders: Collection[TrackedFolder]) -> bool:
         """Whether the present segments are not about to be merged."""
@@ -90,17 +97,17 @@ class Upkeep:
     def look_after(self, folders: Collection[TrackedFolder], budget: int) -> None:
         """Begin what is due; called after every step. ``budget``: bytes that queries may walk through."""
         now = time.monotonic()
-        if now - self.asked_at > _PAUSE_SECONDS:
+        if now - self._questions.asked_at > _PAUSE_SECONDS:
             self._calm_at = now
         if self._renewing and self._merging.idle:
             # What workers remember of the files they read is of no use for merging, and takes as much memory.
             self._renewing = False
             self._bulk.close()
         walked = sum(each.index.bytes_walked for each in folders)
-        idle = now - max(self.active_at, self.asked_at) > _MAINTENANCE_IDLE_SECONDS
+        idle = now - max(self.active_at, self._questions.asked_at) > _MAINTENANCE_IDLE_SECONDS
         for tracked in folders:
             quiet = tracked.settled and now >= self.rest_due
-            if quiet and tracked.index.rest(self._kept(tracked)):
+            if quiet and tracked.index.rest(self._kept(tracked), self._questions.let_pass):
                 self._rearranged(tracked.root)
             self._merge(tracked, now, quiet=quiet)
             self._tiers.consider(tracked, budget, walked, idle=idle)
@@ -115,11 +122,12 @@ class Upkeep:
             # Remembered while many files are read; of one file they are there again within milliseconds.
             word_terms.cache_clear()
             word_hash.cache_clear()
+            self._forget_words()
             trim()
         if now >= self._release_at:
             self._release_at = now + _RELEASE_SECONDS
             for tracked in folders:
-                if now - self.asked_at > _RELEASE_SECONDS or self.tier(tracked.root) == "lancedb":
+                if now - self._questions.asked_at > _RELEASE_SECONDS or self.tier(tracked.root) == "lancedb":
                     tracked.index.release()
 
     def _rearranged(self, folder: str) -> None:
@@ -136,7 +144,7 @@ class Upkeep:
         # The process of the tables takes as much memory as the workers: it waits until those have ended. What many
         # files' first write takes of the processor it leaves to questions, for a while.
         hold = not tracked.settled or self._bulk.pool.running
-        hold = hold or (not (self.storing or quiet) and persistence.should_wait(now, self.asked_at))
+        hold = hold or (not (self.storing or quiet) and persistence.should_wait(now, self._questions.asked_at))
         tracked.store_if_due(hold=hold, idle=quiet or (tracked.settled and self.storing))
         if tracked.settled:
             persistence.maintain_if_due(quiet=quiet)
