@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from conexus.embedding.embedder import Embedder
 from conexus.index.bulk import Key
 from conexus.index.folder import FolderIndex, Fresh
+from conexus.index.heap import mapped_bytes
 from conexus.index.legs import Legs
 from conexus.index.snapshot import Snapshot, View
 
@@ -28,15 +29,22 @@ class Searchable:
     #: Files of the overlay by folder and path: their text is not (or no longer) what the base holds.
     overlay: Mapping[Key, Fresh] = field(default_factory=dict)
 
-    def release(self) -> None:
-        """Of folders that are too large to look at every row: let go of what was looked at of their files.
+    def release(self, budget: int) -> None:
+        """Let go of what was looked at of the index's files, if that may be more than ``budget`` bytes.
 
-        What one question looks at is a small part of them, and what many do is more than memory was given for. It is
-        had again from the system's cache within a few milliseconds.
+        What one question looks at is a small part of them, and what many do is more than memory was given for: the
+        system maps what lies around it, too. It is had again from the system's cache within a few milliseconds. Of
+        folders that are too large to look at every row it is always let go.
         """
-        for view in self.snapshot.views if self.legs else ():
-            if view.folder in self.legs:
-                view.segment.release()
+        views = self.snapshot.views
+        if sum(view.segment.mapped_size for view in views) > budget and mapped_bytes() > budget:
+            released = views
+        elif self.legs:
+            released = tuple(view for view in views if view.folder in self.legs)
+        else:
+            return
+        for view in released:
+            view.segment.release()
 
 
 class Publisher:

@@ -183,6 +183,11 @@ class MemorySegment:
             often = before[starts[1:]] - before[starts[:-1]]
         return often
 
+    @property
+    def mapped_size(self) -> int:
+        """Bytes of the file that the arrays are mapped from."""
+        return len(self.mapped) if self.mapped is not None else 0
+
     def release(self) -> None:
         """Let go of what was looked at of the file that the arrays are mapped from."""
         if self.mapped is not None:

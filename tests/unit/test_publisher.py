@@ -1,0 +1,47 @@
+"""What readers see, and what of the index's files stays in memory after a question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conexus.index import publisher
+from conexus.index.analysis import FileFacts, analyse
+from conexus.index.publisher import Searchable
+from conexus.index.segment import MemorySegment, build_segment
+from conexus.index.segment_file import load_segment, save_segment
+from conexus.index.snapshot import Snapshot, View
+from tests.fixtures import model
+
+
+def mapped_segment(path: Path) -> MemorySegment:
+    file = analyse(FileFacts("a.py", "python", 1, 2, "ab"), "def alpha():\n    return 1\n", model())
+    save_segment(path, build_segment([file], model().fingerprint, model().dimensions), "version")
+    return load_segment(path, verify=True)[0]
+
+
+@pytest.mark.parametrize(
+    ("mapped", "budget", "released"),
+    [(10_000_000, 100, True), (50, 100, False), (10_000_000, 5_000_000, False)],
+    ids=["more than the budget", "little is mapped", "the files are smaller than the budget"],
+)
+def test_after_a_question_not_more_stays_than_the_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: int, budget: int, released: bool
+) -> None:
+    calls: list[MemorySegment] = []
+    segment = mapped_segment(tmp_path / "one.segment")
+    monkeypatch.setattr(publisher, "mapped_bytes", lambda: mapped)
+    monkeypatch.setattr(MemorySegment, "release", lambda segment: calls.append(segment))
+    now = Searchable(Snapshot(1, (View("/work", segment, np.ones(len(segment), np.bool_)),)))
+    now.release(budget)
+    assert calls == [segment] * released
+
+
+def test_what_was_let_go_is_had_again(tmp_path: Path) -> None:
+    segment = mapped_segment(tmp_path / "one.segment")
+    before = segment.vectors.copy()
+    segment.release()
+    assert np.array_equal(segment.vectors, before)
+    assert segment.mapped_size == (tmp_path / "one.segment").stat().st_size
