@@ -33,7 +33,11 @@ def test_after_a_question_not_more_stays_than_the_budget(
     calls: list[MemorySegment] = []
     segment = mapped_segment(tmp_path / "one.segment")
     monkeypatch.setattr(publisher, "mapped_bytes", lambda: mapped)
-    monkeypatch.setattr(MemorySegment, "release", lambda segment: calls.append(segment))
+
+    def released_now(segment: MemorySegment) -> None:
+        calls.append(segment)
+
+    monkeypatch.setattr(MemorySegment, "release", released_now)
     now = Searchable(Snapshot(1, (View("/work", segment, np.ones(len(segment), np.bool_)),)))
     now.release(budget)
     assert calls == [segment] * released
