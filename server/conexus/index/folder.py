@@ -296,8 +296,8 @@ class FolderIndex:
 
     # --- merging ---
 
-    def next_merge(self, *, last: bool, quiet: bool = False, most: int = MOST_ROWS) -> Merge | None:
-        """What should be merged now, to at most about ``most`` rows.
+    def next_merge(self, *, last: bool, quiet: bool = False) -> Merge | None:
+        """What should be merged now, to at most about ``MOST_ROWS``.
 
         With ``last``, when no more files are to come, so that there are as few segments as may be. When ``quiet``, so
         that each has at least twice the rows of all smaller ones: then every row is copied about log2(rows) times.
@@ -309,18 +309,18 @@ class FolderIndex:
             if part.rows <= MOST_ROWS // 2 and part.version is None:
                 classes.setdefault((part.segment.model, max(part.rows, 1).bit_length() // 2), []).append(part)
         for parts in classes.values():
-            chosen = _up_to(most, parts)
+            chosen = _up_to(MOST_ROWS, parts)
             if len(chosen) >= _FAN_IN:
                 return self._merge(chosen)
-        return (self._unbalanced(most) if quiet else None) or self._mostly_dead()
+        return (self._unbalanced() if quiet else None) or self._mostly_dead()
 
-    def _unbalanced(self, most: int) -> Merge | None:
+    def _unbalanced(self) -> Merge | None:
         """Parts with one that has less than twice the rows of the smaller ones together."""
         for model in sorted({part.segment.model for part in self._base}):
             smaller: list[Part] = []
             rows = 0
             for part in sorted(self._base, key=lambda part: part.rows):
-                if part.segment.model != model or part.version is not None or rows + part.rows > most:
+                if part.segment.model != model or part.version is not None or rows + part.rows > MOST_ROWS:
                     continue
                 if smaller and part.rows < 2 * rows:
                     return self._merge([*smaller, part])

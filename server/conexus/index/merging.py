@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from conexus.array_file import DamagedFile
-from conexus.index.folder import MOST_ROWS, Merge
+from conexus.index.folder import Merge
 from conexus.index.heap import trim
 from conexus.index.loop import Command
 from conexus.index.pool import MergeTask, Pool
@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 #: Fewer rows are merged in a few milliseconds.
 _FEW_ROWS = 4000
-#: While files are read, larger merges would take too much memory beside that.
-_MEANWHILE_ROWS = 16_000
 
 
 class Merging:
@@ -50,8 +48,7 @@ class Merging:
         """Begin the next merge of a folder, if one is due; ``quiet``: nothing else is to be done for some time."""
         if tracked.root in self._under_way or not tracked.loaded:
             return
-        most = MOST_ROWS if tracked.complete else _MEANWHILE_ROWS
-        merge = tracked.index.next_merge(last=tracked.finishing, quiet=quiet, most=most)
+        merge = tracked.index.next_merge(last=tracked.finishing, quiet=quiet)
         if merge is None:
             tracked.finishing = False
         elif merge.rows <= _FEW_ROWS:
