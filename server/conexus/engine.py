@@ -346,7 +346,8 @@ class Engine:
         degraded: str | None = None,
     ) -> Answer:
         hits = hits_of(ranked, self._reader(now, token), query)
-        now.release(self._sync.settings.memory_mib << 20)
+        # Half of what may be looked at: the next question looks at as much again before it is let go.
+        now.release((self._sync.settings.memory_mib << 20) // 2)
         counts = self._sync.counts()
         index = IndexState(counts.complete, counts.indexed_files, counts.total_files, self._sync.problem or degraded)
         return Answer(hits, index, now.snapshot.generation, (time.perf_counter() - started) * 1e3)
