@@ -127,7 +127,8 @@ def _below_the_budget(folder: Path, data: Path, queries: Sequence[str], dice: ra
 def _asked(server: Server, queries: Sequence[str]) -> dict[str, Any]:
     """How long answers take, what they are, and the server's memory then."""
     at_rest = resident_mib(server.process.pid)
-    query_ms, answers = [], []
+    query_ms: list[float] = []
+    answers: list[list[tuple[str, int]]] = []
     for _ in range(_RUNS):
         answers = []
         for query in queries:
