@@ -61,10 +61,14 @@ class Job:
 
     @contextlib.contextmanager
     def copy(self, size: str) -> Iterator[Path]:
-        """A copy of a workspace that may be changed."""
+        """A copy of a workspace that may be changed.
+
+        It has a folder `.git`, as what people open in an editor mostly has: by that the server knows a project.
+        """
         with self.folder("workspace") as parent:
             copy = parent / self.workspaces[size].resolve().name
             shutil.copytree(self.workspaces[size], copy, symlinks=True)
+            (copy / ".git").mkdir(exist_ok=True)
             yield copy
 
     @contextlib.contextmanager

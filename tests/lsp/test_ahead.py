@@ -22,7 +22,7 @@ Start = Callable[..., RawClient]
 def folder(tmp_path: Path) -> Path:
     """A workspace of many files."""
     files = {f"package/module_{n}.py": f"def number_{n}():\n    return {n}\n" for n in range(60)}
-    write(tmp_path / "new", files)
+    write(tmp_path / "new", {"pyproject.toml": "[project]\n", **files})
     return tmp_path / "new"
 
 
@@ -50,7 +50,7 @@ def test_they_index_what_the_client_names(start: Start, folder: Path, tmp_path: 
     until(lambda: bool(workers(tmp_path / "data")), lambda: processes_of(tmp_path / "data"))
     client.initialize(folder)
     client.wait_until_quiescent()
-    assert client.request("conexus/status")["files"] == 60
+    assert client.request("conexus/status")["files"] == 61
     assert client.shut_down() == 0
 
 
@@ -61,6 +61,15 @@ def test_those_that_are_not_needed_end(start: Start, folder: Path, workspace: Pa
     client.initialize(workspace)
     client.wait_until_quiescent()
     until(lambda: not started & set(workers(tmp_path / "data")), lambda: workers(tmp_path / "data"))
+    assert client.shut_down() == 0
+
+
+def test_none_start_above_a_project(start: Start, folder: Path, tmp_path: Path) -> None:
+    client = start(folder=folder.parent)
+    client.request("initialize", {"processId": os.getpid(), "rootUri": folder.as_uri(), "capabilities": {}})
+    assert workers(tmp_path / "data") == []
+    client.notify("initialized", {})
+    client.wait_until_quiescent()
     assert client.shut_down() == 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conexus.config import Settings
-from conexus.index.ahead import INLINE_FILES, start_if_needed
+from conexus.index.ahead import INLINE_FILES, is_project, start_if_needed
 from conexus.index.directory import index_directory
 from conexus.index.worker_processes import WorkerProcesses
 from tests.workspaces import write
@@ -57,6 +57,14 @@ def test_not_where_the_user_must_consent_first(folder: Path, tmp_path: Path, mon
 
 def test_not_for_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert not starts(tmp_path / "gone", tmp_path / "data")
+
+
+@pytest.mark.parametrize("mark", [".git", "Cargo.toml"])
+def test_a_project_is_known_by_what_lies_in_its_root(folder: Path, mark: str) -> None:
+    assert not is_project(folder)
+    (folder / mark).touch()
+    assert is_project(folder)
+    assert not is_project(folder.parent)
 
 
 def test_those_that_cannot_start_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:

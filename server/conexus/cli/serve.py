@@ -36,16 +36,17 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from conexus.config import Settings, default_data_directory
-    from conexus.index.ahead import start_if_needed
+    from conexus.index.ahead import is_project, start_if_needed
     from conexus.index.worker_processes import WorkerProcesses
     from conexus.lsp.stdio import Stdio
 
     # The client's pipes first: no process that is started from here on is to have them.
     stdio = Stdio()
-    # Editors start the server in the workspace. If it is new to us, workers start while the server is imported.
+    # Most editors start the server in the workspace. If it is new to us, workers start while the server is imported.
     processes = WorkerProcesses()
     with contextlib.suppress(OSError):  # the current directory is gone
-        start_if_needed(processes, Settings(), (Path.cwd(),), default_data_directory())
+        if is_project(folder := Path.cwd()):
+            start_if_needed(processes, Settings(), (folder,), default_data_directory())
 
     from conexus.lsp.server import serve
 

@@ -11,6 +11,12 @@ from conexus.index.directory import index_directory
 from conexus.index.worker_processes import WorkerProcesses
 from conexus.workspace.roots import needs_consent
 
+#: What lies in the root of a project.
+_MARKS = (
+    ".git", ".hg", ".jj", ".svn", "conexus.toml", "build.gradle", "build.sbt", "Cargo.toml", "CMakeLists.txt",
+    "composer.json", "Gemfile", "go.mod", "Makefile", "mix.exs", "package.json", "Package.swift", "pom.xml",
+    "pyproject.toml", "setup.py",
+)  # fmt: skip
 #: More waiting files than this are work for the worker processes.
 INLINE_FILES = 40
 
@@ -21,6 +27,11 @@ def start_if_needed(
     """Have them start if one of the folders has no index yet, and many files."""
     if any(_is_new(folder, settings, data_directory) for folder in folders):
         processes.start_ahead()
+
+
+def is_project(folder: Path) -> bool:
+    """Whether a folder looks like one that an editor would open, and not like one above several of those."""
+    return any((folder / mark).exists() for mark in _MARKS)
 
 
 def _is_new(folder: Path, settings: Settings, data_directory: Path) -> bool:
