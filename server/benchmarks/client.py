@@ -21,6 +21,10 @@ from typing import IO, Any, Self
 Message = dict[str, Any]
 
 
+#: `python -m` would look for modules in the workspace first: one with a `types.py` would break Python itself.
+_ELSEWHERE = {"PYTHONSAFEPATH": "1"}
+
+
 def _absolute_python_path() -> str:
     """The same in another directory."""
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
@@ -65,7 +69,7 @@ class Server:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log or subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": _absolute_python_path(), **(environment or {})},
+            env={**os.environ, **_ELSEWHERE, "PYTHONPATH": _absolute_python_path(), **(environment or {})},
             cwd=folder,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
