@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from conexus.config import Settings
+from conexus.index import ahead
 from conexus.index.ahead import INLINE_FILES, is_project, start_if_needed
 from conexus.index.directory import index_directory
 from conexus.index.worker_processes import WorkerProcesses
@@ -53,6 +54,14 @@ def test_not_where_the_user_must_consent_first(folder: Path, tmp_path: Path, mon
     monkeypatch.setenv("HOME", str(folder))
     assert not starts(folder, tmp_path / "data")
     assert starts(folder, tmp_path / "data", Settings(allow_large_folders=True))
+
+
+def test_not_after_looking_through_many_directories(tmp_path: Path) -> None:
+    deepest = tmp_path / "work"
+    for _ in range(ahead._MOST_DIRECTORIES):
+        deepest /= "d"
+    write(deepest, {f"{n}.py": "pass\n" for n in range(INLINE_FILES + 1)})
+    assert not starts(tmp_path / "work", tmp_path / "data")
 
 
 def test_not_for_a_folder_that_is_not_there(tmp_path: Path) -> None:

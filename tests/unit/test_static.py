@@ -155,13 +155,3 @@ def test_a_damaged_model_is_refused_in_words(tmp_path: Path, damage: str) -> Non
 def test_the_shipped_model_embeds_a_query_as_a_document_of_one_line(text: str) -> None:
     (document,) = SHIPPED_MODEL.embed_documents([" ".join(text.splitlines())])
     np.testing.assert_array_equal(SHIPPED_MODEL.embed_query(text), document)
-
-
-def test_what_was_forgotten_is_had_again(tmp_path: Path) -> None:
-    embedder = StaticEmbedder(make_model(tmp_path, part_weights=np.ones(4, np.float32)))
-    before, tokens = embedder.embed_documents(["read file", "sort"]), embedder.query_tokens("read sort")
-    embedder.forget()
-    assert not embedder._tokens._known
-    np.testing.assert_array_equal(embedder.embed_documents(["read file", "sort"]), before)
-    # Who asks at that moment goes on with what it had.
-    np.testing.assert_array_equal(tokens.table.of([0]), embedder.query_tokens("read").table.of([0]))

@@ -58,10 +58,6 @@ class TokenEmbedder(Protocol):
 
     def query_tokens(self, text: str) -> QueryTokens: ...
 
-    def forget(self) -> None:
-        """Let go of what is remembered of words and tokens; it is had again as they are met."""
-        ...
-
 
 class LoadingEmbedder(Embedder, Protocol):
     """An embedder whose model is loaded in the background, somewhere else."""

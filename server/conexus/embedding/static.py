@@ -54,7 +54,6 @@ class StaticEmbedder:
         self._part_weights = tensors.get("part_weights")
         if self._part_weights is not None and self._part_weights.shape != (len(PARTS),):
             raise EmbeddingError(f"the model in `{folder.name}` is damaged: it does not weigh {len(PARTS)} parts")
-        self._stored = table
         self._table = TokenVectors(table)
         hashed = hashlib.blake2b(weights, digest_size=12)
         hashed.update(tokenizer)
@@ -88,11 +87,10 @@ class StaticEmbedder:
         if self._part_weights is None:
             raise ValueError("this model takes a text as a whole")
         tokens, shares, starts = documents.weighed(self._part_weights)
-        table = self._table
-        places = table.places(tokens)
+        places = self._table.places(tokens)
         vectors = np.zeros((len(documents.lengths), self.dimensions), np.float32)
         for row, (first, last) in zip(vectors, pairwise(starts), strict=True):
-            np.matmul(shares[first:last], table.vectors.take(places[first:last], axis=0), out=row)
+            np.matmul(shares[first:last], self._table.vectors.take(places[first:last], axis=0), out=row)
         to_unit_length(vectors)
         return vectors
 
@@ -114,11 +112,6 @@ class StaticEmbedder:
     def query_tokens(self, text: str) -> QueryTokens:
         """The query for late interaction with sets of this model's tokens."""
         return QueryTokens.of(self._tokens.numbers([text])[0], self._table)
-
-    def forget(self) -> None:
-        self._tokens.forget()
-        # Who compares tokens at this moment keeps the former ones.
-        self._table = TokenVectors(self._stored)
 
     def close(self) -> None:
         """Nothing is held but memory."""

@@ -115,10 +115,6 @@ class WordTokens:
             numbers[place] = encoded
         return numbers
 
-    def forget(self) -> None:
-        """Let go of the words that are remembered."""
-        self._known = {}
-
     def documents(self, texts: Sequence[str]) -> DocumentTokens:
         """The tokens of the texts of documents, part by part."""
         parts = [part for text in texts for part in parts_of(text)]

@@ -19,13 +19,15 @@ _MARKS = (
 )  # fmt: skip
 #: More waiting files than this are work for the worker processes.
 INLINE_FILES = 40
+#: Directories that are looked through for as many: whoever waits for this has not been answered yet.
+_MOST_DIRECTORIES = 200
 
 
 def start_if_needed(
     processes: WorkerProcesses, settings: Settings, folders: Iterable[Path], data_directory: Path
 ) -> None:
     """Have them start if one of the folders has no index yet, and many files."""
-    if any(_is_new(folder, settings, data_directory) for folder in folders):
+    if not processes.running and any(_is_new(folder, settings, data_directory) for folder in folders):
         processes.start_ahead()
 
 
@@ -44,9 +46,10 @@ def _is_new(folder: Path, settings: Settings, data_directory: Path) -> bool:
 
 def _has_many_files(folder: str) -> bool:
     """A look at the first ones; whether the rules let them in would take too long to tell."""
-    count = 0
+    count = looked_at = 0
     directories = [folder]
-    while directories:
+    while directories and looked_at < _MOST_DIRECTORIES:
+        looked_at += 1
         try:
             with os.scandir(directories.pop()) as items:
                 for item in items:

@@ -129,10 +129,12 @@ def _embed(
             new.append(row)
         else:
             vectors[row] = known
+    if not new:
+        return vectors, 0
     if isinstance(embedder, TokenEmbedder):
         # It is the shipped model, whose tokens these are.
         vectors[new] = embedder.embed_tokens(tokens if len(new) == len(texts) else tokens.of(new))
-    elif new:
+    else:
         vectors[new] = embedder.embed_documents([texts[row] for row in new])
     return vectors, len(new)
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from conexus.array_file import DamagedFile
 from conexus.config import Settings
 from conexus.embedding.deferred import DeferredEmbedder
-from conexus.embedding.embedder import TokenEmbedder
 from conexus.index.ahead import INLINE_FILES
 from conexus.index.bulk import Bulk, Done, Key
 from conexus.index.heap import trim
@@ -112,7 +111,6 @@ class Sync:
             self.questions,
             partial(self.loop.post, awaited=False),
             self._open_in,
-            self._forget,
         )
         self._hints = Hints()
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
@@ -526,11 +524,6 @@ class Sync:
     def tier(self, folder: str) -> Tier:
         """Where a folder's candidates come from."""
         return self._upkeep.tier(folder)
-
-    def _forget(self) -> None:
-        model = self._model()
-        if isinstance(model, TokenEmbedder):
-            model.forget()
 
     def _publish(self) -> None:
         for root, tracked in self.folders.items():

@@ -42,12 +42,8 @@ class Upkeep:
         questions: Questions,
         post: Callable[[Command], None],
         kept: Callable[[TrackedFolder], Collection[str]],
-        forget: Callable[[], None],
     ) -> None:
-        """``kept`` gives the paths of a folder that are likely to change again, because they are open.
-
-        ``forget`` lets go of what is remembered of words while many files are read.
-        """
+        """``kept`` gives the paths of a folder that are likely to change again, because they are open."""
         #: Where the tables of all folders are written, one call after the other.
         self.tables, self.thread = Tables(), ThreadPoolExecutor(1, "conexus-store")
         #: When files were read last, on the monotonic clock.
@@ -55,7 +51,6 @@ class Upkeep:
         #: Whether someone waits for all to be stored.
         self.storing = False
         self._bulk, self._publisher, self._questions, self._kept = bulk, publisher, questions, kept
-        self._forget_words = forget
         self._merging = Merging(lambda: bulk.pool, post, self._rearranged, questions.let_pass)
         self._tiers = Tiers(self.tables, self.thread, post, self._find_candidates)
         #: Whether workers are to be replaced before the last merges.
@@ -122,7 +117,6 @@ class Upkeep:
             # Remembered while many files are read; of one file they are there again within milliseconds.
             word_terms.cache_clear()
             word_hash.cache_clear()
-            self._forget_words()
             trim()
         if now >= self._release_at:
             self._release_at = now + _RELEASE_SECONDS

@@ -116,7 +116,7 @@ class Session:
     async def _start(self) -> Engine:
         inbox = EventInbox(asyncio.get_running_loop(), self._handle_event)
         loading = asyncio.create_task(
-            asyncio.to_thread(_engine_class, self._worker_processes(), self.settings, self.folders)
+            asyncio.to_thread(_load_engine, self._worker_processes(), self.settings, self.folders)
         )
         try:
             try:
@@ -274,7 +274,7 @@ class Session:
                     self.announce_status()
 
 
-def _engine_class(processes: WorkerProcesses, settings: Settings, folders: tuple[Path, ...]) -> type[Engine]:
+def _load_engine(processes: WorkerProcesses, settings: Settings, folders: tuple[Path, ...]) -> type[Engine]:
     # What the engine is made of takes a third of a second to import: meanwhile workers start.
     start_if_needed(processes, settings, folders, default_data_directory())
 
