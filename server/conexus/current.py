@@ -109,11 +109,29 @@ def file_lines(path: str, max_bytes: int) -> Sequence[str]:
     return lines_of_state(path, status.st_size, status.st_mtime_ns, max_bytes)
 
 
+def lines_of_state(path: str, size: int, mtime_ns: int, max_bytes: int) -> Sequence[str]:
+    """The lines of a file, which is read anew if it has another size or time than when it was read last."""
+    last = _last_read(path, max_bytes)
+    state, lines = last.read
+    if state != (size, mtime_ns):
+        text = read_current(path, max_bytes)
+        lines = () if isinstance(text, Skipped) else Lines(text)
+        last.read = ((size, mtime_ns), lines)
+    return lines
+
+
+class _LastRead:
+    """The state that a file was read in last, and its lines: both replaced at once, for there are several threads."""
+
+    __slots__ = ("read",)
+
+    def __init__(self) -> None:
+        self.read: tuple[tuple[int, int] | None, Sequence[str]] = (None, ())
+
+
 @lru_cache(maxsize=_MOST_FILES)
-def lines_of_state(path: str, _size: int, _mtime_ns: int, max_bytes: int) -> Sequence[str]:
-    """The lines of a file. Size and time are part of the key, so that a changed file is read again."""
-    text = read_current(path, max_bytes)
-    return () if isinstance(text, Skipped) else Lines(text)
+def _last_read(_path: str, _max_bytes: int) -> _LastRead:
+    return _LastRead()
 
 
 def _lines_of_chunks(chunks: Sequence[Chunk]) -> list[str]:

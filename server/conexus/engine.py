@@ -17,7 +17,6 @@ from conexus.embedding.embedder import Embedder, EmbeddingError, LoadingEmbedder
 from conexus.embedding.late import QueryTokens
 from conexus.hits import Reader, hits_of
 from conexus.index.ahead import start_if_needed
-from conexus.index.heap import limit
 from conexus.index.indexer import Indexer
 from conexus.index.publisher import Searchable
 from conexus.index.sync import Sync
@@ -72,7 +71,6 @@ class Engine:
 
         ``processes``: as many as the settings want, which may have begun to start; closed with the engine.
         """
-        limit()
         self._encoding = encoding
         self._notify = listener or (lambda event: None)
         self._closed = False

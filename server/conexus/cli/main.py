@@ -11,6 +11,7 @@ from conexus import __version__
 from conexus.cli import doctor, index, related, search, serve, status
 from conexus.cli.arguments import Parser
 from conexus.cli.exit_code import ExitCode
+from conexus.heap import limit
 
 _COMMANDS = (serve, index, search, related, status, doctor)
 
@@ -44,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # it saves, and keeps the fan running. Read when numpy and tokenizers are first imported, which is later.
     for variable, value in (("OPENBLAS_NUM_THREADS", "1"), ("TOKENIZERS_PARALLELISM", "false")):
         os.environ.setdefault(variable, value)
+    # Before there are other threads: each that allocates sooner keeps a heap of its own.
+    limit()
     # A file's name need not be text in the terminal's encoding.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +95,10 @@ class WordTokens:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
-        self._known: dict[str, list[int]] = {}
+        # Tokens are kept as bytes, which are joined at once and take a third of what a list of numbers does.
+        self._kind = "H" if self.vocabulary <= 1 << 16 else "I"
+        self._bytes_of_text = MAX_TOKENS * array(self._kind).itemsize
+        self._known: dict[str, bytes] = {}
         self._by_word = self._has_plain_words()
 
     @property
@@ -105,35 +108,38 @@ class WordTokens:
 
     def numbers(self, texts: Sequence[str]) -> list[list[int]]:
         """The token numbers of each text, at most ``MAX_TOKENS`` of them."""
-        words = [self._words(text) for text in texts]
-        known, long = self._learned(set().union(*filter(None, words)))
-        if long:
-            words = [None if found is None or not long.isdisjoint(found) else found for found in words]
-        others = [place for place, found in enumerate(words) if found is None]
-        numbers = [list(chain.from_iterable(map(known.__getitem__, found or ())))[:MAX_TOKENS] for found in words]
-        for place, encoded in zip(others, self._encoded([texts[place] for place in others]), strict=True):
-            numbers[place] = encoded
-        return numbers
+        return [array(self._kind, packed).tolist() for packed in self._packed(texts)]
 
     def documents(self, texts: Sequence[str]) -> DocumentTokens:
         """The tokens of the texts of documents, part by part."""
         parts = [part for text in texts for part in parts_of(text)]
         # Those of one file have much in common but their bodies.
         different = list(dict.fromkeys(parts))
-        known = dict(zip(different, self.numbers(different), strict=True))
-        numbers = [known[part] for part in parts]
-        lengths = np.fromiter(map(len, numbers), np.int64, len(numbers))
+        known = dict(zip(different, self._packed(different), strict=True))
+        packed = [known[part] for part in parts]
+        lengths = np.fromiter(map(len, packed), np.int64, len(packed)) // array(self._kind).itemsize
         return DocumentTokens(
-            np.fromiter(chain.from_iterable(numbers), np.int64, int(lengths.sum())),
+            np.frombuffer(b"".join(packed), self._kind).astype(np.int64),
             lengths.reshape(len(texts), len(PARTS)),
         )
+
+    def _packed(self, texts: Sequence[str]) -> list[bytes]:
+        words = [self._words(text) for text in texts]
+        known, long = self._learned(set().union(*filter(None, words)))
+        if long:
+            words = [None if found is None or not long.isdisjoint(found) else found for found in words]
+        others = [place for place, found in enumerate(words) if found is None]
+        packed = [b"".join(map(known.__getitem__, found or ()))[: self._bytes_of_text] for found in words]
+        for place, encoded in zip(others, self._encoded([texts[place] for place in others]), strict=True):
+            packed[place] = encoded
+        return packed
 
     def _words(self, text: str) -> list[str] | None:
         """The words of a text whose tokens may be those of its words, nothing for any other text."""
         # Python and the tokenizer agree on what a word is for ASCII only.
         return _WORD.findall(text) if self._by_word and text.isascii() else None
 
-    def _learned(self, words: set[str]) -> tuple[dict[str, list[int]], set[str]]:
+    def _learned(self, words: set[str]) -> tuple[dict[str, bytes], set[str]]:
         """What has the tokens of all the words but the longest, and those."""
         known = self._known
         new = words.difference(known)
@@ -147,10 +153,10 @@ class WordTokens:
             known.update(zip(listed, self._encoded(listed), strict=True))
         return known, long
 
-    def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
+    def _encoded(self, texts: Sequence[str]) -> list[bytes]:
         valid = [valid_unicode(text) for text in texts]
         encodings = self._tokenizer.encode_batch_fast(valid, add_special_tokens=False)
-        return [encoding.ids[:MAX_TOKENS] for encoding in encodings]
+        return [array(self._kind, encoding.ids[:MAX_TOKENS]).tobytes() for encoding in encodings]
 
     def _has_plain_words(self) -> bool:
         """Whether this tokenizer takes texts apart at everything that is no letter, digit or underscore."""
@@ -160,7 +166,7 @@ class WordTokens:
             together = self._encoded(["->(".join(words) + "\n\t.;\"'#", " ".join(words)])
         except Exception:  # noqa: BLE001  tokenizers raise bare Exceptions, here for a vocabulary without an unknown token
             return False
-        joined = [number for numbers in apart for number in numbers]
+        joined = b"".join(apart)
         return together == [joined, joined]
 
 

@@ -9,7 +9,7 @@ import signal
 import threading
 from multiprocessing.context import SpawnContext
 
-from conexus.index.heap import KEPT_BY_HELPERS, limit
+from conexus.heap import KEPT_BY_HELPERS, limit
 
 #: What is added to the niceness of this process for that of a helper.
 _NICER = 10

@@ -8,8 +8,8 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from conexus.array_file import DamagedFile
+from conexus.heap import trim
 from conexus.index.folder import Merge
-from conexus.index.heap import trim
 from conexus.index.loop import Command
 from conexus.index.pool import MergeTask, Pool
 from conexus.index.segment import MemorySegment

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from conexus.array_file import DamagedFile
 from conexus.chunking import language_of
 from conexus.embedding.embedder import EmbeddingError
+from conexus.heap import trim
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
-from conexus.index.heap import trim
 from conexus.index.segment import MemorySegment, build_segment, merge_segments
 from conexus.index.segment_file import load_segment, save_segment
 from conexus.index.worker_processes import WorkerProcesses

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from conexus.embedding.embedder import Embedder
+from conexus.heap import mapped_bytes
 from conexus.index.bulk import Key
 from conexus.index.folder import FolderIndex, Fresh
-from conexus.index.heap import mapped_bytes
 from conexus.index.legs import Legs
 from conexus.index.snapshot import Snapshot, View
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from conexus.array_file import DamagedFile
 from conexus.config import Settings
 from conexus.embedding.deferred import DeferredEmbedder
+from conexus.heap import trim
 from conexus.index.ahead import INLINE_FILES
 from conexus.index.bulk import Bulk, Done, Key
-from conexus.index.heap import trim
 from conexus.index.hints import Hints
 from conexus.index.loop import Loop
 from conexus.index.loose import LooseBuffers

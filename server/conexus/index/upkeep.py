@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
+from conexus.heap import trim
 from conexus.index.bulk import Bulk
-from conexus.index.heap import trim
 from conexus.index.legs import Legs
 from conexus.index.lexicon import word_hash
 from conexus.index.loop import Command
