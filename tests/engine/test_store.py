@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -201,7 +200,7 @@ def test_tables_of_another_layout_are_not_read_and_the_writer_removes_them(tmp_p
     assert stored(Store(tmp_path, DIMENSIONS)) == fresh(indexed("a.py"))
 
 
-def test_maintenance_keeps_every_row(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_maintenance_keeps_every_row(store: Store) -> None:
     file = indexed("a.py")
     for number in range(45):
         store.write(batch({"a.py": file, f"{number}.py": indexed(f"{number}.py")}), VERSION)
@@ -210,10 +209,20 @@ def test_maintenance_keeps_every_row(store: Store, monkeypatch: pytest.MonkeyPat
     store.maintain()
     # Versions of a moment ago are kept for who may still read them.
     assert store.versions() >= versions
-    monkeypatch.setattr("conexus.index.store._KEEP_VERSIONS", timedelta(0))
-    store.maintain()
+    store.maintain(0)
     assert store.versions() < 5
     assert stored(store) == before
+
+
+def test_dead_rows_are_those_that_were_replaced_until_the_tables_are_compacted(store: Store) -> None:
+    assert store.dead_share() == 0
+    files = {f"{number}.py": indexed(f"{number}.py") for number in range(8)}
+    store.write(batch(files), VERSION)
+    assert store.dead_share() == 0
+    store.write(batch(dict(list(files.items())[:2])), VERSION)
+    assert store.dead_share() == pytest.approx(2 / 10)
+    store.maintain(0)
+    assert store.dead_share() == 0
 
 
 def test_an_error_of_the_system_is_told_in_its_words_without_a_path(tmp_path: Path) -> None:

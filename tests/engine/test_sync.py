@@ -21,6 +21,7 @@ from conexus.index.folder import FolderIndex, Merge
 from conexus.index.pool import Job, Outcome
 from conexus.index.segment import MemorySegment
 from conexus.values import BadQuery, Event, IndexChanged, Place, Position, Progress, StatusChanged, TextRange
+from tests.faults import hurry
 from tests.workspaces import PATIENCE, rows, running, snapshot_of, stored_rows, until, write
 
 FIXTURE = """
@@ -579,3 +580,24 @@ def test_what_changed_is_stored_though_questions_go_on(root: Path, data: Path, m
 
         until(engine, asked)
     assert any("stored_in_the_end" in repr(row) for row in stored_rows(engine))
+
+
+def test_nothing_that_was_replaced_stays_on_disk_after_a_rest(
+    root: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch)
+    monkeypatch.setattr(persistence, "KEEP_SECONDS", 0.5)
+    monkeypatch.setattr(persistence, "MAINTENANCE_SECONDS", 0.1)
+    with running(root, data, stored=True) as engine:
+        until(engine, lambda: data_files(data))
+        (root / "app/mail.py").write_text("def send_newsletter():\n    return 1\n")
+        engine.hint([root / "app/mail.py"])
+        until(engine, lambda: len(data_files(data)) > 1)
+        until(engine, lambda: len(data_files(data)) == 1)
+        expected = rows(snapshot_of(engine))
+    assert stored_rows(engine) == expected
+
+
+def data_files(data: Path) -> list[Path]:
+    """The files that hold the rows of the chunks' table."""
+    return list(data.rglob("chunks_*.lance/data/*"))

@@ -39,6 +39,8 @@ LIST_SECONDS = 5.0
 #: Versions of the tables that are worth compacting them when nothing else is to be done, and at any time: each takes
 #: files, and is longer than the one before.
 _MANY_VERSIONS, _MOST_VERSIONS = 40, 80
+#: The share of dead rows that is worth it when nothing else is to be done.
+_MOST_DEAD = 0.1
 #: Seconds after which the tables are looked at again, if there was something that could not be dropped yet.
 MAINTENANCE_SECONDS = 10.0
 _RETRY_SECONDS = 30.0
@@ -98,8 +100,10 @@ class Persistence:
         self._compared = False
         #: Versions of the tables that lie on disk, and whether some of them were too new to be dropped.
         self._versions = 0
-        self._kept_new = False
-        self._written_at = -math.inf
+        self._dead = 0.0
+        #: Whether compacting left what can be dropped a while later.
+        self._again = False
+        self._written_at = self._maintained_at = -math.inf
         #: The segment files that the list names, and whether it says that LanceDB's indices know their rows.
         self._listed: Mapping[str, bool] = {}
         #: Names of segment files that were part of the index while this process wrote it; and those removed since.
@@ -394,20 +398,24 @@ class Persistence:
     def _count(self, written: Written) -> None:
         self.size_bytes = written.size_bytes
         self._versions = written.versions
+        self._dead = written.dead
 
     def maintain_if_due(self, *, quiet: bool) -> None:
         """Compact the tables if that pays; sooner when it is ``quiet``, that is, when nothing else is to be done."""
         now = time.monotonic()
-        many = _MANY_VERSIONS if quiet and not self._waiting else _MOST_VERSIONS
-        again = quiet and self._kept_new and now > self._written_at + KEEP_SECONDS
-        due = (self._versions >= many or again) and now >= self._not_before
-        if self.role == "writer" and not self.busy and due:
+        at_rest = quiet and not self._waiting
+        many = self._versions >= (_MANY_VERSIONS if at_rest else _MOST_VERSIONS)
+        pays = self._written_at > self._maintained_at and (many or (at_rest and self._dead > _MOST_DEAD))
+        again = quiet and self._again and now > self._maintained_at + KEEP_SECONDS
+        if self.role == "writer" and not self.busy and (pays or again) and now >= self._not_before:
+            # Versions of the last moments are kept, and compacting makes one that has all the old files.
+            self._again = pays
             self._begin(self._maintain)
 
     def _maintain(self) -> None:
-        self._kept_new = time.monotonic() < self._written_at + KEEP_SECONDS
-        self._count(self._tables.maintain(self.directory, self.dimensions))
-        self._not_before = time.monotonic() + MAINTENANCE_SECONDS
+        self._count(self._tables.maintain(self.directory, self.dimensions, KEEP_SECONDS))
+        self._maintained_at = time.monotonic()
+        self._not_before = self._maintained_at + MAINTENANCE_SECONDS
 
     def clear(self) -> Future[None]:
         """Forget what is stored."""

@@ -42,8 +42,7 @@ _LONGEST_WORD = 128
 #: What is loaded at once, and what a segment made of that has at least.
 _ROWS_AT_ONCE = 16_384
 #: Whoever reads looks at the newest version and is done within moments, but for a start that has nothing but tables.
-KEEP_SECONDS = 20.0
-_KEEP_VERSIONS = timedelta(seconds=KEEP_SECONDS)
+KEEP_SECONDS = 15.0
 
 #: How LanceDB's messages name an error of the system.
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
@@ -260,7 +259,7 @@ class Store:
                 for column, config in configs.items():
                     self._chunks.create_index(column, config=config)
             else:
-                self._chunks.optimize(cleanup_older_than=_KEEP_VERSIONS)
+                self._chunks.optimize(cleanup_older_than=timedelta(seconds=KEEP_SECONDS))
                 if self._segments_of_indices() > _MOST_INDEX_SEGMENTS:
                     # Every optimize adds a segment to the vector index and never merges them.
                     self._chunks.create_index("vector", config=configs["vector"])
@@ -327,11 +326,24 @@ class Store:
         tables = (self._directory / f"{_in_this_layout(name)}.lance" / "_versions" for name in ("files", "chunks"))
         return max(sum(1 for _ in table.iterdir()) if table.is_dir() else 0 for table in tables)
 
-    def maintain(self) -> None:
-        """Compact fragments and drop versions, but for what was written just now. Takes seconds on a large table."""
+    def dead_share(self) -> float:
+        """Which share of the rows on disk was deleted or replaced: 0..1. They go when the tables are compacted.
+
+        LanceDB tells the mean of its fragments' rows without a fraction: of very small ones it is less than that.
+        """
+        stats = self._chunks.stats()
+        fragments = stats["fragment_stats"]
+        rows = fragments["num_fragments"] * fragments["lengths"]["mean"]
+        return max(0.0, 1 - stats["num_rows"] / rows) if rows else 0.0
+
+    def maintain(self, keep_seconds: float = KEEP_SECONDS) -> None:
+        """Compact fragments and drop versions that are older. Takes seconds on a large table.
+
+        What was compacted is only gone from the disk if this is called again when the present version is that old.
+        """
         try:
             for table in (self._files, self._chunks):
-                table.optimize(cleanup_older_than=_KEEP_VERSIONS)
+                table.optimize(cleanup_older_than=timedelta(seconds=keep_seconds))
         except Exception as error:  # a conflict with a reader's checkout is harmless: next time  # noqa: BLE001
             log.warning("index maintenance was put off: %s", _first_line(error))
 

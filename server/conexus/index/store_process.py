@@ -52,6 +52,8 @@ class Written:
 
     size_bytes: int
     versions: int
+    #: ``Store.dead_share``.
+    dead: float
 
 
 class Abandoned(Exception):
@@ -95,9 +97,9 @@ class Tables:
         loaded: list[tuple[Path, str]] = self._call("load", directory, dimensions, into)
         return loaded
 
-    def maintain(self, directory: Path, dimensions: int) -> Written:
-        """Compact the tables and drop what no one reads any more."""
-        written: Written = self._call("maintain", directory, dimensions)
+    def maintain(self, directory: Path, dimensions: int, keep_seconds: float) -> Written:
+        """Compact the tables and drop versions that are older than that."""
+        written: Written = self._call("maintain", directory, dimensions, keep_seconds)
         return written
 
     def index(self, directory: Path, dimensions: int) -> Written:
@@ -251,7 +253,7 @@ class _Server:
             # Whatever it was that failed, the next try begins with what is on disk.
             self.forget(directory)
             raise
-        return Written(store.size_bytes(), store.versions())
+        return _written(store)
 
     def load(self, directory: Path, dimensions: int, into: Path) -> list[tuple[Path, str]]:
         loaded: list[tuple[Path, str]] = []
@@ -261,15 +263,15 @@ class _Server:
             loaded.append((path, version))
         return loaded
 
-    def maintain(self, directory: Path, dimensions: int) -> Written:
+    def maintain(self, directory: Path, dimensions: int, keep_seconds: float) -> Written:
         store = self._store(directory, dimensions)
-        store.maintain()
-        return Written(store.size_bytes(), store.versions())
+        store.maintain(keep_seconds)
+        return _written(store)
 
     def index(self, directory: Path, dimensions: int) -> Written:
         store = self._store(directory, dimensions)
         store.index()
-        return Written(store.size_bytes(), store.versions())
+        return _written(store)
 
     def candidates(
         self,
@@ -288,6 +290,10 @@ class _Server:
         if directory not in self._stores:
             self._stores[directory] = Store(directory, dimensions)
         return self._stores[directory]
+
+
+def _written(store: Store) -> Written:
+    return Written(store.size_bytes(), store.versions(), store.dead_share())
 
 
 def _segment(given: Path | MemorySegment) -> MemorySegment:
