@@ -20,6 +20,7 @@ from pathlib import Path
 from benchmarks import (
     live_branches,
     live_cold,
+    live_faults,
     live_growth,
     live_kills,
     live_million,
@@ -45,6 +46,7 @@ FIGURES: Mapping[str, Callable[[Job], Figure]] = {
     "processes": live_processes.measure,
     "growth": live_growth.measure,
     "kills": live_kills.measure,
+    "faults": live_faults.measure,
     "million": live_million.measure,
 }
 _SIZES = ("small", "mid", "large")

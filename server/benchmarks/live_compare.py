@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -92,20 +93,33 @@ def differences(server: Server, fresh: Server, queries: Sequence[str], words: Ma
     }
 
 
-def compare_with_fresh(job: Job, server: Server, words: int, dice: random.Random) -> dict[str, Any]:
-    """``differences`` to a server with an empty data directory, for the job's queries and words of the files."""
-    queries = [*job.queries, *phrases(server.folder, 30, dice)]
-    with job.folder("fresh") as data, session(server.folder, data) as fresh:
+@contextlib.contextmanager
+def fresh_index(
+    job: Job, folder: Path, words: int, dice: random.Random
+) -> Iterator[Callable[[Server], dict[str, Any]]]:
+    """``differences`` of a server to one with an empty data directory, as often as is wanted while the tree stays.
+
+    Asked are the job's queries, and words and phrases of the files.
+    """
+    queries = [*job.queries, *phrases(folder, 30, dice)]
+    with job.folder("fresh") as data, session(folder, data) as fresh:
         fresh.initialize()
         fresh.wait_until_indexed()
-        return differences(server, fresh, queries, words_of_one_file(server.folder, words, dice))
+        own = words_of_one_file(folder, words, dice)
+        yield lambda server: differences(server, fresh, queries, own)
 
 
-def comparison_rows(size: str, *found: dict[str, Any]) -> list[Row]:
+def compare_with_fresh(job: Job, server: Server, words: int, dice: random.Random) -> dict[str, Any]:
+    """``differences`` to a server with an empty data directory, once."""
+    with fresh_index(job, server.folder, words, dice) as compare:
+        return compare(server)
+
+
+def comparison_rows(size: str, *found: dict[str, Any], other: str = "a fresh index") -> list[Row]:
     """Lines of the table for what ``differences`` found, once or several times."""
     asked = sum(each["asked"] for each in found)
     return [
-        Row("comparisons with a fresh index: other counts", size, sum(map(_counts_differ, found)), "", 0.0),
+        Row(f"comparisons with {other}: other counts", size, sum(map(_counts_differ, found)), "", 0.0),
         Row("… words not found where they are", size, sum(len(each["misplaced"]) for each in found), "", 0.0),
         Row("… files found that are gone", size, sum(len(each["ghosts"]) for each in found), "", 0.0),
         Row(f"… other answers, of {asked}", size, sum(len(each["different"]) for each in found), "", 0.0),
@@ -113,17 +127,17 @@ def comparison_rows(size: str, *found: dict[str, Any]) -> list[Row]:
     ]
 
 
-def defects_of(found: dict[str, Any], when: str) -> list[str]:
+def defects_of(found: dict[str, Any], when: str, *, other: str = "a fresh index") -> list[str]:
     """The differences in a sentence or two, for the report; empty if there are none."""
     defects = []
     if not found["sameContent"]:
         defects.append(
-            f"{when}: the content differs from a fresh index's: counts {found['counts']} / {found['freshCounts']}, "
+            f"{when}: the content differs from {other}'s: counts {found['counts']} / {found['freshCounts']}, "
             f"words {_some(found['misplaced'])}, gone {found['ghosts'][:_MOST_NAMED]}"
         )
     if found["different"]:
         several = f"{len(found['different'])} of {found['asked']}"
-        defects.append(f"{when}: answers differ from a fresh index's: {several}, {_some(found['different'])}")
+        defects.append(f"{when}: answers differ from {other}'s: {several}, {_some(found['different'])}")
     return defects
 
 

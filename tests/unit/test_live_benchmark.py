@@ -15,6 +15,7 @@ from benchmarks.live import FIGURES, table
 from benchmarks.live_branches import make_branches
 from benchmarks.live_compare import comparison_rows, defects_of, phrases, words_of_one_file
 from benchmarks.live_copies import make_copies
+from benchmarks.live_faults import KINDS, damage
 from benchmarks.live_job import Figure, Row, size_of, trouble
 from benchmarks.live_pulse import Latencies
 from benchmarks.renaming import KEPT, LANGUAGES, Renamer
@@ -327,6 +328,17 @@ def test_the_branches_differ_by_words_that_stand_on_one_of_them(tmp_path: Path) 
     for probe in probes:  # a is checked out
         stands = probe.file.exists() and probe.word in probe.file.read_text()
         assert stands == (probe.branch == "a")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_of_the_files_are_damaged_and_no_lock(tmp_path: Path, kind: str) -> None:
+    files = [tmp_path / f"{number}.segment" for number in range(6)]
+    for file in (*files, tmp_path / "writer.lock"):
+        file.write_bytes(bytes(100))
+    damage(tmp_path, kind=kind, dice=random.Random(0))  # noqa: S311
+    same = [file for file in files if file.exists() and file.read_bytes() == bytes(100)]
+    assert len(same) == 3
+    assert (tmp_path / "writer.lock").read_bytes() == bytes(100)
 
 
 def test_trouble_and_size_of_what_is_not_there(tmp_path: Path) -> None:
