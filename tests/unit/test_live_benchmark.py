@@ -16,6 +16,7 @@ from benchmarks.live_branches import make_branches
 from benchmarks.live_compare import comparison_rows, defects_of, phrases, words_of_one_file
 from benchmarks.live_copies import make_copies
 from benchmarks.live_faults import KINDS, damage
+from benchmarks.live_first import Asked, wrong_states
 from benchmarks.live_job import Figure, Row, size_of, trouble
 from benchmarks.live_pulse import Latencies
 from benchmarks.renaming import KEPT, LANGUAGES, Renamer
@@ -339,6 +340,16 @@ def test_half_of_the_files_are_damaged_and_no_lock(tmp_path: Path, kind: str) ->
     same = [file for file in files if file.exists() and file.read_bytes() == bytes(100)]
     assert len(same) == 3
     assert (tmp_path / "writer.lock").read_bytes() == bytes(100)
+
+
+def test_what_answers_must_not_say_of_an_index_that_is_made() -> None:
+    def asked(*counts: tuple[int, int]) -> list[Asked]:
+        return [Asked(float(at), 1.0, 1, count == counts[-1], *count) for at, count in enumerate(counts)]
+
+    assert wrong_states(asked((0, 0), (3, 9), (3, 9), (9, 9)), 9) == []
+    assert "fell" in wrong_states(asked((0, 0), (4, 9), (3, 9), (9, 9)), 9)[0]
+    assert "more files are indexed" in wrong_states(asked((4, 3), (9, 9)), 9)[0]
+    assert "8 of 9 files" in wrong_states(asked((0, 0), (8, 9)), 9)[0]
 
 
 def test_trouble_and_size_of_what_is_not_there(tmp_path: Path) -> None:
