@@ -41,6 +41,20 @@ CAPABILITIES: Message = {
 class ServerError(RuntimeError):
     """The server answered a request with an error, or ended."""
 
+    def __init__(self, message: str, code: int = 0, data: Any = None) -> None:
+        """``code`` and ``data`` are those of the answer, 0 and None if there was none."""
+        super().__init__(message)
+        self.code = code
+        self.data = data
+
+
+class Answer(Future[Any]):
+    """The answer to a request: it has the result, or ServerError."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
 
 class Server:
     """A running server. Use it in a ``with`` statement: the process never outlives it."""
@@ -61,7 +75,9 @@ class Server:
         self.folder = folder.resolve()
         self._on_notification = on_notification
         self._numbers = itertools.count(1)
-        self._waiting: dict[int, Future[Any]] = {}
+        self._waiting: dict[int, Answer] = {}
+        #: Answers to what was not asked, or was answered before.
+        self.unasked: list[Message] = []
         self._guard = threading.Lock()
         self._ended = False
         self.process = subprocess.Popen(
@@ -89,13 +105,12 @@ class Server:
 
     # --- messages ---
 
-    def send(self, method: str, params: Any) -> Future[Any]:
-        """Send a request. Its future has the result, or ServerError."""
-        answer: Future[Any] = Future()
+    def send(self, method: str, params: Any) -> Answer:
+        """Send a request."""
+        answer = Answer(next(self._numbers))
         with self._guard:
-            number = next(self._numbers)
-            self._waiting[number] = answer
-        self._write({"id": number, "method": method, "params": params})
+            self._waiting[answer.number] = answer
+        self._write({"id": answer.number, "method": method, "params": params})
         if self._ended:
             self._abandon()
         return answer
@@ -103,6 +118,10 @@ class Server:
     def ask(self, method: str, params: Any, *, timeout: float = 60.0) -> Any:
         """Send a request and wait for its result. Raises ServerError, or TimeoutError after ``timeout`` seconds."""
         return self.send(method, params).result(timeout)
+
+    def cancel(self, answer: Answer) -> None:
+        """Say that an answer is not needed any more."""
+        self.tell("$/cancelRequest", {"id": answer.number})
 
     def tell(self, method: str, params: Any) -> None:
         """Send a notification."""
@@ -134,9 +153,13 @@ class Server:
 
     def _settle(self, message: Message) -> None:
         with self._guard:
-            answer = self._waiting.pop(message["id"])
-        if "error" in message:
-            answer.set_exception(ServerError(f"{message['error']['message']} ({message['error']['code']})"))
+            answer = self._waiting.pop(message["id"], None)
+        if answer is None:
+            self.unasked.append(message)
+        elif "error" in message:
+            error = message["error"]
+            text = f"{error['message']} ({error['code']})"
+            answer.set_exception(ServerError(text, error["code"], error.get("data")))
         else:
             answer.set_result(message["result"])
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks import (
     live_branches,
+    live_cancelling,
     live_cold,
     live_faults,
     live_first,
@@ -43,6 +44,7 @@ FIGURES: Mapping[str, Callable[[Job], Figure]] = {
     "saves": live_saves.measure,
     "cold": live_cold.measure,
     "first": live_first.measure,
+    "cancelling": live_cancelling.measure,
     "warm": live_warm.measure,
     "branches": live_branches.measure,
     "processes": live_processes.measure,
