@@ -28,6 +28,7 @@ from benchmarks import (
     live_million,
     live_plot,
     live_processes,
+    live_reuse,
     live_saves,
     live_typing,
     live_warm,
@@ -51,6 +52,7 @@ FIGURES: Mapping[str, Callable[[Job], Figure]] = {
     "growth": live_growth.measure,
     "kills": live_kills.measure,
     "faults": live_faults.measure,
+    "reuse": live_reuse.measure,
     "million": live_million.measure,
 }
 _SIZES = ("small", "mid", "large")

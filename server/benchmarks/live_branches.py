@@ -48,14 +48,14 @@ def measure(job: Job) -> Figure:
             switches = []
             for number in range(_TIMED_SWITCHES):
                 branch = _BRANCHES[(number + 1) % 2]
-                git_seconds = _checkout(folder, branch)
-                switches.append({"git": git_seconds, **_converge(server, probes, branch, dice)})
+                git_seconds = checkout(folder, branch)
+                switches.append({"git": git_seconds, **converge(server, probes, branch, dice)})
             figure.measured["switches"] = switches
             for _ in range(job.numbers.switches):
                 branch = dice.choice(_BRANCHES)
-                _checkout(folder, branch)
+                checkout(folder, branch)
                 time.sleep(dice.random() * _PAUSE_SECONDS)
-            after = _converge(server, probes, branch, dice) if job.numbers.switches else switches[-1]
+            after = converge(server, probes, branch, dice) if job.numbers.switches else switches[-1]
             comparison = compare_with_fresh(job, server, 100, dice)
             server.stop()
     files = len({probe.file for probe in probes})
@@ -88,9 +88,9 @@ def make_branches(folder: Path, dice: random.Random) -> list[Probe]:
     words = {probe.file: probe.word for probe in probes}
     for file, word in words.items():
         _insert(file, word)
-    _git(folder, "init", "-q", "-b", "a")
+    git(folder, "init", "-q", "-b", "a")
     _commit(folder)
-    _git(folder, "checkout", "-q", "-b", "b")
+    git(folder, "checkout", "-q", "-b", "b")
     for file in removed:
         file.unlink()
     for file in changed:
@@ -104,11 +104,11 @@ def make_branches(folder: Path, dice: random.Random) -> list[Probe]:
         new.write_bytes(file.read_bytes())
         _insert(new, probe.word)
     _commit(folder)
-    _git(folder, "checkout", "-q", "a")
+    git(folder, "checkout", "-q", "a")
     return probes
 
 
-def _converge(server: Server, probes: Sequence[Probe], branch: str, dice: random.Random) -> dict[str, float]:
+def converge(server: Server, probes: Sequence[Probe], branch: str, dice: random.Random) -> dict[str, float]:
     """Seconds from now until sampled files are right and until nothing waits; then how many of all are wrong."""
     began = time.perf_counter()
     left = dice.sample(probes, min(_WATCHED, len(probes)))
@@ -130,19 +130,21 @@ def _insert(file: Path, word: str) -> None:
     file.write_bytes(b"".join(lines))
 
 
-def _checkout(folder: Path, branch: str) -> float:
+def checkout(folder: Path, branch: str) -> float:
+    """Returns the seconds that git itself took."""
     began = time.perf_counter()
-    _git(folder, "checkout", "-q", branch)
+    git(folder, "checkout", "-q", branch)
     return time.perf_counter() - began
 
 
 def _commit(folder: Path) -> None:
-    _git(folder, "add", "-A", "-f")
-    _git(folder, "commit", "-q", "-m", "state")
+    git(folder, "add", "-A", "-f")
+    git(folder, "commit", "-q", "-m", "state")
 
 
-def _git(folder: Path, *arguments: str) -> None:
-    """Whatever the user has configured has no say."""
+def git(folder: Path, *arguments: str) -> str:
+    """What git says. Whatever the user has configured has no say. Raises CalledProcessError."""
     who = {f"GIT_{role}_{what}": "benchmark" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     variables = {**os.environ, **who, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    subprocess.run(["git", "-C", folder, "-c", "core.autocrlf=false", *arguments], check=True, env=variables)
+    command = ["git", "-C", str(folder), "-c", "core.autocrlf=false", *arguments]
+    return subprocess.run(command, check=True, env=variables, stdout=subprocess.PIPE, text=True).stdout
