@@ -7,6 +7,7 @@ import errno
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ _WORDS = 30
 _TOLD_SECONDS = 60.0
 _HEALTHY_SECONDS = 90.0
 _POLL_SECONDS = 0.1
+_ENDING_SECONDS = 2.0
 _ROOM, _LEAST_ROOM = 6, 64 << 20
 
 #: Does something to a data directory.
@@ -52,6 +54,10 @@ class Outcome:
     quiescent: list[float] = field(default_factory=list)
     #: Seconds until an edit under the fault was found.
     edits: list[float] = field(default_factory=list)
+    #: Searches that were answered with an error.
+    failed: int = 0
+    #: The signal or status that the server ended with by itself.
+    ended: str = ""
     #: What `conexus/status` says while the fault lasts, once it is not well, or in the end.
     health: str = ""
     message: str = ""
@@ -65,6 +71,16 @@ class Outcome:
     @property
     def told(self) -> bool:
         return self.health != "ok" and bool(self.message)
+
+    @contextlib.contextmanager
+    def noting(self, server: Server) -> Iterator[None]:
+        """A server that ends or does not answer is a defect of this fault, and the figure goes on."""
+        try:
+            yield
+        except (ServerError, TimeoutError) as error:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.ended = _name_of(server.process.wait(_ENDING_SECONDS))
+            self.defects.append(f"{self.fault}: {error}{self.ended and f'; it ended with {self.ended}'}")
 
 
 def measure(job: Job) -> Figure:
@@ -87,6 +103,8 @@ def measure(job: Job) -> Figure:
         Row("faults made", size, len(outcomes), ""),
         Row("quiescent after a start, longest", size, max(s for each in outcomes for s in each.quiescent), "s"),
         Row("an edit found in spite of the fault, longest", size, max(s for each in outcomes for s in each.edits), "s"),
+        Row("servers that ended by a fault", size, sum(bool(each.ended) for each in outcomes), "", 0.0),
+        Row("searches that failed under a fault", size, sum(each.failed for each in outcomes), "", 0.0),
         *comparison_rows(size, *comparisons),
     ]
     if lasting:
@@ -155,16 +173,13 @@ class _Faults:
         """A fault under a running server, an edit that it is told of, and another start."""
         outcome = Outcome(fault)
         with self._data() as data:
-            try:
-                with session(self.folder, data, log=self.log) as server:
-                    self._begin(outcome, server)
-                    act(data)
-                    self._edit(outcome, server)
-                    self._compare(outcome, server)
-                    outcome.health, outcome.message = _health(server)
-                    _stop(outcome, server)
-            except ServerError as error:
-                outcome.defects.append(f"{fault}: {error}")
+            with session(self.folder, data, log=self.log) as server, outcome.noting(server):
+                self._begin(outcome, server)
+                act(data)
+                self._edit(outcome, server)
+                self._compare(outcome, server)
+                outcome.health, outcome.message = _health(server)
+                _stop(outcome, server)
             self._start(outcome, data)
         return outcome
 
@@ -175,7 +190,7 @@ class _Faults:
             shutil.copytree(self.stored, data, dirs_exist_ok=True)
             if from_start:
                 while_it_lasts.enter_context(lasts(data))
-            with session(self.folder, data, log=self.log) as server:
+            with session(self.folder, data, log=self.log) as server, outcome.noting(server):
                 self._begin(outcome, server)
                 if not from_start:
                     while_it_lasts.enter_context(lasts(data))
@@ -190,6 +205,7 @@ class _Faults:
                     if outcome.healthy is None:
                         outcome.defects.append(f"{fault}: not well {_HEALTHY_SECONDS:.0f} s later: {_health(server)}")
                 _stop(outcome, server)
+            while_it_lasts.close()
             self._start(outcome, data)
         return outcome
 
@@ -200,7 +216,7 @@ class _Faults:
             yield data
 
     def _start(self, outcome: Outcome, data: Path) -> None:
-        with session(self.folder, data, log=self.log) as server:
+        with session(self.folder, data, log=self.log) as server, outcome.noting(server):
             self._begin(outcome, server)
             self._compare(outcome, server)
             if not outcome.health:
@@ -217,7 +233,24 @@ class _Faults:
         (file,) = edits.editable_files(self.folder, 1, self.dice)
         word = _insert_word(file, self.dice)
         tell = partial(edits.tell, server, file, edits.CHANGED)
-        outcome.edits.append(edits.milliseconds_until(partial(edits.is_found, server, file, word), tell) / 1000)
+        failed = outcome.failed
+
+        def is_found() -> bool:
+            try:
+                return edits.is_found(server, file, word)
+            except ServerError as error:
+                if not error.code:  # no answer: the server has ended
+                    raise
+                outcome.failed += 1
+                time.sleep(_POLL_SECONDS)
+                return False
+
+        try:
+            outcome.edits.append(edits.milliseconds_until(is_found, tell) / 1000)
+        finally:
+            if outcome.failed > failed:
+                failures = f"{outcome.failed - failed} searches for an edit were answered with an error"
+                outcome.defects.append(f"{outcome.fault}: {failures}")
         server.wait_until_indexed()
 
     def _compare(self, outcome: Outcome, server: Server) -> None:
@@ -228,6 +261,10 @@ class _Faults:
 def _stop(outcome: Outcome, server: Server) -> None:
     if status := server.stop():
         outcome.defects.append(f"{outcome.fault}: the server ended with status {status}")
+
+
+def _name_of(status: int) -> str:
+    return signal.Signals(-status).name if status < 0 else f"status {status}"
 
 
 def _health(server: Server) -> tuple[str, str]:
