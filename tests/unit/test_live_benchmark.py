@@ -349,7 +349,8 @@ def test_what_answers_must_not_say_of_an_index_that_is_made() -> None:
     assert wrong_states(asked((0, 0), (3, 9), (3, 9), (9, 9)), 9) == []
     assert "fell" in wrong_states(asked((0, 0), (4, 9), (3, 9), (9, 9)), 9)[0]
     assert "more files are indexed" in wrong_states(asked((4, 3), (9, 9)), 9)[0]
-    assert "8 of 9 files" in wrong_states(asked((0, 0), (8, 9)), 9)[0]
+    assert "8 files, and 9" in wrong_states(asked((0, 0), (8, 8)), 9)[0]
+    assert "8 of 9 files" in wrong_states(asked((0, 0), (8, 9)), 8)[0]
 
 
 def test_trouble_and_size_of_what_is_not_there(tmp_path: Path) -> None:
