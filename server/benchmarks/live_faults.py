@@ -78,6 +78,8 @@ class Outcome:
         try:
             yield
         except (ServerError, TimeoutError) as error:
+            if isinstance(error, ServerError) and error.code:
+                self.failed += 1
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.ended = _name_of(server.process.wait(_ENDING_SECONDS))
             self.defects.append(f"{self.fault}: {error}{self.ended and f'; it ended with {self.ended}'}")
