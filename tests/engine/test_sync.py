@@ -601,3 +601,22 @@ def test_nothing_that_was_replaced_stays_on_disk_after_a_rest(
 def data_files(data: Path) -> list[Path]:
     """The files that hold the rows of the chunks' table."""
     return list(data.rglob("chunks_*.lance/data/*"))
+
+
+def test_files_that_are_left_out_do_not_count(root: Path, data: Path) -> None:
+    (root / "picture.dat").write_bytes(b"\0\1\2")
+    (root / "old.txt").write_bytes("grün".encode("latin-1"))
+    with running(root, data) as engine:
+        index = engine.search("newsletter").index
+        assert (index.complete, index.indexed_files, index.total_files) == (True, 3, 3)
+        assert engine.status().folders[0].skipped == {"binary": 1, "not UTF-8": 1}
+
+
+def test_being_told_of_a_file_that_did_not_change_changes_nothing(root: Path, data: Path) -> None:
+    with running(root, data) as engine:
+        before = snapshot_of(engine)
+        engine.hint(each for each in root.rglob("*") if each.is_file())
+        assert engine.wait(PATIENCE)
+        after = snapshot_of(engine)
+        assert after.generation > before.generation
+        assert [view.segment for view in after.views] == [view.segment for view in before.views]

@@ -141,10 +141,10 @@ class Sync:
         folders = list(self.folders.values())
         loose = self._loose.index.files if self._loose is not None else 0
         indexed = sum(tracked.index.files for tracked in folders) + loose
-        total = sum(max(tracked.total_files, tracked.index.files) for tracked in folders) + loose
+        total = sum(max(tracked.total_files - len(tracked.read_skipped), tracked.index.files) for tracked in folders)
         complete = self._has_folders and all(tracked.settled for tracked in folders) and self._bulk.idle
         pending = len(self._hints) + self._bulk.pending + self._takeover.pending
-        return Counts(self._phase(), pending, indexed, total, complete)
+        return Counts(self._phase(), pending, indexed, total + loose, complete)
 
     def embedded_chunks(self) -> int:
         """Chunks that the answering model embedded since the start; those whose vectors were known do not count."""

@@ -219,12 +219,24 @@ class TrackedFolder:
             return sorted(present)
         if is_file and not is_link and self.rules.allows(path, is_directory=False):
             self.remove(known for known in self.below(path) if known != path)
+            if self._is_as_indexed(path):
+                return []
             if defer:
                 return [path]
             self.read(path)
         else:
             self.remove(known for known in self.below(path) if self.absolute(known) not in opened)
         return []
+
+    def _is_as_indexed(self, path: str) -> bool:
+        """Whether a file's rows are those of its bytes on disk. Editors and builds tell of many that did not change."""
+        facts = self.index.facts(path)
+        if facts is None or path in self.stale or (facts.size, facts.mtime_ns) != self._state(path):
+            return False
+        fresh = self.index.overlay.get(path)
+        text = read_text(self.absolute(path), self.settings.max_file_bytes)
+        from_disk = fresh is None or fresh.text is None
+        return from_disk and not isinstance(text, Skipped) and text.digest == facts.digest
 
     def read(self, path: str) -> None:
         """Make a file searchable as it is on disk."""
@@ -249,7 +261,7 @@ class TrackedFolder:
         language = language_of_document("" if saved else document.language, path, document.text)
         facts = FileFacts(path, language, 0, 0, "")
         if not isinstance(disk, Skipped):
-            facts = FileFacts(path, language, disk.size, disk.mtime_ns, disk.digest)
+            facts = FileFacts(path, language, disk.size, disk.mtime_ns, disk.digest if saved else "")
         file = analyse(facts, document.text, self.embedder, self.index.vectors(path))
         self.read_skipped.pop(path, None)
         self.embedded += file.embedded

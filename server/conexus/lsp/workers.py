@@ -14,7 +14,7 @@ T = TypeVar("T")
 #: Questions that are answered at the same time, and how many more may wait. A client that asks without
 #: waiting is told to come back, instead of growing our memory.
 _THREADS = 3
-_LARGEST_QUEUE = 64
+_LARGEST_QUEUE = 512
 _RETRY_AFTER_MS = 500
 
 
