@@ -11,9 +11,10 @@ from conexus.values import BadQuery, Cancelled, CancelToken, EngineError
 
 T = TypeVar("T")
 
-#: Questions that are answered at the same time, and how many more may wait. A client that asks without
-#: waiting is told to come back, instead of growing our memory.
-_THREADS = 3
+#: Questions that are answered at the same time, so that one that waits for a model holds up no other (more would
+#: only take the interpreter's lock from each other, the event loop and the indexer), and how many may wait. A client
+#: that asks without waiting is told to come back, instead of growing our memory.
+_THREADS = 2
 _LARGEST_QUEUE = 512
 _RETRY_AFTER_MS = 500
 
