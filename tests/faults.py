@@ -238,6 +238,12 @@ def damage(path: Path, how: str, random: Random) -> None:
             os.truncate(path, random.randrange(size) if size else 0)
         case "garbage":
             path.write_bytes(random.randbytes(max(size, 16)))
+        case "overwrite":  # in place, for who has it mapped
+            with path.open("r+b") as file:
+                file.write(random.randbytes(size))
+        case "zeros":
+            with path.open("r+b") as file:
+                file.write(bytes(size))
         case "empty":
             path.write_bytes(b"")
         case "flip":

@@ -107,6 +107,17 @@ def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str], mmap.mmap
             raise DamagedFile(f"{path.name} is not a file of arrays") from error
 
 
+def is_whole(mapped: mmap.mmap) -> bool:
+    """Whether the arrays of a mapped file are still what was written. Every byte is looked at; other threads go on."""
+    try:
+        length = int.from_bytes(mapped[:8], "little")
+        checksum = str(json.loads(mapped[8 : 8 + length])["__metadata__"][_CHECKSUM])
+    except (ValueError, KeyError, TypeError):
+        return False
+    with memoryview(mapped) as whole, whole[8 + length :] as arrays:
+        return str(zlib.crc32(arrays)) == checksum
+
+
 def release(mapped: mmap.mmap) -> None:
     """Let go of the pages that were looked at. They stay in the system's cache, and are had from there again."""
     if hasattr(mmap, "MADV_DONTNEED"):

@@ -32,7 +32,9 @@ from conexus.text import Encoding, LineIndex
 from conexus.values import (
     Answer,
     BadQuery,
+    Cancelled,
     CancelToken,
+    EngineError,
     Event,
     Filters,
     FolderStatus,
@@ -307,8 +309,15 @@ class Engine:
     @contextmanager
     def _asked(self) -> Iterator[Searchable]:
         """What a question is answered from."""
-        with self._sync.questions.answering():
-            yield self._sync.searchable
+        try:
+            with self._sync.questions.answering():
+                yield self._sync.searchable
+        except (EngineError, EmbeddingError, Cancelled):
+            raise
+        except Exception:
+            # Perhaps someone wrote into the index's files, which are mapped.
+            self._indexer.verify()
+            raise
 
     def _published(self, generation: int, folders: tuple[str, ...]) -> None:
         now = self._sync.searchable

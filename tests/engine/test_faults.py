@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from conexus.engine import Engine
+from conexus.index.folder import FolderIndex
 from tests.faults import (
     assert_for_users,
     assert_none_left,
@@ -414,6 +415,86 @@ def test_files_of_the_index_damaged_while_running(root: Path, data: Path, tmp_pa
         assert settle(engine) == fresh_rows(root, tmp_path / "fresh")
     with running(root, data) as engine:
         assert_ends_as_fresh(engine, root, data, tmp_path)
+
+
+def _overwrite_segments(data: Path, how: str) -> None:
+    """Damage what an engine that is not the first one has mapped."""
+    segments = [path for path in index_files(data) if path.suffix == ".segment"]
+    assert segments
+    for path in segments:
+        damage(path, how, seeded(SEED))
+
+
+def test_files_that_are_searched_overwritten_while_running(
+    root: Path, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = fresh_rows(root, tmp_path / "fresh")
+    with running(root, data, stored=True):
+        pass
+    with running(root, data) as engine:
+        engine.open_document(str(root / "app/mail.py"), (root / "app/mail.py").read_text(), 1, "python")
+        for ask in (engine.search, engine.symbols):
+            settle(engine)
+            assert engine.store(PATIENCE)
+            caplog.clear()
+            engine.pause()
+            _overwrite_segments(data, "overwrite")
+            # One error for the question that met it; the next is answered from what is left.
+            with pytest.raises((IndexError, ValueError, MemoryError)):
+                ask("renew")
+            assert engine.wait(PATIENCE)
+            answer = ask("renew")
+            assert {hit.symbol for hit in answer.hits} <= {"send_newsletter"}
+            assert not answer.index.complete
+            assert "were overwritten; it is made anew" in caplog.text
+            engine.resume()
+            found = settle(engine)
+            assert found == expected, difference(found, expected)
+            answer = ask("renew")
+            assert (answer.hits[0].symbol, answer.index.complete) == ("renew", True)
+            # What was made anew is in memory; what is loaded is mapped.
+            engine.set_folders([])
+            engine.set_folders([root])
+        engine.close_document(str(root / "app/mail.py"))
+        assert_ends_as_fresh(engine, root, data, tmp_path)
+
+
+def test_overwritten_files_are_not_merged_with_others(root: Path, data: Path, tmp_path: Path) -> None:
+    with running(root, data):
+        pass
+    with running(root, data) as engine:
+        _overwrite_segments(data, "zeros")  # with which no question fails
+        write(root, {"app/new.py": "def giraffe_neck():\n    pass\n"})
+        engine.hint([root / "app/new.py"])
+        expected = fresh_rows(root, tmp_path / "fresh")
+        until(lambda: settle(engine) == expected, engine.status)
+        assert_ends_as_fresh(engine, root, data, tmp_path)
+
+
+def test_a_question_that_fails_with_whole_files_changes_nothing(
+    root: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise IndexError("a defect of ours")
+
+    looks = []
+    look = FolderIndex.is_whole
+    monkeypatch.setattr(FolderIndex, "is_whole", lambda index: looks.append(index) or look(index))
+    with running(root, data):
+        pass
+    with running(root, data) as engine:
+        before, indexed = engine.search("renew the session").hits, settle(engine)
+        generation = engine.status().generation
+        with monkeypatch.context() as patched:
+            patched.setattr("conexus.engine.search", broken)
+            for _ in range(3):
+                with pytest.raises(IndexError):
+                    engine.search("renew the session")
+                assert settle(engine) == indexed
+        assert len(looks) == 1
+        status = engine.status()
+        assert (status.generation, status.embedded_chunks, status.health) == (generation, 0, "ok")
+        assert engine.search("renew the session").hits == before
 
 
 # --- clocks ---

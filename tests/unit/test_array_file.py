@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import load_file, save_file
 
-from conexus.array_file import DamagedFile, load, save
+from conexus.array_file import DamagedFile, is_whole, load, save
 
 KINDS = [np.uint8, np.uint16, np.uint32, np.uint64, np.int32, np.int64, np.float16, np.float32]
 SOME = {
@@ -107,3 +107,23 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
         save(tmp_path / "file", {"a": np.array([1j])}, {})
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert load(tmp_path / "file", verify=True)[0]["a"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("place", [0, 7, 10, 100, -1])
+def test_what_is_overwritten_while_it_is_mapped_is_noticed(tmp_path: Path, place: int) -> None:
+    save(tmp_path / "file", SOME, {})
+    _, _, mapped = load(tmp_path / "file", verify=False)
+    assert is_whole(mapped)
+    with (tmp_path / "file").open("r+b") as file:
+        file.seek(place, 0 if place >= 0 else 2)
+        file.write(b"\xff")
+    assert not is_whole(mapped)
+    (tmp_path / "file").unlink()
+    assert not is_whole(mapped)
+
+
+def test_what_is_mapped_is_whole_though_its_file_is_gone(tmp_path: Path) -> None:
+    save(tmp_path / "file", SOME, {})
+    _, _, mapped = load(tmp_path / "file", verify=False)
+    (tmp_path / "file").unlink()
+    assert is_whole(mapped)

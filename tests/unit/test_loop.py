@@ -13,7 +13,7 @@ from conexus.index.loop import Command, Loop
 
 
 @contextmanager
-def running(step: Command, *, settled: bool = False) -> Iterator[Loop]:
+def running(step: Command, *, failed: Command = lambda: None, settled: bool = False) -> Iterator[Loop]:
     """A loop that always has news."""
     loop = Loop(
         "tested",
@@ -22,6 +22,7 @@ def running(step: Command, *, settled: bool = False) -> Iterator[Loop]:
         patience=lambda: 0.0,
         has_news=lambda: True,
         idle=lambda: None,
+        failed=failed,
         settled=lambda: settled,
     )
     loop.begin()
@@ -87,3 +88,22 @@ def test_a_step_for_upkeep_alone_is_not_busy(settled: bool) -> None:
         loop.post(lambda: None)
         assert loop.busy
         go_on.set()
+
+
+def test_what_follows_a_failure_is_done_once_though_it_fails_itself() -> None:
+    followed = 0
+
+    def fail() -> None:
+        raise RuntimeError("broken")
+
+    def follow() -> None:
+        nonlocal followed
+        followed += 1
+        fail()
+
+    with running(lambda: None, failed=follow, settled=True) as loop:
+        do(loop)
+        assert followed == 0
+        loop.post(fail)
+        do(loop)
+        assert followed == 1

@@ -123,6 +123,12 @@ class FolderIndex:
         for part in self._base:
             part.segment.release()
 
+    def is_whole(self) -> bool:
+        """Whether the files that the base lies in are as they were written. Looks at every byte of them."""
+        whole = all(part.segment.is_whole() for part in self._base)
+        self.release()
+        return whole
+
     def not_indexed(self, path: str) -> None:
         """The segment that holds a file is not one whose rows LanceDB's indices know."""
         self._places[path][0].indexed = False

@@ -65,6 +65,10 @@ class Indexer:
         """Forget the stored rows and build everything anew."""
         self._loop.post(self.sync.clear)
 
+    def verify(self) -> None:
+        """An answer failed unexpectedly: make anew what lies in files that were overwritten."""
+        self._loop.post(self.sync.verify)
+
     def wait_stored(self, timeout: float | None = None) -> bool:
         """Block until all that is searchable is stored; False on time-out or when stopped before."""
         self._loop.post(self.sync.store)

@@ -28,16 +28,17 @@ class Loop:
         patience: Callable[[], float],
         has_news: Callable[[], bool],
         idle: Command,
+        failed: Command,
         settled: Callable[[], bool],
     ) -> None:
         """All callables but ``has_news`` are called from the loop's thread alone.
 
         ``start``: first of all; False ends the loop. ``patience``: seconds until ``step`` is due without any news.
-        ``has_news``: whether it is due at once. ``idle``: called before each wait. ``settled``: whether a step has
-        nothing to do that anyone waits for.
+        ``has_news``: whether it is due at once. ``idle``: called before each wait. ``failed``: called after a
+        command or step that raised. ``settled``: whether a step has nothing to do that anyone waits for.
         """
         self._start, self._step, self._patience = start, step, patience
-        self._news, self._idle, self._settled = has_news, idle, settled
+        self._news, self._idle, self._failed, self._settled = has_news, idle, failed, settled
         self._changed = threading.Condition()
         self._inbox: deque[tuple[Command, bool]] = deque()
         self._busy = True
@@ -120,6 +121,8 @@ class Loop:
         except Exception:
             # One bad file or event must not end the index: what it concerned is found by the next scan.
             log.exception("an indexing step failed")
+            if command is not self._failed:
+                self._attempt(self._failed)
             return False
         return True
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.array_file import release
+from conexus.array_file import DamagedFile, is_whole, release
 from conexus.chunking.chunk import KINDS
 from conexus.embedding.embedder import Vectors
 from conexus.embedding.halves import as_float32
@@ -188,6 +188,10 @@ class MemorySegment:
         """Bytes of the file that the arrays are mapped from."""
         return len(self.mapped) if self.mapped is not None else 0
 
+    def is_whole(self) -> bool:
+        """Whether the file that the arrays are mapped from is as it was written. Looks at every byte of it."""
+        return self.mapped is None or is_whole(self.mapped)
+
     def release(self) -> None:
         """Let go of what was looked at of the file that the arrays are mapped from."""
         if self.mapped is not None:
@@ -338,9 +342,13 @@ def merge_segments(
 ) -> MemorySegment:
     """One segment of some files of several segments with the same model; files are named by their numbers.
 
-    ``pause`` is called between two steps, which take some milliseconds each for a few thousand rows.
+    ``pause`` is called between two steps, which take some milliseconds each for a few thousand rows. DamagedFile where
+    a file was overwritten that a segment is mapped from: nobody could tell any more, once that has another checksum.
     """
     segments = [segment for segment, _ in parts]
+    for segment in segments:
+        if not segment.is_whole():
+            raise DamagedFile(f"{segment.path} was overwritten")
     kept_files = [_mask(len(segment.files), numbers) for segment, numbers in parts]
     kept = [files[segment.file_of] for segment, files in zip(segments, kept_files, strict=True)]
     counts = np.concatenate(

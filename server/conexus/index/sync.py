@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 _SCAN_SOON, _SCAN_SELDOM = 4.0, 60.0
 #: A scan may take one part in so many of the time.
 _SCAN_SHARE = 50
+#: Seconds until whole files are looked at again.
+_VERIFY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class Sync:
             patience=self._patience,
             has_news=lambda: self._bulk.has_results,
             idle=self._report,
+            failed=self.verify,
             settled=self.is_quiescent,
         )
         self._bulk = Bulk(processes, self.loop.wake)
@@ -115,6 +118,8 @@ class Sync:
         self._hints = Hints()
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0
+        #: When the index's files may be looked at again, on the monotonic clock.
+        self._verify_due = 0.0
         #: Chunks that the shipped model embedded in folders that are not searched with it any more.
         self._embedded_before = 0
         self._loose: LooseBuffers | None = None
@@ -201,6 +206,25 @@ class Sync:
         for tracked in self.folders.values():
             tracked.persistence.clear()
         self.reindex((), ())
+
+    def verify(self) -> None:
+        """Something failed unexpectedly: make the indexes anew that lie in files which were overwritten."""
+        if time.monotonic() < self._verify_due:
+            return
+        damaged = [tracked for tracked in self.folders.values() if not tracked.index.is_whole()]
+        if not damaged:
+            # It is a defect of ours, which the next question may bring out again.
+            self._verify_due = time.monotonic() + _VERIFY_SECONDS
+            return
+        for tracked in damaged:
+            log.warning("files of the index of %s were overwritten; it is made anew", tracked.root)
+            # All of it: vectors of what was overwritten may have been reused for rows that are whole.
+            tracked.make_anew()
+            self._bulk.forget(tracked.root)
+            self._upkeep.forget(tracked.root)
+            self._publisher.changed(tracked.root)
+        self.hint(self.documents)
+        self._publish()
 
     def store(self) -> None:
         """Bring the stored index in step as soon as may be."""

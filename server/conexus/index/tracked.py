@@ -133,6 +133,16 @@ class TrackedFolder:
             if not present:
                 self.stale.update(each.segment.files[number].path for number in each.files)
 
+    def make_anew(self) -> None:
+        """Forget all that is searchable and stored: the next scan has every file read, and no vector is known."""
+        self.index = FolderIndex(self.root, self.embedder.fingerprint, self.embedder.dimensions)
+        self.persistence.clear()
+        self.read_skipped.clear()
+        self.unsaved.clear()
+        self.stale.clear()
+        self.complete = self.finishing = False
+        self.scan_due = 0.0
+
     def compare(self, stored: Mapping[str, StoredFile]) -> None:
         """Have the tables brought in line with what is searchable, given what they hold."""
         version = self.persistence.version
