@@ -15,6 +15,8 @@ from conexus.index.snapshot import View
 
 #: Segments of one size class are merged when there are this many: every row is copied about log4(rows) times.
 _FAN_IN = 4
+#: … or when they make one that is not merged again until all files are read: then there are fewer at the end.
+_FULL = 18_000
 #: Segments of single files that changed are merged when there are more: every view costs each query some time.
 _MOST_RECENT = 4
 #: What changed is one small segment until it has so many chunks; then it is one of the base.
@@ -316,7 +318,7 @@ class FolderIndex:
                 classes.setdefault((part.segment.model, max(part.rows, 1).bit_length() // 2), []).append(part)
         for parts in classes.values():
             chosen = _up_to(MOST_ROWS, parts)
-            if len(chosen) >= _FAN_IN:
+            if len(chosen) >= _FAN_IN or (len(chosen) > 1 and _rows_of(chosen) >= _FULL):
                 return self._merge(chosen)
         return (self._unbalanced() if quiet else None) or self._mostly_dead()
 
@@ -366,6 +368,10 @@ class FolderIndex:
     def _holds(self, part: Part, number: int) -> bool:
         place = self._places.get(part.segment.files[number].path)
         return place is not None and place[0] is part and place[1] == number
+
+
+def _rows_of(parts: Iterable[Part]) -> int:
+    return sum(part.rows for part in parts)
 
 
 def _up_to(most: int, parts: Iterable[Part]) -> list[Part]:
