@@ -35,7 +35,7 @@ from benchmarks import (
     peer,
 )
 from benchmarks.latency import QUERIES
-from benchmarks.live_job import Figure, Job, Numbers, Row
+from benchmarks.live_job import Figure, Job, NotHere, Numbers, Row
 from benchmarks.machine import machine
 from benchmarks.quality_plot import NoPlotting
 from benchmarks.table import amount
@@ -81,6 +81,8 @@ def main() -> int:
             began = time.monotonic()
             try:
                 figures[name] = FIGURES[name](job)
+            except NotHere as error:
+                figures[name] = Figure(defects=[f"not measured: {error}"])
             except Exception:  # noqa: BLE001  the other figures are worth having
                 failed = True
                 figures[name] = Figure(defects=[traceback.format_exc()])

@@ -25,6 +25,10 @@ _TROUBLE = ("Traceback", " ERROR ", " CRITICAL ")
 _MOST_TROUBLE = 20
 
 
+class NotHere(RuntimeError):
+    """A figure needs what this environment does not have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Numbers:
     """How much is measured."""

