@@ -175,7 +175,7 @@ class Engine:
                 near=self._key(near.document) if near else None,
                 open_files=frozenset(self._key(identity) for identity in list(self._sync.documents)),
                 limit=limit,
-                check=token.check,
+                check=self._between_stages(now, token),
             )
             token.check()
             return self._answer(started, now, ranked, token, understood, degraded)
@@ -188,7 +188,7 @@ class Engine:
         with self._asked() as now:
             vectors, degraded = _query_vectors(now, query, token.check)
             token.check()
-            ranked = symbols(now.snapshot, query, vectors=vectors, limit=limit, check=token.check)
+            ranked = symbols(now.snapshot, query, vectors=vectors, limit=limit, check=self._between_stages(now, token))
             return self._answer(started, now, ranked, token, degraded=degraded)
 
     def related(
@@ -229,7 +229,7 @@ class Engine:
                 limit=limit,
                 filters=filters,
                 embed=embed,
-                check=token.check,
+                check=self._between_stages(now, token),
             )
             return self._answer(started, now, found, token, degraded=next(iter(degraded), None))
 
@@ -340,7 +340,8 @@ class Engine:
             return
         query = forgiving(understand(_ANY_QUESTION), now.snapshot.views)
         vectors = {model.fingerprint: model.embed_query(query.text)}
-        ranked = search(now.snapshot, query, vectors=vectors, tokens=model.query_tokens(query.text))
+        check = self._between_stages(now, CancelToken())
+        ranked = search(now.snapshot, query, vectors=vectors, tokens=model.query_tokens(query.text), check=check)
         hits_of(ranked, self._reader(now, CancelToken()), query)
 
     def _answer(
@@ -353,11 +354,25 @@ class Engine:
         degraded: str | None = None,
     ) -> Answer:
         hits = hits_of(ranked, self._reader(now, token), query)
-        # Half of what may be looked at: the next question looks at as much again before it is let go.
-        now.release((self._sync.settings.memory_mib << 20) // 2)
+        now.release(self._most_mapped)
         counts = self._sync.counts()
         index = IndexState(counts.complete, counts.indexed_files, counts.total_files, self._sync.problem or degraded)
         return Answer(hits, index, now.snapshot.generation, (time.perf_counter() - started) * 1e3)
+
+    @property
+    def _most_mapped(self) -> int:
+        """Bytes of the index's files that stay in memory between two stages of a question, or two questions."""
+        # Half of what may be looked at: what comes next looks at as much again before it is let go.
+        return (self._sync.settings.memory_mib << 20) // 2
+
+    def _between_stages(self, now: Searchable, token: CancelToken) -> Callable[[], None]:
+        most = self._most_mapped
+
+        def check() -> None:
+            token.check()
+            now.keep_within(most)
+
+        return check
 
     def _reader(self, now: Searchable, token: CancelToken) -> Reader:
         return Reader(

@@ -29,22 +29,27 @@ class Searchable:
     #: Files of the overlay by folder and path: their text is not (or no longer) what the base holds.
     overlay: Mapping[Key, Fresh] = field(default_factory=dict)
 
-    def release(self, budget: int) -> None:
-        """Let go of what was looked at of the index's files, if that may be more than ``budget`` bytes.
+    def keep_within(self, budget: int) -> bool:
+        """Let go of what was looked at of the index's files, if that is more than ``budget`` bytes; whether it was.
 
-        What one question looks at is a small part of them, and what many do is more than memory was given for: the
-        system maps what lies around it, too. It is had again from the system's cache within a few milliseconds. Of
-        folders that are too large to look at every row it is always let go.
+        The system maps what lies around it, too. It is had again from the system's cache within a few milliseconds.
         """
         views = self.snapshot.views
-        if sum(view.segment.mapped_size for view in views) > budget and mapped_bytes() > budget:
-            released = views
-        elif self.legs:
-            released = tuple(view for view in views if view.folder in self.legs)
-        else:
-            return
-        for view in released:
+        if sum(view.segment.mapped_size for view in views) <= budget or mapped_bytes() <= budget:
+            return False
+        for view in views:
             view.segment.release()
+        return True
+
+    def release(self, budget: int) -> None:
+        """As ``keep_within``; and of folders that are too large to look at every row it is always let go.
+
+        What one question looks at is a small part of them, and what many do is more than memory was given for.
+        """
+        if not self.keep_within(budget):
+            for view in self.snapshot.views:
+                if view.folder in self.legs:
+                    view.segment.release()
 
 
 class Publisher:
