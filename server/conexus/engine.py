@@ -89,7 +89,8 @@ class Engine:
             _load_static,
             _load_transformer,
             self._processes,
-            on_publish=self._published,
+            prepare=self._prepare,
+            on_publish=lambda generation, folders: self._notify(IndexChanged(generation, folders)),
             on_progress=lambda done, total: self._notify(Progress("Indexing", done, total)),
             on_status=lambda: self._notify(StatusChanged()),
             on_lasting=lambda: prepare(self._sync.searchable.snapshot, complete=True, lasting=True),
@@ -319,17 +320,20 @@ class Engine:
             self._indexer.verify()
             raise
 
-    def _published(self, generation: int, folders: tuple[str, ...]) -> None:
-        now = self._sync.searchable
+    def _prepare(self, now: Searchable, rearranged: bool) -> None:
         complete = self._sync.counts().complete
-        prepare(now.snapshot, complete=complete, lasting=self._sync.lasting)
-        if complete and not self._warm:
-            self._warm = True
-            self._warm_up(now)
-        self._notify(IndexChanged(generation, folders))
+        try:
+            prepare(now.snapshot, complete=complete, lasting=self._sync.lasting)
+            if complete and (rearranged or not self._warm):
+                self._warm = True
+                self._warm_up(now)
+        except Exception:
+            # It would be derived by the first question; it must not keep what is indexed from being seen.
+            log.exception("what questions need of the index could not be prepared")
+            self._indexer.verify()
 
     def _warm_up(self, now: Searchable) -> None:
-        """Ask anything, so that the first question to a complete index takes no longer than the next ones.
+        """Ask anything, so that the first question to a complete index, or to one in other segments, takes no longer.
 
         It would be several times slower: what all questions derive from the index is not there yet, and neither are
         the pages of its files.
@@ -338,9 +342,16 @@ class Engine:
         model = next((each for each in now.embedders if isinstance(each, TokenEmbedder)), None)
         if model is None or walked > self._sync.settings.memory_mib << 20:
             return
+        between_stages = self._between_stages(now, CancelToken())
+
+        def check() -> None:
+            self._sync.questions.let_pass()
+            between_stages()
+
+        check()
         query = forgiving(understand(_ANY_QUESTION), now.snapshot.views)
+        check()
         vectors = {model.fingerprint: model.embed_query(query.text)}
-        check = self._between_stages(now, CancelToken())
         ranked = search(now.snapshot, query, vectors=vectors, tokens=model.query_tokens(query.text), check=check)
         hits_of(ranked, self._reader(now, CancelToken()), query)
 

@@ -55,14 +55,22 @@ class Searchable:
 class Publisher:
     """``searchable`` may be read from any thread; the rest belongs to the indexer's thread."""
 
-    def __init__(self, on_publish: Callable[[int, tuple[str, ...]], None]) -> None:
-        """``on_publish`` gets the new generation and the folders that changed."""
+    def __init__(
+        self,
+        prepare: Callable[[Searchable, bool], None],
+        on_publish: Callable[[int, tuple[str, ...]], None],
+    ) -> None:
+        """``prepare`` gets what is about to be seen, and whether it has other segments for what was seen before.
+
+        ``on_publish`` gets the new generation and the folders that changed, once it is seen.
+        """
         self.searchable = Searchable(Snapshot(0))
-        self._on_publish = on_publish
+        self._prepare, self._on_publish = prepare, on_publish
         #: For the next publishing; see ``Searchable``.
         self.legs: dict[str, Legs] = {}
         self._views: dict[str, tuple[View, ...]] = {}
         self._changed: set[str] = set()
+        self._rearranged = False
         #: Whether readers do not see all that is indexed.
         self.behind = False
         self._published_at = 0.0
@@ -85,6 +93,7 @@ class Publisher:
     def rearranged(self, folder: str) -> None:
         """A folder's index holds what was published, in other segments or with other helpers to find it."""
         self._changed.add(folder)
+        self._rearranged = True
 
     def publish(self, indexes: Iterable[FolderIndex], embedders: Iterable[Embedder]) -> None:
         """Show the present state of all indexes; those that did not change keep their views."""
@@ -104,6 +113,9 @@ class Publisher:
         models = {index.model for index in by_folder.values()}
         used = tuple(embedder for embedder in embedders if embedder.fingerprint in models)
         generation = self.searchable.snapshot.generation + 1
-        self.searchable = Searchable(Snapshot(generation, views), used, dict(self.legs), overlay)
+        searchable = Searchable(Snapshot(generation, views), used, dict(self.legs), overlay)
+        self._prepare(searchable, self._rearranged)
+        self._rearranged = False
+        self.searchable = searchable
         self._published_at = time.monotonic()
         self._on_publish(generation, changed)

@@ -70,6 +70,7 @@ class Sync:
         load_slow: Callable[[Settings], LoadingEmbedder],
         processes: WorkerProcesses,
         *,
+        prepare: Callable[[Searchable, bool], None],
         on_publish: Callable[[int, tuple[str, ...]], None],
         on_progress: Callable[[int, int], None],
         on_status: Callable[[], None],
@@ -78,7 +79,7 @@ class Sync:
         """``load_embedder`` gives the shipped model, ``load_slow`` the one that ``settings.model`` names.
 
         ``processes`` may have begun to start; they are closed with this.
-        The callbacks come from the indexer's thread: generation and folders; files done and in all; nothing. The last
+        The callbacks come from the indexer's thread: what ``Publisher`` says; files done and in all; nothing. The last
         one says that ``lasting`` is true now.
         """
         self.settings = settings
@@ -93,7 +94,7 @@ class Sync:
         self._data_directory = data_directory
         self._load_embedder = load_embedder
         self._on_progress, self._on_status, self._on_lasting = on_progress, on_status, on_lasting
-        self._publisher = Publisher(on_publish)
+        self._publisher = Publisher(prepare, on_publish)
         self._embedder: Embedder | None = None
         self.loop = Loop(
             "conexus-indexer",

@@ -30,6 +30,8 @@ from conexus.values import Event, IndexChanged, Progress, StatusChanged
 from conexus.workspace.documents import Documents
 
 if TYPE_CHECKING:
+    from cattrs import Converter
+
     from conexus.engine import Engine
 
 logger = logging.getLogger(__name__)
@@ -116,7 +118,9 @@ class Session:
     async def _start(self) -> Engine:
         inbox = EventInbox(asyncio.get_running_loop(), self._handle_event)
         loading = asyncio.create_task(
-            asyncio.to_thread(_load_engine, self._worker_processes(), self.settings, self.folders)
+            asyncio.to_thread(
+                _load_engine, self._worker_processes(), self.settings, self.folders, self.protocol.converter
+            )
         )
         try:
             try:
@@ -274,12 +278,17 @@ class Session:
                     self.announce_status()
 
 
-def _load_engine(processes: WorkerProcesses, settings: Settings, folders: tuple[Path, ...]) -> type[Engine]:
+def _load_engine(
+    processes: WorkerProcesses, settings: Settings, folders: tuple[Path, ...], converter: Converter
+) -> type[Engine]:
     # What the engine is made of takes a third of a second to import: meanwhile workers start.
     start_if_needed(processes, settings, folders, default_data_directory())
 
     from conexus.engine import Engine
 
+    # Made when they are first asked for, which takes 3 ms of the first answer.
+    converter.get_structure_hook(types.SearchParams)
+    converter.get_unstructure_hook(types.SearchResult)
     return Engine
 
 
