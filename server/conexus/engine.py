@@ -54,7 +54,7 @@ from conexus.workspace.roots import normalise_roots
 log = logging.getLogger(__name__)
 
 #: With words that any code has, and one that none has.
-_ANY_QUESTION = "where the configuration file is parsed and the first tests of errors beginn"
+_ANY_QUESTION = "where the configuration file is parsed and the first tests of errors qxzvkjwy"
 
 
 class Engine:
@@ -320,11 +320,11 @@ class Engine:
             self._indexer.verify()
             raise
 
-    def _prepare(self, now: Searchable, rearranged: bool) -> None:
+    def _prepare(self, now: Searchable) -> None:
         complete = self._sync.counts().complete
         try:
             prepare(now.snapshot, complete=complete, lasting=self._sync.lasting)
-            if complete and (rearranged or not self._warm):
+            if complete and not self._warm:
                 self._warm = True
                 self._warm_up(now)
         except Exception:
@@ -333,7 +333,7 @@ class Engine:
             self._indexer.verify()
 
     def _warm_up(self, now: Searchable) -> None:
-        """Ask anything, so that the first question to a complete index, or to one in other segments, takes no longer.
+        """Ask anything, so that the first question to a complete index takes no longer than the next ones.
 
         It would be several times slower: what all questions derive from the index is not there yet, and neither are
         the pages of its files.
@@ -342,15 +342,8 @@ class Engine:
         model = next((each for each in now.embedders if isinstance(each, TokenEmbedder)), None)
         if model is None or walked > self._sync.settings.memory_mib << 20:
             return
-        between_stages = self._between_stages(now, CancelToken())
-
-        def check() -> None:
-            self._sync.questions.let_pass()
-            between_stages()
-
-        check()
         query = forgiving(understand(_ANY_QUESTION), now.snapshot.views)
-        check()
+        check = self._between_stages(now, CancelToken())
         vectors = {model.fingerprint: model.embed_query(query.text)}
         ranked = search(now.snapshot, query, vectors=vectors, tokens=model.query_tokens(query.text), check=check)
         hits_of(ranked, self._reader(now, CancelToken()), query)

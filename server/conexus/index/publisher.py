@@ -57,20 +57,16 @@ class Publisher:
 
     def __init__(
         self,
-        prepare: Callable[[Searchable, bool], None],
+        prepare: Callable[[Searchable], None],
         on_publish: Callable[[int, tuple[str, ...]], None],
     ) -> None:
-        """``prepare`` gets what is about to be seen, and whether it has other segments for what was seen before.
-
-        ``on_publish`` gets the new generation and the folders that changed, once it is seen.
-        """
+        """``prepare`` gets what is about to be seen; ``on_publish`` the new generation and the folders that changed."""
         self.searchable = Searchable(Snapshot(0))
         self._prepare, self._on_publish = prepare, on_publish
         #: For the next publishing; see ``Searchable``.
         self.legs: dict[str, Legs] = {}
         self._views: dict[str, tuple[View, ...]] = {}
         self._changed: set[str] = set()
-        self._rearranged = False
         #: Whether readers do not see all that is indexed.
         self.behind = False
         self._published_at = 0.0
@@ -93,7 +89,6 @@ class Publisher:
     def rearranged(self, folder: str) -> None:
         """A folder's index holds what was published, in other segments or with other helpers to find it."""
         self._changed.add(folder)
-        self._rearranged = True
 
     def publish(self, indexes: Iterable[FolderIndex], embedders: Iterable[Embedder]) -> None:
         """Show the present state of all indexes; those that did not change keep their views."""
@@ -114,8 +109,7 @@ class Publisher:
         used = tuple(embedder for embedder in embedders if embedder.fingerprint in models)
         generation = self.searchable.snapshot.generation + 1
         searchable = Searchable(Snapshot(generation, views), used, dict(self.legs), overlay)
-        self._prepare(searchable, self._rearranged)
-        self._rearranged = False
+        self._prepare(searchable)
         self.searchable = searchable
         self._published_at = time.monotonic()
         self._on_publish(generation, changed)

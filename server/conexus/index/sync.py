@@ -70,7 +70,7 @@ class Sync:
         load_slow: Callable[[Settings], LoadingEmbedder],
         processes: WorkerProcesses,
         *,
-        prepare: Callable[[Searchable, bool], None],
+        prepare: Callable[[Searchable], None],
         on_publish: Callable[[int, tuple[str, ...]], None],
         on_progress: Callable[[int, int], None],
         on_status: Callable[[], None],
