@@ -254,7 +254,7 @@ def test_symbols_that_are_asked_for_at_once_are_those_of_all_files(start: Start,
 def test_too_many_requests_are_told_to_come_back(start: Start, workspace: Path) -> None:
     client = start()
     client.initialize(workspace)
-    ids = [client.ask("conexus/search", {"query": "parse"}) for _ in range(200)]
+    ids = [client.ask("conexus/search", {"query": "parse"}) for _ in range(700)]
     answers = [client.answer(msg_id) for msg_id in ids]
     refused = [answer["error"] for answer in answers if "error" in answer]
     assert refused
