@@ -65,7 +65,7 @@ class Merge:
     @property
     def rows(self) -> int:
         """Rows of the merged segment."""
-        return sum(part.rows for part in self.parts)
+        return _rows_of(self.parts)
 
     def run(self, pause: Callable[[], None] = lambda: None) -> MemorySegment:
         """The merged segment, its files those of ``files`` in their order. ``pause`` is called between two steps."""
@@ -107,6 +107,11 @@ class FolderIndex:
     def overlay(self) -> Mapping[str, Fresh]:
         """The files that changed, by path. A copy: it may be kept."""
         return dict(self._overlay)
+
+    def is_of_buffer(self, path: str) -> bool:
+        """Whether a file's rows were read from an open buffer, and are still in the overlay."""
+        fresh = self._overlay.get(path)
+        return fresh is not None and fresh.text is not None
 
     def paths(self) -> Iterator[str]:
         yield from self._places

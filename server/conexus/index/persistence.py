@@ -41,7 +41,7 @@ LIST_SECONDS = 5.0
 _MANY_VERSIONS, _MOST_VERSIONS = 40, 80
 #: The share of dead rows that is worth it when nothing else is to be done.
 _MOST_DEAD = 0.1
-#: Seconds after which the tables are looked at again, if there was something that could not be dropped yet.
+#: Seconds between two times that the tables are compacted, at least.
 MAINTENANCE_SECONDS = 10.0
 _RETRY_SECONDS = 30.0
 _PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
@@ -98,7 +98,7 @@ class Persistence:
         self._claimed = False
         #: Whether the tables were compared with what is searchable since this process writes them.
         self._compared = False
-        #: Versions of the tables that lie on disk, and whether some of them were too new to be dropped.
+        #: Versions of the tables that lie on disk, and the share of their rows that was replaced or deleted.
         self._versions = 0
         self._dead = 0.0
         #: Whether compacting left what can be dropped a while later.

@@ -330,8 +330,12 @@ class Store:
         """Which share of the rows on disk was deleted or replaced: 0..1. They go when the tables are compacted.
 
         LanceDB tells the mean of its fragments' rows without a fraction: of very small ones it is less than that.
+        Raises StoreError.
         """
-        stats = self._chunks.stats()
+        try:
+            stats = self._chunks.stats()
+        except Exception as error:
+            raise StoreError(f"the index cannot be read: {_first_line(error)}") from error
         fragments = stats["fragment_stats"]
         rows = fragments["num_fragments"] * fragments["lengths"]["mean"]
         return max(0.0, 1 - stats["num_rows"] / rows) if rows else 0.0

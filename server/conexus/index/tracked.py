@@ -243,10 +243,10 @@ class TrackedFolder:
         facts = self.index.facts(path)
         if facts is None or path in self.stale or (facts.size, facts.mtime_ns) != self._state(path):
             return False
-        fresh = self.index.overlay.get(path)
+        if self.index.is_of_buffer(path):
+            return False
         text = read_text(self.absolute(path), self.settings.max_file_bytes)
-        from_disk = fresh is None or fresh.text is None
-        return from_disk and not isinstance(text, Skipped) and text.digest == facts.digest
+        return not isinstance(text, Skipped) and text.digest == facts.digest
 
     def read(self, path: str) -> None:
         """Make a file searchable as it is on disk."""
