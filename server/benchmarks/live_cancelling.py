@@ -27,7 +27,7 @@ _STORMS = 5
 _ALONE = 20
 _EVENTS, _EVENTS_AT_ONCE = 2000, 100
 _EVENTS_EVERY_SECONDS = 0.05
-_KEYSTROKES = 10
+_KEYSTROKES, _SEARCHES_AFTER_A_KEYSTROKE = 20, 5
 _PATIENCE = 30.0
 _WORDS = 50
 _CANCELLED, _TRY_AGAIN = -32800, -32803
@@ -45,12 +45,12 @@ def measure(job: Job) -> Figure:
         alone = [asker.alone() for _ in range(_ALONE)]
         cancelled = [asker.cancelled() for _ in range(_SEARCHES)]
         storms = {count: [asker.storm(count) for _ in range(_STORMS)] for count in (_FEW, _MANY)}
-        busy = _while_busy(asker, folder, dice)
+        told = _while_busy(asker, folder, dice, searching=False)
+        busy = _while_busy(asker, folder, dice, searching=True)
         unasked = len(server.unasked)
         comparison = compare_with_fresh(job, server, _WORDS, dice)
         server.stop()
     late = [each["ms"] for each in cancelled if each["ms"] is not None]
-    beat = busy["pulse"]
     figure.rows = [
         Row("searches that were cancelled", size, len(cancelled), ""),
         Row("… answered before", size, len(cancelled) - len(late), ""),
@@ -61,19 +61,18 @@ def measure(job: Job) -> Figure:
         *(row for count, each in storms.items() for row in _rows_of_storms(size, count, each)),
         Row("answers that are missing", size, len(asker.unanswered), "", 0.0),
         Row("answers to what was answered before", size, unasked, "", 0.0),
-        Row("storms of searches, and file events, meanwhile", size, busy["storms"], ""),
-        Row("… file events", size, busy["events"], ""),
-        Row("… a costless request, p95", size, beat["server"]["p95"], "ms"),
-        Row("… a costless request, longest", size, beat["server"]["max"], "ms"),
-        Row("… the same from a process that echoes, longest", size, beat["echo"]["max"], "ms"),
-        Row("… keystroke to searchable, p50", size, percentile(busy["keystrokeMs"], 50), "ms"),
-        Row("… keystroke to searchable, p95", size, percentile(busy["keystrokeMs"], 95), "ms", 300.0),
+        Row("file events meanwhile", size, told["events"], ""),
+        *_rows_while_busy(size, told),
+        Row("file events, and storms of searches without end, meanwhile", size, busy["events"], ""),
+        Row("… storms", size, len(busy["stormMs"]), ""),
+        *_rows_while_busy(size, busy),
         *comparison_rows(size, comparison),
     ]
     figure.measured = {
         "aloneMs": alone,
         "cancelled": cancelled,
         "storms": {str(count): each for count, each in storms.items()},
+        "told": told,
         "busy": busy,
         "comparison": comparison,
     }
@@ -92,6 +91,18 @@ def _rows_of_storms(size: str, count: int, storms: Sequence[dict[str, Any]]) -> 
         Row("… longest", size, max(lasts), "ms"),
         Row("… all of them answered, longest", size, max(each["allMs"] for each in storms), "ms"),
         Row(f"… told to ask again later, in {len(storms)} times", size, sum(each["refused"] for each in storms), ""),
+    ]
+
+
+def _rows_while_busy(size: str, busy: dict[str, Any]) -> list[Row]:
+    beat = busy["pulse"]
+    return [
+        Row("… a costless request, p95", size, beat["server"]["p95"], "ms"),
+        Row("… a costless request, longest", size, beat["server"]["max"], "ms"),
+        Row("… the same from a process that echoes, longest", size, beat["echo"]["max"], "ms"),
+        *(Row(f"… a search, p{p}", size, percentile(busy["searchMs"], p), "ms") for p in (50, 95) if busy["searchMs"]),
+        Row("… keystroke to searchable, p50", size, percentile(busy["keystrokeMs"], 50), "ms"),
+        Row("… keystroke to searchable, p95", size, percentile(busy["keystrokeMs"], 95), "ms", 300.0),
     ]
 
 
@@ -195,16 +206,19 @@ def _retry_after_ms(error: ServerError) -> float | None:
 # --- all at once ---
 
 
-def _while_busy(asker: _Asker, folder: Path, dice: random.Random) -> dict[str, Any]:
-    """Keystrokes in an open buffer and a pulse, while searches are cancelled and file events come without end."""
+def _while_busy(asker: _Asker, folder: Path, dice: random.Random, *, searching: bool) -> dict[str, Any]:
+    """Keystrokes in an open buffer, searches and a pulse, while file events of files that did not change come.
+
+    ``searching``: while storms of searches come as well, one after the other.
+    """
     server = asker.server
     files = edits.editable_files(folder, _EVENTS, dice)
     file = files.pop()
     text = file.read_text(encoding="utf-8", errors="replace")
     server.open(file, text, edits.LANGUAGE_IDS[file.suffix])
     server.wait_until_indexed()
-    lines, typed = text.count("\n"), []
-    with Pulse(server) as pulse, _Noise(asker, files or [file]) as noise:
+    lines, typed, asked = text.count("\n"), [], []
+    with Pulse(server) as pulse, _Noise(asker, files or [file], searching=searching) as noise:
         for number in range(_KEYSTROKES):
             word, line = edits.new_word(dice), dice.randrange(lines + 1)
             typed.append(
@@ -213,12 +227,14 @@ def _while_busy(asker: _Asker, folder: Path, dice: random.Random) -> dict[str, A
                     lambda word=word, line=line, version=number + 2: server.insert(file, line, f"{word}\n", version),  # type: ignore[misc]
                 )
             )
+            # In a storm of them it may be refused.
+            asked += [] if searching else [asker.alone() for _ in range(_SEARCHES_AFTER_A_KEYSTROKE)]
         noise.wait_until_loud()
     server.close(file)
     server.wait_until_indexed()
     return {
         "keystrokeMs": typed,
-        "storms": len(noise.storms),
+        "searchMs": asked,
         "stormMs": noise.storms,
         "events": noise.events,
         "pulse": pulse.summary(),
@@ -236,15 +252,17 @@ def _is_found(server: Server, file: Path, word: str) -> bool:
 
 
 class _Noise:
-    """Storms of cancelled searches and of file events, from threads, in a ``with`` statement."""
+    """File events, and storms of cancelled searches if wanted, from threads, in a ``with`` statement."""
 
-    def __init__(self, asker: _Asker, files: Sequence[Path]) -> None:
+    def __init__(self, asker: _Asker, files: Sequence[Path], *, searching: bool) -> None:
         self.events = 0
         #: Milliseconds until the last search of each was answered.
         self.storms: list[float] = []
         self._asker, self._files = asker, files
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._search, self._tell)]
+        self._searching = searching
+        work = (self._search, self._tell) if searching else (self._tell,)
+        self._threads = [threading.Thread(target=each, daemon=True) for each in work]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -261,7 +279,7 @@ class _Noise:
     def wait_until_loud(self) -> None:
         """Wait until as much was sent as there should be: keystrokes may be found sooner."""
         deadline = time.perf_counter() + _PATIENCE
-        while (self.events < _EVENTS or not self.storms) and time.perf_counter() < deadline:
+        while (self.events < _EVENTS or (self._searching and not self.storms)) and time.perf_counter() < deadline:
             time.sleep(0.01)
 
     def _search(self) -> None:

@@ -618,5 +618,4 @@ def test_being_told_of_a_file_that_did_not_change_changes_nothing(root: Path, da
         engine.hint(each for each in root.rglob("*") if each.is_file())
         assert engine.wait(PATIENCE)
         after = snapshot_of(engine)
-        assert after.generation > before.generation
-        assert [view.segment for view in after.views] == [view.segment for view in before.views]
+        assert after.generation == before.generation

@@ -6,11 +6,13 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from conexus.engine import Engine
+from conexus.index import sync
 from tests.workspaces import PATIENCE, lexical, rows, running, snapshot_of, stored_rows, write
 
 FOLDERS = ("", "a/", "a/b/", "c d/")
@@ -110,11 +112,13 @@ class World:
         assert self.engine.wait(PATIENCE), self.engine.status()
 
 
-@example([("write", "one.py", TEXTS[2]), ("restart",)])
+@example([("write", "one.py", TEXTS[2]), ("restart",)], 0.0)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(operations, max_size=14))
-def test_any_operations_leave_the_index_equal_to_a_fresh_one(steps: list[tuple[str, ...]]) -> None:
-    _check(steps, stored=False)
+@given(st.lists(operations, max_size=14), st.sampled_from([sync.INLINE_SECONDS, 0.0]))
+def test_any_operations_leave_the_index_equal_to_a_fresh_one(steps: list[tuple[str, ...]], slices: float) -> None:
+    # At 0 what happens falls between the steps of scans and of what was told before.
+    with patch.object(sync, "INLINE_SECONDS", slices):
+        _check(steps, stored=False)
 
 
 # Fewer, because each starts the process of the tables several times.

@@ -87,6 +87,8 @@ class FolderIndex:
         self._places: dict[str, tuple[Part, int]] = {}
         self._overlay: dict[str, Fresh] = {}
         self._chunks = 0
+        #: How often something came or went; in which segments it lies does not count.
+        self.changes = 0
 
     # --- reading ---
 
@@ -204,6 +206,7 @@ class FolderIndex:
         return Part(segment, files[segment.file_of], name, kept)
 
     def _settle(self, part: Part) -> None:
+        self.changes += 1
         self._places.update({part.segment.files[number].path: (part, number) for number in part.files})
         self._chunks += part.rows
 
@@ -294,6 +297,7 @@ class FolderIndex:
             place = self._places.pop(path, None)
             if place is None:
                 continue
+            self.changes += 1
             part, number = place
             if id(part) not in copied:  # published views keep the old mask
                 copied.add(id(part))

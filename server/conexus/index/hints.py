@@ -6,8 +6,10 @@ import time
 
 from conexus.index.bulk import Key
 
-#: A hint waits until there was none for this long, so that a burst is handled once,
+#: A hint waits until there was none for this long, so that a burst is handled once: of a tool that writes files,
 QUIET_SECONDS = 0.06
+#: or of edits to a buffer that were one for the user;
+TYPED_QUIET_SECONDS = 0.02
 #: but no longer than this, so that steady typing becomes searchable too.
 PATIENCE_SECONDS = 0.15
 
@@ -15,7 +17,8 @@ PATIENCE_SECONDS = 0.15
 class Hints:
     """Paths that may have changed, each once. Not thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet_seconds: float = QUIET_SECONDS) -> None:
+        self._quiet_seconds = quiet_seconds
         self._keys: dict[Key, None] = {}
         self._first = self._last = 0.0
 
@@ -33,12 +36,18 @@ class Hints:
         """When they are to be handled, on the monotonic clock; far away if there is none."""
         if not self._keys:
             return float("inf")
-        return min(self._last + QUIET_SECONDS, self._first + PATIENCE_SECONDS)
+        return min(self._last + self._quiet_seconds, self._first + PATIENCE_SECONDS)
 
     def take(self) -> list[Key]:
         """All of them; none is left."""
         keys, self._keys = list(self._keys), {}
         return keys
+
+    def take_first(self) -> Key:
+        """The one that waits longest; the others are due as before. KeyError if there is none."""
+        key = next(iter(self._keys))
+        del self._keys[key]
+        return key
 
     def forget(self, folder: str) -> None:
         """Nothing of a folder is wanted any more."""

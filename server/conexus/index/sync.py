@@ -16,30 +16,27 @@ from conexus.config import Settings
 from conexus.embedding.deferred import DeferredEmbedder
 from conexus.heap import trim
 from conexus.index.ahead import INLINE_FILES
-from conexus.index.bulk import Bulk, Done, Key
-from conexus.index.hints import Hints
+from conexus.index.bulk import INLINE_SECONDS, Bulk, Done, Key
+from conexus.index.hints import TYPED_QUIET_SECONDS, Hints
 from conexus.index.loop import Loop
 from conexus.index.loose import LooseBuffers
 from conexus.index.persistence import Loaded
 from conexus.index.pool import Task
 from conexus.index.publisher import Publisher, Searchable
 from conexus.index.questions import Questions
+from conexus.index.scanning import Found, Scanning
 from conexus.index.takeover import Takeover
 from conexus.index.tiers import Tier
 from conexus.index.tracked import TrackedFolder, track
 from conexus.index.upkeep import Upkeep
 from conexus.index.worker_processes import WorkerProcesses
 from conexus.workspace.documents import Document
-from conexus.workspace.scan import Scan, scan
 
 if TYPE_CHECKING:
     from conexus.embedding.embedder import Embedder, LoadingEmbedder
 
 log = logging.getLogger(__name__)
 
-_SCAN_SOON, _SCAN_SELDOM = 4.0, 60.0
-#: A scan may take one part in so many of the time.
-_SCAN_SHARE = 50
 #: Seconds until whole files are looked at again.
 _VERIFY_SECONDS = 60.0
 
@@ -116,7 +113,9 @@ class Sync:
             partial(self.loop.post, awaited=False),
             self._open_in,
         )
-        self._hints = Hints()
+        #: Of open buffers, apart from those of files: whoever types waits for nothing else.
+        self._typed, self._hints = Hints(TYPED_QUIET_SECONDS), Hints()
+        self._scanning = Scanning()
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0
         #: When the index's files may be looked at again, on the monotonic clock.
@@ -149,7 +148,7 @@ class Sync:
         indexed = sum(tracked.index.files for tracked in folders) + loose
         total = sum(max(tracked.total_files - len(tracked.read_skipped), tracked.index.files) for tracked in folders)
         complete = self._has_folders and all(tracked.settled for tracked in folders) and self._bulk.idle
-        pending = len(self._hints) + self._bulk.pending + self._takeover.pending
+        pending = len(self._typed) + len(self._hints) + self._bulk.pending + self._takeover.pending
         return Counts(self._phase(), pending, indexed, total + loose, complete)
 
     def embedded_chunks(self) -> int:
@@ -196,6 +195,7 @@ class Sync:
         self.paused = paused
         if paused:
             self._bulk.interrupt()
+            self._scanning.interrupt()
 
     def rescan(self, folder: str) -> None:
         """Compare a folder with the disk soon."""
@@ -221,6 +221,7 @@ class Sync:
             log.warning("files of the index of %s were overwritten; it is made anew", tracked.root)
             # All of it: vectors of what was overwritten may have been reused for rows that are whole.
             tracked.make_anew()
+            self._scanning.forget(tracked.root)
             self._bulk.forget(tracked.root)
             self._upkeep.forget(tracked.root)
             self._publisher.changed(tracked.root)
@@ -239,10 +240,10 @@ class Sync:
         return not self._upkeep.storing
 
     def is_quiescent(self) -> bool:
-        if self.loop.busy or self._hints or self._publisher.behind or self._embedder is None:
+        if self.loop.busy or self._typed or self._hints or self._publisher.behind or self._embedder is None:
             return False
-        settled = self._bulk.idle and not self._loading and all(each.settled for each in self.folders.values())
-        return self.paused or (settled and not self._takeover.pending)
+        settled = all(each.settled and not self._scanning.is_awaited(each) for each in self.folders.values())
+        return self.paused or (settled and self._bulk.idle and not self._loading and not self._takeover.pending)
 
     def _phase(self) -> str:
         if self._embedder is None:
@@ -269,28 +270,27 @@ class Sync:
     def _patience(self) -> float:
         """Seconds until something is due that no one announces."""
         now = time.monotonic()
-        due = [now + (0.1 if self._upkeep.storing else 2.0), self._hints.due, self._publisher.due]
+        due = [now + (0.1 if self._upkeep.storing else 2.0), self._typed.due, self._hints.due, self._publisher.due]
         if self._upkeep.rest_due > now:
             due.append(self._upkeep.rest_due)
         if not self.paused:
             if self._bulk.can_work(workers=self._may_use_workers()):
                 due.append(now)
-            due += [tracked.scan_due for tracked in self.folders.values() if tracked.loaded]
+            due += [self._scanning.due(tracked) for tracked in self.folders.values() if tracked.loaded]
         return max(0.0, min(due) - now)
 
     def _step(self) -> None:
         now = time.monotonic()
+        if now >= self._typed.due:
+            for key in self._typed.take():
+                self._refresh(*key)
+            self._publish_changes()
         if now >= self._hints.due:
-            hinted = self._hints.take()
-            for root, path in hinted:
-                self._refresh(root, path, defer=len(hinted) > INLINE_FILES)
-            self._publish()
+            self._refresh_files()
         for done in self._bulk.results():
             self._add(done)
         if not self.paused:
-            for tracked in self.folders.values():
-                if tracked.loaded and tracked.scan_due <= now:
-                    self._scan(tracked)
+            self._scan()
             self._work_off()
         if self._bulk.idle:
             self._end_of_bulk()
@@ -303,7 +303,7 @@ class Sync:
 
     def _end_of_bulk(self) -> None:
         for tracked in self.folders.values():
-            if tracked.loaded and not tracked.settled and tracked.scan_due > 0:
+            if tracked.loaded and not tracked.settled and self._scanning.is_scanned(tracked):
                 tracked.stale.clear()
                 tracked.index.rest(self._open_in(tracked))
                 tracked.complete = tracked.finishing = True
@@ -313,8 +313,8 @@ class Sync:
             self._on_progress(self._bulk.done, self._bulk.done)
             self._bulk.done = 0
             trim()
-        if self._publisher.waiting:
-            self._publish()
+        if not self._hints:
+            self._publish_changes()
 
     def _report(self) -> None:
         problems = tuple((tracked.refused, tracked.persistence.problem) for tracked in self.folders.values())
@@ -330,8 +330,10 @@ class Sync:
             former = self.folders.pop(root)
             self._embedded_before += self._embedded_in(former)
             former.close()
+            self._scanning.forget(root)
             self._bulk.forget(root)
             self._upkeep.forget(root)
+            self._typed.forget(root)
             self._hints.forget(root)
             self._publisher.changed(root)
         for root in roots:
@@ -368,6 +370,7 @@ class Sync:
         former.watcher = None
         self._embedded_before += self._embedded_in(former)
         former.close()
+        self._scanning.forget(former.root)
         self._bulk.forget(former.root)
         self._upkeep.forget(former.root)
         self.folders[successor.root] = successor
@@ -417,6 +420,7 @@ class Sync:
             self._choose_model()
         for tracked in self.folders.values():
             tracked.configure(settings)
+            self._scanning.forget(tracked.root)
             tracked.scan_due = 0.0
             self._watch(tracked)
 
@@ -425,7 +429,8 @@ class Sync:
     def hint(self, paths: Iterable[str]) -> None:
         for path in paths:
             tracked, relative = self._locate(path)
-            self._hints.add((tracked.root if tracked else "", relative))
+            hints = self._typed if path in self.documents else self._hints
+            hints.add((tracked.root if tracked else "", relative))
             self._upkeep.active_at = time.monotonic()
 
     def _locate(self, path: str) -> tuple[TrackedFolder | None, str]:
@@ -434,6 +439,21 @@ class Sync:
             if relative is not None:
                 return tracked, relative
         return None, path
+
+    def _refresh_files(self) -> None:
+        """Some of those that were told of: so few that what is typed meanwhile need not wait for long."""
+        defer = len(self._hints) > INLINE_FILES
+        has_time = self._slice()
+        while self._hints:
+            self._refresh(*self._hints.take_first(), defer=defer)
+            if not has_time():
+                return
+        self._publish_changes()
+
+    def _slice(self) -> Callable[[], bool]:
+        """Tells whether there is still time for what is done in slices."""
+        until = min(time.monotonic() + INLINE_SECONDS, self._typed.due)
+        return lambda: time.monotonic() < until and not self.loop.waiting and not self.loop.stopping
 
     def _refresh(self, root: str, path: str, *, defer: bool = False) -> None:
         """Make one path searchable as it is now: a buffer, a file, all that lies in a directory, or nothing.
@@ -448,7 +468,8 @@ class Sync:
             tracked.scan_due = 0.0
         absolute = tracked.absolute(path)
         self._bulk.supersede((root, path))
-        self._publisher.changed(root)
+        self._scanning.touch(root, path)
+        changes = tracked.index.changes
         document = self.documents.get(absolute)
         in_folder = tracked.refused is None and tracked.allows(path, is_directory=False)
         self._refresh_loose(absolute, wanted=not in_folder)
@@ -458,6 +479,8 @@ class Sync:
         elif tracked.loaded and tracked.refused is None:
             to_read = tracked.refresh(path, self.documents, defer=defer)
             self._bulk.add((root, each) for each in to_read)
+        if tracked.index.changes != changes:
+            self._publisher.changed(root)
         self._takeover.fill(tracked, path, lambda: self._filled(tracked, path))
 
     def _refresh_loose(self, identity: str, *, wanted: bool) -> None:
@@ -467,24 +490,21 @@ class Sync:
 
     # --- many files ---
 
-    def _scan(self, tracked: TrackedFolder) -> None:
-        started = time.monotonic()
-        found = scan(tracked.root, tracked.rules, self.settings, stop=lambda: self.loop.stopping)
-        if self.loop.stopping:
-            return
-        tracked.refused = found.refused
-        if found.refused is None:
-            self._compare(tracked, found)
-        took = time.monotonic() - started
-        quiet = started - self._upkeep.active_at > _SCAN_SOON
-        interval = min(_SCAN_SELDOM, max(_SCAN_SOON, tracked.scan_interval * 2)) if quiet else _SCAN_SOON
-        tracked.scan_interval = max(interval, took * _SCAN_SHARE)
-        tracked.scan_due = time.monotonic() + tracked.scan_interval
+    def _scan(self) -> None:
+        now, has_time = time.monotonic(), self._slice()
+        for tracked in self.folders.values():
+            if tracked.loaded and self._scanning.due(tracked) <= now:
+                found = self._scanning.go_on(tracked, has_time, self._upkeep.active_at)
+                if found is not None:
+                    tracked.refused = found.scan.refused
+                    if found.scan.refused is None:
+                        self._compare(tracked, found)
 
-    def _compare(self, tracked: TrackedFolder, found: Scan) -> None:
+    def _compare(self, tracked: TrackedFolder, found: Found) -> None:
         relatives = ((identity, tracked.relative(identity)) for identity in self.documents)
         opened = {path: identity for identity, path in relatives if path is not None}
-        changed, gone = tracked.differences(found, frozenset(opened))
+        differences = tracked.differences(found.scan, frozenset(opened))
+        changed, gone = ([path for path in each if not found.may_be_outdated(path)] for each in differences)
         self._bulk.scanned(tracked.root)
         if gone:
             tracked.remove(gone)
@@ -549,6 +569,10 @@ class Sync:
     def tier(self, folder: str) -> Tier:
         """Where a folder's candidates come from."""
         return self._upkeep.tier(folder)
+
+    def _publish_changes(self) -> None:
+        if self._publisher.waiting:
+            self._publish()
 
     def _publish(self) -> None:
         for root, tracked in self.folders.items():

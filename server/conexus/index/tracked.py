@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -66,8 +67,9 @@ class TrackedFolder:
     total_files: int = 0
     #: Chunks of which the embedder was asked for the vector since the folder is tracked.
     embedded: int = 0
-    #: On the monotonic clock, in seconds.
+    #: When it is scanned next, on the monotonic clock: 0 as soon as may be. Of no meaning while it is scanned.
     scan_due: float = 0.0
+    #: In seconds, from the end of the latest scan.
     scan_interval: float = 0.0
 
     @property
@@ -203,11 +205,14 @@ class TrackedFolder:
 
     def _state(self, path: str) -> tuple[int, int] | None:
         """Size and time of a file; None if it is not there."""
+        return _state_of(self._facts(path))
+
+    def _facts(self, path: str) -> os.stat_result | None:
+        """What the disk says of a path itself; None if nothing is there."""
         try:
-            status = Path(self.absolute(path)).lstat()
+            return os.lstat(self.absolute(path))
         except (OSError, ValueError):
             return None
-        return status.st_size, status.st_mtime_ns
 
     # --- changing ---
 
@@ -217,19 +222,16 @@ class TrackedFolder:
         ``opened`` has the open buffers by their absolute path, which are left alone. Returns files that are still to
         be read: those in a directory, and with ``defer`` a file itself.
         """
-        place = Path(self.absolute(path))
-        try:
-            is_link, is_directory, is_file = place.is_symlink(), place.is_dir(), place.is_file()
-        except (OSError, ValueError):
-            is_link = is_directory = is_file = False
-        if is_directory and not is_link:
+        facts = self._facts(path)
+        mode = 0 if facts is None else facts.st_mode
+        if stat.S_ISDIR(mode):
             found = scan(self.root, self.rules, self.settings, below=path)
             present = {entry.path for entry in found.entries}
             self.remove(known for known in self.below(path) if known not in present)
             return sorted(present)
-        if is_file and not is_link and self.rules.allows(path, is_directory=False):
+        if stat.S_ISREG(mode) and self.rules.allows(path, is_directory=False):
             self.remove(known for known in self.below(path) if known != path)
-            if self._is_as_indexed(path):
+            if self._is_as_indexed(path, facts):
                 return []
             if defer:
                 return [path]
@@ -238,10 +240,10 @@ class TrackedFolder:
             self.remove(known for known in self.below(path) if self.absolute(known) not in opened)
         return []
 
-    def _is_as_indexed(self, path: str) -> bool:
+    def _is_as_indexed(self, path: str, now: os.stat_result | None) -> bool:
         """Whether a file's rows are those of its bytes on disk. Editors and builds tell of many that did not change."""
         facts = self.index.facts(path)
-        if facts is None or path in self.stale or (facts.size, facts.mtime_ns) != self._state(path):
+        if facts is None or path in self.stale or (facts.size, facts.mtime_ns) != _state_of(now):
             return False
         if self.index.is_of_buffer(path):
             return False
@@ -358,6 +360,10 @@ def track(
         Persistence(directory, root, version, embedder.dimensions, store_thread, tables),
         data_directory,
     )
+
+
+def _state_of(facts: os.stat_result | None) -> tuple[int, int] | None:
+    return None if facts is None else (facts.st_size, facts.st_mtime_ns)
 
 
 def _rules(root: str, settings: Settings, data_directory: Path) -> IgnoreRules:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,8 @@ from conexus.workspace.read import NOT_REGULAR, NOT_UTF8_NAME, SYMLINK, TOO_LARG
 from conexus.workspace.roots import needs_consent
 
 _CONSENT = "Set `allowLargeFolders` to index it."
+#: Entries of a directory that are looked at in one step.
+_STEP = 64
 
 
 class Entry(NamedTuple):
@@ -49,11 +51,26 @@ def scan(
     below: str = "",
     stop: Callable[[], bool] = lambda: False,
 ) -> Scan:
+    """What ``scan_in_steps`` finds. ``stop`` is asked after every step."""
+    steps = scan_in_steps(root, rules, settings, below=below)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            found: Scan = ended.value
+            return found
+        if stop():
+            return Scan([], {}, "The scan was stopped.")
+
+
+def scan_in_steps(
+    root: Path | str, rules: IgnoreRules, settings: Settings, *, below: str = ""
+) -> Generator[None, None, Scan]:
     """The files at or below a path of a folder: all of them by default, one if the path is a file, or none.
 
     A scan of the whole folder reads the ignore files anew, and is refused if the user must consent first.
-    Symbolic links are not followed, so a file is found once, at its real place. ``stop`` is asked at every
-    directory.
+    Symbolic links are not followed, so a file is found once, at its real place. Between two steps lies at most one
+    directory, or ``_STEP`` files of one.
     """
     root = str(root).rstrip("/\\")
     found = Scan([], {})
@@ -62,7 +79,7 @@ def scan(
         if refused:
             return replace(found, refused=f"{refused} {_CONSENT}")
         rules.forget()
-        return replace(found, refused=_walk(root, "", rules, settings, stop, found))
+        return replace(found, refused=(yield from _walk(root, "", rules, settings, found)))
     try:
         facts = os.lstat(f"{root}/{below}")
     except (OSError, ValueError):
@@ -71,25 +88,26 @@ def scan(
     if not _is_wanted(rules, below, is_directory, found.skipped):
         return found
     if is_directory:
-        return replace(found, refused=_walk(root, below, rules, settings, stop, found))
+        return replace(found, refused=(yield from _walk(root, below, rules, settings, found)))
     _take(below, facts, settings, found)
     return found
 
 
 def _walk(
-    root: str, top: str, rules: IgnoreRules, settings: Settings, stop: Callable[[], bool], found: Scan
-) -> str | None:
+    root: str, top: str, rules: IgnoreRules, settings: Settings, found: Scan
+) -> Generator[None, None, str | None]:
     """Add what lies below ``top`` to ``found``. Returns why the walk ended early, None if it did not."""
     most = None if settings.allow_large_folders else settings.max_files
     directories = [top]
     while directories:
-        if stop():
-            return "The scan was stopped."
+        yield
         directory = directories.pop()
         prefix = f"{directory}/" if directory else ""
         try:
             with os.scandir(f"{root}/{directory}") as items:
-                for item in items:
+                for number, item in enumerate(items, 1):
+                    if number % _STEP == 0:
+                        yield
                     path = prefix + item.name
                     is_directory = item.is_dir(follow_symlinks=False)
                     if not _is_wanted(rules, path, is_directory, found.skipped):

@@ -1,0 +1,175 @@
+"""What takes long is done in slices: what is typed or told meanwhile does not wait for it, and is not undone by it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conexus.engine import Engine
+from conexus.index import scanning
+from conexus.index.tracked import TrackedFolder
+from conexus.workspace.scan import Scan
+from tests.workspaces import PATIENCE, rows, running, snapshot_of, until, write
+
+FIXTURE = """
+//- /app/session.py
+class SessionStore:
+    def renew(self, token):
+        return self.expiry_of(token)
+//- /app/mail.py
+def send_newsletter(recipients):
+    for each in recipients:
+        deliver(each)
+//- /app/old.py
+def forgotten():
+    return oblivion
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    write(folder, FIXTURE)
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+class LongScans:
+    """Real scans that have seen everything and do not end before they may."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.seen, self.may_end = threading.Event(), threading.Event()
+        self._scan = scanning.scan_in_steps
+
+    def __call__(self, *arguments: Any, **options: Any) -> Generator[None, None, Scan]:
+        self.begun += 1
+        found = yield from self._scan(*arguments, **options)
+        self.seen.set()
+        while not self.may_end.wait(0.001):
+            yield
+        return found
+
+
+@contextmanager
+def long_scan(engine: Engine, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LongScans]:
+    """A scan is under way that was asked for and has seen everything. Afterwards the engine is settled."""
+    scans = LongScans()
+    monkeypatch.setattr(scanning, "scan_in_steps", scans)
+    engine._indexer._loop.post(lambda: engine._sync.rescan(str(root)))
+    assert scans.seen.wait(PATIENCE)
+    yield scans
+    scans.may_end.set()
+    assert engine.wait(PATIENCE), engine.status()
+
+
+def found(engine: Engine, query: str) -> set[str]:
+    return {Path(hit.document).name for hit in engine.search(query).hits if hit.matches}
+
+
+def test_what_is_typed_and_told_does_not_wait_for_a_scan(
+    root: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(root, data) as engine, long_scan(engine, root, monkeypatch):
+        engine.open_document(str(root / "app/session.py"), "def typed_qwxz():\n    pass\n", 1, "python")
+        until(engine, lambda: "session.py" in found(engine, "typed_qwxz"))
+        write(root, {"app/new.py": "def written_qwxz():\n    pass\n"})
+        engine.hint([root / "app/new.py"])
+        until(engine, lambda: "new.py" in found(engine, "written_qwxz"))
+
+
+def test_a_scan_does_not_undo_what_came_while_it_was_under_way(
+    root: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(root, data) as engine:
+        with long_scan(engine, root, monkeypatch) as scans:
+            write(root, {"app/new.py": "def written():\n    pass\n", "app/mail.py": "def letter():\n    pass\n"})
+            write(root, {"lib/deep/inner.py": "def inner():\n    pass\n"})
+            (root / "app/old.py").unlink()
+            engine.hint([root / each for each in ("app/new.py", "app/mail.py", "app/old.py", "lib")])
+            until(engine, lambda: found(engine, "inner") == {"inner.py"} and not found(engine, "forgotten"))
+            before = snapshot_of(engine)
+        # Neither dropped for a moment nor read anew: readers still see what they saw.
+        assert snapshot_of(engine) is before
+        assert scans.begun == 1
+        after = rows(before)
+    with running(root, tmp_path / "fresh") as fresh:
+        assert after == rows(snapshot_of(fresh))
+
+
+def test_who_asked_for_a_scan_waits_until_it_has_ended(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(root, data) as engine:
+        # No one tells of it.
+        write(root, {"app/new.py": "def written_qwxz():\n    pass\n"})
+        with long_scan(engine, root, monkeypatch):
+            assert not engine.wait(0.1)
+            assert not engine.status().quiescent
+        assert found(engine, "written_qwxz") == {"new.py"}
+
+
+def test_a_scan_asked_for_while_one_is_under_way_comes_after_it(
+    root: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(root, data) as engine:
+        with long_scan(engine, root, monkeypatch) as scans:
+            write(root, {"app/new.py": "def written_qwxz():\n    pass\n"})
+            engine._indexer._loop.post(lambda: engine._sync.rescan(str(root)))
+        assert scans.begun == 2
+        assert found(engine, "written_qwxz") == {"new.py"}
+
+
+def test_a_scan_that_was_interrupted_begins_anew(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(root, data) as engine:
+        with long_scan(engine, root, monkeypatch) as scans:
+            engine.pause()
+            assert engine.wait(PATIENCE)
+            write(root, {"app/new.py": "def written_qwxz():\n    pass\n"})
+            engine.resume()
+        assert scans.begun == 2
+        assert found(engine, "written_qwxz") == {"new.py"}
+
+
+def test_what_is_typed_goes_before_files(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [root / f"many/{number}.py" for number in range(30)]
+    write(root, {f"many/{number}.py": f"def number_{number}():\n    pass\n" for number in range(30)})
+    document = str(root / "app/session.py")
+    with running(root, data) as engine:
+        engine.open_document(document, "def typed():\n    pass\n", 1, "python")
+        assert engine.wait(PATIENCE)
+        order: list[str] = []
+        began, typed = threading.Event(), threading.Event()
+        refresh, read_buffer = TrackedFolder.refresh, TrackedFolder.read_buffer
+
+        def slow_refresh(tracked: TrackedFolder, path: str, *arguments: Any, **options: Any) -> list[str]:
+            order.append(path)
+            began.set()
+            assert typed.wait(PATIENCE)
+            # As if it had taken as long as typing may wait.
+            while "app/session.py" not in order and engine._sync._typed and time.monotonic() < engine._sync._typed.due:
+                pass
+            return refresh(tracked, path, *arguments, **options)
+
+        def noted_read(tracked: TrackedFolder, path: str, *arguments: Any) -> None:
+            order.append(path)
+            read_buffer(tracked, path, *arguments)
+
+        monkeypatch.setattr(TrackedFolder, "refresh", slow_refresh)
+        monkeypatch.setattr(TrackedFolder, "read_buffer", noted_read)
+        engine.hint(files)
+        assert began.wait(PATIENCE)
+        engine.change_document(document, "def typed_qwxz():\n    pass\n", 2)
+        typed.set()
+        assert engine.wait(PATIENCE)
+        assert set(order) == {"app/session.py", *(f"many/{number}.py" for number in range(30))}
+        assert order.index("app/session.py") <= 2
+        assert found(engine, "typed_qwxz") == {"session.py"}
