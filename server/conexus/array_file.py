@@ -34,6 +34,60 @@ class DamagedFile(RuntimeError):
     """The file is not one of arrays, or not whole."""
 
 
+class Mapped:
+    """A file of arrays in memory, and how the file was when it was mapped.
+
+    Who reads behind the end of a file that was cut short meanwhile is killed by the system (SIGBUS): look before.
+    """
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        """OSError where it cannot be mapped."""
+        self.memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._path = path
+        self._state = _state_of(os.fstat(file.fileno()))
+
+    def __len__(self) -> int:
+        """In bytes."""
+        return len(self.memory)
+
+    def is_untouched(self) -> bool:
+        """Whether nobody seems to have written into the file. None of its bytes is looked at."""
+        state = self._state_now()
+        # Another file of that name leaves this one as it was.
+        return state is None or state[:2] != self._state[:2] or state == self._state
+
+    def is_whole(self) -> bool:
+        """Whether the arrays are still what was written. Every byte is looked at; other threads go on."""
+        state = self._state_now()
+        if self.memory.size() < len(self.memory):
+            return False
+        try:
+            length = int.from_bytes(self.memory[:8], "little")
+            checksum = str(json.loads(self.memory[8 : 8 + length])["__metadata__"][_CHECKSUM])
+        except (ValueError, KeyError, TypeError):
+            return False
+        with memoryview(self.memory) as whole, whole[8 + length :] as arrays:
+            if str(zlib.crc32(arrays)) != checksum:
+                return False
+        self._state = state or self._state
+        return True
+
+    def release(self) -> None:
+        """Let go of the pages that were looked at. They stay in the system's cache, and are had from there again."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self.memory.madvise(mmap.MADV_DONTNEED)
+
+    def _state_now(self) -> tuple[int, ...] | None:
+        try:
+            return _state_of(os.stat(self._path))  # noqa: PTH116  before every question: Path costs more than the call
+        except OSError:
+            return None
+
+
+def _state_of(facts: os.stat_result) -> tuple[int, ...]:
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
 def save(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
     """Write a file: afterwards it is there whole, or as it was before. OSError where it cannot be written."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
@@ -80,7 +134,7 @@ def _bytes(array: NDArray[Any]) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str], mmap.mmap]:
+def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str], Mapped]:
     """The arrays, which cannot be written to, the metadata, and what is mapped; nothing is read yet but the header.
 
     With ``verify`` all is read once and compared with the checksum that was written. OSError where the file cannot be
@@ -100,28 +154,13 @@ def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str], mmap.mmap
                 raise DamagedFile(f"{path.name} is not whole")
             if verify and str(_checksum(file)) != checksum:
                 raise DamagedFile(f"{path.name} is not as it was written")
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            arrays = {name: _array(mapped, 8 + length, each) for name, each in header.items() if name[:2] != "__"}
+            mapped = Mapped(file, path)
+            arrays = {
+                name: _array(mapped.memory, 8 + length, each) for name, each in header.items() if name[:2] != "__"
+            }
             return arrays, metadata, mapped
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedFile(f"{path.name} is not a file of arrays") from error
-
-
-def is_whole(mapped: mmap.mmap) -> bool:
-    """Whether the arrays of a mapped file are still what was written. Every byte is looked at; other threads go on."""
-    try:
-        length = int.from_bytes(mapped[:8], "little")
-        checksum = str(json.loads(mapped[8 : 8 + length])["__metadata__"][_CHECKSUM])
-    except (ValueError, KeyError, TypeError):
-        return False
-    with memoryview(mapped) as whole, whole[8 + length :] as arrays:
-        return str(zlib.crc32(arrays)) == checksum
-
-
-def release(mapped: mmap.mmap) -> None:
-    """Let go of the pages that were looked at. They stay in the system's cache, and are had from there again."""
-    if hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _array(mapped: mmap.mmap, base: int, header: Mapping[str, Any]) -> NDArray[Any]:

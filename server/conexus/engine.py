@@ -53,6 +53,9 @@ from conexus.workspace.roots import normalise_roots
 
 log = logging.getLogger(__name__)
 
+#: A question waits so long until the index's files were looked at, if somebody wrote into them.
+_VERIFY_SECONDS = 30.0
+
 #: With words that any code has, and one that none has.
 _ANY_QUESTION = "where the configuration file is parsed and the first tests of errors qxzvkjwy"
 
@@ -312,6 +315,8 @@ class Engine:
         """What a question is answered from."""
         try:
             with self._sync.questions.answering():
+                if not self._sync.searchable.is_untouched():
+                    self._indexer.wait_verified(_VERIFY_SECONDS)
                 yield self._sync.searchable
         except (EngineError, EmbeddingError, Cancelled):
             raise

@@ -10,12 +10,14 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from conexus.engine import Engine
 from conexus.index.folder import FolderIndex
+from conexus.values import Place, Position, Status, TextRange
 from tests.faults import (
     assert_for_users,
     assert_none_left,
@@ -417,15 +419,67 @@ def test_files_of_the_index_damaged_while_running(root: Path, data: Path, tmp_pa
         assert_ends_as_fresh(engine, root, data, tmp_path)
 
 
-def _overwrite_segments(data: Path, how: str) -> None:
-    """Damage what an engine that is not the first one has mapped."""
+def _overwrite_segments(data: Path, how: str, *, secretly: bool = False) -> None:
+    """Damage what an engine that is not the first one has mapped. ``secretly``: the files' times do not tell of it."""
     segments = [path for path in index_files(data) if path.suffix == ".segment"]
     assert segments
     for path in segments:
+        facts = path.stat()
         damage(path, how, seeded(SEED))
+        if secretly:
+            os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
-def test_files_that_are_searched_overwritten_while_running(
+@pytest.mark.parametrize("how", ["overwrite", "zeros", "flip", "truncate", "empty"])
+def test_files_that_are_searched_damaged_while_running(
+    root: Path, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    expected = fresh_rows(root, tmp_path / "fresh")
+    with running(root, data, stored=True):
+        pass
+    with running(root, data) as engine:
+        place = Place(str(root / "app/mail.py"), TextRange(Position(0, 0), Position(0, 0)))
+        asked = [partial(each, "renew") for each in (engine.search, engine.symbols)]
+        for ask in (*asked, partial(engine.related, place), engine.status):
+            settle(engine)
+            assert engine.store(PATIENCE)
+            caplog.clear()
+            engine.pause()
+            assert engine.wait(PATIENCE)
+            _overwrite_segments(data, how)
+            # Answered from what is left: nothing, while files are left alone.
+            answer = ask()
+            assert isinstance(answer, Status) or (answer.hits, answer.index.complete) == ((), False)
+            until(lambda: "were overwritten; it is made anew" in caplog.text, engine.status)
+            engine.resume()
+            found = settle(engine)
+            assert found == expected, difference(found, expected)
+            # What was made anew is in memory; what is loaded is mapped.
+            engine.set_folders([])
+            engine.set_folders([root])
+        assert_ends_as_fresh(engine, root, data, tmp_path)
+
+
+def test_files_that_are_searched_touched_while_running(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    look = FolderIndex.is_whole
+    monkeypatch.setattr(FolderIndex, "is_whole", lambda index: looks.append(index) or look(index))
+    with running(root, data, stored=True):
+        pass
+    with running(root, data) as engine:
+        before = engine.search("renew").hits
+        for path in index_files(data):
+            os.utime(path, (0, 0))
+        generation = engine.status().generation
+        for _ in range(3):
+            assert engine.search("renew").hits == before
+            settle(engine)
+        # Once for all: what is looked at is known to be whole then.
+        assert len(looks) == 1
+        assert engine.status().generation == generation
+
+
+def test_files_that_are_searched_overwritten_secretly(
     root: Path, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected = fresh_rows(root, tmp_path / "fresh")
@@ -438,7 +492,7 @@ def test_files_that_are_searched_overwritten_while_running(
             assert engine.store(PATIENCE)
             caplog.clear()
             engine.pause()
-            _overwrite_segments(data, "overwrite")
+            _overwrite_segments(data, "overwrite", secretly=True)
             # One error for the question that met it; the next is answered from what is left.
             with pytest.raises((IndexError, ValueError, MemoryError)):
                 ask("renew")
@@ -463,7 +517,7 @@ def test_overwritten_files_are_not_merged_with_others(root: Path, data: Path, tm
     with running(root, data):
         pass
     with running(root, data) as engine:
-        _overwrite_segments(data, "zeros")  # with which no question fails
+        _overwrite_segments(data, "zeros", secretly=True)  # with which no question fails
         write(root, {"app/new.py": "def giraffe_neck():\n    pass\n"})
         engine.hint([root / "app/new.py"])
         expected = fresh_rows(root, tmp_path / "fresh")

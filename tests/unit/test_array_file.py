@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import load_file, save_file
 
-from conexus.array_file import DamagedFile, is_whole, load, save
+from conexus.array_file import DamagedFile, load, save
 
 KINDS = [np.uint8, np.uint16, np.uint32, np.uint64, np.int32, np.int64, np.float16, np.float32]
 SOME = {
@@ -113,17 +114,42 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_what_is_overwritten_while_it_is_mapped_is_noticed(tmp_path: Path, place: int) -> None:
     save(tmp_path / "file", SOME, {})
     _, _, mapped = load(tmp_path / "file", verify=False)
-    assert is_whole(mapped)
+    assert mapped.is_whole()
     with (tmp_path / "file").open("r+b") as file:
         file.seek(place, 0 if place >= 0 else 2)
         file.write(b"\xff")
-    assert not is_whole(mapped)
+    assert not mapped.is_untouched()
+    assert not mapped.is_whole()
     (tmp_path / "file").unlink()
-    assert not is_whole(mapped)
+    assert not mapped.is_whole()
 
 
 def test_what_is_mapped_is_whole_though_its_file_is_gone(tmp_path: Path) -> None:
     save(tmp_path / "file", SOME, {})
     _, _, mapped = load(tmp_path / "file", verify=False)
     (tmp_path / "file").unlink()
-    assert is_whole(mapped)
+    assert mapped.is_untouched()
+    assert mapped.is_whole()
+    save(tmp_path / "file", {}, {})
+    assert mapped.is_untouched()
+    assert mapped.is_whole()
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, -1])
+def test_what_is_cut_short_while_it_is_mapped_is_noticed_without_reading_it(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "file"
+    save(path, {"a": np.zeros(1 << 20)}, {})
+    _, _, mapped = load(path, verify=False)
+    os.truncate(path, size if size >= 0 else path.stat().st_size + size)
+    assert not mapped.is_untouched()
+    assert not mapped.is_whole()
+
+
+def test_what_was_looked_at_is_untouched_until_it_is_written_again(tmp_path: Path) -> None:
+    save(tmp_path / "file", SOME, {})
+    _, _, mapped = load(tmp_path / "file", verify=False)
+    for times in ((0, 0), (1, 1)):
+        os.utime(tmp_path / "file", times)
+        assert not mapped.is_untouched()
+        assert mapped.is_whole()
+        assert mapped.is_untouched()

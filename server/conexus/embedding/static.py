@@ -55,7 +55,7 @@ class StaticEmbedder:
         if self._part_weights is not None and self._part_weights.shape != (len(PARTS),):
             raise EmbeddingError(f"the model in `{folder.name}` is damaged: it does not weigh {len(PARTS)} parts")
         self._table = TokenVectors(table)
-        hashed = hashlib.blake2b(weights, digest_size=12)
+        hashed = hashlib.blake2b(weights.memory, digest_size=12)
         hashed.update(tokenizer)
         self._fingerprint = f"static-{RECIPE_VERSION}-{hashed.hexdigest()}"
 

@@ -138,6 +138,10 @@ class FolderIndex:
         self.release()
         return whole
 
+    def is_untouched(self) -> bool:
+        """Whether nobody seems to have written into the files that the base lies in."""
+        return all(part.segment.is_untouched() for part in self._base)
+
     def not_indexed(self, path: str) -> None:
         """The segment that holds a file is not one whose rows LanceDB's indices know."""
         self._places[path][0].indexed = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 
 from conexus.config import Settings
@@ -68,6 +69,17 @@ class Indexer:
     def verify(self) -> None:
         """An answer failed unexpectedly: make anew what lies in files that were overwritten."""
         self._loop.post(self.sync.verify)
+
+    def wait_verified(self, timeout: float | None = None) -> bool:
+        """Block until what lies in files that were overwritten is not searchable any more; False as in ``wait``."""
+        verified = threading.Event()
+
+        def verify() -> None:
+            self.sync.verify()
+            verified.set()
+
+        self._loop.post(verify)
+        return self._loop.wait(verified.is_set, timeout)
 
     def wait_stored(self, timeout: float | None = None) -> bool:
         """Block until all that is searchable is stored; False on time-out or when stopped before."""

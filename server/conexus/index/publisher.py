@@ -29,6 +29,10 @@ class Searchable:
     #: Files of the overlay by folder and path: their text is not (or no longer) what the base holds.
     overlay: Mapping[Key, Fresh] = field(default_factory=dict)
 
+    def is_untouched(self) -> bool:
+        """Whether nobody seems to have written into the index's files since they were mapped."""
+        return all(view.segment.is_untouched() for view in self.snapshot.views)
+
     def keep_within(self, budget: int) -> bool:
         """Let go of what was looked at of the index's files, if that is more than ``budget`` bytes; whether it was.
 

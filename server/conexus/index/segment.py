@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.array_file import DamagedFile, is_whole, release
+from conexus.array_file import DamagedFile, Mapped
 from conexus.chunking.chunk import KINDS
 from conexus.embedding.embedder import Vectors
 from conexus.embedding.halves import as_float32
@@ -134,7 +133,7 @@ class MemorySegment:
     file_names: Postings
     #: The file that the arrays are mapped from, None where they are in memory alone.
     path: Path | None = None
-    mapped: mmap.mmap | None = None
+    mapped: Mapped | None = None
 
     def __len__(self) -> int:
         return len(self.file_of)
@@ -190,12 +189,16 @@ class MemorySegment:
 
     def is_whole(self) -> bool:
         """Whether the file that the arrays are mapped from is as it was written. Looks at every byte of it."""
-        return self.mapped is None or is_whole(self.mapped)
+        return self.mapped is None or self.mapped.is_whole()
+
+    def is_untouched(self) -> bool:
+        """Whether nobody seems to have written into the file that the arrays are mapped from."""
+        return self.mapped is None or self.mapped.is_untouched()
 
     def release(self) -> None:
         """Let go of what was looked at of the file that the arrays are mapped from."""
         if self.mapped is not None:
-            release(self.mapped)
+            self.mapped.release()
 
     def rows_of(self, file: int) -> range:
         return range(int(self.first_rows[file]), int(self.first_rows[file + 1]))

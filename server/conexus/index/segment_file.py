@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.array_file import Arrays, DamagedFile, load, save
+from conexus.array_file import Arrays, DamagedFile, Mapped, load, save
 from conexus.index.analysis import FileFacts
 from conexus.index.dense import Dense
 from conexus.index.lexicon import Lexicon
@@ -63,7 +62,7 @@ def load_segment(path: Path, *, verify: bool) -> tuple[MemorySegment, str]:
         raise DamagedFile(f"{path.name} is no segment") from error
 
 
-def _segment(arrays: Arrays, metadata: dict[str, str], path: Path, mapped: mmap.mmap) -> MemorySegment:
+def _segment(arrays: Arrays, metadata: dict[str, str], path: Path, mapped: Mapped) -> MemorySegment:
     lexicon = Lexicon(arrays["lexicon.hashes"], _taken(arrays, "lexicon.words"))
     columns = (
         _taken(arrays, "files.path"),

@@ -209,8 +209,8 @@ class Sync:
         self.reindex((), ())
 
     def verify(self) -> None:
-        """Something failed unexpectedly: make the indexes anew that lie in files which were overwritten."""
-        if time.monotonic() < self._verify_due:
+        """Make the indexes anew that lie in files which were overwritten: something failed, or they were touched."""
+        if self._is_untouched() and time.monotonic() < self._verify_due:
             return
         damaged = [tracked for tracked in self.folders.values() if not tracked.index.is_whole()]
         if not damaged:
@@ -227,6 +227,9 @@ class Sync:
             self._publisher.changed(tracked.root)
         self.hint(self.documents)
         self._publish()
+
+    def _is_untouched(self) -> bool:
+        return all(tracked.index.is_untouched() for tracked in self.folders.values())
 
     def store(self) -> None:
         """Bring the stored index in step as soon as may be."""
@@ -280,6 +283,8 @@ class Sync:
         return max(0.0, min(due) - now)
 
     def _step(self) -> None:
+        if not self._is_untouched():
+            self.verify()
         now = time.monotonic()
         if now >= self._typed.due:
             for key in self._typed.take():
