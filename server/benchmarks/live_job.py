@@ -105,6 +105,17 @@ class Row:
         return self.value / self.peer if self.peer else None
 
     @property
+    def share(self) -> float | None:
+        """How much of what the bar allows is used: at most 1 if it is met. None if there is no bar, or it is zero."""
+        if self.most:
+            return self.value / self.most
+        if self.least is not None and self.value:
+            return self.least / self.value
+        if self.most_ratio is not None and self.ratio is not None:
+            return self.ratio / self.most_ratio
+        return None
+
+    @property
     def met(self) -> bool | None:
         """Whether the bar is met; None if there is none, or no peer to hold it to."""
         if self.most is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path, PurePosixPath
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree_sitter_language_pack import get_parser
 
+from benchmarks import live_plot
 from benchmarks.edits import has_word
 from benchmarks.live import FIGURES, table
 from benchmarks.live_branches import make_branches
@@ -279,6 +281,24 @@ def test_a_row_is_held_to_its_bar() -> None:
     assert Row("a", "mid", 9, "s", most_ratio=0.8, peer=10).met is False
     assert Row("a", "mid", 9, "s", most_ratio=0.8).met is None
     assert Row("a", "mid", 9, "s").met is None
+
+
+def test_what_is_used_of_a_bar() -> None:
+    assert Row("a", "mid", 4, "ms", most=5).share == 0.8
+    assert Row("a", "mid", 50, "%", least=75).share == 1.5
+    assert Row("a", "mid", 4, "s", most_ratio=0.8, peer=10).share == 0.5
+    assert Row("a", "mid", 4, "s", most_ratio=0.8).share is None
+    assert Row("a", "mid", 0, "", most=0.0).share is None
+    assert Row("a", "mid", 0, "%", least=75).share is None
+    assert Row("a", "mid", 4, "s").share is None
+
+
+def test_figures_are_drawn_from_what_was_written() -> None:
+    rows = [Row("keystrokes", "mid", 4, "ms", most=5), Row("… longest", "mid", 9, "s", most_ratio=0.8, peer=10)]
+    figure = Figure(rows, {"singleMs": [1.0]})
+    report = json.loads(json.dumps({"figures": {"typing": figure.as_json(), "saves": Figure().as_json()}}))
+    assert live_plot.figures_of(report) == {"typing": figure}
+    assert live_plot.labels(rows) == ["keystrokes", "keystrokes, longest"]
 
 
 def test_the_table_shows_bars_misses_and_defects() -> None:
