@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,10 +14,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from conexus.embedding import tokens
 from conexus.embedding.normal import valid_unicode
-from conexus.embedding.tokens import MAX_TOKENS, MODULE, SHIPPED, TOKENIZER, WordTokens
+from conexus.embedding.tokens import MAX_TOKENS, MODULE, SHIPPED, TOKENIZER, WordTokens, tokenizer_in_steps
 
 SHIPPED_TOKENIZER = Tokenizer.from_file(str(SHIPPED / MODULE / TOKENIZER))
-WORDS = WordTokens(Tokenizer.from_file(str(SHIPPED / MODULE / TOKENIZER)))
+WORDS = WordTokens(tokenizer_in_steps((SHIPPED / MODULE / TOKENIZER).read_bytes()))
 
 PIECES = st.one_of(
     st.sampled_from(
@@ -33,6 +34,12 @@ def alone(text: str) -> list[int]:
     """What the tokenizer says without any memory."""
     numbers: list[int] = SHIPPED_TOKENIZER.encode(valid_unicode(text), add_special_tokens=False).ids
     return numbers[:MAX_TOKENS]
+
+
+def test_a_tokenizer_that_is_read_in_steps_is_the_same() -> None:
+    content = (SHIPPED / MODULE / TOKENIZER).read_bytes()
+    expected = Tokenizer.from_buffer(content).to_str()
+    assert json.loads(tokenizer_in_steps(content).to_str()) == json.loads(expected)
 
 
 @given(st.lists(TEXTS, max_size=4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from array import array
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
 
 from conexus.embedding.normal import valid_unicode
 from conexus.embedding.recipe import PARTS, parts_of
@@ -173,7 +175,22 @@ class WordTokens:
 @lru_cache(maxsize=1)
 def shipped_tokens() -> WordTokens:
     """The shipped model's, one for the whole process."""
-    return WordTokens(Tokenizer.from_buffer(_shipped_tokenizer()))
+    return WordTokens(tokenizer_in_steps(_shipped_tokenizer()))
+
+
+def tokenizer_in_steps(content: bytes) -> Tokenizer:
+    """What ``Tokenizer.from_buffer`` gives of a WordPiece tokenizer.
+
+    That keeps all other threads from running for as long as it takes, twice as long as any of these steps does.
+    """
+    described = json.loads(content)
+    model = described["model"]
+    vocabulary, unknown = model["vocab"], model["unk_token"]
+    described["model"] = {**model, "vocab": {unknown: vocabulary[unknown]}}
+    tokenizer = Tokenizer.from_str(json.dumps(described))
+    options = {name: model[name] for name in ("unk_token", "max_input_chars_per_word", "continuing_subword_prefix")}
+    tokenizer.model = WordPiece(vocabulary, **options)
+    return tokenizer
 
 
 @lru_cache(maxsize=1)
