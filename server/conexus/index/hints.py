@@ -6,21 +6,21 @@ import time
 
 from conexus.index.bulk import Key
 
-#: A hint waits until there was none for this long, so that a burst is handled once: of a tool that writes files,
+#: A hint waits until there was none for this long, so that a burst is handled once,
 QUIET_SECONDS = 0.06
-#: or of edits to a buffer that were one for the user;
-TYPED_QUIET_SECONDS = 0.02
-#: but no longer than this, so that steady typing becomes searchable too.
+#: but no longer than this, so that what goes on steadily becomes searchable too.
 PATIENCE_SECONDS = 0.15
+#: Edits to a buffer that are one for the user come within less. A key that is held down is handled no more than so often.
+TYPED_QUIET_SECONDS, TYPED_EVERY_SECONDS = 0.02, 0.1
 
 
 class Hints:
     """Paths that may have changed, each once. Not thread-safe."""
 
-    def __init__(self, quiet_seconds: float = QUIET_SECONDS) -> None:
-        self._quiet_seconds = quiet_seconds
+    def __init__(self, quiet_seconds: float = QUIET_SECONDS, every_seconds: float = 0.0) -> None:
+        self._quiet_seconds, self._every_seconds = quiet_seconds, every_seconds
         self._keys: dict[Key, None] = {}
-        self._first = self._last = 0.0
+        self._first = self._last = self._taken = 0.0
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -36,11 +36,13 @@ class Hints:
         """When they are to be handled, on the monotonic clock; far away if there is none."""
         if not self._keys:
             return float("inf")
-        return min(self._last + self._quiet_seconds, self._first + PATIENCE_SECONDS)
+        due = min(self._last + self._quiet_seconds, self._first + PATIENCE_SECONDS)
+        return max(due, self._taken + self._every_seconds)
 
     def take(self) -> list[Key]:
         """All of them; none is left."""
         keys, self._keys = list(self._keys), {}
+        self._taken = time.monotonic()
         return keys
 
     def take_first(self) -> Key:

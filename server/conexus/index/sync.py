@@ -17,7 +17,7 @@ from conexus.embedding.deferred import DeferredEmbedder
 from conexus.heap import trim
 from conexus.index.ahead import INLINE_FILES
 from conexus.index.bulk import INLINE_SECONDS, Bulk, Done, Key
-from conexus.index.hints import TYPED_QUIET_SECONDS, Hints
+from conexus.index.hints import TYPED_EVERY_SECONDS, TYPED_QUIET_SECONDS, Hints
 from conexus.index.loop import Loop
 from conexus.index.loose import LooseBuffers
 from conexus.index.persistence import Loaded
@@ -114,7 +114,7 @@ class Sync:
             self._open_in,
         )
         #: Of open buffers, apart from those of files: whoever types waits for nothing else.
-        self._typed, self._hints = Hints(TYPED_QUIET_SECONDS), Hints()
+        self._typed, self._hints = Hints(TYPED_QUIET_SECONDS, TYPED_EVERY_SECONDS), Hints()
         self._scanning = Scanning()
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0

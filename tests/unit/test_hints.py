@@ -1,0 +1,83 @@
+"""When hints are handled: once for a burst, soon for a key, and not too often for a key that is held down."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from conexus.index import hints
+from conexus.index.hints import Hints
+
+KEY, OTHER = ("/work", "a.py"), ("/work", "b.py")
+
+
+class Clock:
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(hints, "time", clock)
+    return clock
+
+
+def handled(clock: Clock, waiting: Hints, every: float, until: float) -> list[float]:
+    """When hints are taken that come every so many seconds, and after the last of them."""
+    times, coming = [], clock.now
+    until += clock.now
+    while waiting or coming < until:
+        if waiting and waiting.due <= coming:
+            clock.now = max(clock.now, waiting.due)
+            times.append(clock.now)
+            waiting.take()
+        else:
+            clock.now = coming
+            waiting.add(KEY)
+            coming = coming + every if coming + every < until else float("inf")
+    return times
+
+
+def test_a_burst_is_handled_once(clock: Clock) -> None:
+    assert handled(clock, Hints(0.06), 0.01, 0.1) == [pytest.approx(100.15)]
+    assert handled(clock, Hints(0.06), 1.0, 0.1) == [pytest.approx(100.21)]
+
+
+def test_what_goes_on_steadily_is_handled_too(clock: Clock) -> None:
+    times = handled(clock, Hints(0.06), 0.05, 10.0)
+    assert all(0 < later - earlier <= 0.21 for earlier, later in pairwise(times))
+    assert times[-1] >= 109.95
+
+
+def test_one_key_is_handled_soon_and_a_held_one_not_too_often(clock: Clock) -> None:
+    typed = Hints(0.02, 0.1)
+    assert handled(clock, typed, 1.0, 0.1) == [pytest.approx(100.02)]
+    clock.now = 200.0
+    times = handled(clock, typed, 0.03, 3.0)
+    assert times[0] == pytest.approx(200.02)
+    assert all(later - earlier >= 0.0999 for earlier, later in pairwise(times))
+    assert len(times) <= 31
+    assert times[-1] >= 202.99
+
+
+def test_the_others_stay_due_when_the_first_is_taken(clock: Clock) -> None:
+    waiting = Hints(0.06)
+    for key in (KEY, OTHER):
+        waiting.add(key)
+        clock.now += 0.01
+    due = waiting.due
+    assert waiting.take_first() == KEY
+    assert (waiting.due, waiting.take()) == (due, [OTHER])
+    assert waiting.due == float("inf")
+
+
+def test_nothing_waits_of_a_folder_that_is_gone(clock: Clock) -> None:
+    waiting = Hints()
+    waiting.add(KEY)
+    waiting.add(("/other", "a.py"))
+    waiting.forget("/work")
+    assert waiting.take() == [("/other", "a.py")]
