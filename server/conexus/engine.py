@@ -315,6 +315,7 @@ class Engine:
         """What a question is answered from."""
         try:
             with self._sync.questions.answering():
+                # Behind the end of a file that was cut short the process would be killed.
                 if not self._sync.searchable.is_untouched():
                     self._indexer.wait_verified(_VERIFY_SECONDS)
                 yield self._sync.searchable

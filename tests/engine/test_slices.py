@@ -139,6 +139,25 @@ def test_a_scan_that_was_interrupted_begins_anew(root: Path, data: Path, monkeyp
         assert found(engine, "written_qwxz") == {"new.py"}
 
 
+def test_a_scan_that_fails_begins_anew(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, failed = scanning.scan_in_steps, threading.Event()
+
+    def failing(*arguments: Any, **options: Any) -> Generator[None, None, Scan]:
+        yield
+        if not failed.is_set():
+            failed.set()
+            raise MemoryError
+        return (yield from real(*arguments, **options))
+
+    with running(root, data) as engine:
+        write(root, {"app/new.py": "def written_qwxz():\n    pass\n"})
+        monkeypatch.setattr(scanning, "scan_in_steps", failing)
+        engine._indexer._loop.post(lambda: engine._sync.rescan(str(root)))
+        assert engine.wait(PATIENCE), engine.status()
+        assert failed.is_set()
+        assert found(engine, "written_qwxz") == {"new.py"}
+
+
 def test_what_is_typed_goes_before_files(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = [root / f"many/{number}.py" for number in range(30)]
     write(root, {f"many/{number}.py": f"def number_{number}():\n    pass\n" for number in range(30)})

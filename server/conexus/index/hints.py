@@ -10,7 +10,7 @@ from conexus.index.bulk import Key
 QUIET_SECONDS = 0.06
 #: but no longer than this, so that what goes on steadily becomes searchable too.
 PATIENCE_SECONDS = 0.15
-#: Edits to a buffer that are one for the user come within less. A key that is held down is handled not more often.
+#: Edits to a buffer that are one for the user come within less; the second figure is for a key that is held down.
 TYPED_QUIET_SECONDS, TYPED_EVERY_SECONDS = 0.02, 0.1
 
 

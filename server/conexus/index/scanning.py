@@ -94,6 +94,9 @@ class Scanning:
             walk.took += time.monotonic() - started
             self._end(walk, active_at)
             return Found(ended.value, frozenset(walk.touched))
+        except Exception:
+            self.forget(tracked.root)
+            raise
         walk.took += time.monotonic() - started
         return None
 
