@@ -2,7 +2,7 @@
 
     python -m benchmarks.live_plot PICTURE JSON… [--bars]
 
-draws what `benchmarks.live` wrote; of a figure that is in several files, that of the last one.
+draws what `benchmarks.live` wrote; of a figure that several files have of one workspace, that of the last one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def main() -> int:
     arguments = parser.parse_args()
     figures: dict[str, Figure] = {}
     for file in arguments.measured:
-        figures |= figures_of(json.loads(file.read_text(encoding="utf-8")))
+        for name, figure in figures_of(json.loads(file.read_text(encoding="utf-8"))).items():
+            figures[name] = with_later(figures[name], figure) if name in figures else figure
     try:
         draw(figures, arguments.picture, only_bars=arguments.bars)
     except NoPlotting as error:
@@ -54,6 +55,13 @@ def figures_of(report: Any) -> dict[str, Figure]:
         for name, given in report["figures"].items()
         if given["rows"]
     }
+
+
+def with_later(earlier: Figure, later: Figure) -> Figure:
+    """A figure that was measured twice, perhaps of different workspaces: of each the later one."""
+    measured_later = {row.workspace for row in later.rows}
+    kept = [row for row in earlier.rows if row.workspace not in measured_later]
+    return Figure([*kept, *later.rows], earlier.measured | later.measured if kept else later.measured)
 
 
 def draw(figures: Mapping[str, Figure], path: Path, *, only_bars: bool = False) -> None:
@@ -75,7 +83,9 @@ def draw(figures: Mapping[str, Figure], path: Path, *, only_bars: bool = False) 
         raise NoPlotting("no picture was drawn: none of these figures has one")
     heights = [0.8 + 0.21 * len(shares)] * bool(shares) + [3.2] * len(panels)
     picture = figure_type(figsize=(9.0, sum(heights)), layout="constrained", facecolor="white")
-    rows = picture.subplots(len(heights), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+    # A part of the picture for each, so that long labels of one do not make the others narrow.
+    parts = picture.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    rows = [part.subplots() for part in parts]
     if shares:
         _bars(rows[0], shares)
     for axes, (panel, figure) in zip(rows[bool(shares) :], panels, strict=True):

@@ -301,6 +301,13 @@ def test_figures_are_drawn_from_what_was_written() -> None:
     assert live_plot.labels(rows) == ["keystrokes", "keystrokes, longest"]
 
 
+def test_of_a_figure_measured_twice_the_later_one_of_each_workspace_is_drawn() -> None:
+    small, mid, again = (Row("a", size, value, "s") for size, value in (("small", 1), ("mid", 2), ("mid", 3)))
+    earlier = Figure([small, mid], {"small": 1, "mid": 2})
+    assert live_plot.with_later(earlier, Figure([again], {"mid": 3})) == Figure([small, again], {"small": 1, "mid": 3})
+    assert live_plot.with_later(Figure([mid], {"ms": 2}), Figure([again], {})) == Figure([again], {})
+
+
 def test_the_table_shows_bars_misses_and_defects() -> None:
     rows = [
         Row("slow", "mid", 9, "s", most_ratio=0.8, peer=10),
