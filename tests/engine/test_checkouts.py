@@ -84,11 +84,6 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
 def until_equal(engine: Engine, expected: list[Row]) -> None:
     """An event may still be under way when everything that was heard of is done."""
     deadline = time.monotonic() + PATIENCE

@@ -67,18 +67,6 @@ ROUNDS = int(os.environ.get("CONEXUS_FAULT_ROUNDS", "4"))
 SEED = os.environ.get("CONEXUS_FAULT_SEED", "0")
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    write(folder, FIXTURE)
-    return folder
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     hurry(monkeypatch)

@@ -32,18 +32,6 @@ def forgotten():
 """
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    write(folder, FIXTURE)
-    return folder
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
 class LongScans:
     """Real scans that have seen everything and do not end before they may."""
 

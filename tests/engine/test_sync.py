@@ -45,18 +45,6 @@ How to run it.
 """
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    write(folder, FIXTURE)
-    return folder
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
 def found(engine: Engine, query: str) -> list[str]:
     return [Path(hit.document).name for hit in engine.search(query).hits]
 

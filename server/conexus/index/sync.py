@@ -164,6 +164,7 @@ class Sync:
     def close(self) -> None:
         """Write what waits and stop all helpers; after the loop has stopped."""
         self._upkeep.tables.abandon()
+        self._scanning.interrupt()
         self._bulk.close()
         self._takeover.close()
         for tracked in self.folders.values():

@@ -67,7 +67,8 @@ class TrackedFolder:
     total_files: int = 0
     #: Chunks of which the embedder was asked for the vector since the folder is tracked.
     embedded: int = 0
-    #: When it is scanned next, on the monotonic clock: 0 as soon as may be. Of no meaning while it is scanned.
+    #: When it is scanned next, on the monotonic clock: 0 as soon as may be. While it is scanned: 0 if it is to be
+    #: scanned once more, and far away if not.
     scan_due: float = 0.0
     #: In seconds, from the end of the latest scan.
     scan_interval: float = 0.0
