@@ -33,16 +33,19 @@ def forgotten():
 
 
 class LongScans:
-    """Real scans that have seen everything and do not end before they may."""
+    """Real scans that have seen everything and do not end before they may: of whole folders, or of a directory."""
 
-    def __init__(self) -> None:
+    def __init__(self, below: str = "") -> None:
         self.begun = 0
+        self._below = below
         self.seen, self.may_end = threading.Event(), threading.Event()
         self._scan = scanning.scan_in_steps
 
-    def __call__(self, *arguments: Any, **options: Any) -> Generator[None, None, Scan]:
+    def __call__(self, *arguments: Any, below: str) -> Generator[None, None, Scan]:
+        found = yield from self._scan(*arguments, below=below)
+        if below != self._below:
+            return found
         self.begun += 1
-        found = yield from self._scan(*arguments, **options)
         self.seen.set()
         while not self.may_end.wait(0.001):
             yield
@@ -50,11 +53,14 @@ class LongScans:
 
 
 @contextmanager
-def long_scan(engine: Engine, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LongScans]:
+def long_scan(engine: Engine, root: Path, monkeypatch: pytest.MonkeyPatch, below: str = "") -> Iterator[LongScans]:
     """A scan is under way that was asked for and has seen everything. Afterwards the engine is settled."""
-    scans = LongScans()
+    scans = LongScans(below)
     monkeypatch.setattr(scanning, "scan_in_steps", scans)
-    engine._indexer._loop.post(lambda: engine._sync.rescan(str(root)))
+    if below:
+        engine.hint([root / below])
+    else:
+        engine._indexer._loop.post(lambda: engine._sync.rescan(str(root)))
     assert scans.seen.wait(PATIENCE)
     yield scans
     scans.may_end.set()
@@ -65,10 +71,11 @@ def found(engine: Engine, query: str) -> set[str]:
     return {Path(hit.document).name for hit in engine.search(query).hits if hit.matches}
 
 
+@pytest.mark.parametrize("below", ["", "app"])
 def test_what_is_typed_and_told_does_not_wait_for_a_scan(
-    root: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, data: Path, monkeypatch: pytest.MonkeyPatch, below: str
 ) -> None:
-    with running(root, data) as engine, long_scan(engine, root, monkeypatch):
+    with running(root, data) as engine, long_scan(engine, root, monkeypatch, below):
         engine.open_document(str(root / "app/session.py"), "def typed_qwxz():\n    pass\n", 1, "python")
         until(engine, lambda: "session.py" in found(engine, "typed_qwxz"))
         write(root, {"app/new.py": "def written_qwxz():\n    pass\n"})
@@ -76,15 +83,16 @@ def test_what_is_typed_and_told_does_not_wait_for_a_scan(
         until(engine, lambda: "new.py" in found(engine, "written_qwxz"))
 
 
+@pytest.mark.parametrize("below", ["", "app"])
 def test_a_scan_does_not_undo_what_came_while_it_was_under_way(
-    root: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
 ) -> None:
     with running(root, data) as engine:
-        with long_scan(engine, root, monkeypatch) as scans:
+        with long_scan(engine, root, monkeypatch, below) as scans:
             write(root, {"app/new.py": "def written():\n    pass\n", "app/mail.py": "def letter():\n    pass\n"})
             write(root, {"lib/deep/inner.py": "def inner():\n    pass\n"})
             (root / "app/old.py").unlink()
-            engine.hint([root / each for each in ("app/new.py", "app/mail.py", "app/old.py", "lib")])
+            engine.hint([root / each for each in ("app/new.py", "app/mail.py", "app/old.py", "lib/deep/inner.py")])
             until(engine, lambda: found(engine, "inner") == {"inner.py"} and not found(engine, "forgotten"))
             before = snapshot_of(engine)
         # Neither dropped for a moment nor read anew: readers still see what they saw.
@@ -180,3 +188,59 @@ def test_what_is_typed_goes_before_files(root: Path, data: Path, monkeypatch: py
         assert set(order) == {"app/session.py", *(f"many/{number}.py" for number in range(30))}
         assert order.index("app/session.py") <= 2
         assert found(engine, "typed_qwxz") == {"session.py"}
+
+
+def test_a_directory_that_is_told_of_does_not_wait_for_a_scan_of_the_folder(
+    root: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(root, data) as engine, long_scan(engine, root, monkeypatch):
+        write(root, {"lib/deep/inner.py": "def inner():\n    pass\n"})
+        (root / "app/old.py").unlink()
+        engine.hint([root / "lib", root / "app"])
+        until(engine, lambda: found(engine, "inner") == {"inner.py"} and not found(engine, "forgotten"))
+
+
+def test_directories_are_scanned_once_and_only_what_changed_is_read(
+    root: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root, {f"app/{name}/{name}.py": f"def in_{name}():\n    pass\n" for name in ("one", "two")})
+    with running(root, data) as engine:
+        scanned: list[str] = []
+        real = scanning.scan_in_steps
+
+        def noted(*arguments: Any, below: str) -> Generator[None, None, Scan]:
+            scanned.append(below)
+            return (yield from real(*arguments, below=below))
+
+        monkeypatch.setattr(scanning, "scan_in_steps", noted)
+        before = engine.status().embedded_chunks
+        write(root, {"app/two/two.py": "def altered_qwxz():\n    pass\n"})
+        # Deeper ones first, as watchers may tell of them.
+        engine.hint([root / "app/one", root / "app/two", root / "app"])
+        assert engine.wait(PATIENCE)
+        assert scanned == ["app"]
+        assert found(engine, "altered_qwxz") == {"two.py"}
+        assert engine.status().embedded_chunks == before + 1
+
+
+def test_a_directory_that_has_too_many_files_has_the_folder_refused(root: Path, data: Path) -> None:
+    with running(root, data, max_files=5) as engine:
+        write(root, {f"many/{number}.py": "pass\n" for number in range(9)})
+        engine.hint([root / "many"])
+        until(engine, lambda: "more than 5 files" in engine.status().message)
+
+
+def test_a_directory_that_became_a_file_and_a_file_that_became_a_directory(
+    root: Path, data: Path, tmp_path: Path
+) -> None:
+    write(root, {"lib/inner.py": "def inner():\n    pass\n", "tools": "def no_more():\n    pass\n"})
+    with running(root, data) as engine:
+        (root / "lib/inner.py").unlink()
+        (root / "lib").rmdir()
+        (root / "tools").unlink()
+        write(root, {"lib": "text of a file\n", "tools/inner.py": "def tool():\n    pass\n"})
+        engine.hint([root / "lib", root / "tools"])
+        assert engine.wait(PATIENCE)
+        after = rows(snapshot_of(engine))
+    with running(root, tmp_path / "fresh") as fresh:
+        assert after == rows(snapshot_of(fresh))

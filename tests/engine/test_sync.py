@@ -427,6 +427,31 @@ def test_reindex_and_clear_end_with_the_same_index(root: Path, data: Path) -> No
     assert stored_rows(engine) == expected
 
 
+@pytest.mark.parametrize(
+    ("asked", "read"),
+    [([], {"app/mail.py", "app/session.py", "README.md"}), (["app"], {"app/mail.py", "app/session.py"})],
+)
+def test_reindex_reads_files_again_that_did_not_change(
+    root: Path, data: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str], read: set[str]
+) -> None:
+    seen: set[str] = set()
+    real = tracked.read_and_analyse
+
+    def noted(job: Job, *arguments: Any) -> Outcome:
+        seen.add(job.path)
+        return real(job, *arguments)
+
+    with running(root, data) as engine:
+        monkeypatch.setattr(tracked, "read_and_analyse", noted)
+        engine.reindex(paths=[str(root / path) for path in asked])
+        settle(engine)
+        assert seen == read
+        seen.clear()
+        engine.hint([root / path for path in read])
+        settle(engine)
+        assert not seen  # once
+
+
 def test_many_files_go_through_worker_processes(root: Path, data: Path) -> None:
     write(root, {f"many/module_{n}.py": f"def function_{n}():\n    return {n}\n" for n in range(150)})
     events: list[Event] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -35,6 +36,7 @@ operations = st.one_of(
     st.tuples(st.just("delete"), paths),
     st.tuples(st.just("delete tree"), st.sampled_from(FOLDERS[1:])),
     st.tuples(st.just("move"), paths, paths),
+    st.tuples(st.just("move tree"), st.sampled_from(FOLDERS[1:]), st.sampled_from(FOLDERS[1:])),
     st.tuples(st.just("ignore"), st.sampled_from(["", "a/\n", "*.py\n", "*\n!*.md\n"])),
     st.tuples(st.just("open"), paths, texts),
     st.tuples(st.just("close"), paths),
@@ -88,6 +90,14 @@ class World:
             (self.root / target).parent.mkdir(parents=True, exist_ok=True)
             (self.root / source).replace(self.root / target)
             self.engine.hint([self.root / source, self.root / target])
+
+    def _move_tree(self, source: str, target: str) -> None:
+        """As far as the target's place is free."""
+        if (self.root / source).is_dir() and not target.startswith(source):
+            (self.root / target).parent.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):
+                (self.root / source).replace(self.root / target)
+            self.engine.hint([self.root / source.rstrip("/"), self.root / target.rstrip("/")])
 
     def _ignore(self, patterns: str) -> None:
         write(self.root, {".gitignore": patterns})

@@ -10,6 +10,7 @@ import numpy as np
 
 from conexus.embedding.embedder import Vectors
 from conexus.index.analysis import FileFacts, IndexedFile
+from conexus.index.occupied import OccupiedDirectories
 from conexus.index.segment import Alive, MemorySegment, build_segment, merge_segments
 from conexus.index.snapshot import View
 
@@ -85,6 +86,8 @@ class FolderIndex:
         self._recent: list[Part] = []
         self._base: list[Part] = []
         self._places: dict[str, tuple[Part, int]] = {}
+        #: Those that files lie in: builds and editors tell of many paths at which nothing ever was.
+        self._directories = OccupiedDirectories()
         self._overlay: dict[str, Fresh] = {}
         self._chunks = 0
         #: How often something came or went; in which segments it lies does not count.
@@ -117,6 +120,15 @@ class FolderIndex:
 
     def paths(self) -> Iterator[str]:
         yield from self._places
+
+    def below(self, path: str) -> list[str]:
+        """Paths of files at or below a path."""
+        if path in self._places:
+            return [path]
+        if path and path not in self._directories:
+            return []
+        prefix = path + "/" if path else ""
+        return [known for known in self._places if known.startswith(prefix)]
 
     def facts(self, path: str) -> FileFacts | None:
         place = self._places.get(path)
@@ -211,7 +223,10 @@ class FolderIndex:
 
     def _settle(self, part: Part) -> None:
         self.changes += 1
-        self._places.update({part.segment.files[number].path: (part, number) for number in part.files})
+        places = {part.segment.files[number].path: (part, number) for number in part.files}
+        self._places.update(places)
+        for path in places:
+            self._directories.add(path)
         self._chunks += part.rows
 
     def replace(self, path: str, fresh: Fresh | None) -> None:
@@ -302,6 +317,7 @@ class FolderIndex:
             if place is None:
                 continue
             self.changes += 1
+            self._directories.discard(path)
             part, number = place
             if id(part) not in copied:  # published views keep the old mask
                 copied.add(id(part))

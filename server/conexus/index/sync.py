@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conexus.array_file import DamagedFile
 from conexus.config import Settings
 from conexus.embedding.deferred import DeferredEmbedder
 from conexus.heap import trim
-from conexus.index.ahead import INLINE_FILES
-from conexus.index.bulk import INLINE_SECONDS, Bulk, Done, Key
-from conexus.index.hints import TYPED_EVERY_SECONDS, TYPED_QUIET_SECONDS, Hints
+from conexus.index.bulk import INLINE_SECONDS, Bulk
 from conexus.index.loop import Loop
-from conexus.index.loose import LooseBuffers
 from conexus.index.persistence import Loaded
 from conexus.index.pool import Task
 from conexus.index.publisher import Publisher, Searchable
 from conexus.index.questions import Questions
+from conexus.index.refresher import Refresher
 from conexus.index.scanning import Found, Scanning
 from conexus.index.takeover import Takeover
 from conexus.index.tiers import Tier
@@ -83,8 +80,6 @@ class Sync:
         self.folders: dict[str, TrackedFolder] = {}
         #: Whether it was told which, if any.
         self._has_folders = False
-        #: Open buffers by their identity; changed by the indexer's thread alone.
-        self.documents: dict[str, Document] = {}
         #: Why nothing can be indexed, in words for the user.
         self.problem: str | None = None
         self.paused = False
@@ -106,23 +101,29 @@ class Sync:
         self._bulk = Bulk(processes, self.loop.wake)
         #: Those that are being answered, in any thread.
         self.questions = Questions()
+        self._scanning = Scanning()
+        self._refresher = Refresher(
+            self.folders,
+            self._bulk,
+            self._scanning,
+            self._publisher,
+            on_hint=self._note_activity,
+            on_refreshed=self._fill,
+        )
+        self.hint = self._refresher.hint
         self._upkeep = Upkeep(
             self._bulk,
             self._publisher,
             self.questions,
             partial(self.loop.post, awaited=False),
-            self._open_in,
+            self._refresher.open_in,
         )
-        #: Of open buffers, apart from those of files: whoever types waits for nothing else.
-        self._typed, self._hints = Hints(TYPED_QUIET_SECONDS, TYPED_EVERY_SECONDS), Hints()
-        self._scanning = Scanning()
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0
         #: When the index's files may be looked at again, on the monotonic clock.
         self._verify_due = 0.0
         #: Chunks that the shipped model embedded in folders that are not searched with it any more.
         self._embedded_before = 0
-        self._loose: LooseBuffers | None = None
         self._reported: tuple[object, ...] = ()
         self._lasted = False
 
@@ -130,6 +131,11 @@ class Sync:
     def searchable(self) -> Searchable:
         """What readers work on, as it is now."""
         return self._publisher.searchable
+
+    @property
+    def documents(self) -> Mapping[str, Document]:
+        """Open buffers by their identity; changed by the indexer's thread alone."""
+        return self._refresher.documents
 
     @property
     def dirty_buffers(self) -> int:
@@ -144,18 +150,19 @@ class Sync:
     def counts(self) -> Counts:
         """How far the indexer is."""
         folders = list(self.folders.values())
-        loose = self._loose.index.files if self._loose is not None else 0
+        buffers = self._refresher.loose
+        loose = buffers.index.files if buffers is not None else 0
         indexed = sum(tracked.index.files for tracked in folders) + loose
         total = sum(max(tracked.total_files - len(tracked.read_skipped), tracked.index.files) for tracked in folders)
         complete = self._has_folders and all(tracked.settled for tracked in folders) and self._bulk.idle
-        pending = len(self._typed) + len(self._hints) + self._bulk.pending + self._takeover.pending
+        pending = self._refresher.pending + self._bulk.pending + self._takeover.pending
         return Counts(self._phase(), pending, indexed, total + loose, complete)
 
     def embedded_chunks(self) -> int:
         """Chunks that the answering model embedded since the start; those whose vectors were known do not count."""
         if self._takeover.embedder is not None:
             return self._takeover.embedded
-        loose = self._loose.embedded if self._loose is not None else 0
+        loose = self._refresher.loose.embedded if self._refresher.loose is not None else 0
         return self._embedded_before + loose + sum(map(self._embedded_in, list(self.folders.values())))
 
     def _embedded_in(self, tracked: TrackedFolder) -> int:
@@ -177,7 +184,7 @@ class Sync:
 
     def open_document(self, document: Document) -> None:
         """A buffer's text is the truth from now on."""
-        self.documents[document.id] = document
+        self._refresher.documents[document.id] = document
         self.hint([document.id])
 
     def change_document(self, identity: str, text: str, version: int | None) -> None:
@@ -188,7 +195,7 @@ class Sync:
 
     def close_document(self, identity: str) -> None:
         """The disk is the truth again."""
-        self.documents.pop(identity, None)
+        self._refresher.documents.pop(identity, None)
         self.hint([identity])
 
     def set_paused(self, paused: bool) -> None:
@@ -244,7 +251,7 @@ class Sync:
         return not self._upkeep.storing
 
     def is_quiescent(self) -> bool:
-        if self.loop.busy or self._typed or self._hints or self._publisher.behind or self._embedder is None:
+        if self.loop.busy or self._refresher.pending or self._publisher.behind or self._embedder is None:
             return False
         settled = all(each.settled and not self._scanning.is_awaited(each) for each in self.folders.values())
         return self.paused or (settled and self._bulk.idle and not self._loading and not self._takeover.pending)
@@ -267,14 +274,15 @@ class Sync:
             self.problem = str(error)
             self._on_status()
             return False
-        self._loose = LooseBuffers(self._embedder)
+        self._refresher.begin(self._embedder)
         self._choose_model()
         return True
 
     def _patience(self) -> float:
         """Seconds until something is due that no one announces."""
         now = time.monotonic()
-        due = [now + (0.1 if self._upkeep.storing else 2.0), self._typed.due, self._hints.due, self._publisher.due]
+        due = [now + (0.1 if self._upkeep.storing else 2.0), self._publisher.due]
+        due += [self._refresher.typed_due, self._refresher.told_due]
         if self._upkeep.rest_due > now:
             due.append(self._upkeep.rest_due)
         if not self.paused:
@@ -287,14 +295,13 @@ class Sync:
         if not self._is_untouched():
             self.verify()
         now = time.monotonic()
-        if now >= self._typed.due:
-            for key in self._typed.take():
-                self._refresh(*key)
+        if now >= self._refresher.typed_due:
+            self._refresher.refresh_typed()
             self._publish_changes()
-        if now >= self._hints.due:
-            self._refresh_files()
+        if now >= self._refresher.told_due and self._refresher.refresh_told(self._slice()):
+            self._publish_changes()
         for done in self._bulk.results():
-            self._add(done)
+            self._refresher.add(done)
         if not self.paused:
             self._scan()
             self._work_off()
@@ -311,7 +318,7 @@ class Sync:
         for tracked in self.folders.values():
             if tracked.loaded and not tracked.settled and self._scanning.is_scanned(tracked):
                 tracked.stale.clear()
-                tracked.index.rest(self._open_in(tracked))
+                tracked.index.rest(self._refresher.open_in(tracked))
                 tracked.complete = tracked.finishing = True
                 self._upkeep.all_read()
                 self._publisher.changed(tracked.root)
@@ -319,7 +326,7 @@ class Sync:
             self._on_progress(self._bulk.done, self._bulk.done)
             self._bulk.done = 0
             trim()
-        if not self._hints:
+        if not self._refresher.is_told:
             self._publish_changes()
 
     def _report(self) -> None:
@@ -339,8 +346,7 @@ class Sync:
             self._scanning.forget(root)
             self._bulk.forget(root)
             self._upkeep.forget(root)
-            self._typed.forget(root)
-            self._hints.forget(root)
+            self._refresher.forget(root)
             self._publisher.changed(root)
         for root in roots:
             if root not in self.folders:
@@ -384,6 +390,9 @@ class Sync:
         self.hint(self.documents)
         self._publisher.changed(successor.root)
         return True
+
+    def _fill(self, tracked: TrackedFolder, path: str) -> None:
+        self._takeover.fill(tracked, path, lambda: self._filled(tracked, path))
 
     def _filled(self, tracked: TrackedFolder, path: str) -> None:
         """The vectors of a file that was searchable by words alone are there."""
@@ -430,111 +439,49 @@ class Sync:
             tracked.scan_due = 0.0
             self._watch(tracked)
 
-    # --- hints ---
-
-    def hint(self, paths: Iterable[str]) -> None:
-        for path in paths:
-            tracked, relative = self._locate(path)
-            hints = self._typed if path in self.documents else self._hints
-            hints.add((tracked.root if tracked else "", relative))
-            self._upkeep.active_at = time.monotonic()
-
-    def _locate(self, path: str) -> tuple[TrackedFolder | None, str]:
-        for tracked in self.folders.values():
-            relative = tracked.relative(path)
-            if relative is not None:
-                return tracked, relative
-        return None, path
-
-    def _refresh_files(self) -> None:
-        """Some of those that were told of: so few that what is typed meanwhile need not wait for long."""
-        defer = len(self._hints) > INLINE_FILES
-        has_time = self._slice()
-        while self._hints:
-            self._refresh(*self._hints.take_first(), defer=defer)
-            if not has_time():
-                return
-        self._publish_changes()
+    # --- many files ---
 
     def _slice(self) -> Callable[[], bool]:
         """Tells whether there is still time for what is done in slices."""
-        until = min(time.monotonic() + INLINE_SECONDS, self._typed.due)
+        until = min(time.monotonic() + INLINE_SECONDS, self._refresher.typed_due)
         return lambda: time.monotonic() < until and not self.loop.waiting and not self.loop.stopping
-
-    def _refresh(self, root: str, path: str, *, defer: bool = False) -> None:
-        """Make one path searchable as it is now: a buffer, a file, all that lies in a directory, or nothing.
-
-        With ``defer``, files are left to the workers.
-        """
-        tracked = self.folders.get(root)
-        if tracked is None:
-            self._refresh_loose(path, wanted=True)
-            return
-        if tracked.rules.forget(path):
-            tracked.scan_due = 0.0
-        absolute = tracked.absolute(path)
-        self._bulk.supersede((root, path))
-        self._scanning.touch(root, path)
-        changes = tracked.index.changes
-        document = self.documents.get(absolute)
-        in_folder = tracked.refused is None and tracked.allows(path, is_directory=False)
-        self._refresh_loose(absolute, wanted=not in_folder)
-        tracked.unsaved.discard(path)
-        if document is not None and in_folder:
-            tracked.read_buffer(path, document)
-        elif tracked.loaded and tracked.refused is None:
-            to_read = tracked.refresh(path, self.documents, defer=defer)
-            self._bulk.add((root, each) for each in to_read)
-        if tracked.index.changes != changes:
-            self._publisher.changed(root)
-        self._takeover.fill(tracked, path, lambda: self._filled(tracked, path))
-
-    def _refresh_loose(self, identity: str, *, wanted: bool) -> None:
-        document = self.documents.get(identity) if wanted else None
-        if self._loose is not None and self._loose.refresh(identity, document):
-            self._publisher.changed("")
-
-    # --- many files ---
 
     def _scan(self) -> None:
         now, has_time = time.monotonic(), self._slice()
         for tracked in self.folders.values():
             if tracked.loaded and self._scanning.due(tracked) <= now:
-                found = self._scanning.go_on(tracked, has_time, self._upkeep.active_at)
-                if found is not None:
-                    tracked.refused = found.scan.refused
-                    if found.scan.refused is None:
-                        self._compare(tracked, found)
+                for found in self._scanning.go_on(tracked, has_time, self._upkeep.active_at):
+                    self._scanned(tracked, found)
 
-    def _compare(self, tracked: TrackedFolder, found: Found) -> None:
-        relatives = ((identity, tracked.relative(identity)) for identity in self.documents)
-        opened = {path: identity for identity, path in relatives if path is not None}
-        differences = tracked.differences(found.scan, frozenset(opened))
-        changed, gone = ([path for path in each if not found.may_be_outdated(path)] for each in differences)
-        self._bulk.scanned(tracked.root)
-        if gone:
-            tracked.remove(gone)
-            self._publisher.changed(tracked.root)
-        self._bulk.add((tracked.root, path) for path in changed if path not in opened)
-        # The buffer is the truth of an open file, but rows by an older version are to be made anew.
-        self.hint(opened[path] for path in changed if path in opened and path in tracked.stale)
+    def _scanned(self, tracked: TrackedFolder, found: Found) -> None:
+        if found.scan.refused is None:
+            self._refresher.compare(tracked, found)
+        elif found.below:
+            # Perhaps the folder is to be refused as a whole.
+            tracked.scan_due = 0.0
+            return
+        tracked.refused = found.scan.refused
 
     def reindex(self, folders: Sequence[str], paths: Sequence[str]) -> None:
-        self.hint(paths)
+        self._refresher.renew(paths)
         for tracked in self.folders.values():
             if tracked.root in folders or not (folders or paths):
                 tracked.rules.forget()
-                tracked.stale = set(tracked.index.paths())
-                tracked.read_skipped.clear()
+                tracked.renew("")
                 tracked.complete = False
                 tracked.scan_due = 0.0
 
     def _work_off(self) -> None:
         if self._bulk.idle:
             return
-        self._upkeep.active_at = time.monotonic()
-        self._bulk.work_off(self._task, self._read_waiting, lambda: self.loop.waiting, workers=self._may_use_workers())
+        self._note_activity()
+        self._bulk.work_off(
+            self._task, self._refresher.read_waiting, lambda: self.loop.waiting, workers=self._may_use_workers()
+        )
         self._on_progress(self._bulk.done, self._bulk.done + self._bulk.pending)
+
+    def _note_activity(self) -> None:
+        self._upkeep.active_at = time.monotonic()
 
     def _task(self, root: str, paths: tuple[str, ...]) -> Task:
         tracked = self.folders[root]
@@ -544,26 +491,6 @@ class Sync:
     def _may_use_workers(self) -> bool:
         """Worker processes have the shipped model alone."""
         return not any(isinstance(tracked.embedder, DeferredEmbedder) for tracked in self.folders.values())
-
-    def _read_waiting(self, key: Key) -> None:
-        root, path = key
-        self.folders[root].stale.discard(path)
-        self._refresh(root, path)
-
-    def _add(self, done: Done) -> None:
-        tracked = self.folders.get(done.folder)
-        if tracked is not None:
-            # Of an open file the buffer is the truth.
-            current = {path for path in done.current if tracked.absolute(path) not in self.documents}
-            try:
-                tracked.add(done.read, current)
-            except (OSError, DamagedFile) as error:
-                log.warning("what a worker read is lost, and read again: %s", error)
-                self._bulk.add((done.folder, path) for path in current)
-            self._publisher.changed(done.folder)
-            for path in current if done.doubtful else ():
-                if tracked.differs(path):
-                    self._refresh(done.folder, path, defer=True)
 
     # --- publishing ---
 
@@ -582,18 +509,14 @@ class Sync:
 
     def _publish(self) -> None:
         for root, tracked in self.folders.items():
-            if tracked.index.seal(self._open_in(tracked)):
+            if tracked.index.seal(self._refresher.open_in(tracked)):
                 self._publisher.changed(root)
         indexes = [tracked.index for tracked in self.folders.values()]
         chosen = self._takeover.embedder
         embedders = (self._model(),) if chosen is None else (self._model(), chosen)
-        if self._loose is not None:
-            indexes.append(self._loose.index)
+        if self._refresher.loose is not None:
+            indexes.append(self._refresher.loose.index)
         self._publisher.publish(indexes, embedders)
-
-    def _open_in(self, tracked: TrackedFolder) -> set[str]:
-        """The paths of a folder's files that are open."""
-        return {tracked.relative(identity) or "" for identity in self.documents}
 
     def _model(self) -> Embedder:
         if self._embedder is None:

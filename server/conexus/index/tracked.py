@@ -24,7 +24,7 @@ from conexus.index.store_process import Tables
 from conexus.workspace.documents import Document
 from conexus.workspace.ignore import IgnoreRules
 from conexus.workspace.read import TOO_LARGE, VANISHED, Skipped, read_text
-from conexus.workspace.scan import Scan, scan
+from conexus.workspace.scan import Scan
 from conexus.workspace.watch import Watcher
 
 
@@ -146,6 +146,13 @@ class TrackedFolder:
         self.complete = self.finishing = False
         self.scan_due = 0.0
 
+    def renew(self, path: str) -> None:
+        """Have the rows of what lies at or below a path made anew when it is looked at next."""
+        self.stale.update(self.index.below(path))
+        below = f"{path}/" if path else ""
+        for each in [each for each in self.read_skipped if each == path or each.startswith(below)]:
+            del self.read_skipped[each]
+
     def compare(self, stored: Mapping[str, StoredFile]) -> None:
         """Have the tables brought in line with what is searchable, given what they hold."""
         version = self.persistence.version
@@ -175,15 +182,8 @@ class TrackedFolder:
             counts[left_out.reason] = counts.get(left_out.reason, 0) + 1
         return counts
 
-    def below(self, path: str) -> list[str]:
-        """Indexed paths at or below a path."""
-        if self.index.facts(path) is not None:
-            return [path]
-        prefix = path + "/" if path else ""
-        return [known for known in self.index.paths() if known.startswith(prefix)]
-
-    def differences(self, found: Scan, open_paths: frozenset[str]) -> tuple[list[str], list[str]]:
-        """Paths to read again, newest first, and paths that are gone, after a scan of the whole folder."""
+    def differences(self, found: Scan, open_paths: frozenset[str], below: str = "") -> tuple[list[str], list[str]]:
+        """Paths to read again, newest first, and paths that are gone, after a scan of what lies ``below`` a path."""
         changed: list[tuple[int, str]] = []
         present = set()
         for entry in found.entries:
@@ -192,10 +192,11 @@ class TrackedFolder:
             same = known is not None and (known.size, known.mtime_ns) == (entry.size, entry.mtime_ns)
             if not same or entry.path in self.stale:
                 changed.append((-entry.mtime_ns, entry.path))
-        gone = [path for path in self.index.paths() if path not in present and path not in open_paths]
-        self.read_skipped = {path: left for path, left in self.read_skipped.items() if path in present}
-        self.scan_skipped = dict(found.skipped)
-        self.total_files = len(found.entries)
+        gone = [path for path in self.index.below(below) if path not in present and path not in open_paths]
+        if not below:
+            self.read_skipped = {path: left for path, left in self.read_skipped.items() if path in present}
+            self.scan_skipped = dict(found.skipped)
+            self.total_files = len(found.entries)
         return [path for _, path in sorted(changed)], gone
 
     def differs(self, path: str) -> bool:
@@ -217,28 +218,25 @@ class TrackedFolder:
 
     # --- changing ---
 
-    def refresh(self, path: str, opened: Mapping[str, object], *, defer: bool) -> list[str]:
-        """Make a path searchable as it is on disk: a file, what lies in a directory, or nothing.
+    def refresh(self, path: str, opened: Mapping[str, object], *, defer: bool) -> list[str] | None:
+        """Make a path searchable as it is on disk: a file or nothing. None: it is a directory, which is to be scanned.
 
         ``opened`` has the open buffers by their absolute path, which are left alone. Returns files that are still to
-        be read: those in a directory, and with ``defer`` a file itself.
+        be read: with ``defer``, the file itself.
         """
         facts = self._facts(path)
         mode = 0 if facts is None else facts.st_mode
         if stat.S_ISDIR(mode):
-            found = scan(self.root, self.rules, self.settings, below=path)
-            present = {entry.path for entry in found.entries}
-            self.remove(known for known in self.below(path) if known not in present)
-            return sorted(present)
+            return None
         if stat.S_ISREG(mode) and self.rules.allows(path, is_directory=False):
-            self.remove(known for known in self.below(path) if known != path)
+            self.remove(known for known in self.index.below(path) if known != path)
             if self._is_as_indexed(path, facts):
                 return []
             if defer:
                 return [path]
             self.read(path)
         else:
-            self.remove(known for known in self.below(path) if self.absolute(known) not in opened)
+            self.remove(known for known in self.index.below(path) if self.absolute(known) not in opened)
         return []
 
     def _is_as_indexed(self, path: str, now: os.stat_result | None) -> bool:
@@ -253,6 +251,7 @@ class TrackedFolder:
 
     def read(self, path: str) -> None:
         """Make a file searchable as it is on disk."""
+        self.stale.discard(path)
         job = Job(self.root, path)
         outcome = read_and_analyse(job, self.settings.max_file_bytes, self.embedder, self.index.vectors(path))
         if isinstance(outcome, IndexedFile):
@@ -276,6 +275,7 @@ class TrackedFolder:
         if not isinstance(disk, Skipped):
             facts = FileFacts(path, language, disk.size, disk.mtime_ns, disk.digest if saved else "")
         file = analyse(facts, document.text, self.embedder, self.index.vectors(path))
+        self.stale.discard(path)
         self.read_skipped.pop(path, None)
         self.embedded += file.embedded
         self.index.replace(path, Fresh(file, document.text))
@@ -323,6 +323,7 @@ class TrackedFolder:
         """These files are gone, or are not let in any more."""
         for path in paths:
             self.read_skipped.pop(path, None)
+            self.stale.discard(path)
             if self.index.facts(path) is not None:
                 self.index.replace(path, None)
                 self.persistence.put([path])

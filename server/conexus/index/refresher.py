@@ -1,0 +1,193 @@
+"""Makes searchable as it is now what may have changed: buffers, what was told of, what scans and workers found."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+from conexus.array_file import DamagedFile
+from conexus.embedding.embedder import Embedder
+from conexus.index.ahead import INLINE_FILES
+from conexus.index.bulk import Bulk, Done, Key
+from conexus.index.hints import TYPED_EVERY_SECONDS, TYPED_QUIET_SECONDS, Hints
+from conexus.index.loose import LooseBuffers
+from conexus.index.publisher import Publisher
+from conexus.index.scanning import Found, Scanning
+from conexus.index.tracked import TrackedFolder
+from conexus.workspace.documents import Document
+
+log = logging.getLogger(__name__)
+
+
+class Refresher:
+    """Owned by the indexer's thread, which calls everything here but ``pending``."""
+
+    def __init__(
+        self,
+        folders: Mapping[str, TrackedFolder],
+        bulk: Bulk,
+        scanning: Scanning,
+        publisher: Publisher,
+        *,
+        on_hint: Callable[[], None],
+        on_refreshed: Callable[[TrackedFolder, str], None],
+    ) -> None:
+        """``folders``: by their root, as they are at any time.
+
+        ``on_refreshed`` gets each path that was looked at, whether it had changed or not.
+        """
+        self._folders, self._bulk, self._scanning, self._publisher = folders, bulk, scanning, publisher
+        self._on_hint, self._on_refreshed = on_hint, on_refreshed
+        #: Open buffers by their identity.
+        self.documents: dict[str, Document] = {}
+        #: Those of no folder, once there is a model.
+        self.loose: LooseBuffers | None = None
+        #: Of open buffers, apart from those of files: whoever types waits for nothing else.
+        self._typed, self._told = Hints(TYPED_QUIET_SECONDS, TYPED_EVERY_SECONDS), Hints()
+
+    @property
+    def pending(self) -> int:
+        """Hints that wait."""
+        return len(self._typed) + len(self._told)
+
+    @property
+    def typed_due(self) -> float:
+        """When ``refresh_typed`` has something to do, on the monotonic clock."""
+        return self._typed.due
+
+    @property
+    def told_due(self) -> float:
+        """When ``refresh_told`` has something to do, on the monotonic clock."""
+        return self._told.due
+
+    @property
+    def is_told(self) -> bool:
+        """Whether hints of files wait."""
+        return bool(self._told)
+
+    def begin(self, embedder: Embedder) -> None:
+        """There is a model."""
+        self.loose = LooseBuffers(embedder)
+
+    def forget(self, root: str) -> None:
+        """Nothing of a folder is wanted any more."""
+        self._typed.forget(root)
+        self._told.forget(root)
+
+    def open_in(self, tracked: TrackedFolder) -> set[str]:
+        """The paths of a folder's files that are open."""
+        return {path for path in map(tracked.relative, self.documents) if path is not None}
+
+    # --- hints ---
+
+    def hint(self, paths: Iterable[str]) -> None:
+        """These absolute paths or open buffers, or something below them, may have changed."""
+        for path in paths:
+            tracked, relative = self._locate(path)
+            hints = self._typed if path in self.documents else self._told
+            hints.add((tracked.root if tracked else "", relative))
+            self._on_hint()
+
+    def renew(self, paths: Iterable[str]) -> None:
+        """Make the rows of these absolute paths, or of what lies below them, anew although nothing changed."""
+        for path in paths:
+            tracked, relative = self._locate(path)
+            if tracked is not None:
+                tracked.renew(relative)
+            self.hint([path])
+
+    def _locate(self, path: str) -> tuple[TrackedFolder | None, str]:
+        for tracked in self._folders.values():
+            relative = tracked.relative(path)
+            if relative is not None:
+                return tracked, relative
+        return None, path
+
+    def refresh_typed(self) -> None:
+        """All buffers that were told of."""
+        for key in self._typed.take():
+            self.refresh(key)
+
+    def refresh_told(self, has_time: Callable[[], bool]) -> bool:
+        """Files that were told of, at least one, while there is time; whether all of them were."""
+        defer = len(self._told) > INLINE_FILES
+        while self._told:
+            self.refresh(self._told.take_first(), defer=defer)
+            if not has_time():
+                return False
+        return True
+
+    def refresh(self, key: Key, *, defer: bool = False) -> None:
+        """Make one path searchable as it is now: a buffer, a file, or nothing. A directory is left to a scan.
+
+        With ``defer``, files are left to the workers.
+        """
+        root, path = key
+        tracked = self._folders.get(root)
+        if tracked is None:
+            self._refresh_loose(path, wanted=True)
+            return
+        if tracked.rules.forget(path):
+            tracked.scan_due = 0.0
+        absolute = tracked.absolute(path)
+        self._bulk.supersede(key)
+        self._scanning.touch(root, path)
+        changes = tracked.index.changes
+        document = self.documents.get(absolute)
+        in_folder = tracked.refused is None and tracked.allows(path, is_directory=False)
+        self._refresh_loose(absolute, wanted=not in_folder)
+        tracked.unsaved.discard(path)
+        if document is not None and in_folder:
+            tracked.read_buffer(path, document)
+        elif tracked.loaded and tracked.refused is None:
+            to_read = tracked.refresh(path, self.documents, defer=defer)
+            if to_read is None:
+                self._scanning.ask(tracked, path)
+            else:
+                self._bulk.add((root, each) for each in to_read)
+        if tracked.index.changes != changes:
+            self._publisher.changed(root)
+        self._on_refreshed(tracked, path)
+
+    def _refresh_loose(self, identity: str, *, wanted: bool) -> None:
+        document = self.documents.get(identity) if wanted else None
+        if self.loose is not None and self.loose.refresh(identity, document):
+            self._publisher.changed("")
+
+    # --- many files ---
+
+    def compare(self, tracked: TrackedFolder, found: Found) -> None:
+        """Bring a folder, or a part of it, in line with what a scan found."""
+        relatives = ((identity, tracked.relative(identity)) for identity in self.documents)
+        opened = {path: identity for identity, path in relatives if path is not None}
+        differences = tracked.differences(found.scan, frozenset(opened), below=found.below)
+        changed, gone = ([path for path in each if not found.may_be_outdated(path)] for each in differences)
+        if not found.below:
+            self._bulk.scanned(tracked.root)
+        if gone:
+            tracked.remove(gone)
+            self._publisher.changed(tracked.root)
+        self._bulk.add((tracked.root, path) for path in changed if path not in opened)
+        # The buffer is the truth of an open file, but rows by an older version are to be made anew.
+        self.hint(opened[path] for path in changed if path in opened and path in tracked.stale)
+
+    def read_waiting(self, key: Key) -> None:
+        """Read a file that no worker is to read."""
+        self.refresh(key)
+
+    def add(self, done: Done) -> None:
+        """Make searchable what a worker read."""
+        tracked = self._folders.get(done.folder)
+        if tracked is None:
+            return
+        # Of an open file the buffer is the truth.
+        current = {path for path in done.current if tracked.absolute(path) not in self.documents}
+        try:
+            tracked.add(done.read, current)
+        except (OSError, DamagedFile) as error:
+            log.warning("what a worker read is lost, and read again: %s", error)
+            self._bulk.add((done.folder, path) for path in current)
+        self._publisher.changed(done.folder)
+        for path in current if done.doubtful else ():
+            if tracked.differs(path):
+                self.refresh((done.folder, path), defer=True)
