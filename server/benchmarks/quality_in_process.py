@@ -22,7 +22,8 @@ from conexus.embedding.embedder import Embedder
 from conexus.embedding.late import QueryTokens
 from conexus.embedding.static import StaticEmbedder
 from conexus.index.analysis import FileFacts, analyse
-from conexus.index.segment import MemorySegment, build_segment
+from conexus.index.segment import MemorySegment
+from conexus.index.segment_build import build_segment
 from conexus.index.snapshot import RowRef, Snapshot, View
 from conexus.search.query import Query, understand
 from conexus.search.ranker import DEFAULT as RANKER

@@ -32,7 +32,8 @@ from benchmarks import quality_data, quality_in_process, quality_judge
 from conexus.chunking import language_of
 from conexus.embedding.static import StaticEmbedder
 from conexus.index.analysis import FileFacts, analyse
-from conexus.index.segment import MemorySegment, build_segment
+from conexus.index.segment import MemorySegment
+from conexus.index.segment_build import build_segment
 from conexus.index.snapshot import Snapshot, View
 from conexus.search.features import FEATURES, features
 from conexus.search.query import understand

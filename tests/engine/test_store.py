@@ -12,7 +12,7 @@ from conexus.embedding.recipe import document_text
 from conexus.embedding.tokens import shipped_tokens
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
 from conexus.index.folder import FolderIndex
-from conexus.index.segment import build_segment
+from conexus.index.segment_build import build_segment
 from conexus.index.snapshot import Snapshot
 from conexus.index.store import SCHEMA_VERSION, Batch, Files, Store, StoreError, _first_line, any_of, exist, quote
 from tests.workspaces import Row, lexical, rows

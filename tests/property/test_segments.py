@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from conexus.chunking import language_of
 from conexus.index.analysis import FileFacts, IndexedFile, analyse
 from conexus.index.folder import FolderIndex, Fresh
-from conexus.index.segment import OF_ROWS, MemorySegment, build_segment, merge_segments
+from conexus.index.segment import OF_ROWS, MemorySegment
+from conexus.index.segment_build import build_segment
 from conexus.index.segment_file import load_segment, save_segment
+from conexus.index.segment_merge import merge_segments
 from conexus.index.snapshot import Snapshot, View
 from conexus.search.query import understand
 from conexus.search.search import search

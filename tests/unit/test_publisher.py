@@ -10,7 +10,8 @@ import pytest
 from conexus.index import publisher
 from conexus.index.analysis import FileFacts, analyse
 from conexus.index.publisher import Searchable
-from conexus.index.segment import MemorySegment, build_segment
+from conexus.index.segment import MemorySegment
+from conexus.index.segment_build import build_segment
 from conexus.index.segment_file import load_segment, save_segment
 from conexus.index.snapshot import Snapshot, View
 from tests.fixtures import model

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from conexus.chunking.chunk import KINDS
 from conexus.index.analysis import FileFacts, has_present_tokens, model_of
 from conexus.index.postings import MOST_COUNTED, Occurrences, Postings
-from conexus.index.segment import Columns, MemorySegment, segment_of
+from conexus.index.segment import MemorySegment
+from conexus.index.segment_build import Columns, segment_of
 from conexus.index.strings import Strings
 from conexus.ragged import Ragged
 from conexus.text import split_lines

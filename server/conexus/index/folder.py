@@ -11,7 +11,9 @@ import numpy as np
 from conexus.embedding.embedder import Vectors
 from conexus.index.analysis import FileFacts, IndexedFile
 from conexus.index.occupied import OccupiedDirectories
-from conexus.index.segment import Alive, MemorySegment, build_segment, merge_segments
+from conexus.index.segment import Alive, MemorySegment
+from conexus.index.segment_build import build_segment
+from conexus.index.segment_merge import merge_segments
 from conexus.index.snapshot import View
 
 #: Segments of one size class are merged when there are this many: every row is copied about log4(rows) times.

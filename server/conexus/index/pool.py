@@ -19,8 +19,10 @@ from conexus.chunking import language_of
 from conexus.embedding.embedder import EmbeddingError
 from conexus.heap import trim
 from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
-from conexus.index.segment import MemorySegment, build_segment, merge_segments
+from conexus.index.segment import MemorySegment
+from conexus.index.segment_build import build_segment
 from conexus.index.segment_file import load_segment, save_segment
+from conexus.index.segment_merge import merge_segments
 from conexus.index.worker_processes import WorkerProcesses
 from conexus.workspace.read import Skipped, read_text
 

@@ -229,10 +229,7 @@ class Sync:
             log.warning("files of the index of %s were overwritten; it is made anew", tracked.root)
             # All of it: vectors of what was overwritten may have been reused for rows that are whole.
             tracked.make_anew()
-            self._scanning.forget(tracked.root)
-            self._bulk.forget(tracked.root)
-            self._upkeep.forget(tracked.root)
-            self._publisher.changed(tracked.root)
+            self._forget(tracked.root)
         self.hint(self.documents)
         self._publish()
 
@@ -343,11 +340,8 @@ class Sync:
             former = self.folders.pop(root)
             self._embedded_before += self._embedded_in(former)
             former.close()
-            self._scanning.forget(root)
-            self._bulk.forget(root)
-            self._upkeep.forget(root)
+            self._forget(root)
             self._refresher.forget(root)
-            self._publisher.changed(root)
         for root in roots:
             if root not in self.folders:
                 self._track(root)
@@ -382,14 +376,18 @@ class Sync:
         former.watcher = None
         self._embedded_before += self._embedded_in(former)
         former.close()
-        self._scanning.forget(former.root)
-        self._bulk.forget(former.root)
-        self._upkeep.forget(former.root)
+        self._forget(former.root)
         self.folders[successor.root] = successor
         self._ready(successor)
         self.hint(self.documents)
-        self._publisher.changed(successor.root)
         return True
+
+    def _forget(self, root: str) -> None:
+        """Nothing that is under way for a folder's present index is wanted any more."""
+        self._scanning.forget(root)
+        self._bulk.forget(root)
+        self._upkeep.forget(root)
+        self._publisher.changed(root)
 
     def _fill(self, tracked: TrackedFolder, path: str) -> None:
         self._takeover.fill(tracked, path, lambda: self._filled(tracked, path))
