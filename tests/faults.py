@@ -35,7 +35,8 @@ from tests.workspaces import PATIENCE, Row, rows, running, snapshot_of
 HURRY: Mapping[str, Mapping[str, float]] = {
     "conexus.index.persistence": {
         "FLUSH_SECONDS": 0.05,
-        "_RETRY_SECONDS": 0.3,
+        "_FIRST_REST_SECONDS": 0.1,
+        "_LONGEST_REST_SECONDS": 0.3,
         "LIST_SECONDS": 0.1,
         "_LOCK_RETRY_SECONDS": 0.1,
     },

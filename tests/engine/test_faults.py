@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -710,3 +712,28 @@ def test_names_that_are_hostile(root: Path, data: Path, tmp_path: Path) -> None:
             (root / "odd" / name).unlink()
         engine.hint([root / "odd"])
         assert_ends_as_fresh(engine, root, data, tmp_path)
+
+
+def test_what_cannot_be_written_is_tried_again_soon_and_then_ever_later(
+    root: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conexus.index.persistence._FIRST_REST_SECONDS", 1.0)
+    monkeypatch.setattr("conexus.index.persistence._LONGEST_REST_SECONDS", 30.0)
+
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def rest_after(work: Callable[[], None]) -> int:
+        persistence._guarded(work)
+        return round(max(persistence._not_before - time.monotonic(), 0))
+
+    with running(root, data, stored=True) as engine:
+        assert engine.store(PATIENCE)
+        (persistence,) = (tracked.persistence for tracked in engine._sync.folders.values())
+        assert [rest_after(fail) for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
+        assert engine.status().health == "warning"
+        rest_after(lambda: None)
+        assert engine.status().health == "ok"
+        assert rest_after(fail) == 1
+        rest_after(lambda: None)
+        persistence._not_before = 0.0

@@ -43,7 +43,8 @@ _MANY_VERSIONS, _MOST_VERSIONS = 40, 80
 _MOST_DEAD = 0.1
 #: Seconds between two times that the tables are compacted, at least.
 MAINTENANCE_SECONDS = 10.0
-_RETRY_SECONDS = 30.0
+#: How long writing rests after it failed, in seconds: each time twice as long.
+_FIRST_REST_SECONDS, _LONGEST_REST_SECONDS = 1.0, 30.0
 _PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
 _LOCK_RETRY_SECONDS = 1.0
 
@@ -90,7 +91,8 @@ class Persistence:
         self._waiting: dict[str, None] = {}
         self._guard = threading.Lock()
         self._work: Future[None] | None = None
-        self._not_before = 0.0
+        #: When writing may go on, on the monotonic clock, and how long it rested last.
+        self._not_before, self._rest = 0.0, 0.0
         self._next_lock_try = 0.0
         self._next_list = 0.0
         self._next_look = 0.0
@@ -332,16 +334,21 @@ class Persistence:
             reason = f"the index cannot be written: {error.strerror}" if isinstance(error, OSError) else str(error)
             self.problem = f"{reason}; searching goes on from memory"
             log.warning("%s", self.problem)
-            self._not_before = time.monotonic() + _RETRY_SECONDS
+            self._rest_a_while()
             self._next_list = 0.0
             self._compared = False
         except Abandoned:
             log.debug("the server ends before its tables were opened")
         except Exception:
             log.exception("the index could not be stored")
-            self._not_before = time.monotonic() + _RETRY_SECONDS
+            self._rest_a_while()
         else:
             self.problem = None
+            self._rest = 0.0
+
+    def _rest_a_while(self) -> None:
+        self._rest = min(max(2 * self._rest, _FIRST_REST_SECONDS), _LONGEST_REST_SECONDS)
+        self._not_before = time.monotonic() + self._rest
 
     def _list(self, parts: Sequence[Part], listed: Sequence[Listed], seen: frozenset[str]) -> None:
         """Write the segments that lie in no file yet, and the list of all; remove those of ``seen`` that it lacks."""
