@@ -133,6 +133,27 @@ def test_a_folder_that_was_replaced_is_watched_again(root: Path, heard: Heard) -
     heard.has("after.py")
 
 
+def test_a_process_that_is_killed_is_started_anew(root: Path, heard: Heard, watcher: Watcher) -> None:
+    assert watcher._process is not None
+    watcher._process.kill()
+    heard.wait(lambda: "the watcher failed and was restarted" in heard.losses)
+    (root / "after.py").touch()
+    heard.has("after.py")
+
+
+def test_the_process_ends_with_the_watcher_and_with_who_started_it(root: Path, heard: Heard, watcher: Watcher) -> None:
+    former = watcher._process
+    assert former is not None
+    assert former.stdin is not None
+    former.stdin.close()  # as if this process had been killed
+    assert former.wait(PATIENCE) == 0
+    heard.wait(lambda: "the watcher failed and was restarted" in heard.losses)
+    latter = watcher._process
+    assert latter is not None
+    watcher.stop()
+    assert latter.poll() is not None
+
+
 @pytest.mark.usefixtures("watcher")
 def test_a_storm_is_one_loss(root: Path, heard: Heard) -> None:
     for number in range(5000):

@@ -85,7 +85,6 @@ def serve(stdio: Stdio, processes: WorkerProcesses, client_process_id: int | Non
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # pygls logs whole messages, and so the user's files, at INFO.
     logging.getLogger("pygls").setLevel(logging.WARNING)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     # A query takes the interpreter's lock some fifty times; behind a thread that imports or chunks, each time would
     # otherwise cost the default 5 ms.
     sys.setswitchinterval(_SWITCH_SECONDS)

@@ -1,28 +1,28 @@
 """Our own watcher of one workspace folder. It gives hints, soon; that nothing is missed is the scan's task.
 
-What it rests on (watchfiles 1.x) ends at the first file name that is not UTF-8, loses events below new
-directories, and stops watching a folder that is moved away, without a word. So it is restarted whenever it ends
-or the folder is another one than before, and each start is reported as a loss.
+What it rests on (watchfiles 1.x, in a process of its own: ``watching``) ends at the first file name that is not UTF-8,
+loses events below new directories, and stops watching a folder that is moved away, without a word. So it is restarted
+whenever it ends or the folder is another one than before, and each start is reported as a loss.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any, cast
 
 from conexus.workspace.ignore import IGNORE_FILES
 
 log = logging.getLogger(__name__)
 
-#: Changes are handed on after this much quiet, or at the latest after the second figure.
-_QUIET_MS, _AT_MOST_MS = 50, 100
-#: How often it is looked whether the folder is still the same one.
-_LOOK_MS = 250
 #: Above this many paths in one batch a scan is cheaper than following each.
 _STORM = 1000
 #: Seconds before the first restart, and before one after many failures.
@@ -35,6 +35,7 @@ _LIMIT = (
 _TOO_MANY_DIRECTORIES = _LIMIT.format(what="directories", setting="watches", value=1048576)
 _TOO_MANY_WATCHERS = _LIMIT.format(what="folders", setting="instances", value=1024)
 
+_PROCESS = Path(__file__).with_name("watching.py")
 
 #: Git files that decide what the folder holds or what is ignored in it.
 _DECISIVE = (".git/HEAD", ".git/info/exclude")
@@ -42,6 +43,16 @@ _DECISIVE = (".git/HEAD", ".git/info/exclude")
 
 def _everything(_path: str, _is_directory: bool) -> bool:
     return True
+
+
+class _WatchFailed(Exception):
+    """The process said so, or ended by itself."""
+
+    def __init__(self, message: str, number: int | None = None, *, denied: bool = False) -> None:
+        super().__init__(message)
+        self.number = number
+        #: Whether a directory may not be read.
+        self.denied = denied
 
 
 class Watcher:
@@ -64,6 +75,7 @@ class Watcher:
         self._on_paths, self._on_lost, self._allows = on_paths, on_lost, allows
         self._degraded: str | None = None
         self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, name="conexus-watcher", daemon=True)
 
     @property
@@ -77,6 +89,8 @@ class Watcher:
     def stop(self) -> None:
         """After this nothing more is reported. Idempotent."""
         self._stopping.set()
+        if self._process is not None:
+            self._process.terminate()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=5)
 
@@ -88,51 +102,70 @@ class Watcher:
             try:
                 self._watch(reason, lenient)
                 reason = "the folder is watched again"
-            except PermissionError:
-                lenient = True
-            except (OSError, RuntimeError, ValueError) as error:
-                reason = "the watcher failed and was restarted"
+            except _WatchFailed as error:
+                if not error.denied:
+                    reason = "the watcher failed and was restarted"
                 log.debug("the watcher ended: %s", error)
-                if "file watch limit" in str(error) or getattr(error, "errno", None) == errno.ENOSPC:
-                    lenient = True  # some of the directories are better than none
-                    self._degraded = _TOO_MANY_DIRECTORIES
-                elif "Too many open files" in str(error):
-                    self._degraded = _TOO_MANY_WATCHERS
+                lenient = self._learn(error) or lenient
+            except (OSError, RuntimeError, ValueError):
+                reason = "the watcher failed and was restarted"
+                log.exception("the folder cannot be watched at the moment")
             if time.monotonic() - began > _LONGEST_DELAY:
                 delay = _FIRST_DELAY
             self._stopping.wait(delay)
             delay = min(delay * 2, _LONGEST_DELAY)
 
-    def _watch(self, reason: str, lenient: bool) -> None:
-        """Watch until stopped or until the folder is another one. Raises what the watcher beneath raises."""
-        from watchfiles import watch
+    def _learn(self, error: _WatchFailed) -> bool:
+        """What the user can do about a failure; whether to watch what can be watched, which is better than nothing."""
+        if error.denied:
+            return True
+        if "file watch limit" in str(error) or error.number == errno.ENOSPC:
+            self._degraded = _TOO_MANY_DIRECTORIES
+            return True
+        if "Too many open files" in str(error):
+            self._degraded = _TOO_MANY_WATCHERS
+        return False
 
-        identity = _identity(self._root)
+    def _watch(self, reason: str, lenient: bool) -> None:
+        """Watch until stopped or until the folder is another one.
+
+        Raises _WatchFailed; OSError if no process can be had.
+        """
         prefixes = tuple({str(self._root).rstrip("/\\"), os.path.realpath(self._root).rstrip("/\\")})
-        batches = watch(
-            self._root,
-            watch_filter=None,
-            debounce=_AT_MOST_MS,
-            step=_QUIET_MS,
-            rust_timeout=_LOOK_MS,
-            yield_on_timeout=True,
-            stop_event=self._stopping,
-            raise_interrupt=False,
-            # Where directories that may not be read are passed over, so is, silently, the system's limit.
-            ignore_permission_denied=lenient,
+        changed: set[str] = set()
+        # -P: a file of the workspace named like a module must not be imported in its place. Nothing of this process
+        # reaches our own standard streams, which carry the protocol and the log.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(_PROCESS), str(self._root), "lenient" if lenient else "strict"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
-        for number, changes in enumerate(batches):
-            if self._stopping.is_set():
-                return
-            if number == 0:  # only now are changes seen
-                if not lenient:
-                    self._degraded = None
-                self._on_lost(reason)
-            if changes:
-                self._report({_relative(path, prefixes) for _, path in changes})
-            if identity != _identity(self._root):
-                self._on_lost("the folder was moved or replaced")
-                return
+        with self._process as process:
+            try:
+                # Who stopped us before there was a process could not end it.
+                for message in () if self._stopping.is_set() else _messages(process):
+                    if self._stopping.is_set():
+                        return
+                    match message:
+                        case {"began": True}:
+                            if not lenient:
+                                self._degraded = None
+                            self._on_lost(reason)
+                        case {"changed": paths, "more": more}:
+                            changed.update(_relative(path, prefixes) for path in paths)
+                            if not more:
+                                self._report(changed)
+                                changed.clear()
+                        case {"moved": True}:
+                            self._on_lost("the folder was moved or replaced")
+                            return
+                        case {"failed": text, "number": number, "denied": denied}:
+                            raise _WatchFailed(text, number, denied=denied)
+                if not self._stopping.is_set():
+                    raise _WatchFailed("its process ended")
+            finally:
+                process.terminate()
 
     def _report(self, paths: set[str]) -> None:
         if any(f"/{path}".endswith(tuple(f"/{decisive}" for decisive in _DECISIVE)) for path in paths):
@@ -159,9 +192,8 @@ def _relative(path: str, prefixes: tuple[str, ...]) -> str:
     return ""
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        facts = path.stat()
-    except OSError:
-        return None
-    return facts.st_dev, facts.st_ino
+def _messages(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+    """What the process says, until it ends."""
+    for line in cast("IO[bytes]", process.stdout):
+        if line.endswith(b"\n"):  # it was not killed while it said so
+            yield json.loads(line)

@@ -1,0 +1,88 @@
+"""The process that watches one folder: ``PYTHON -P watching.py FOLDER strict|lenient``. ``watch.py`` starts it.
+
+What watchfiles does when it begins, and for each new directory, keeps all other threads of its process from running:
+half a second for 20 000 directories, ignored ones among them.
+
+It writes one JSON object a line: ``{"began": true}`` once changes are seen; ``{"changed": [path, …], "more": false}``,
+where with ``more`` the same changes go on in the next line; and at its end ``{"moved": true}`` if the folder is another
+one than before, or ``{"failed": message, "number": errno, "denied": false}``. It ends with its standard input.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+
+#: Changes are handed on after this much quiet, or at the latest after the second figure.
+_QUIET_MS, _AT_MOST_MS = 50, 100
+#: How often it is looked whether the folder is still the same one.
+_LOOK_MS = 250
+#: Paths in one line: more would take the reader's process too long at once.
+_MOST_PATHS = 500
+
+
+def main(root: str, *, lenient: bool) -> None:
+    """Watch until the folder is another one, or watching fails."""
+    # An interrupt at the terminal reaches the whole group; who started this ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    try:
+        _watch(root, lenient=lenient)
+    except (OSError, RuntimeError, ValueError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        _say(failed=str(error), number=number, denied=isinstance(error, PermissionError))
+
+
+def _watch(root: str, *, lenient: bool) -> None:
+    from watchfiles import watch
+
+    identity = _identity(root)
+    batches = watch(
+        root,
+        watch_filter=None,
+        debounce=_AT_MOST_MS,
+        step=_QUIET_MS,
+        rust_timeout=_LOOK_MS,
+        yield_on_timeout=True,
+        raise_interrupt=False,
+        # Where directories that may not be read are passed over, so is, silently, the system's limit.
+        ignore_permission_denied=lenient,
+    )
+    for number, changes in enumerate(batches):
+        if number == 0:
+            _say(began=True)
+        paths = list(dict.fromkeys(path for _, path in changes))
+        for first in range(0, len(paths), _MOST_PATHS):
+            end = first + _MOST_PATHS
+            _say(changed=paths[first:end], more=end < len(paths))
+        if identity != _identity(root):
+            _say(moved=True)
+            return
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        facts = os.stat(path)  # noqa: PTH116  pathlib is not needed here, and takes a fifth of this process's start
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
+def _say(**message: object) -> None:
+    try:
+        sys.stdout.write(json.dumps(message) + "\n")
+        sys.stdout.flush()
+    except OSError:
+        os._exit(1)  # nobody listens any more
+
+
+def _end_with_input() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], lenient=sys.argv[2] == "lenient")
