@@ -6,14 +6,12 @@ workspace's files alone (it is paused) answers from them.
 
 from __future__ import annotations
 
-import errno
 import importlib
 import json
 import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -24,6 +22,7 @@ from random import Random
 
 import pytest
 
+from benchmarks import disks
 from conexus.config import Settings
 from conexus.engine import Engine
 from conexus.values import Status
@@ -264,62 +263,24 @@ def damage(path: Path, how: str, random: Random) -> None:
 
 @contextmanager
 def small_disk(place: Path, size: str) -> Iterator[Path]:
-    """A file system of its own at a place, for root; elsewhere the test is skipped."""
-    place.mkdir(parents=True, exist_ok=True)
-    _mount("-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(place))
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=False)
+    """As ``disks.small_disk``; where there can be none, the test is skipped."""
+    with _or_skipped(), disks.small_disk(place, size=size) as disk:
+        yield disk
 
 
 @contextmanager
 def read_only(place: Path) -> Iterator[None]:
-    """Nothing at a place can be written, by root neither. What was opened before stays as it was."""
-    _mount("--bind", str(place), str(place))
-    try:
-        _mount("-o", "remount,bind,ro", str(place))
+    """As ``disks.read_only``; where nothing can be, the test is skipped."""
+    with _or_skipped(), disks.read_only(place):
         yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=False)
 
 
-def _mount(*arguments: str) -> None:
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("mounts a file system: needs Linux and root")
-    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"mounting is not possible here: {done.stderr.strip()}")
-
-
-def enlarge(place: Path, size: str) -> None:
-    """Give a small disk more room."""
-    subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
-
-
-def fill(place: Path) -> Path:
-    """Leave no byte on the disk that a directory lies on. Returns the file to delete for that to end."""
-    filler = place / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (2**20, 4096, 1):
-            with suppress(_Full):
-                while True:
-                    _write(file.fileno(), size)
-    return filler
-
-
-class _Full(Exception):
-    pass
-
-
-def _write(descriptor: int, size: int) -> None:
+@contextmanager
+def _or_skipped() -> Iterator[None]:
     try:
-        if os.write(descriptor, b"\0" * size) < size:
-            raise _Full
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise _Full from error
-        raise
+        yield
+    except disks.NoFileSystem as error:
+        pytest.skip(str(error))
 
 
 #: An absolute path inside a sentence.

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -20,6 +18,7 @@ from typing import Any
 
 from benchmarks import edits
 from benchmarks.client import Server, ServerError
+from benchmarks.disks import NoFileSystem, full, read_only, small_disk
 from benchmarks.live_compare import comparison_rows, defects_of, fresh_index
 from benchmarks.live_job import Figure, Job, Row, session, size_of, trouble, wait_until_stored
 
@@ -39,10 +38,6 @@ _ROOM, _LEAST_ROOM = 6, 64 << 20
 Break = Callable[[Path], None]
 #: The fault lasts as long as the ``with`` statement.
 Lasting = Callable[[Path], AbstractContextManager[object]]
-
-
-class NoFileSystem(RuntimeError):
-    """A file system of its own cannot be had here, for want of privileges."""
 
 
 @dataclass(slots=True)
@@ -141,8 +136,8 @@ def _all(faults: _Faults) -> tuple[list[Outcome], list[str]]:
     unavailable = []
     room = max(_LEAST_ROOM, _ROOM * size_of(faults.stored)[0])
     for name, lasting, disk in (
-        ("a full disk", _full, partial(_small_disk, size=room)),
-        ("a read-only data directory", _read_only, _plain),
+        ("a full disk", full, partial(small_disk, size=room)),
+        ("a read-only data directory", read_only, _plain),
     ):
         for from_start in (True, False):
             fault = f"{name}, {'from the start' if from_start else 'while a server runs'}"
@@ -366,54 +361,3 @@ def _plain(place: Path) -> Iterator[None]:
     """The file system that the place lies on anyway."""
     del place
     yield
-
-
-@contextlib.contextmanager
-def _small_disk(place: Path, *, size: int) -> Iterator[None]:
-    _mount("-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(place))
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", place], check=False)
-
-
-@contextlib.contextmanager
-def _read_only(place: Path) -> Iterator[None]:
-    """Nothing there can be written, by root neither: modes would not stop it."""
-    _mount("--bind", str(place), str(place))
-    try:
-        _mount("-o", "remount,bind,ro", str(place))
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", place], check=False)
-
-
-@contextlib.contextmanager
-def _full(place: Path) -> Iterator[None]:
-    """No byte is left on the disk that a place lies on."""
-    filler = place / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (2**20, 4096, 1):
-            _fill(file.fileno(), size)
-    try:
-        yield
-    finally:
-        filler.unlink()
-
-
-def _fill(descriptor: int, size: int) -> None:
-    """Write blocks until one does not fit as a whole."""
-    try:
-        while os.write(descriptor, b"\0" * size) == size:
-            pass
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-
-
-def _mount(*arguments: str) -> None:
-    if sys.platform != "linux" or os.geteuid() != 0:
-        raise NoFileSystem("only root may mount, on Linux")
-    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NoFileSystem(done.stderr.strip())

@@ -206,7 +206,7 @@ def _paused(job: Job, folder: Path, files: int, dice: random.Random) -> dict[str
     (file,) = editable_files(folder, 1, dice)
     with job.folder("data") as data, session(folder, data) as server:
         server.initialize()
-        niceness: dict[int, int] = {}
+        niceness: dict[int, int | None] = {}
         before = _until_share(server, files * _PAUSE_AT, niceness)
         _command(server, "pause")
         settling = _until_still(server)
@@ -240,7 +240,7 @@ def _paused(job: Job, folder: Path, files: int, dice: random.Random) -> dict[str
         "cpuShare": share,
         "typedMs": typed_ms,
         "resumedSeconds": seconds,
-        "niceness": [*niceness.values()],
+        "niceness": [each for each in niceness.values() if each is not None],
         "defects": defects,
     }
 
@@ -263,7 +263,7 @@ def _command(server: Server, name: str) -> None:
     server.ask("workspace/executeCommand", {"command": f"conexus.server.{name}", "arguments": []})
 
 
-def _until_share(server: Server, files: float, niceness: dict[int, int] | None = None) -> dict[str, Any]:
+def _until_share(server: Server, files: float, niceness: dict[int, int | None] | None = None) -> dict[str, Any]:
     """Wait until so many files are indexed; returns that status. ``niceness`` gets that of all other processes."""
     deadline = time.perf_counter() + _PATIENCE
     while True:
@@ -277,15 +277,19 @@ def _until_share(server: Server, files: float, niceness: dict[int, int] | None =
         time.sleep(_LOOK_SECONDS)
 
 
-def _niceness_of_helpers(process: int) -> dict[int, int]:
-    """How much lower than the server's own the priority of each process is that does work for it."""
+def _niceness_of_helpers(process: int) -> dict[int, int | None]:
+    """How much lower than the server's own the priority of each of its processes is; None for one that does no work.
+
+    One that has just started may look like the server, whatever it is going to be.
+    """
     own = os.getpriority(os.PRIO_PROCESS, process)
-    found = {}
+    found: dict[int, int | None] = {}
     for each in processes_of(process)[1:]:
         with contextlib.suppress(OSError):  # it has just ended
-            # Python's own helper only waits for the end.
-            if b"resource_tracker" not in Path(f"/proc/{each}/cmdline").read_bytes():
-                found[each] = os.getpriority(os.PRIO_PROCESS, each) - own
+            # Python's own helper waits for the end, the watching one for changes.
+            command = Path(f"/proc/{each}/cmdline").read_bytes()
+            waits = any(name in command for name in (b"resource_tracker", b"watching.py"))
+            found[each] = None if waits else os.getpriority(os.PRIO_PROCESS, each) - own
     return found
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.disks import enlarge, fill
 from conexus.engine import Engine
 from conexus.index.folder import FolderIndex
 from conexus.values import Place, Position, Status, TextRange
@@ -26,8 +27,6 @@ from tests.faults import (
     assert_stored,
     damage,
     difference,
-    enlarge,
-    fill,
     fresh_rows,
     holds,
     hurry,
@@ -143,7 +142,7 @@ def test_a_disk_that_fills_up_within_a_batch(root: Path, tmp_path: Path) -> None
         until(lambda: engine.status().health == "warning", engine.status)
         change(engine, root, "app/new.py", "def giraffe_neck():\n    pass\n")
         message = engine.status()
-        enlarge(disk, "32m")
+        enlarge(disk, size="32m")
         healthy(engine)
         assert_ends_as_fresh(engine, root, disk / "data", tmp_path)
         assert_for_users(message, FULL)
