@@ -166,6 +166,7 @@ class Watcher:
                     raise _WatchFailed("its process ended")
             finally:
                 process.terminate()
+                process.wait()
 
     def _report(self, paths: set[str]) -> None:
         if any(f"/{path}".endswith(tuple(f"/{decisive}" for decisive in _DECISIVE)) for path in paths):
