@@ -43,6 +43,32 @@ class _Walk:
     touched: set[str] = field(default_factory=set)
 
 
+class _Asked:
+    """Directories that were told of, in any order, some of them perhaps below others."""
+
+    def __init__(self) -> None:
+        self._directories: list[str] = []
+        self._are_apart = True
+
+    def __bool__(self) -> bool:
+        return bool(self._directories)
+
+    def add(self, directory: str) -> None:
+        self._directories.append(directory)
+        self._are_apart = False
+
+    def take(self) -> str:
+        """One of them; those below it are taken with it. IndexError if there is none."""
+        if not self._are_apart:
+            apart: list[list[str]] = []
+            for parts in sorted(directory.split("/") for directory in self._directories):
+                if not apart or parts[: len(apart[-1])] != apart[-1]:
+                    apart.append(parts)
+            self._directories = ["/".join(parts) for parts in apart]
+            self._are_apart = True
+        return self._directories.pop()
+
+
 class Scanning:
     """Owned by the indexer's thread. Of a folder one scan of the whole is under way at most, and one of a directory."""
 
@@ -51,7 +77,7 @@ class Scanning:
         self._whole: dict[str, _Walk] = {}
         self._partial: dict[str, _Walk] = {}
         #: Directories that were told of, by root.
-        self._asked: dict[str, dict[str, None]] = {}
+        self._asked: dict[str, _Asked] = {}
 
     def due(self, tracked: TrackedFolder) -> float:
         """When a scan of a folder is to begin or to go on, on the monotonic clock."""
@@ -71,7 +97,7 @@ class Scanning:
     def ask(self, tracked: TrackedFolder, directory: str) -> None:
         """What lies in a directory may have changed: have it scanned soon."""
         if directory:
-            self._asked.setdefault(tracked.root, {})[directory] = None
+            self._asked.setdefault(tracked.root, _Asked()).add(directory)
         else:
             tracked.scan_due = 0.0
 
@@ -107,7 +133,10 @@ class Scanning:
             self._asked.pop(root, None)
             tracked.scan_due = float("inf")
         if root not in self._partial and root in self._asked:
-            self._begin(self._partial, tracked, self._next_asked(root), awaited=True)
+            asked = self._asked[root]
+            self._begin(self._partial, tracked, asked.take(), awaited=True)
+            if not asked:
+                del self._asked[root]
         # Of a directory first: somebody knows that it changed.
         for walks in (self._partial, self._whole):
             walk = walks.get(root)
@@ -121,16 +150,6 @@ class Scanning:
     def _begin(self, walks: dict[str, _Walk], tracked: TrackedFolder, below: str, *, awaited: bool) -> None:
         steps = scan_in_steps(tracked.root, tracked.rules, tracked.settings, below=below)
         walks[tracked.root] = _Walk(tracked, below, steps, awaited, time.monotonic())
-
-    def _next_asked(self, root: str) -> str:
-        """A directory that was asked for; those below it need no scan of their own."""
-        asked = self._asked.pop(root)
-        directory = next(each for each in asked if asked.keys().isdisjoint(_ancestors(each)))
-        below = f"{directory}/"
-        left = {each: None for each in asked if each != directory and not each.startswith(below)}
-        if left:
-            self._asked[root] = left
-        return directory
 
     def _advance(self, walk: _Walk, has_time: Callable[[], bool]) -> Scan | None:
         """What a walk found, if it is at its end."""
