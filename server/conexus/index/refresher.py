@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Refresher:
-    """Owned by the indexer's thread, which calls everything here but ``pending``."""
+    """Owned by the indexer's thread. Others may read ``pending``, ``documents`` and ``loose``."""
 
     def __init__(
         self,
@@ -170,10 +170,6 @@ class Refresher:
         self._bulk.add((tracked.root, path) for path in changed if path not in opened)
         # The buffer is the truth of an open file, but rows by an older version are to be made anew.
         self.hint(opened[path] for path in changed if path in opened and path in tracked.stale)
-
-    def read_waiting(self, key: Key) -> None:
-        """Read a file that no worker is to read."""
-        self.refresh(key)
 
     def add(self, done: Done) -> None:
         """Make searchable what a worker read."""

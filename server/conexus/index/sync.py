@@ -474,7 +474,7 @@ class Sync:
             return
         self._note_activity()
         self._bulk.work_off(
-            self._task, self._refresher.read_waiting, lambda: self.loop.waiting, workers=self._may_use_workers()
+            self._task, self._refresher.refresh, lambda: self.loop.waiting, workers=self._may_use_workers()
         )
         self._on_progress(self._bulk.done, self._bulk.done + self._bulk.pending)
 
