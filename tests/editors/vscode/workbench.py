@@ -42,6 +42,7 @@ _CHROMIUM_OPTIONS = (
 _SETTINGS: Mapping[str, object] = {
     "chat.disableAIFeatures": True,
     "extensions.ignoreRecommendations": True,
+    "files.autoSave": "off",  # as on a desktop: in a browser the default is a second after an edit
     "git.blame.statusBarItem.enabled": False,
     "git.openRepositoryInParentFolders": "never",
     "security.workspace.trust.enabled": False,
