@@ -14,7 +14,7 @@ from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_ver
 from conexus.index.folder import FolderIndex
 from conexus.index.segment_build import build_segment
 from conexus.index.snapshot import Snapshot
-from conexus.index.store import SCHEMA_VERSION, Batch, Files, Store, StoreError, _first_line, any_of, exist, quote
+from conexus.index.store import SCHEMA_VERSION, Batch, Files, Store, StoreError, any_of, exist, first_line, quote
 from tests.workspaces import Row, lexical, rows
 
 DIMENSIONS = 8
@@ -226,9 +226,9 @@ def test_dead_rows_are_those_that_were_replaced_until_the_tables_are_compacted(s
 
 
 def test_an_error_of_the_system_is_told_in_its_words_without_a_path(tmp_path: Path) -> None:
-    assert _first_line(NotADirectoryError(20, "Not a directory", str(tmp_path))) == "Not a directory"
-    assert _first_line(RuntimeError(f"lance: {tmp_path}: no space (os error 28), object_store.rs")) == os.strerror(28)
-    assert _first_line(ValueError("the first line\nthe second")) == "the first line"
+    assert first_line(NotADirectoryError(20, "Not a directory", str(tmp_path))) == "Not a directory"
+    assert first_line(RuntimeError(f"lance: {tmp_path}: no space (os error 28), object_store.rs")) == os.strerror(28)
+    assert first_line(ValueError("the first line\nthe second")) == "the first line"
 
 
 def test_a_directory_that_cannot_be_used_is_one_clear_error(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 
 from conexus.config import Settings
 from conexus.engine import Engine
+from conexus.index.store import Store, StoreError
+from conexus.index.store_process import Tables
+from conexus.index.table_search import TableSearch
 from tests.workspaces import PATIENCE, running, until, write
 
 WORDS = (
@@ -20,7 +24,11 @@ WORDS = (
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
+    return make(tmp_path / "work")
+
+
+def make(folder: Path) -> Path:
+    """A workspace of 120 files, two chunks each."""
     for number in range(120):
         one, other = WORDS[number % 16], WORDS[number // 16]
         write(
@@ -112,3 +120,84 @@ def test_where_the_process_that_is_asked_dies_every_row_is_looked_at(root: Path,
         # The next question starts another one.
         assert best(engine, "load_amber_birch")[0] == ("amber_16.py", 0)
         assert tier(engine) == "lancedb"
+
+
+def test_an_index_that_was_cleared_is_found_by_its_new_indices(root: Path, tmp_path: Path) -> None:
+    with running(root, tmp_path / "data", memory_mib=0) as engine:
+        assert engine.store(PATIENCE)
+        until(engine, lambda: tier(engine) == "lancedb")
+        expected = {query: best(engine, query)[0] for query in QUERIES}
+        # Files that come first now shift the addresses of all others.
+        write(root, {f"aaa/new_{number}.py": f"def fresh_{number}():\n    return {number}\n" for number in range(40)})
+        engine.clear()
+        assert engine.wait(PATIENCE)
+        assert engine.store(PATIENCE)
+        until(engine, lambda: asks_indices(engine))
+        assert {query: best(engine, query)[0] for query in QUERIES} == expected
+        (legs,) = engine._sync.searchable.legs.values()
+        assert legs.candidates(None, ["fresh"]).keys() == {f"aaa/new_{number}.py" for number in range(40)}
+
+
+def asks_indices(engine: Engine) -> bool:
+    now = engine._sync.searchable
+    return bool(now.legs) and all(view.indexed for view in now.snapshot.views)
+
+
+def read(search: TableSearch) -> None:
+    """Wait until the addresses of all rows were read."""
+
+    async def done() -> None:
+        await search._addresses._reading
+
+    search._wait(done())
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """The directory of tables that have indices, and the dimensions of their vectors."""
+    folder = tmp_path_factory.mktemp("indexed")
+    with running(make(folder / "work"), folder / "data", memory_mib=0) as engine:
+        assert engine.store(PATIENCE)
+        until(engine, lambda: asks_indices(engine))
+        (tracked,) = engine._sync.folders.values()
+        return tracked.persistence.directory, tracked.persistence.dimensions
+
+
+@pytest.fixture
+def directory(indexed: tuple[Path, int], tmp_path: Path) -> Path:
+    """A copy of those tables."""
+    return Path(shutil.copytree(indexed[0], tmp_path / "tables"))
+
+
+def test_rows_are_the_same_chunks_whether_fetched_or_known(directory: Path, indexed: tuple[Path, int]) -> None:
+    search, store = TableSearch(directory), Store(directory, indexed[1])
+
+    def found() -> dict[str, list[int]]:
+        chunks = search.candidates(None, ("amber", "fjord", "store"), (0, 600, 300))
+        return {path: sorted(ordinals) for path, ordinals in sorted(chunks.items())}
+
+    try:
+        fetched = found()
+        assert {"birch/amber_16.py", "amber/fjord_5.py"} <= fetched.keys()
+        read(search)
+        assert found() == fetched
+        # Compaction gives rows other addresses.
+        store.maintain(0)
+        assert found() == fetched
+        read(search)
+        assert found() == fetched
+    finally:
+        search.close()
+
+
+def test_tables_that_are_gone_are_told_of_and_found_again(directory: Path, tmp_path: Path) -> None:
+    tables = Tables(gentle=False)
+    try:
+        expected = tables.candidates(directory, None, ("amber",), (0, 10, 10))
+        moved = directory.rename(tmp_path / "moved")
+        with pytest.raises(StoreError, match="cannot be searched"):
+            tables.candidates(directory, None, ("amber",), (0, 10, 10))
+        moved.rename(directory)
+        assert tables.candidates(directory, None, ("amber",), (0, 10, 10)) == expected
+    finally:
+        tables.close()

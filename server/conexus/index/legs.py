@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from conexus.embedding.embedder import Vectors
-from conexus.index.store import Candidate, StoreError
+from conexus.index.addresses import Chunks
+from conexus.index.store import StoreError
 from conexus.index.store_process import Tables
 
 log = logging.getLogger(__name__)
 
-#: Candidates of each leg. Of what is shown, 10 or 20, nearly all are among the first hundreds by vector or by words.
-NEAREST, BY_WORDS, BY_NAMES = 600, 600, 300
+#: Candidates of each leg. Of what is shown, 10 or 20, nearly all are among the first hundreds by vector or by words. Of
+#: the nearest twice as many as by words, as their index only knows about how near they are.
+NEAREST, BY_WORDS, BY_NAMES = 1200, 600, 300
 
 
 class Legs(Protocol):
     """Finds candidates of one folder."""
 
-    def candidates(self, vector: Vectors | None, words: Sequence[str]) -> Sequence[Candidate] | None:
-        """Files and chunks that may answer, in no order; None if they cannot be had. Blocks for milliseconds."""
+    def candidates(self, vector: Vectors | None, words: Sequence[str]) -> Chunks | None:
+        """Chunks that may answer; None if they cannot be had. Blocks for milliseconds."""
         ...
 
 
@@ -32,15 +35,17 @@ class LanceLegs:
 
     tables: Tables
     directory: Path
-    dimensions: int
     #: Why candidates could not be had, once, for the log.
     _failed: bool = False
 
-    def candidates(self, vector: Vectors | None, words: Sequence[str]) -> Sequence[Candidate] | None:
+    def renew(self) -> None:
+        """Look at the tables anew: they may have been removed and made again."""
+        with suppress(StoreError):
+            self.tables.forget(self.directory)
+
+    def candidates(self, vector: Vectors | None, words: Sequence[str]) -> Chunks | None:
         try:
-            found = self.tables.candidates(
-                self.directory, self.dimensions, vector, tuple(words), (NEAREST, BY_WORDS, BY_NAMES)
-            )
+            found = self.tables.candidates(self.directory, vector, tuple(words), (NEAREST, BY_WORDS, BY_NAMES))
         except StoreError as error:
             if not self._failed:
                 log.warning("%s; every row is looked at", error)

@@ -11,13 +11,11 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from conexus.embedding.embedder import Vectors
 from conexus.index.analysis import FileFacts
 from conexus.index.columns import (
     Files,
@@ -34,8 +32,6 @@ from conexus.index.segment import MemorySegment
 SCHEMA_VERSION = 2
 #: LanceDB plans a predicate with thousands of names slowly, and every name is a literal in it.
 _NAMES_AT_ONCE = 400
-#: Partitions of the vector index that a query looks at: with fewer, of the ten nearest one is missing now and then.
-_PROBES = 24
 _MOST_INDEX_SEGMENTS = 8
 #: Words are no longer; see terms.py.
 _LONGEST_WORD = 128
@@ -52,13 +48,6 @@ log = logging.getLogger(__name__)
 
 class StoreError(RuntimeError):
     """The tables could not be read or written; the message says what and is for the user."""
-
-
-class Candidate(NamedTuple):
-    """A chunk by its file and its number there."""
-
-    path: str
-    ordinal: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +100,7 @@ class Store:
             self._chunks = self._open("chunks", chunks_schema(self._dimensions))
             self._generation = self._newest_generation()
         except Exception as error:  # lancedb raises RuntimeError, OSError, ValueError and its own
-            raise StoreError(f"the index cannot be opened: {_first_line(error)}") from error
+            raise StoreError(f"the index cannot be opened: {first_line(error)}") from error
         self._paths: set[str] | None = None
 
     def _open(self, name: str, schema: Any) -> Any:
@@ -143,7 +132,7 @@ class Store:
         try:
             rows = self._files.to_arrow().to_pylist()
         except Exception as error:
-            raise StoreError(f"the index cannot be read: {_first_line(error)}") from error
+            raise StoreError(f"the index cannot be read: {first_line(error)}") from error
         for row in rows:
             if row["path"] not in newest or newest[row["path"]][1] < row["generation"]:
                 facts = FileFacts(row["path"], row["language"], row["size"], row["mtime_ns"], row["digest"])
@@ -174,7 +163,7 @@ class Store:
                 if pieces:
                     yield self._segment(pieces, stored), version
         except Exception as error:
-            raise StoreError(f"the index cannot be read: {_first_line(error)}") from error
+            raise StoreError(f"the index cannot be read: {first_line(error)}") from error
 
     def _rows_by_file(self, table: Any, stored: Mapping[str, tuple[StoredFile, int]]) -> dict[str, Any]:
         """Row numbers of each file's newest generation."""
@@ -220,7 +209,7 @@ class Store:
             self._delete(self._chunks, [*former, *batch.gone], generation)
             known.update(present)
         except Exception as error:
-            raise StoreError(f"the index cannot be written: {_first_line(error)}") from error
+            raise StoreError(f"the index cannot be written: {first_line(error)}") from error
         self._generation = generation
 
     def _known_paths(self) -> set[str]:
@@ -234,7 +223,7 @@ class Store:
         for start in range(0, len(paths), _NAMES_AT_ONCE):
             table.delete(any_of("path", paths[start : start + _NAMES_AT_ONCE]) + older)
 
-    # --- candidates ---
+    # --- indices ---
 
     def index(self) -> None:
         """Make the vector and full-text indices, or bring them up to the rows that came since. Takes a while.
@@ -264,40 +253,10 @@ class Store:
                     # Every optimize adds a segment to the vector index and never merges them.
                     self._chunks.create_index("vector", config=configs["vector"])
         except Exception as error:
-            raise StoreError(f"the index's indices cannot be made: {_first_line(error)}") from error
+            raise StoreError(f"the index's indices cannot be made: {first_line(error)}") from error
 
     def _segments_of_indices(self) -> int:
         return max((each.num_segments or 0 for each in self._chunks.list_indices()), default=0)
-
-    def candidates(self, vector: Vectors | None, words: Sequence[str], counts: tuple[int, int, int]) -> list[Candidate]:
-        """Rows that may answer: the nearest, and those with the words in their code and in their names.
-
-        ``counts`` says how many of each. Only rows that the indices know; StoreError where there are none.
-        """
-        from lancedb.query import MatchQuery
-
-        nearest, by_words, by_names = counts
-        asked = " ".join(words)
-        self._chunks.checkout_latest()
-        try:
-            searches = []
-            if vector is not None:
-                query = self._chunks.search(vector, vector_column_name="vector").distance_type("cosine")
-                searches.append(query.nprobes(_PROBES).refine_factor(2).limit(nearest))
-            if asked:
-                for column, count in (("terms", by_words), ("names", by_names)):
-                    # Its other parameters have defaults, which its stub does not know.
-                    match = MatchQuery(asked, column)  # type: ignore[call-arg]
-                    searches.append(self._chunks.search(match, query_type="fts").limit(count))
-            found: dict[Candidate, None] = {}
-            with ThreadPoolExecutor(len(searches) or 1) as together:
-                answers = list(together.map(_asked, searches))
-            for rows in answers:
-                pairs = zip(rows["path"].to_pylist(), rows["ordinal"].to_pylist(), strict=True)
-                found.update((Candidate(path, ordinal), None) for path, ordinal in pairs)
-        except Exception as error:
-            raise StoreError(f"the index cannot be searched: {_first_line(error)}") from error
-        return list(found)
 
     # --- upkeep ---
 
@@ -318,7 +277,7 @@ class Store:
                 for path, (_, generation) in stored.items():
                     self._delete(self._files, [path], generation)
         except Exception as error:
-            raise StoreError(f"the index cannot be written: {_first_line(error)}") from error
+            raise StoreError(f"the index cannot be written: {first_line(error)}") from error
         return len(stray)
 
     def versions(self) -> int:
@@ -335,7 +294,7 @@ class Store:
         try:
             stats = self._chunks.stats()
         except Exception as error:
-            raise StoreError(f"the index cannot be read: {_first_line(error)}") from error
+            raise StoreError(f"the index cannot be read: {first_line(error)}") from error
         fragments = stats["fragment_stats"]
         rows = fragments["num_fragments"] * fragments["lengths"]["mean"]
         return max(0.0, 1 - stats["num_rows"] / rows) if rows else 0.0
@@ -349,16 +308,11 @@ class Store:
             for table in (self._files, self._chunks):
                 table.optimize(cleanup_older_than=timedelta(seconds=keep_seconds))
         except Exception as error:  # a conflict with a reader's checkout is harmless: next time  # noqa: BLE001
-            log.warning("index maintenance was put off: %s", _first_line(error))
+            log.warning("index maintenance was put off: %s", first_line(error))
 
     def size_bytes(self) -> int:
         """Bytes on disk."""
         return sum(path.stat().st_size for path in self._directory.rglob("*") if path.is_file())
-
-
-def _asked(search: Any) -> Any:
-    """Where the rows are that a search finds by an index."""
-    return search.fast_search().select(["path", "ordinal"]).to_arrow()
 
 
 def remove(directory: Path) -> None:
@@ -372,6 +326,11 @@ def exist(directory: Path) -> bool:
     return (directory / f"{_in_this_layout('files')}.lance").is_dir()
 
 
+def chunks_table() -> str:
+    """The name of the table of chunks."""
+    return _in_this_layout("chunks")
+
+
 def _in_this_layout(table: str) -> str:
     return f"{table}_{SCHEMA_VERSION}"
 
@@ -383,7 +342,7 @@ def _remove_other_layouts(directory: Path) -> None:
             shutil.rmtree(child, ignore_errors=True)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """What went wrong, in words for the user: the system's own where it was the system, else the first line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

@@ -18,11 +18,13 @@ from typing import Any
 
 from conexus.array_file import DamagedFile
 from conexus.embedding.embedder import Vectors
+from conexus.index.addresses import Chunks
 from conexus.index.child import begin_child, lower_priority, spawn_context
 from conexus.index.columns import Files, StoredFile
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment, save_segment
-from conexus.index.store import Batch, Candidate, Store, StoreError
+from conexus.index.store import Batch, Store, StoreError
+from conexus.index.table_search import TableSearch
 
 log = logging.getLogger(__name__)
 
@@ -108,15 +110,10 @@ class Tables:
         return written
 
     def candidates(
-        self,
-        directory: Path,
-        dimensions: int,
-        vector: Vectors | None,
-        words: tuple[str, ...],
-        counts: tuple[int, int, int],
-    ) -> list[Candidate]:
-        """Rows that may answer, from the indices; see ``Store.candidates``."""
-        found: list[Candidate] = self._call("candidates", directory, dimensions, vector, words, counts)
+        self, directory: Path, vector: Vectors | None, words: tuple[str, ...], counts: tuple[int, int, int]
+    ) -> Chunks:
+        """Rows that may answer, from the indices; see ``TableSearch.candidates``."""
+        found: Chunks = self._call("candidates", directory, vector, words, counts)
         return found
 
     def forget(self, directory: Path) -> None:
@@ -228,6 +225,7 @@ class _Server:
 
     def __init__(self) -> None:
         self._stores: dict[Path, Store] = {}
+        self._searches: dict[Path, TableSearch] = {}
 
     def open(self, directory: Path, dimensions: int, repair: bool) -> Opened:
         self.forget(directory)
@@ -274,17 +272,22 @@ class _Server:
         return _written(store)
 
     def candidates(
-        self,
-        directory: Path,
-        dimensions: int,
-        vector: Vectors | None,
-        words: tuple[str, ...],
-        counts: tuple[int, int, int],
-    ) -> list[Candidate]:
-        return self._store(directory, dimensions).candidates(vector, words, counts)
+        self, directory: Path, vector: Vectors | None, words: tuple[str, ...], counts: tuple[int, int, int]
+    ) -> Chunks:
+        if directory not in self._searches:
+            self._searches[directory] = TableSearch(directory)
+        try:
+            return self._searches[directory].candidates(vector, words, counts)
+        except Exception:
+            # As after a write that failed.
+            self.forget(directory)
+            raise
 
     def forget(self, directory: Path) -> None:
         self._stores.pop(directory, None)
+        search = self._searches.pop(directory, None)
+        if search is not None:
+            search.close()
 
     def _store(self, directory: Path, dimensions: int) -> Store:
         if directory not in self._stores:

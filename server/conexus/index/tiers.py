@@ -69,14 +69,16 @@ class Tiers:
         elif total > budget or known.tier == "lancedb":
             late = sum(part.rows for part in base if not part.indexed)
             rows = sum(part.rows for part in base)
-            if late > max(_LATE_ROWS, _LATE_SHARE * rows) or (known.tier == "memory" and late == rows):
+            if not rows:
+                return
+            if late > max(_LATE_ROWS, _LATE_SHARE * rows) or late == rows:
                 if (
                     tracked.persistence.role == "writer"
                     and tracked.persistence.in_step(base)
                     and (idle or late == rows)
                 ):
                     self._begin(tracked, known, base)
-            elif known.tier == "memory" and late < rows:
+            elif known.tier == "memory":
                 self._try(tracked, known)
 
     def _begin(self, tracked: TrackedFolder, known: _Folder, base: Sequence[Part]) -> None:
@@ -107,9 +109,10 @@ class Tiers:
     def _try(self, tracked: TrackedFolder, known: _Folder) -> None:
         """Ask once, so that no query waits for the process; then it answers."""
         known.busy = True
-        legs = LanceLegs(self._reading, tracked.persistence.directory, tracked.persistence.dimensions)
+        legs = LanceLegs(self._reading, tracked.persistence.directory)
 
         def work() -> None:
+            legs.renew()
             found = legs.candidates(None, ("the",))
             self._post(lambda: answered(found is not None))
 

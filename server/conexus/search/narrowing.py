@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from conexus.index.addresses import Chunks
 from conexus.index.legs import Legs
 from conexus.index.segment import MemorySegment
 from conexus.index.snapshot import Snapshot, View
-from conexus.index.store import Candidate
+from conexus.ragged import places_of
 from conexus.search.bm25 import idf
 from conexus.search.query import Query
 from conexus.search.scope import scope_of
@@ -58,37 +59,34 @@ def rows_to_look_at(
 class _Found:
     """The candidates of a folder."""
 
-    #: Numbers of chunks by their file.
-    ordinals: Mapping[str, list[int]]
+    chunks: Chunks
     #: The files with the most candidates: the best of them may be a row that no index names.
     likeliest: frozenset[str]
 
     @staticmethod
-    def of(candidates: Sequence[Candidate]) -> _Found:
-        by_path: dict[str, list[int]] = {}
-        for path, ordinal in candidates:
-            by_path.setdefault(path, []).append(ordinal)
-        order = sorted(by_path, key=lambda path: (-len(by_path[path]), path))
-        return _Found(by_path, frozenset(order[:_MOST_WHOLE]))
+    def of(chunks: Chunks) -> _Found:
+        order = sorted(chunks, key=lambda path: (-len(chunks[path]), path))
+        return _Found(chunks, frozenset(order[:_MOST_WHOLE]))
 
 
 def _rows(view: View, query: Query, found: _Found, called: Sequence[int]) -> NDArray[np.int64]:
     segment, files = view.segment, table(view.segment).by_path
     chosen: list[int] = []
-    for path, ordinals in found.ordinals.items():
+    ranges: list[range] = []
+    for path, ordinals in found.chunks.items():
         file = files.get(path)
         if file is None:
             continue
         own = segment.rows_of(file)
         if path in found.likeliest and len(own) <= _MOST_ROWS_OF_WHOLE:
-            chosen += own
+            ranges.append(own)
         else:
             chosen += [own.start + ordinal for ordinal in ordinals if ordinal < len(own)]
     for name in query.identifiers:
         chosen += segment.definitions.of(name.lower())[0][:_MOST_DEFINITIONS].tolist()
-    for file in (*called, *_filed(segment, query)):
-        chosen += segment.rows_of(file)[:_ROWS_OF_CALLED]
-    return np.unique(np.array(chosen, np.int64))
+    ranges += [segment.rows_of(file)[:_ROWS_OF_CALLED] for file in (*called, *_filed(segment, query))]
+    bounds = np.array([(each.start, each.stop) for each in ranges], np.int64).reshape(-1, 2)
+    return np.unique(np.concatenate([np.array(chosen, np.int64), places_of(*bounds.T)[0]]))
 
 
 def _called(views: Sequence[View], query: Query) -> Mapping[int, list[int]]:

@@ -1,0 +1,95 @@
+"""Asks the vector and full-text indices of a folder's tables for the rows that may answer a question."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Coroutine, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from conexus.embedding.embedder import Vectors
+from conexus.index.addresses import ADDRESS, Address, Addresses, Chunks
+from conexus.index.store import StoreError, chunks_table, first_line
+
+Result = TypeVar("Result")
+
+#: Partitions of the vector index that a query looks at: with fewer, of the ten nearest one is missing now and then.
+_PROBES = 24
+
+
+class TableSearch:
+    """The table of chunks as others write it. Its questions are asked at once, in an event loop of its own.
+
+    Asked through LanceDB's blocking interface, by a thread each, the same three take twice as long.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Imports lancedb, which takes seconds; raises StoreError if there is no table that can be read."""
+        import lancedb
+
+        started: Future[asyncio.AbstractEventLoop] = Future()
+        self._ended = asyncio.Event()
+
+        async def live() -> None:
+            started.set_result(asyncio.get_running_loop())
+            await self._ended.wait()
+
+        threading.Thread(target=lambda: asyncio.run(live()), name="conexus-table-search", daemon=True).start()
+        self._loop = started.result()
+
+        async def opened() -> tuple[Any, Addresses]:
+            database = await lancedb.connect_async(str(directory))
+            table = await database.open_table(chunks_table())
+            return table, Addresses(table)
+
+        try:
+            self._table, self._addresses = self._wait(opened())
+        except StoreError:
+            self.close()
+            raise
+
+    def candidates(self, vector: Vectors | None, words: Sequence[str], counts: tuple[int, int, int]) -> Chunks:
+        """Rows that may answer: the nearest, and those with the words in their code and in their names.
+
+        ``counts`` says how many of each; of the nearest more than are wanted, for their index goes by vectors of a
+        quarter of the size. Only rows that the indices know; StoreError where there are none.
+        """
+        return self._wait(self._find(vector, " ".join(words), counts))
+
+    def close(self) -> None:
+        """End the thread, and what it still reads."""
+        self._loop.call_soon_threadsafe(self._ended.set)
+
+    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        except Exception as error:  # lancedb raises RuntimeError, OSError, ValueError and its own
+            raise StoreError(f"the index cannot be searched: {first_line(error)}") from error
+
+    async def _find(self, vector: Vectors | None, words: str, counts: tuple[int, int, int]) -> Chunks:
+        from lancedb.query import MatchQuery
+
+        nearest, by_words, by_names = counts
+        await self._table.checkout_latest()
+        searches: list[Awaitable[Address]] = []
+        if vector is not None:
+            near = self._table.query().nearest_to(vector).column("vector").distance_type("cosine").nprobes(_PROBES)
+            searches.append(_addresses(near.limit(nearest)))
+        if words:
+            for column, count in (("terms", by_words), ("names", by_names)):
+                # Its other parameters have defaults, which its stub does not know.
+                match = MatchQuery(words, column)  # type: ignore[call-arg]
+                searches.append(_addresses(self._table.query().nearest_to_text(match).limit(count)))
+        found = await asyncio.gather(*searches)
+        return await self._addresses.chunks(np.unique(np.concatenate(found))) if found else {}
+
+
+async def _addresses(query: Any) -> Address:
+    """Where the rows are that a query finds by an index."""
+    rows = await query.fast_search().select([ADDRESS]).to_arrow()
+    found: Address = rows[ADDRESS].to_numpy()
+    return found
