@@ -55,6 +55,8 @@ class StaticEmbedder:
         if self._part_weights is not None and self._part_weights.shape != (len(PARTS),):
             raise EmbeddingError(f"the model in `{folder.name}` is damaged: it does not weigh {len(PARTS)} parts")
         self._table = TokenVectors(table)
+        #: The query that was asked last, and its tokens.
+        self._latest: tuple[str, list[int]] = ("", [])
         hashed = hashlib.blake2b(weights.memory, digest_size=12)
         hashed.update(tokenizer)
         self._fingerprint = f"static-{RECIPE_VERSION}-{hashed.hexdigest()}"
@@ -95,8 +97,7 @@ class StaticEmbedder:
         return vectors
 
     def embed_query(self, text: str) -> Vectors:
-        # A query has no parts, whatever lines it has: it is all body.
-        (tokens,) = self._tokens.numbers([" ".join(text.splitlines())])
+        tokens = self._numbers(text)
         vector = np.zeros((1, self.dimensions), np.float32)
         if self._part_weights is None:
             np.add.reduce(self._table.of(tokens), axis=0, out=vector[0])
@@ -111,7 +112,16 @@ class StaticEmbedder:
 
     def query_tokens(self, text: str) -> QueryTokens:
         """The query for late interaction with sets of this model's tokens."""
-        return QueryTokens.of(self._tokens.numbers([text])[0], self._table)
+        return QueryTokens.of(self._numbers(text), self._table)
+
+    def _numbers(self, query: str) -> list[int]:
+        """The tokens of a query, which is asked for its vector and for its tokens."""
+        asked, numbers = self._latest
+        if asked != query:
+            # A query has no parts, whatever lines it has: it is all body.
+            (numbers,) = self._tokens.numbers([" ".join(query.splitlines())])
+            self._latest = query, numbers
+        return numbers
 
     def close(self) -> None:
         """Nothing is held but memory."""

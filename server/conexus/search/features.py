@@ -93,8 +93,8 @@ def features(chosen: Candidates, tokens: QueryTokens | None) -> NDArray[np.float
     likenesses = np.array([dense, body, names, totals, file_dense, file_body, late, late_mean], np.float32)
     gaps = likenesses - likenesses.max(axis=1, keepdims=True)
     lines, enclosed, depth = _facts(len(rows), parts)
-    symbol_cover, symbol_said = _of_symbols(scope, query, found, len(rows), parts)
     groups, numbers = _Groups.of(files), rows.astype(np.int32)
+    symbol_cover, symbol_said = _of_symbols(scope, query, found, numbers, parts)
     columns = (
         dense, gaps[0], body, gaps[1], names, gaps[2], gaps[3], file_dense, gaps[4], file_body, gaps[5],
         late, gaps[6], late_mean, gaps[7], late_worst,
@@ -204,7 +204,7 @@ def _referred(scope: Scope, size: int, parts: Sequence[_Part]) -> NDArray[np.int
     return referred
 
 
-def _of_symbols(scope: Scope, query: Query, found: Signals, size: int, parts: Sequence[_Part]) -> NDArray[np.float32]:
+def _of_symbols(scope: Scope, query: Query, found: Signals, rows: Rows, parts: Sequence[_Part]) -> NDArray[np.float32]:
     """For each row, the share of the query that its symbol says, by rarity, and of its parts that the query says.
 
     Shape (2, rows).
@@ -220,11 +220,17 @@ def _of_symbols(scope: Scope, query: Query, found: Signals, size: int, parts: Se
         for term, _ in concept.terms:
             concepts.setdefault(term, number)
     asked_terms = frozenset(concepts)
-    shares = np.zeros((2, size), np.float32)
+    shares = np.zeros((2, len(rows)), np.float32)
+    # A symbol is one of its row's names: where these say nothing of the query, it does not either.
+    named = np.zeros(len(rows), np.bool_)
+    for word in found.in_names:
+        named |= among(rows, word.rows)
     for part in parts:
         segment = part.view.segment
         said_by: dict[int, tuple[float, float]] = {}
-        for place, symbol in zip(part.places.tolist(), segment.symbol_numbers[part.rows].tolist(), strict=True):
+        here = named[part.places]
+        symbols = segment.symbol_numbers[part.rows[here]]
+        for place, symbol in zip(part.places[here].tolist(), symbols.tolist(), strict=True):
             terms_of = part.table.symbol_terms(segment, symbol)
             if asked_terms.isdisjoint(terms_of.all):
                 continue

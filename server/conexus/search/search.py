@@ -124,7 +124,7 @@ def candidates(
 ) -> Candidates:
     """The best rows by the sum of their signals."""
     query = forgiving(query, scope.views)
-    found = signals(scope, query, vectors, weights)
+    found = signals(scope, query, vectors, weights, check)
     check()
     mix = weights.symbol if query.symbol_like else weights.prose
     lost = penalties(scope, query, weights)

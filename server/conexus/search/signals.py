@@ -156,8 +156,13 @@ OF_ROWS = ("dense", "body", "names", "defined")
 OF_FILES = ("file_dense", "file_body", "stem", "called", "filed")
 
 
-def signals(scope: Scope, query: Query, vectors: QueryVectors, weights: Weights) -> Signals:
-    """All signals of a query. One whose weight is 0 says nothing: it is 0 everywhere."""
+def signals(
+    scope: Scope, query: Query, vectors: QueryVectors, weights: Weights, check: Callable[[], None] = lambda: None
+) -> Signals:
+    """All signals of a query. One whose weight is 0 says nothing: it is 0 everywhere.
+
+    ``check`` is called after each view whose vectors were looked at, which are most of its bytes.
+    """
     in_body: list[FoundWord] = []
     in_names: list[FoundWord] = []
     lexicons = [view.segment.lexicon for view in scope.views]
@@ -165,7 +170,8 @@ def signals(scope: Scope, query: Query, vectors: QueryVectors, weights: Weights)
     body, file_body = _lexical(scope, concepts, weights, in_body)
     names = _names(scope, concepts, weights, in_names)
     stem, called = _paths(scope, concepts)
-    dense, file_dense, exact = _dense(scope, vectors, exact=are_few(scope) or _says_little(scope, in_body + in_names))
+    look_at_all = are_few(scope) or _says_little(scope, in_body + in_names)
+    dense, file_dense, exact = _dense(scope, vectors, check, exact=look_at_all)
     found = Signals(
         rows_of_files=scope.rows_of_files,
         dense=dense,
@@ -187,7 +193,9 @@ def signals(scope: Scope, query: Query, vectors: QueryVectors, weights: Weights)
     return replace(found, **silent) if silent else found
 
 
-def _dense(scope: Scope, vectors: QueryVectors, *, exact: bool) -> tuple[Signal, Signal, bool]:
+def _dense(
+    scope: Scope, vectors: QueryVectors, check: Callable[[], None], *, exact: bool
+) -> tuple[Signal, Signal, bool]:
     """Cosines of rows and of files, and whether they are exact; 0 where a view's model has no vector of the query."""
     # Of rows that are not looked at it is 0: memory that is never written to takes none.
     rows = np.zeros(scope.rows, np.float32)
@@ -215,6 +223,7 @@ def _dense(scope: Scope, vectors: QueryVectors, *, exact: bool) -> tuple[Signal,
         _add(tally, dense.sums, vector, rows[of_view], counted, are_exact=are_exact)
         counted = None if scope.counted_files is None else scope.counted_files[of_files]
         _add(tally_of_files, dense.sums_of_files, vector, files[of_files], counted, are_exact=files_are_exact)
+        check()
     if len(missing) == len(scope.views):
         return Signal.none(scope.rows), Signal.none(scope.files), True
     of_rows, of_all_files = Signal(rows, tally.scale()), Signal(files, tally_of_files.scale())

@@ -65,7 +65,7 @@ def symbols(
     if not agreement[scope.allowed].any():
         query = forgiving(query, scope.views)
         agreement = _likeness(scope, query)
-    found = signals(scope, query, vectors, weights)
+    found = signals(scope, query, vectors, weights, check)
     check()
     eligible = (answering(scope, found) | (agreement > 0)) & scope.allowed & _definitions(scope)
     lost = penalties(scope, query, weights)
