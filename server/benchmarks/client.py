@@ -239,3 +239,14 @@ def _read_message(pipe: IO[bytes]) -> Message | None:
         return None
     message: Message = json.loads(pipe.read(length))
     return message
+
+
+def time_queries(server: Server, queries: Sequence[str]) -> tuple[list[float], list[float]]:
+    """Ask each query once; milliseconds at the client, and as the server says."""
+    query_ms, took_ms = [], []
+    for query in queries:
+        began = time.perf_counter()
+        answer = server.ask("conexus/search", {"query": query, "limit": 10})
+        query_ms.append(1000 * (time.perf_counter() - began))
+        took_ms.append(answer["tookMs"])
+    return query_ms, took_ms

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import edits, peer
-from benchmarks.client import Server
+from benchmarks.client import Server, time_queries
 from benchmarks.machine import machine
 from benchmarks.memory import PeakMemory
 from benchmarks.table import comparison
@@ -147,13 +147,7 @@ def measure(folder: Path, queries: Sequence[str], runs: int, edit_count: int) ->
             answered = time.perf_counter()
             status = server.wait_until_indexed()
             indexed = time.perf_counter()
-            query_ms, took_ms = [], []
-            for _ in range(runs):  # whole rounds, so that no query follows itself
-                for query in queries:
-                    began = time.perf_counter()
-                    answer = server.ask("conexus/search", {"query": query, "limit": 10})
-                    query_ms.append(1000 * (time.perf_counter() - began))
-                    took_ms.append(answer["tookMs"])
+            asked = [time_queries(server, queries) for _ in range(runs)]
             files = edits.editable_files(folder, 5, dice)
             before = {file: file.read_bytes() for file in files}
             try:
@@ -171,8 +165,8 @@ def measure(folder: Path, queries: Sequence[str], runs: int, edit_count: int) ->
         index_seconds=indexed - initialized,
         files=status["files"],
         chunks=status["chunks"],
-        query_ms=query_ms,
-        took_ms=took_ms,
+        query_ms=[ms for query_ms, _ in asked for ms in query_ms],
+        took_ms=[ms for _, took_ms in asked for ms in took_ms],
         peak_mib=peak,
         keystroke_ms=keystroke,
         save_ms=save,

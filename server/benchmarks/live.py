@@ -18,6 +18,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from benchmarks import (
+    live_asking,
     live_branches,
     live_cancelling,
     live_cold,
@@ -44,6 +45,7 @@ FIGURES: Mapping[str, Callable[[Job], Figure]] = {
     "typing": live_typing.measure,
     "saves": live_saves.measure,
     "cold": live_cold.measure,
+    "asking": live_asking.measure,
     "first": live_first.measure,
     "cancelling": live_cancelling.measure,
     "warm": live_warm.measure,
@@ -76,7 +78,7 @@ def main() -> int:
     figures: dict[str, Figure] = {}
     failed = False
     with tempfile.TemporaryDirectory(prefix="conexus-live-") as temporary:
-        job = _job(arguments, Path(arguments.scratch or temporary), "cold" in chosen)
+        job = _job(arguments, Path(arguments.scratch or temporary), not {"asking", "cold"}.isdisjoint(chosen))
         for name in chosen:
             began = time.monotonic()
             try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peer
-from benchmarks.client import Server
+from benchmarks.client import time_queries
 from benchmarks.live_job import Figure, Job, Row, session, size_of, wait_until_stored
 from benchmarks.live_pulse import Pulse
 from benchmarks.memory import PeakMemory
@@ -54,7 +54,7 @@ def _measure(job: Job, folder: Path) -> dict[str, Any]:
 
 
 def _round(job: Job, folder: Path) -> dict[str, Any]:
-    """One session from an empty data directory until the index is complete, was asked, is stored, and was asked again.
+    """One session from an empty data directory until the index is complete, was asked, and is stored.
 
     The first answer is of a session of its own: who asks ever again until one comes slows the indexing down.
     """
@@ -64,21 +64,18 @@ def _round(job: Job, folder: Path) -> dict[str, Any]:
         initialized = time.perf_counter()
         status = server.wait_until_indexed()
         indexed = time.perf_counter()
-        query_ms, took_ms = _ask(job, server)
+        asked = [time_queries(server, job.queries) for _ in range(_RUNS)]
         peak_unstored = memory.mib
         wait_until_stored(data)
         stored, peak = time.perf_counter(), memory.mib
-        rested_query_ms, rested_took_ms = _ask(job, server)
         found = {
             "firstAnswerSeconds": first_answer,
             "indexSeconds": indexed - initialized,
             "storedSeconds": stored - initialized,
             "files": status["files"],
             "chunks": status["chunks"],
-            "queryMs": query_ms,
-            "tookMs": took_ms,
-            "restedQueryMs": rested_query_ms,
-            "restedTookMs": rested_took_ms,
+            "queryMs": [ms for query_ms, _ in asked for ms in query_ms],
+            "tookMs": [ms for _, took_ms in asked for ms in took_ms],
             "peakMibUnstored": peak_unstored,
             "peakMib": peak,
             "storedBytes": size_of(data)[0],
@@ -86,18 +83,6 @@ def _round(job: Job, folder: Path) -> dict[str, Any]:
         }
         server.stop()
     return found
-
-
-def _ask(job: Job, server: Server) -> tuple[list[float], list[float]]:
-    """Milliseconds of each query at the client, and as the server says."""
-    query_ms, took_ms = [], []
-    for _ in range(_RUNS):  # whole rounds, so that no query follows itself
-        for query in job.queries:
-            began = time.perf_counter()
-            answer = server.ask("conexus/search", {"query": query, "limit": 10})
-            query_ms.append(1000 * (time.perf_counter() - began))
-            took_ms.append(answer["tookMs"])
-    return query_ms, took_ms
 
 
 def _first_answer(job: Job, folder: Path) -> float:
@@ -159,18 +144,12 @@ def _rows(size: str, found: dict[str, Any]) -> list[Row]:
             most_ratio=_MEMORY_RATIO if size == "large" else None,
         ),
     ]
-    # The peer is asked when it has nothing else to do.
-    for when, took, client in (
-        ("as soon as it is complete", "tookMs", "queryMs"),
-        ("once it is stored", "restedTookMs", "restedQueryMs"),
-    ):
-        p50 = {"most_ratio": 1.0 if size == "mid" else None}
-        rows.append(row(f"query p50, `tookMs`, {when}", _of(ours, took, 50), "ms", peer_p50, **p50))
-        rows.append(row(f"query p95, `tookMs`, {when}", _of(ours, took, 95), "ms", peer_p95))
-        p50 = {"most": peer_p50 + _CLIENT_MS if size == "mid" and peer_p50 else None}
-        rows.append(row(f"query p50, at the client, {when}", _of(ours, client, 50), "ms", peer_p50, **p50))
-        p95 = {"most_ratio": _TAIL_RATIO if size == "large" else None}
-        rows.append(row(f"query p95, at the client, {when}", _of(ours, client, 95), "ms", peer_p95, **p95))
+    for percent, theirs_ms in ((50, peer_p50), (95, peer_p95)):
+        p50, p95 = size == "mid" and percent == 50, size == "large" and percent == 95
+        bar: dict[str, float | None] = {"most_ratio": 1.0 if p50 else None}
+        rows.append(row(f"query p{percent}, `tookMs`", _of(ours, "tookMs", percent), "ms", theirs_ms, **bar))
+        bar = {"most": peer_p50 + _CLIENT_MS if p50 and peer_p50 else None, "most_ratio": _TAIL_RATIO if p95 else None}
+        rows.append(row(f"query p{percent}, at the client", _of(ours, "queryMs", percent), "ms", theirs_ms, **bar))
     for phase, most in (("indexing", _STALL_MS), ("storing", _STORING_STALL_MS)):
         for who in ("server", "echo"):
             if beat := stall[phase][who]:

@@ -192,6 +192,23 @@ def _cold(axes: Any, figure: Figure) -> None:
     axes.legend(frameon=False, fontsize=8, labelcolor=_INK)
 
 
+def _asking(axes: Any, figure: Figure) -> None:
+    size = "mid" if "mid" in figure.measured else [*figure.measured][-1]
+    times = figure.measured[size]
+    for key, colour, label in (
+        ("tookMs", _OURS, "conexus, `tookMs`"),
+        ("queryMs", _MORE[2], "conexus, at the client"),
+        ("peerMs", _THEIRS, "semble, in its process"),
+    ):
+        values = sorted(times[key])
+        shares = [(place + 1) / len(values) for place in range(len(values))]
+        axes.plot(values, shares, color=colour, label=label, zorder=2)
+    axes.set_xscale("log")
+    axes.set_xlabel("ms")
+    axes.set_title(f"share of queries to {size} that take at most so long, in turns", fontsize=11, loc="left")
+    axes.legend(frameon=False, fontsize=8, labelcolor=_INK)
+
+
 def _stall(axes: Any, figure: Figure) -> None:
     size = [*figure.measured][-1]
     stall = figure.measured[size]["stall"]
@@ -221,6 +238,7 @@ _PANELS: Mapping[str, tuple[Panel, ...]] = {
     "typing": (_typing,),
     "saves": (_saves,),
     "cold": (_cold, _stall),
+    "asking": (_asking,),
     "first": (_first,),
     "cancelling": (_cancelling,),
     "faults": (_faults,),

@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.memory import PeakMemory
 
@@ -72,10 +73,53 @@ def search(
     )
 
 
+class Asked:
+    """The peer with a folder indexed, which waits for questions as a server does. Leaving the `with` ends it."""
+
+    def __init__(self, python: Path, folder: Path, model: str) -> None:
+        """Returns once the folder is indexed. Raises CalledProcessError."""
+        self._stack = ExitStack()
+        self._process = self._stack.enter_context(_worker(python, folder, model, (), runs=0, top=10, alpha=None))
+        if not self._line():
+            self._stack.close()
+            raise subprocess.CalledProcessError(self._process.returncode, "the peer")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def ask(self, query: str) -> float:
+        """How many milliseconds the search takes, in the peer's process."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(query) + "\n")
+        self._process.stdin.flush()
+        return float(self._line())
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+
 def _run(
     python: Path, folder: Path, model: str, queries: Sequence[str], *, runs: int, top: int, alpha: float | None
 ) -> tuple[Any, float]:
     """What the worker printed, and its peak memory in MiB."""
+    with (
+        _worker(python, folder, model, queries, runs=runs, top=top, alpha=alpha) as process,
+        PeakMemory(process.pid) as memory,
+    ):
+        output, _ = process.communicate()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, "the peer")
+    return json.loads(output), memory.mib
+
+
+@contextmanager
+def _worker(
+    python: Path, folder: Path, model: str, queries: Sequence[str], *, runs: int, top: int, alpha: float | None
+) -> Iterator[subprocess.Popen[str]]:
     with tempfile.TemporaryDirectory(prefix="conexus-peer-") as scratch:
         job = Path(scratch, "job.json")
         asked = {"folder": str(folder), "model": model, "queries": [*queries], "runs": runs, "top": top, "alpha": alpha}
@@ -85,11 +129,6 @@ def _run(
         if model:
             environment["HF_HUB_OFFLINE"] = "1"
         command = [str(part) for part in (python, _HERE / "peer_worker.py", job)]
-        with (
-            subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process,
-            PeakMemory(process.pid) as memory,
-        ):
-            output, _ = process.communicate()
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, "the peer")
-    return json.loads(output), memory.mib
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, text=True) as process:
+            yield process

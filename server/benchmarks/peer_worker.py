@@ -1,6 +1,7 @@
 """Measures the peer from inside, with the peer's Python: ``PYTHON peer_worker.py JOB.json``. peer.py writes the job.
 
-Prints one JSON value. Its clock starts before the peer is imported, as a user's does.
+Prints one JSON value on a line. Its clock starts before the peer is imported, as a user's does. Then it answers each
+line of its standard input, a JSON string that is a query, by how many milliseconds the search took.
 """
 
 from __future__ import annotations
@@ -39,7 +40,12 @@ def main(job: dict[str, Any]) -> None:
         "queryMs": times,
         "hits": [[[hit.chunk.file_path, hit.chunk.start_line, hit.chunk.end_line] for hit in hits] for hits in results],
     }
-    json.dump(result, sys.stdout)
+    print(json.dumps(result), flush=True)
+    for line in sys.stdin:
+        query = json.loads(line)
+        began = time.perf_counter()
+        index.search(query, top_k=job["top"], alpha=job["alpha"])
+        print(1000 * (time.perf_counter() - began), flush=True)
 
 
 if __name__ == "__main__":
