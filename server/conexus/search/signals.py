@@ -14,6 +14,7 @@ from conexus.index.dense import FEW_ROWS, NOWHERE
 from conexus.index.postings import Rows
 from conexus.index.segment import own_name
 from conexus.ragged import run_starts
+from conexus.search.beside import beside
 from conexus.search.bm25 import Scores, Sought, idf, mean_of, norms, saturated, sums_from
 from conexus.search.query import Query
 from conexus.search.scale import Scale, Tally
@@ -161,8 +162,10 @@ def signals(
 ) -> Signals:
     """All signals of a query. One whose weight is 0 says nothing: it is 0 everywhere.
 
-    ``check`` is called after each view whose vectors were looked at, which are most of its bytes.
+    ``check`` is called after each view whose vectors were looked at, which are most of its bytes, in any thread.
     """
+    few = are_few(scope)
+    likenesses = beside(lambda: _dense(scope, vectors, check, exact=few))
     in_body: list[FoundWord] = []
     in_names: list[FoundWord] = []
     lexicons = [view.segment.lexicon for view in scope.views]
@@ -170,19 +173,21 @@ def signals(
     body, file_body = _lexical(scope, concepts, weights, in_body)
     names = _names(scope, concepts, weights, in_names)
     stem, called = _paths(scope, concepts)
-    look_at_all = are_few(scope) or _says_little(scope, in_body + in_names)
-    dense, file_dense, exact = _dense(scope, vectors, check, exact=look_at_all)
+    defined, filed = _defined(scope, query), _filed(scope, query)
+    dense, file_dense, exact = likenesses()
+    if not exact and _says_little(scope, in_body + in_names):
+        dense, file_dense, exact = _dense(scope, vectors, check, exact=True)
     found = Signals(
         rows_of_files=scope.rows_of_files,
         dense=dense,
         body=body,
         names=names,
-        defined=_defined(scope, query),
+        defined=defined,
         file_dense=file_dense,
         file_body=file_body,
         stem=stem,
         called=called,
-        filed=_filed(scope, query),
+        filed=filed,
         in_body=tuple(in_body),
         in_names=tuple(in_names),
         exact=exact,
