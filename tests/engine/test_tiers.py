@@ -143,15 +143,6 @@ def asks_indices(engine: Engine) -> bool:
     return bool(now.legs) and all(view.indexed for view in now.snapshot.views)
 
 
-def read(search: TableSearch) -> None:
-    """Wait until the addresses of all rows were read."""
-
-    async def done() -> None:
-        await search._addresses._reading
-
-    search._wait(done())
-
-
 @pytest.fixture(scope="module")
 def indexed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     """The directory of tables that have indices, and the dimensions of their vectors."""
@@ -179,12 +170,12 @@ def test_rows_are_the_same_chunks_whether_fetched_or_known(directory: Path, inde
     try:
         fetched = found()
         assert {"birch/amber_16.py", "amber/fjord_5.py"} <= fetched.keys()
-        read(search)
+        search.prepare()
         assert found() == fetched
         # Compaction gives rows other addresses.
         store.maintain(0)
         assert found() == fetched
-        read(search)
+        search.prepare()
         assert found() == fetched
     finally:
         search.close()

@@ -40,9 +40,14 @@ class Addresses:
             rows = await self._table.take_row_ids(unknown.tolist()).select(_COLUMNS).to_arrow()
             for path, ordinal in zip(rows["path"].to_pylist(), rows["ordinal"].to_pylist(), strict=True):
                 found.setdefault(path, []).append(ordinal)
-            if self._reading is None or self._reading.done():
-                self._reading = asyncio.create_task(self._read())
+            self.read()
         return found
+
+    def read(self) -> asyncio.Task[None]:
+        """Read those of all rows, if nobody does. To be awaited by who wants to know them all."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+        return self._reading
 
     async def _read(self) -> None:
         known = _Known()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+import numpy as np
 
 from conexus.embedding.embedder import Vectors
 from conexus.index.addresses import Chunks
@@ -15,6 +16,8 @@ from conexus.index.store import StoreError
 from conexus.index.store_process import Tables
 
 log = logging.getLogger(__name__)
+
+_ANY_WORDS = ("the", "get", "set", "name", "test", "error", "file", "read")
 
 #: Candidates of each leg. Of what is shown, 10 or 20, nearly all are among the first hundreds by vector or by words. Of
 #: the nearest twice as many as by words, as their index only knows about how near they are.
@@ -38,10 +41,16 @@ class LanceLegs:
     #: Why candidates could not be had, once, for the log.
     _failed: bool = False
 
-    def renew(self) -> None:
-        """Look at the tables anew: they may have been removed and made again."""
-        with suppress(StoreError):
-            self.tables.forget(self.directory)
+    def prepare(self, dimensions: int) -> bool:
+        """Get ready, so that no question waits for it; False if candidates cannot be had. Takes seconds."""
+        try:
+            self.tables.prepare(self.directory)
+        except StoreError as error:
+            log.warning("%s; every row is looked at", error)
+            return False
+        # Any question has the process load what all of them need of the indices.
+        anywhere = np.full(dimensions, dimensions**-0.5, np.float32)
+        return self.candidates(anywhere, _ANY_WORDS) is not None
 
     def candidates(self, vector: Vectors | None, words: Sequence[str]) -> Chunks | None:
         try:

@@ -116,6 +116,10 @@ class Tables:
         found: Chunks = self._call("candidates", directory, vector, words, counts)
         return found
 
+    def prepare(self, directory: Path) -> None:
+        """Open the tables anew, for they may have been made again, and get ready to find candidates. StoreError."""
+        self._call("prepare", directory)
+
     def forget(self, directory: Path) -> None:
         """Close the tables of a directory, before they are removed."""
         if self._connection is not None:
@@ -282,6 +286,11 @@ class _Server:
             # As after a write that failed.
             self.forget(directory)
             raise
+
+    def prepare(self, directory: Path) -> None:
+        self.forget(directory)
+        self._searches[directory] = TableSearch(directory)
+        self._searches[directory].prepare()
 
     def forget(self, directory: Path) -> None:
         self._stores.pop(directory, None)

@@ -107,14 +107,13 @@ class Tiers:
         self._try(tracked, known)
 
     def _try(self, tracked: TrackedFolder, known: _Folder) -> None:
-        """Ask once, so that no query waits for the process; then it answers."""
+        """Have the process get ready, so that no query waits for it; then it answers."""
         known.busy = True
         legs = LanceLegs(self._reading, tracked.persistence.directory)
 
         def work() -> None:
-            legs.renew()
-            found = legs.candidates(None, ("the",))
-            self._post(lambda: answered(found is not None))
+            ready = legs.prepare(tracked.persistence.dimensions)
+            self._post(lambda: answered(ready))
 
         def answered(well: bool) -> None:
             known.busy, known.failed = False, not well
