@@ -242,7 +242,7 @@ def _read_message(pipe: IO[bytes]) -> Message | None:
 
 
 def time_queries(server: Server, queries: Sequence[str]) -> tuple[list[float], list[float]]:
-    """Ask each query once; milliseconds at the client, and as the server says."""
+    """Ask each query once, so that none follows itself; milliseconds at the client, and as the server says."""
     query_ms, took_ms = [], []
     for query in queries:
         began = time.perf_counter()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks import peer
 from benchmarks.client import time_queries
-from benchmarks.live_job import Figure, Job, Row, session, wait_until_stored
+from benchmarks.live_job import Figure, Job, Row, for_each_workspace, session, wait_until_stored
 from benchmarks.table import percentile
 
 #: Rounds of all queries, of which the first is not counted.
@@ -21,13 +21,7 @@ Times = Mapping[str, Sequence[float]]
 
 def measure(job: Job) -> Figure:
     """Each workspace."""
-    figure = Figure()
-    for size in job.workspaces:
-        with job.copy(size) as folder:
-            found = _measure(job, folder)
-        figure.measured[size] = found
-        figure.rows += _rows(size, found)
-    return figure
+    return for_each_workspace(job, _measure, lambda size, times: query_rows(size, times, times["peerMs"]))
 
 
 def _measure(job: Job, folder: Path) -> Times:
@@ -50,8 +44,8 @@ def _measure(job: Job, folder: Path) -> Times:
     return times
 
 
-def _rows(size: str, times: Times) -> list[Row]:
-    peer_ms = times["peerMs"]
+def query_rows(size: str, times: Times, peer_ms: Sequence[float]) -> list[Row]:
+    """``times`` has milliseconds as the server says (`tookMs`) and at the client (`queryMs`)."""
     rows = []
     for percent in (50, 95):
         theirs = percentile(peer_ms, percent) if peer_ms else None
@@ -61,7 +55,6 @@ def _rows(size: str, times: Times) -> list[Row]:
         rows.append(Row(f"query p{percent}, `tookMs`", size, took, "ms", peer=theirs, most_ratio=ratio))
         most = theirs + _CLIENT_MS if theirs and in_middle else None
         tail = _TAIL_RATIO if (size, percent) == ("large", 95) else None
-        rows.append(
-            Row(f"query p{percent}, at the client", size, client, "ms", peer=theirs, most=most, most_ratio=tail)
-        )
+        name = f"query p{percent}, at the client"
+        rows.append(Row(name, size, client, "ms", peer=theirs, most=most, most_ratio=tail))
     return rows

@@ -11,28 +11,20 @@ from typing import Any
 
 from benchmarks import peer
 from benchmarks.client import time_queries
-from benchmarks.live_job import Figure, Job, Row, session, size_of, wait_until_stored
+from benchmarks.live_asking import query_rows
+from benchmarks.live_job import Figure, Job, Row, for_each_workspace, session, size_of, wait_until_stored
 from benchmarks.live_pulse import Pulse
 from benchmarks.memory import PeakMemory
-from benchmarks.table import percentile
 
 _INDEX_RATIO = {"small": 1.2, "mid": 0.8, "large": 0.8}
 _RUNS = 3
 _MEMORY_RATIO = 0.5
-_TAIL_RATIO = 0.3
-_CLIENT_MS = 3.0
 _STALL_MS, _STORING_STALL_MS = 50.0, 120.0
 
 
 def measure(job: Job) -> Figure:
     """Each workspace: rounds of both in turns, then one more of ours with a pulse."""
-    figure = Figure()
-    for size in job.workspaces:
-        with job.copy(size) as folder:
-            found = _measure(job, folder)
-        figure.measured[size] = found
-        figure.rows += _rows(size, found)
-    return figure
+    return for_each_workspace(job, _measure, _rows)
 
 
 def _measure(job: Job, folder: Path) -> dict[str, Any]:
@@ -124,7 +116,6 @@ def _rows(size: str, found: dict[str, Any]) -> list[Row]:
     def row(name: str, value: float, unit: str, theirs: float | None = None, **bar: float | None) -> Row:
         return Row(name, size, value, unit, peer=theirs, **bar)
 
-    peer_p50, peer_p95 = (_at(theirs, "query_ms", percent) for percent in (50, 95))
     rows = [
         row("files", ours[-1]["files"], "", theirs[-1]["files"] if theirs else None),
         row("chunks", ours[-1]["chunks"], "", theirs[-1]["chunks"] if theirs else None),
@@ -144,12 +135,8 @@ def _rows(size: str, found: dict[str, Any]) -> list[Row]:
             most_ratio=_MEMORY_RATIO if size == "large" else None,
         ),
     ]
-    for percent, theirs_ms in ((50, peer_p50), (95, peer_p95)):
-        p50, p95 = size == "mid" and percent == 50, size == "large" and percent == 95
-        bar: dict[str, float | None] = {"most_ratio": 1.0 if p50 else None}
-        rows.append(row(f"query p{percent}, `tookMs`", _of(ours, "tookMs", percent), "ms", theirs_ms, **bar))
-        bar = {"most": peer_p50 + _CLIENT_MS if p50 and peer_p50 else None, "most_ratio": _TAIL_RATIO if p95 else None}
-        rows.append(row(f"query p{percent}, at the client", _of(ours, "queryMs", percent), "ms", theirs_ms, **bar))
+    times = {key: [ms for each in ours for ms in each[key]] for key in ("tookMs", "queryMs")}
+    rows += query_rows(size, times, [ms for each in theirs for ms in each["query_ms"]])
     for phase, most in (("indexing", _STALL_MS), ("storing", _STORING_STALL_MS)):
         for who in ("server", "echo"):
             if beat := stall[phase][who]:
@@ -161,11 +148,3 @@ def _rows(size: str, found: dict[str, Any]) -> list[Row]:
 
 def _median(rounds: Sequence[dict[str, Any]], key: str) -> float:
     return float(statistics.median(each[key] for each in rounds))
-
-
-def _of(rounds: Sequence[dict[str, Any]], key: str, percent: float) -> float:
-    return percentile([value for each in rounds for value in each[key]], percent)
-
-
-def _at(rounds: Sequence[dict[str, Any]], key: str, percent: float) -> float | None:
-    return _of(rounds, key, percent) if rounds else None

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,19 @@ class Figure:
     def as_json(self) -> dict[str, Any]:
         rows = [{**asdict(row), "ratio": row.ratio, "met": row.met} for row in self.rows]
         return {"rows": rows, "defects": self.defects, "minutes": self.minutes, "measured": self.measured}
+
+
+def for_each_workspace(
+    job: Job, measured: Callable[[Job, Path], Any], rows: Callable[[str, Any], Iterable[Row]]
+) -> Figure:
+    """What is ``measured`` in a copy of each workspace, and the ``rows`` of that, given the size."""
+    figure = Figure()
+    for size in job.workspaces:
+        with job.copy(size) as folder:
+            found = measured(job, folder)
+        figure.measured[size] = found
+        figure.rows += rows(size, found)
+    return figure
 
 
 @contextlib.contextmanager

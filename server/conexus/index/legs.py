@@ -41,14 +41,17 @@ class LanceLegs:
     #: Why candidates could not be had, once, for the log.
     _failed: bool = False
 
-    def prepare(self, dimensions: int) -> bool:
-        """Get ready, so that no question waits for it; False if candidates cannot be had. Takes seconds."""
+    def prepare(self) -> bool:
+        """Open the tables anew, which may have been made again; False if that cannot be. Takes a second or more."""
         try:
             self.tables.prepare(self.directory)
         except StoreError as error:
             log.warning("%s; every row is looked at", error)
             return False
-        # Any question has the process load what all of them need of the indices.
+        return True
+
+    def answer_any(self, dimensions: int) -> bool:
+        """Have the process load what all questions need of the indices; False if candidates cannot be had."""
         anywhere = np.full(dimensions, dimensions**-0.5, np.float32)
         return self.candidates(anywhere, _ANY_WORDS) is not None
 

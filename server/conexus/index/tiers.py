@@ -71,6 +71,10 @@ class Tiers:
             rows = sum(part.rows for part in base)
             if not rows:
                 return
+            if known.tier == "lancedb" and late == rows:
+                # The tables were made anew: every row is looked at until their indices are, too.
+                known.tier = "memory"
+                self._use(tracked.root, None)
             if late > max(_LATE_ROWS, _LATE_SHARE * rows) or late == rows:
                 if (
                     tracked.persistence.role == "writer"
@@ -109,10 +113,12 @@ class Tiers:
     def _try(self, tracked: TrackedFolder, known: _Folder) -> None:
         """Have the process get ready, so that no query waits for it; then it answers."""
         known.busy = True
+        # Queries would wait for tables that are opened anew.
+        answers = known.tier == "lancedb"
         legs = LanceLegs(self._reading, tracked.persistence.directory)
 
         def work() -> None:
-            ready = legs.prepare(tracked.persistence.dimensions)
+            ready = (answers or legs.prepare()) and legs.answer_any(tracked.persistence.dimensions)
             self._post(lambda: answered(ready))
 
         def answered(well: bool) -> None:
