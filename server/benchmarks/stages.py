@@ -86,7 +86,7 @@ def _queries(data: Path | None) -> Sequence[str]:
 def _stages(folder: Path, embedder: StaticEmbedder, queries: Sequence[str]) -> tuple[int, Mapping[str, list[float]]]:
     repository = Repository(folder.name, "", "", folder, tuple(Question(query, "", ()) for query in queries))
     snapshot = load(repository, embedder, None).snapshot
-    prepare(snapshot, complete=True, lasting=True)
+    prepare(snapshot, complete=True)
     times: dict[str, list[float]] = {}
     for _ in range(2):
         times = defaultdict(list)

@@ -77,7 +77,7 @@ class CurrentTexts:
         return self._edited[key]
 
     def _compare(self, key: FileKey, fresh: Fresh | None) -> Edited | None:
-        document = os.path.join(*key) if key[0] else key[1]  # noqa: PTH118  asked for each hit
+        document = document_of(*key)
         opened = self._documents.get(document)
         if opened is not None:
             return self._of_buffer(opened, fresh)
@@ -98,6 +98,12 @@ class CurrentTexts:
         else:
             indexed = _lines_of_chunks(fresh.file.chunks) if fresh.text is None else self.lines(fresh.text)
         return Edited(indexed, lines, LineMap(indexed, lines))
+
+
+def document_of(folder: str, path: str) -> str:
+    """The absolute path of a folder's file; outside all folders the name that it has."""
+    # A sum and no join, which takes five times as long: asked for each hit.
+    return (folder if folder.endswith(os.sep) else folder + os.sep) + path if folder else path
 
 
 def file_lines(path: str, max_bytes: int) -> Sequence[str]:

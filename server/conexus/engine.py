@@ -96,7 +96,6 @@ class Engine:
             on_publish=lambda generation, folders: self._notify(IndexChanged(generation, folders)),
             on_progress=lambda done, total: self._notify(Progress("Indexing", done, total)),
             on_status=lambda: self._notify(StatusChanged()),
-            on_lasting=lambda: prepare(self._sync.searchable.snapshot, complete=True, lasting=True),
         )
         self._indexer = Indexer(self._sync)
 
@@ -329,7 +328,7 @@ class Engine:
     def _prepare(self, now: Searchable) -> None:
         complete = self._sync.counts().complete
         try:
-            prepare(now.snapshot, complete=complete, lasting=self._sync.lasting)
+            prepare(now.snapshot, complete=complete)
             if complete and not self._warm:
                 self._warm = True
                 self._warm_up(now)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import accumulate
 
 from conexus.chunking.chunk import Chunk
-from conexus.current import CurrentTexts, Edited, lines_of_state
+from conexus.current import CurrentTexts, Edited, document_of, lines_of_state
 from conexus.index.analysis import FileFacts
 from conexus.index.folder import Fresh
 from conexus.index.segment import MemorySegment
@@ -82,7 +82,7 @@ def _hit(ranked: Ranked | Related, reader: Reader, asked: frozenset[str]) -> Hit
     reader.check()
     ref, segment, row = ranked.ref, ranked.ref.view.segment, ranked.ref.row
     folder, path = ref.view.folder, ref.path
-    document = os.path.join(folder, path) if folder else path  # noqa: PTH118  a path's cost, twenty times a query
+    document = document_of(folder, path)
     shown = _shown(ref, reader, document)
     if shown is None:
         return None

@@ -36,6 +36,8 @@ class Ragged:
         """The rows of all parts, one part's after the other's."""
         if not parts:
             return Ragged.of([])
+        if len(parts) == 1:
+            return parts[0]
         lengths = np.concatenate([np.diff(part.starts) for part in parts])
         return Ragged.cut(np.concatenate([part.values for part in parts]), lengths)
 

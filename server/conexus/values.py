@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Health = Literal["ok", "warning", "error"]
 Tests = Literal["include", "exclude", "only"]
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """0-based line and column; the column counts units of the engine's encoding."""
 
     line: int
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class TextRange:
+class TextRange(NamedTuple):
     """From ``start`` up to, not including, ``end``."""
 
     start: Position

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from conexus.index.snapshot import Snapshot
-from conexus.search.query import understand
+from conexus.search.query import Query, understand
 from conexus.search.search import search
 from conexus.search.symbols import symbols
 from conexus.search.typos import corrections, defined_names, forgiving
@@ -90,8 +90,18 @@ def test_several_words_are_a_name_in_any_style() -> None:
 def test_what_occurs_is_left_as_it_is() -> None:
     for text in ("retry the action", "MessagePackSerializer", "lang:python", "x y z"):
         query = understand(text)
-        assert forgiving(query, VIEWS) == query
+        assert without_other_forms(forgiving(query, VIEWS)) == without_other_forms(query)
         assert not query.corrected
+
+
+def test_other_forms_that_occur_nowhere_are_not_looked_for() -> None:
+    (before,), (after,) = (query.concepts for query in (understand("configs"), forgiving(understand("configs"), VIEWS)))
+    assert {term for term, _ in before.terms} > {"configs", "config", "configing"}
+    assert [term for term, _ in after.terms] == ["configs", "config"]
+
+
+def without_other_forms(query: Query) -> Query:
+    return replace(query, concepts=tuple(replace(each, terms=each.terms[:1]) for each in query.concepts), forgiven=True)
 
 
 def test_words_of_prose_keep_their_first_letter() -> None:
@@ -128,4 +138,5 @@ def test_rows_that_no_longer_count_are_no_occurrences() -> None:
     assert corrections("retyr", gone.views) == ()
     overlay = view({"a.py": "def retrys(action):\n    return action()\n"})
     assert corrections("retry", (*gone.views, overlay)) == ("retrys",)
-    assert forgiving(understand("anything"), ()) == understand("anything")
+    anything = understand("anything")
+    assert forgiving(anything, ()) == without_other_forms(anything)

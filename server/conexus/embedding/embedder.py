@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,15 +49,18 @@ class Embedder(Protocol):
         ...
 
 
-@runtime_checkable
-class TokenEmbedder(Protocol):
+class TokenEmbedder(ABC):
     """A model whose single tokens have vectors, which can be compared with those that the index keeps."""
 
+    # No protocol: each question asks which models are of this kind, and to compare all methods takes a while.
+
+    @abstractmethod
     def embed_tokens(self, documents: DocumentTokens) -> Vectors:
         """As ``embed_documents``, of texts whose tokens are known."""
-        ...
 
-    def query_tokens(self, text: str) -> QueryTokens: ...
+    @abstractmethod
+    def query_tokens(self, text: str) -> QueryTokens:
+        """The query for late interaction with sets of this model's tokens."""
 
 
 class LoadingEmbedder(Embedder, Protocol):

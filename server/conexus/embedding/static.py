@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 from conexus.array_file import DamagedFile, load
 from conexus.config import STATIC
-from conexus.embedding.embedder import EmbeddingError, Vectors
+from conexus.embedding.embedder import EmbeddingError, TokenEmbedder, Vectors
 from conexus.embedding.late import QueryTokens
 from conexus.embedding.normal import to_unit_length
 from conexus.embedding.recipe import PARTS, RECIPE_VERSION
@@ -27,7 +27,7 @@ from conexus.embedding.tokens import MODULE, SHIPPED, TOKENIZER, DocumentTokens,
 _BATCH = 256
 
 
-class StaticEmbedder:
+class StaticEmbedder(TokenEmbedder):
     """Runs a model folder of sentence-transformers' ``StaticEmbedding`` layout (one module)."""
 
     def __init__(self, folder: Path = SHIPPED) -> None:
@@ -111,7 +111,6 @@ class StaticEmbedder:
         return row
 
     def query_tokens(self, text: str) -> QueryTokens:
-        """The query for late interaction with sets of this model's tokens."""
         return QueryTokens.of(self._numbers(text), self._table)
 
     def _numbers(self, query: str) -> list[int]:

@@ -19,7 +19,7 @@ Stored = NDArray[np.float16]
 #: A product with all vectors of fewer rows takes less time than looking at the best ones twice, once they are float32.
 FEW_ROWS = 20_000
 #: Principal components that are looked at first, and how many rows there must be at least.
-_LEADING, _LEAST_ROWS = 48, 2048
+_LEADING, _LEAST_ROWS = 32, 2048
 _AT_ONCE = 4096
 NOWHERE = np.empty(0, np.int64)
 
@@ -29,8 +29,8 @@ class Dense:
     """Nobody changes the arrays. Float16 has no fast product, so that is taken of float32 made of it.
 
     In all but small segments that is the share of each vector in the directions in which the vectors differ most
-    (principal components; Pearson 1901): of 120 000 rows the 150 best by all signals are among the 500 best by 48 of
-    256 components in 99.99 of 100 cases, with 3/16 of the bytes read. How all cosines are spread is known exactly.
+    (principal components; Pearson 1901): of 120 000 rows the ten best are those found by all 256 components in 99.98 of
+    100 cases, by 32 of them, with an eighth of the bytes read. How all cosines are spread is known exactly.
     """
 
     #: Shape (rows, dimensions), each of about length 1, or 0.
@@ -92,13 +92,13 @@ class Dense:
 
     @property
     def exact(self) -> bool:
-        """Whether ``cosines`` are those of the whole vectors."""
-        return not self.basis.shape[1] or bool(self._whole)
+        """Whether there are no leading components, so that ``cosines`` are those of the whole vectors in any case."""
+        return not self.basis.shape[1]
 
     @property
     def bytes_walked(self) -> int:
-        """What ``cosines`` reads."""
-        return self.vectors.size * 4 if len(self.vectors) < FEW_ROWS else self.leading.nbytes
+        """What ``cosines`` reads at least."""
+        return self.vectors.size * 4 if self.exact else self.leading.nbytes
 
     def prepare(self) -> None:
         """Make what products are faster with, where there are not too many rows for it.
@@ -113,25 +113,25 @@ class Dense:
 
         Unless they are to be, those of the leading components may do.
         """
+        if not exact and not self.exact:
+            np.matmul(self.leading, vector @ self.basis, out=into)
+            return False
         if self._whole:
             np.matmul(self._whole[0], vector, out=into)
-            return True
-        if exact or self.exact:
+        else:
             _fill(into, self.vectors, vector)
-            return True
-        np.matmul(self.leading, vector @ self.basis, out=into)
-        return False
+        return True
 
     def cosines_of_files(self, vector: Vectors, into: Vectors, *, exact: bool) -> bool:
         """As ``cosines``, to all files, of shape (files,)."""
+        if not exact and not self.exact:
+            np.matmul(self.leading_of_files, vector @ self.basis, out=into)
+            return False
         if self._whole:
             np.matmul(self._whole[1], vector, out=into)
-            return True
-        if exact or self.exact:
+        else:
             _fill(into, self.of_files, vector)
-            return True
-        np.matmul(self.leading_of_files, vector @ self.basis, out=into)
-        return False
+        return True
 
     def sums(self, vector: Vectors, left_out: NDArray[np.int64] = NOWHERE) -> tuple[float, float]:
         """The sum of the exact cosines to all rows but some, and that of their squares."""

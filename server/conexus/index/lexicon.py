@@ -78,7 +78,7 @@ class Lexicon:
     @staticmethod
     def learn_in(lexicons: Iterable[Lexicon], words: Sequence[str]) -> frozenset[str]:
         """Look many words up in several lexicons; those that any of them has."""
-        hashes = np.fromiter(map(word_hash, words), np.uint64, len(words))
+        hashes: Hashes | None = None
         here: set[str] = set()
         for lexicon in lexicons:
             known = lexicon._known
@@ -88,6 +88,8 @@ class Lexicon:
             if len(known) + len(words) > _MOST_REMEMBERED:
                 known.clear()
             numbers = np.full(len(words), -1)
+            if hashes is None:
+                hashes = np.fromiter(map(word_hash, words), np.uint64, len(words))
             if len(lexicon):
                 places = lexicon.hashes.searchsorted(hashes)
                 numbers = np.where(lexicon.hashes.take(places, mode="clip") == hashes, places, -1)

@@ -68,13 +68,11 @@ class Sync:
         on_publish: Callable[[int, tuple[str, ...]], None],
         on_progress: Callable[[int, int], None],
         on_status: Callable[[], None],
-        on_lasting: Callable[[], None],
     ) -> None:
         """``load_embedder`` gives the shipped model, ``load_slow`` the one that ``settings.model`` names.
 
         ``processes`` may have begun to start; they are closed with this.
-        The callbacks come from the indexer's thread: what ``Publisher`` says; files done and in all; nothing. The last
-        one says that ``lasting`` is true now.
+        The callbacks come from the indexer's thread: what ``Publisher`` says; files done and in all; nothing.
         """
         self.settings = settings
         self.folders: dict[str, TrackedFolder] = {}
@@ -85,7 +83,7 @@ class Sync:
         self.paused = False
         self._data_directory = data_directory
         self._load_embedder = load_embedder
-        self._on_progress, self._on_status, self._on_lasting = on_progress, on_status, on_lasting
+        self._on_progress, self._on_status = on_progress, on_status
         self._publisher = Publisher(prepare, on_publish)
         self._embedder: Embedder | None = None
         self.loop = Loop(
@@ -125,7 +123,6 @@ class Sync:
         #: Chunks that the shipped model embedded in folders that are not searched with it any more.
         self._embedded_before = 0
         self._reported: tuple[object, ...] = ()
-        self._lasted = False
 
     @property
     def searchable(self) -> Searchable:
@@ -307,9 +304,6 @@ class Sync:
         if now >= self._publisher.due:
             self._publish()
         self._upkeep.look_after(list(self.folders.values()), self.settings.memory_mib << 20)
-        lasted, self._lasted = self._lasted, self.lasting
-        if self._lasted and not lasted:
-            self._on_lasting()
 
     def _end_of_bulk(self) -> None:
         for tracked in self.folders.values():
@@ -491,11 +485,6 @@ class Sync:
         return not any(isinstance(tracked.embedder, DeferredEmbedder) for tracked in self.folders.values())
 
     # --- publishing ---
-
-    @property
-    def lasting(self) -> bool:
-        """Whether the present segments are not about to be merged."""
-        return self._upkeep.is_lasting(self.folders.values())
 
     def tier(self, folder: str) -> Tier:
         """Where a folder's candidates come from."""

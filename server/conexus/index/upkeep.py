@@ -70,10 +70,6 @@ class Upkeep:
         """When it will have been quiet for long enough, on the monotonic clock, if nothing comes until then."""
         return max(self.active_at + _MAINTENANCE_IDLE_SECONDS, self._questions.asked_at + _REST_SECONDS)
 
-    def is_lasting(self, folders: Collection[TrackedFolder]) -> bool:
-        """Whether the present segments are not about to be merged."""
-        return self._merging.idle and all(each.complete and not each.finishing for each in folders)
-
     def all_read(self) -> None:
         """The last merges begin."""
         self._renewing = True

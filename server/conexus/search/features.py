@@ -195,12 +195,12 @@ def _referred(scope: Scope, size: int, parts: Sequence[_Part]) -> NDArray[np.int
         segment = part.view.segment
         hashes[part.places] = segment.lexicon.hashes[segment.symbol_numbers[part.rows]]
         has_symbol[part.places] = segment.has_symbol[part.rows]
-    asked, places = np.unique(hashes[has_symbol], return_inverse=True)
+    asked = hashes[has_symbol]
     often = np.zeros(len(asked), np.int64)
     for view in scope.views:
         often += view.segment.referring(asked, None if scope.counted is None else view.alive)
     referred = np.zeros(size, np.int64)
-    referred[has_symbol] = often[places]
+    referred[has_symbol] = often
     return referred
 
 
@@ -227,20 +227,21 @@ def _of_symbols(scope: Scope, query: Query, found: Signals, rows: Rows, parts: S
         named |= among(rows, word.rows)
     for part in parts:
         segment = part.view.segment
-        said_by: dict[int, tuple[float, float]] = {}
-        here = named[part.places]
-        symbols = segment.symbol_numbers[part.rows[here]]
-        for place, symbol in zip(part.places[here].tolist(), symbols.tolist(), strict=True):
+        here = named[part.places].nonzero()[0]
+        symbols = segment.symbol_numbers[part.rows[here]].tolist()
+        said: dict[int, tuple[float, float]] = {}
+        for symbol in set(symbols):
             terms_of = part.table.symbol_terms(segment, symbol)
             if asked_terms.isdisjoint(terms_of.all):
+                said[symbol] = 0.0, 0.0
                 continue
-            if symbol not in said_by:
-                hit = asked_terms & terms_of.parts
-                said_whole = terms_of.whole in asked_terms
-                numbers = {concepts[term] for term in ((terms_of.whole, *hit) if said_whole else hit)}
-                share = 1.0 if said_whole else len(hit) / len(terms_of.parts)
-                said_by[symbol] = min(sum(rarity[number] for number in numbers) / asked, 1.0), share
-            shares[:, place] = said_by[symbol]
+            hit = asked_terms & terms_of.parts
+            said_whole = terms_of.whole in asked_terms
+            numbers = {concepts[term] for term in ((terms_of.whole, *hit) if said_whole else hit)}
+            share = 1.0 if said_whole else len(hit) / len(terms_of.parts)
+            said[symbol] = min(sum(rarity[number] for number in numbers) / asked, 1.0), share
+        if symbols:
+            shares[:, part.places[here]] = np.array([said[symbol] for symbol in symbols], np.float32).T
     return shares
 
 

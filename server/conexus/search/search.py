@@ -57,14 +57,14 @@ class Ranked:
     reasons: tuple[str, ...]
 
 
-def prepare(snapshot: Snapshot, *, complete: bool, lasting: bool) -> None:
+def prepare(snapshot: Snapshot, *, complete: bool) -> None:
     """Derive from the snapshot's segments what the first search would otherwise wait for.
 
-    Not what takes much memory, unless they are there to stay: until they are ``complete`` there may be many small ones.
+    Not what takes much memory: until they are ``complete`` there may be many small ones.
     """
     few = sum(len(view.segment) for view in snapshot.views) < FEW_ROWS
     for view in snapshot.views:
-        if lasting or few or (complete and view.segment.dense.exact):
+        if few or (complete and view.segment.dense.exact):
             view.segment.dense.prepare()
         table(view.segment)
 

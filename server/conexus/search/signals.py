@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -165,7 +166,9 @@ def signals(
     ``check`` is called after each view whose vectors were looked at, which are most of its bytes, in any thread.
     """
     few = are_few(scope)
-    likenesses = beside(lambda: _dense(scope, vectors, check, exact=few))
+    work = partial(_dense, scope, vectors, check, exact=few)
+    # Of few rows they are there before another thread has begun.
+    likenesses = work if few else beside(work)
     in_body: list[FoundWord] = []
     in_names: list[FoundWord] = []
     lexicons = [view.segment.lexicon for view in scope.views]

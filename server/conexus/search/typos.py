@@ -31,10 +31,10 @@ _MOST_ROWS = 100
 
 
 def forgiving(query: Query, views: Sequence[View]) -> Query:
-    """The query with what it may mean besides; the same query where every word means something.
+    """The query with what it may mean besides, without the other forms of its words that occur nowhere.
 
-    Looks all its words up at once, for what follows. A word that occurs nowhere gets the terms that are spelled nearly
-    like it. Words that together are a name, and names in lower case, become identifiers. What occurs is never
+    Looks all its words up at once, for what follows. A word that occurs in no form gets the terms that are spelled
+    nearly like it. Words that together are a name, and names in lower case, become identifiers. What occurs is never
     corrected, so that asking twice changes nothing.
     """
     if query.forgiven:
@@ -50,7 +50,9 @@ def forgiving(query: Query, views: Sequence[View]) -> Query:
         term = concept.terms[0][0]
         found = _corrections_of(concept, query, views, here) if len(meant) < _MOST_CORRECTED else ()
         if not found:
-            concepts.append(concept)
+            # Other forms that occur nowhere need not be looked for again.
+            others = tuple(each for each in concept.terms[1:] if each[0] in here)
+            concepts.append(Concept((*concept.terms[:1], *others), concept.word, concept.weight))
             continue
         meant[term] = found[0]
         names = [name for each in found for name in defined_names(each, views)]
