@@ -16,10 +16,12 @@ import pytest
 
 from conexus.config import Settings
 from conexus.engine import Engine
-from conexus.index import bulk, merging, persistence, tracked
+from conexus.index import bulk, merging, persistence, tracked, upkeep
 from conexus.index.folder import FolderIndex, Merge
+from conexus.index.merging import Merging
 from conexus.index.pool import Job, Outcome
 from conexus.index.segment import MemorySegment
+from conexus.index.tracked import TrackedFolder
 from conexus.values import BadQuery, Event, IndexChanged, Place, Position, Progress, StatusChanged, TextRange
 from tests.faults import hurry
 from tests.workspaces import PATIENCE, rows, running, snapshot_of, stored_rows, until, write
@@ -150,6 +152,26 @@ def test_what_workers_merged_keeps_no_old_segment(root: Path, data: Path, monkey
             until(engine, lambda: not any(segment() for segment in merged))
     finally:
         gc.enable()
+
+
+def test_what_can_wait_is_merged_when_all_is_stored(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes that write and merge take as much memory each."""
+    monkeypatch.setattr(upkeep, "_MAINTENANCE_IDLE_SECONDS", 0.0)
+    seen: set[tuple[bool, bool]] = set()
+    consider = Merging.consider
+
+    def watched(merging: Merging, tracked: TrackedFolder, *, quiet: bool) -> None:
+        seen.add((quiet, tracked.persistence.writes))
+        consider(merging, tracked, quiet=quiet)
+
+    monkeypatch.setattr(Merging, "consider", watched)
+    with running(root, data, stored=True) as engine:
+        write(root, {f"app/file_{number}.py": f"def numbered_{number}(): ...\n" for number in range(20)})
+        engine.hint([root])
+        settle(engine)
+        assert engine.store(PATIENCE)
+        until(engine, lambda: {(False, True), (True, False)} <= seen)
+    assert (True, True) not in seen
 
 
 def test_what_changed_is_prepared_for_queries_as_the_rest_is(root: Path, data: Path) -> None:

@@ -131,6 +131,11 @@ class Persistence:
         """Whether something is being written."""
         return self._work is not None and not self._work.done()
 
+    @property
+    def writes(self) -> bool:
+        """Whether something is being written, or will be next."""
+        return self.busy or (self.role == "writer" and bool(self._waiting) and self.problem is None)
+
     def in_step(self, base: Sequence[Part]) -> bool:
         """Whether all is stored that the writer should store; ``base``: the segments as they are now."""
         if self.role != "writer":

@@ -73,6 +73,8 @@ class Upkeep:
     def all_read(self) -> None:
         """The last merges begin."""
         self._renewing = True
+        # Before what is complete is made ready for questions, which takes memory for a moment.
+        self._renew_workers()
 
     def forget(self, folder: str) -> None:
         """Nothing of a folder is wanted any more."""
@@ -90,10 +92,7 @@ class Upkeep:
         now = time.monotonic()
         if now - self._questions.asked_at > _PAUSE_SECONDS:
             self._calm_at = now
-        if self._renewing and self._merging.idle:
-            # What workers remember of the files they read is of no use for merging, and takes as much memory.
-            self._renewing = False
-            self._bulk.close()
+        self._renew_workers()
         walked = sum(each.index.bytes_walked for each in folders)
         idle = now - max(self.active_at, self._questions.asked_at) > _MAINTENANCE_IDLE_SECONDS
         for tracked in folders:
@@ -120,6 +119,12 @@ class Upkeep:
                 if now - self._questions.asked_at > _RELEASE_SECONDS or self.tier(tracked.root) == "lancedb":
                     tracked.index.release()
 
+    def _renew_workers(self) -> None:
+        if self._renewing and self._merging.idle:
+            # What workers remember of the files they read is of no use for merging, and takes as much memory.
+            self._renewing = False
+            self._bulk.close()
+
     def _rearranged(self, folder: str) -> None:
         self._publisher.rearranged(folder)
         self._trim_at = time.monotonic() + _TRIM_SECONDS
@@ -127,7 +132,8 @@ class Upkeep:
     def _merge(self, tracked: TrackedFolder, now: float, *, quiet: bool) -> None:
         asked = self._calm_at < now < self._calm_at + _LONGEST_HOLD_SECONDS
         if not self._renewing and (self.storing or not (asked and tracked.complete)):
-            self._merging.consider(tracked, quiet=quiet)
+            # A process that merges takes as much memory as the one that writes: what can wait is merged after that.
+            self._merging.consider(tracked, quiet=quiet and not tracked.persistence.writes)
 
     def _write(self, tracked: TrackedFolder, now: float, *, quiet: bool) -> None:
         persistence = tracked.persistence
@@ -135,7 +141,11 @@ class Upkeep:
         # files' first write takes of the processor it leaves to questions, for a while.
         hold = not tracked.settled or self._bulk.pool.running
         hold = hold or (not (self.storing or quiet) and persistence.should_wait(now, self._questions.asked_at))
+        was_busy = persistence.busy
         tracked.store_if_due(hold=hold, idle=quiet or (tracked.settled and self.storing))
+        if persistence.busy and not was_busy and now - self._questions.asked_at >= _REST_SECONDS:
+            # What the last questions looked at makes room for what writing takes.
+            tracked.index.release()
         if tracked.settled:
             persistence.maintain_if_due(quiet=quiet)
         if tracked.loaded:
