@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ _STILL_SECONDS = 10.0
 _LEAST_BYTES = 100_000
 _TROUBLE = ("Traceback", " ERROR ", " CRITICAL ")
 _MOST_TROUBLE = 20
+_CUT_SHORT = ("EOFError", "_pickle.UnpicklingError: pickle data was truncated")
 
 
 class NotHere(RuntimeError):
@@ -183,9 +185,19 @@ def _mark(name: str) -> str:
 
 
 def trouble(log: Path) -> list[str]:
-    """The lines of a server's log that tell of an error, the first few of them."""
+    """The lines of a server's log that tell of an error, the first few of them; of a traceback its last line, too."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    return [line for line in lines if any(word in line for word in _TROUBLE)][:_MOST_TROUBLE]
+    found = []
+    for number, line in enumerate(lines):
+        if line.startswith("Traceback"):
+            frames = list(takewhile(lambda each: each.startswith(" "), lines[number + 1 :]))
+            error = "".join(lines[number + 1 + len(frames) :][:1])
+            # A child process that was being started when the server was killed: it is gone, too.
+            if "in spawn_main" not in "".join(frames) or not error.startswith(_CUT_SHORT):
+                found.append(f"{line} {error}")
+        elif any(word in line for word in _TROUBLE):
+            found.append(line)
+    return found[:_MOST_TROUBLE]
 
 
 def size_of(folder: Path) -> tuple[int, int]:

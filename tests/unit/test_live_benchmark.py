@@ -384,6 +384,9 @@ def test_trouble_and_size_of_what_is_not_there(tmp_path: Path) -> None:
     assert trouble(tmp_path / "log") == []
     (tmp_path / "log").write_text("INFO fine\n2026 ERROR conexus: bad\nTraceback (most recent call last):\n")
     assert len(trouble(tmp_path / "log")) == 2
+    error = 'Traceback (most recent call last):\n  File "spawn.py", line 132, in {}\nEOFError: Ran out of input\n'
+    (tmp_path / "log").write_text(error.format("spawn_main") + "INFO fine\n" + error.format("search"))
+    assert trouble(tmp_path / "log") == ["Traceback (most recent call last): EOFError: Ran out of input"]
     assert size_of(tmp_path / "nowhere") == (0, 0)
     assert size_of(tmp_path)[1] == 1
 

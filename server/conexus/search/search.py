@@ -35,7 +35,7 @@ _NO_FILES: frozenset[FileKey] = frozenset()
 #: So many of the best rows by signals alone are ranked; more, if a larger answer is asked for.
 CANDIDATES = 150
 #: Where likenesses are approximate, so many are looked at exactly before.
-WIDE = 700
+WIDE = 1000
 #: So many groups of rows for each candidate tell how good one must be.
 _GROUPS_FOR_EACH = 4
 #: A word in no more rows than these says which ones are meant.
