@@ -18,6 +18,8 @@ from benchmarks.live_job import Job, Row, session
 _SHORTEST, _BEGINNING = 6, 5
 _PART = re.compile(rb"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _WORD = re.compile(rb"[A-Za-z_][A-Za-z_0-9]{5,40}")
+#: A line that is a comment of one sentence.
+_SENTENCE = re.compile(rb"^[ \t]*(?://[/!]?|#|\*|--)[ \t]+([A-Z][a-z]+(?: [a-z]+){3,11})\.$", re.MULTILINE)
 _LARGEST_FILE = 200_000
 _MOST_NAMED = 5
 _TOP, _DEEP = 10, 40
@@ -52,6 +54,12 @@ def phrases(folder: Path, count: int, dice: random.Random) -> list[str]:
         start = dice.randrange(len(words) - 2)
         found.append(b" ".join(words[start : start + 3]).decode("ascii"))
     return found
+
+
+def sentences(folder: Path, count: int, dice: random.Random) -> list[str]:
+    """Queries in prose: sentences of the files' comments, each once. May be fewer, or none."""
+    found = {sentence for _, text in _texts(folder) for sentence in _SENTENCE.findall(text)}
+    return [each.decode("ascii") for each in dice.sample(sorted(found), min(count, len(found)))]
 
 
 def differences(server: Server, fresh: Server, queries: Sequence[str], words: Mapping[str, str]) -> dict[str, Any]:
@@ -156,12 +164,17 @@ def _counts_differ(found: dict[str, Any]) -> bool:
 
 def _words(folder: Path) -> Iterator[tuple[str, list[bytes]]]:
     """The path of each source file and its longer words, in order."""
+    return ((path, _WORD.findall(text)) for path, text in _texts(folder))
+
+
+def _texts(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The path of each source file, and what it says."""
     for directory, names, files in os.walk(folder):
         names[:] = sorted(name for name in names if not name.startswith("."))
         for name in sorted(files):
             path = Path(directory, name)
             if path.suffix in LANGUAGE_IDS and not path.is_symlink() and path.stat().st_size <= _LARGEST_FILE:
-                yield path.relative_to(folder).as_posix(), _WORD.findall(path.read_bytes())
+                yield path.relative_to(folder).as_posix(), path.read_bytes()
 
 
 def _counts(status: dict[str, Any]) -> dict[str, Any]:

@@ -194,15 +194,16 @@ def _cold(axes: Any, figure: Figure) -> None:
 
 def _asking(axes: Any, figure: Figure) -> None:
     size = "mid" if "mid" in figure.measured else [*figure.measured][-1]
-    times = figure.measured[size]
-    for key, colour, label in (
-        ("tookMs", _OURS, "conexus, `tookMs`"),
-        ("queryMs", _MORE[2], "conexus, at the client"),
-        ("peerMs", _THEIRS, "semble, in its process"),
-    ):
-        values = sorted(times[key])
-        shares = [(place + 1) / len(values) for place in range(len(values))]
-        axes.plot(values, shares, color=colour, label=label, zorder=2)
+    for kind, dashes in (("again", "-"), ("new", ":")):
+        times = figure.measured[size][kind]
+        for key, colour, label in (
+            ("tookMs", _OURS, "conexus, `tookMs`"),
+            ("queryMs", _MORE[2], "conexus, at the client"),
+            ("peerMs", _THEIRS, "semble, in its process"),
+        ):
+            values = sorted(times[key])
+            shares = [(place + 1) / len(values) for place in range(len(values))]
+            axes.plot(values, shares, dashes, color=colour, label=f"{label}, {kind}", zorder=2)
     axes.set_xscale("log")
     axes.set_xlabel("ms")
     axes.set_title(f"share of queries to {size} that take at most so long, in turns", fontsize=11, loc="left")

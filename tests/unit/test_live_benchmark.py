@@ -15,7 +15,7 @@ from benchmarks import live_plot
 from benchmarks.edits import has_word
 from benchmarks.live import FIGURES, table
 from benchmarks.live_branches import make_branches
-from benchmarks.live_compare import comparison_rows, defects_of, phrases, words_of_one_file
+from benchmarks.live_compare import comparison_rows, defects_of, phrases, sentences, words_of_one_file
 from benchmarks.live_copies import make_copies
 from benchmarks.live_faults import KINDS, damage
 from benchmarks.live_first import Asked, wrong_states
@@ -338,6 +338,13 @@ def test_words_of_one_file_stand_in_that_file_alone(tmp_path: Path) -> None:
             path
         ]
     assert len(phrases(folder, 4, random.Random(0))) == 4  # noqa: S311
+
+
+def test_sentences_are_those_of_comments(tmp_path: Path) -> None:
+    code = "# Opens the file again.\nx = 1  # Opens no file at all.\n#: No.\n# of two\n# Closes it, then (opens) it.\n"
+    for name in ("one.py", "two.py"):
+        (tmp_path / name).write_text(code)
+    assert sentences(tmp_path, 9, random.Random(0)) == ["Opens the file again"]  # noqa: S311
 
 
 def test_differences_are_counted_and_told() -> None:
