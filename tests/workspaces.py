@@ -98,7 +98,7 @@ def stored_rows(engine: Engine) -> list[Row]:
 
     found: list[Row] = []
     for tracked in engine._sync.folders.values():
-        store = Store(tracked.persistence.directory, tracked.embedder.dimensions)
+        store = Store(tracked.stored.directory, tracked.embedder.dimensions)
         index = FolderIndex(tracked.root, tracked.embedder.fingerprint, tracked.embedder.dimensions)
         for segment, _ in store.load():
             index.adopt(segment)

@@ -248,7 +248,7 @@ class Engine:
                 tracked.index.chunks,
                 tracked.complete,
                 tracked.skipped(),
-                tracked.persistence.role,
+                tracked.stored.role,
                 sync.tier(tracked.root),
             )
             for tracked in list(sync.folders.values())
@@ -269,7 +269,7 @@ class Engine:
             phase=counts.phase,
             paused=sync.paused,
             memory_bytes=_resident_bytes(),
-            index_bytes=sum(tracked.persistence.size_bytes for tracked in list(sync.folders.values())),
+            index_bytes=sum(tracked.stored.size_bytes for tracked in list(sync.folders.values())),
             role="reader" if any(folder.role == "reader" for folder in folders) else "writer",
         )
 

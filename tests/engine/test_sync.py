@@ -292,7 +292,7 @@ def test_rows_by_another_version_are_made_anew(root: Path, data: Path, monkeypat
     monkeypatch.setattr("conexus.index.analysis.CHUNKER_VERSION", -1)
     with running(root, data, stored=True) as engine:
         assert rows(snapshot_of(engine)) == fresh
-        stored = engine._sync.folders[str(root)].persistence
+        stored = engine._sync.folders[str(root)].stored
     assert stored.size_bytes > 0
     from conexus.index.store import Store
 

@@ -151,7 +151,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
         assert engine.store(PATIENCE)
         until(engine, lambda: asks_indices(engine))
         (tracked,) = engine._sync.folders.values()
-        return tracked.persistence.directory, tracked.persistence.dimensions
+        return tracked.stored.directory, tracked.stored.dimensions
 
 
 @pytest.fixture

@@ -58,13 +58,13 @@ class Merging:
             self._begin(tracked, merge)
 
     def _begin(self, tracked: TrackedFolder, merge: Merge) -> None:
-        name = tracked.persistence.new_name()
+        name = tracked.stored.new_name()
         parts = tuple(
             (part.segment.path or part.segment, files) for part, files in zip(merge.parts, merge.files, strict=True)
         )
-        version = merge.parts[0].version or tracked.persistence.version
+        version = merge.parts[0].version or tracked.stored.version
         try:
-            future = self._pool().merge(MergeTask(parts, version, tracked.persistence.path_of(name)))
+            future = self._pool().merge(MergeTask(parts, version, tracked.stored.path_of(name)))
         except OSError as error:
             log.warning("segments are merged here: %s", error)
             tracked.index.merged(merge, merge.run(self._pause), None)

@@ -119,7 +119,7 @@ class SlowModel:
         def work() -> None:
             loaded = tracked.persistence.open().result()
             tracked.load(loaded)
-            tracked.stale |= _without_vectors(each.segment for each in loaded.segments)
+            tracked.stale |= _without_vectors(each.segment for each in loaded)
             found = scan(tracked.root, tracked.rules, tracked.settings, stop=lambda: self.closed)
             tracked.refused = found.refused
             if found.refused is None:

@@ -16,7 +16,7 @@ from conexus.embedding.deferred import DeferredEmbedder
 from conexus.heap import trim
 from conexus.index.bulk import INLINE_SECONDS, Bulk
 from conexus.index.loop import Loop
-from conexus.index.persistence import Loaded
+from conexus.index.manifest import LoadedSegment
 from conexus.index.pool import Task
 from conexus.index.publisher import Publisher, Searchable
 from conexus.index.questions import Questions
@@ -345,9 +345,9 @@ class Sync:
     def _track(self, root: str) -> None:
         tracked = self._tracked(root, self._model())
         self.folders[root] = tracked
-        if tracked.persistence.exists:
+        if tracked.stored.exists:
             self._loading += 1
-            opened: Future[Loaded] = tracked.persistence.open()
+            opened: Future[list[LoadedSegment]] = tracked.persistence.open()
             opened.add_done_callback(lambda future: self.loop.post(lambda: self._opened(tracked, future.result())))
         else:
             tracked.persistence.claim()
@@ -357,7 +357,7 @@ class Sync:
     def _tracked(self, root: str, embedder: Embedder) -> TrackedFolder:
         upkeep = self._upkeep
         tracked = track(root, self.settings, embedder, self._data_directory, upkeep.thread, upkeep.tables)
-        tracked.persistence.on_opened = lambda files: self.loop.post(lambda: tracked.compare(files))
+        tracked.stored.on_opened = lambda files: self.loop.post(lambda: tracked.compare(files))
         tracked.persistence.on_done = lambda: self.loop.post(lambda: None, awaited=False)
         return tracked
 
@@ -396,7 +396,7 @@ class Sync:
 
     # --- tables ---
 
-    def _opened(self, tracked: TrackedFolder, loaded: Loaded) -> None:
+    def _opened(self, tracked: TrackedFolder, loaded: Sequence[LoadedSegment]) -> None:
         self._loading -= 1
         if self.folders.get(tracked.root) is not tracked:
             return
@@ -477,7 +477,7 @@ class Sync:
 
     def _task(self, root: str, paths: tuple[str, ...]) -> Task:
         tracked = self.folders[root]
-        into = tracked.persistence.path_of(tracked.persistence.new_name())
+        into = tracked.stored.path_of(tracked.stored.new_name())
         return Task(root, paths, self.settings.max_file_bytes, into, tracked.index.stored(paths))
 
     def _may_use_workers(self) -> bool:

@@ -76,11 +76,7 @@ class Tiers:
                 known.tier = "memory"
                 self._use(tracked.root, None)
             if late > max(_LATE_ROWS, _LATE_SHARE * rows) or late == rows:
-                if (
-                    tracked.persistence.role == "writer"
-                    and tracked.persistence.in_step(base)
-                    and (idle or late == rows)
-                ):
+                if tracked.stored.role == "writer" and tracked.persistence.in_step(base) and (idle or late == rows):
                     self._begin(tracked, known, base)
             elif known.tier == "memory":
                 self._try(tracked, known)
@@ -88,11 +84,11 @@ class Tiers:
     def _begin(self, tracked: TrackedFolder, known: _Folder, base: Sequence[Part]) -> None:
         """Have the indices made; the rows of the present base are in the tables."""
         known.busy, known.parts = True, tuple(base)
-        persistence = tracked.persistence
+        stored = tracked.stored
 
         def work() -> None:
             try:
-                self._tables.index(persistence.directory, persistence.dimensions)
+                self._tables.index(stored.directory, stored.dimensions)
             except StoreError as error:
                 log.warning("%s; every row is looked at", error)
                 self._post(lambda: self._done(tracked, known, made=False))
@@ -115,10 +111,10 @@ class Tiers:
         known.busy = True
         # Queries would wait for tables that are opened anew.
         answers = known.tier == "lancedb"
-        legs = LanceLegs(self._reading, tracked.persistence.directory)
+        legs = LanceLegs(self._reading, tracked.stored.directory)
 
         def work() -> None:
-            ready = (answers or legs.prepare()) and legs.answer_any(tracked.persistence.dimensions)
+            ready = (answers or legs.prepare()) and legs.answer_any(tracked.stored.dimensions)
             self._post(lambda: answered(ready))
 
         def answered(well: bool) -> None:

@@ -16,11 +16,13 @@ from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_ver
 from conexus.index.columns import StoredFile
 from conexus.index.directory import index_directory
 from conexus.index.folder import FolderIndex, Fresh
-from conexus.index.persistence import Loaded, Persistence, Places
+from conexus.index.manifest import LoadedSegment
+from conexus.index.persistence import Persistence, Places
 from conexus.index.pool import Job, Outcome, Read, read_and_analyse
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment
 from conexus.index.store_process import Tables
+from conexus.index.stored_index import StoredIndex
 from conexus.workspace.documents import Document
 from conexus.workspace.ignore import IgnoreRules
 from conexus.workspace.read import TOO_LARGE, VANISHED, Skipped, read_text
@@ -46,6 +48,7 @@ class TrackedFolder:
     embedder: Embedder
     index: FolderIndex
     rules: IgnoreRules
+    stored: StoredIndex
     persistence: Persistence
     data_directory: Path
     watcher: Watcher | None = None
@@ -127,10 +130,10 @@ class TrackedFolder:
             if path not in self.unsaved
         }
 
-    def load(self, loaded: Loaded) -> None:
+    def load(self, loaded: Iterable[LoadedSegment]) -> None:
         """Take over what was stored; rows that were made by other versions are to be made anew."""
-        for each in loaded.segments:
-            present = each.version == self.persistence.version
+        for each in loaded:
+            present = each.version == self.stored.version
             version = None if present else each.version
             self.index.adopt(each.segment, each.name, each.files, version, indexed=each.indexed and present)
             if not present:
@@ -153,13 +156,13 @@ class TrackedFolder:
         for each in [each for each in self.read_skipped if each == path or each.startswith(below)]:
             del self.read_skipped[each]
 
-    def compare(self, stored: Mapping[str, StoredFile]) -> None:
+    def compare(self, rows: Mapping[str, StoredFile]) -> None:
         """Have the tables brought in line with what is searchable, given what they hold."""
-        version = self.persistence.version
-        changed = [path for path in stored if self.index.facts(path) is None]
+        version = self.stored.version
+        changed = [path for path in rows if self.index.facts(path) is None]
         for path in self.index.paths():
             segment, number = self.index.located(path)
-            there = stored.get(path)
+            there = rows.get(path)
             same = (
                 there is not None
                 and there.facts == segment.files[number]
@@ -353,13 +356,15 @@ def track(
     model = embedder.name if embedder.name == STATIC else embedder.fingerprint
     directory = index_directory(data_directory, os.path.realpath(root), model)
     version = analysis_version(embedder.fingerprint)
+    stored = StoredIndex(directory, root, version, embedder.dimensions, tables)
     return TrackedFolder(
         root,
         settings,
         embedder,
         FolderIndex(root, embedder.fingerprint, embedder.dimensions),
         _rules(root, settings, data_directory),
-        Persistence(directory, root, version, embedder.dimensions, store_thread, tables),
+        stored,
+        Persistence(stored, store_thread),
         data_directory,
     )
 

@@ -1,0 +1,244 @@
+"""One folder's index as it lies on disk: segment files and their list, LanceDB's tables, and who may write them.
+
+A start has the index at once with the segment files. The tables have the same rows for LanceDB's indices and for
+others; both can be made anew from the files of the workspace, which are the truth.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+from conexus.array_file import DamagedFile
+from conexus.index import manifest, writer_lock
+from conexus.index.columns import StoredFile
+from conexus.index.folder import Part
+from conexus.index.manifest import Listed, LoadedSegment, segment_path
+from conexus.index.segment_file import load_segment, save_segment
+from conexus.index.store import StoreError, exist, remove
+from conexus.index.store_process import StoredRows, Tables, Written
+from conexus.index.writer_lock import WriterLock
+
+log = logging.getLogger(__name__)
+
+
+class StoredIndex:
+    """Its methods belong to the one thread that writes; names and properties may be asked for in any.
+
+    They raise OSError and StoreError where the disk or the tables fail, and Abandoned if the process ends meanwhile.
+    """
+
+    def __init__(self, directory: Path, folder: str, version: str, dimensions: int, tables: Tables) -> None:
+        """``version``: of all that makes its rows."""
+        self.directory = directory
+        self.version = version
+        self.dimensions = dimensions
+        self._folder = folder
+        self._tables = tables
+        self._lock = WriterLock(directory)
+        self._numbers = count(1)
+        self.role: Literal["writer", "reader"] = "reader"
+        self.size_bytes = 0
+        #: The segment files that the list names, and whether it says that LanceDB's indices know their rows.
+        self._listed: Mapping[str, bool] = {}
+        #: Names of segment files that were removed when the list was written last.
+        self.removed: frozenset[str] = frozenset()
+        #: Whether the tables were compared with what is searchable since this process writes them.
+        self.compared = False
+        #: Versions of the tables that lie on disk, and the share of their rows that was replaced or deleted.
+        self.versions = 0
+        self.dead = 0.0
+        #: Told what the tables hold when they are opened for the first time.
+        self.on_opened: Callable[[Mapping[str, StoredFile]], None] = lambda files: None
+
+    # --- asked in any thread ---
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything to load, so that a first answer is worth waiting for it."""
+        return manifest.exists(self.directory) or exist(self.directory)
+
+    @property
+    def has_process(self) -> bool:
+        """Whether the process of the tables runs, which takes seconds to start."""
+        return self._tables.running
+
+    def new_name(self) -> str:
+        """A name for a segment file that no one else uses."""
+        return f"{os.getpid()}-{time.time_ns():x}-{next(self._numbers)}"
+
+    def path_of(self, name: str) -> Path:
+        """Where a segment file of this index lies."""
+        return segment_path(self.directory, name)
+
+    def lists(self, base: Sequence[Part]) -> bool:
+        """Whether the list has all of these segments as they are."""
+        return all(part.name is not None and self._listed.get(part.name) == part.indexed for part in base)
+
+    def is_lost(self) -> bool:
+        """Whether someone else removed what this process wrote, or the lock, so that another may write too."""
+        if not self._lock.held:
+            return False
+        if self._lock.is_lost():
+            return True
+        missing = any(not self.path_of(name).is_file() for name in self._listed)
+        return missing or (self.compared and not exist(self.directory))
+
+    # --- opening ---
+
+    def claim(self) -> bool:
+        """Become the writer if no other process is. Whether this one is."""
+        if self.role == "reader":
+            self._make_directory()
+            if self._lock.take():
+                self._become_writer()
+        return self.role == "writer"
+
+    def _become_writer(self) -> None:
+        try:
+            description = json.dumps({"folder": self._folder, "version": self.version})
+            (self.directory / "folder.json").write_text(description, encoding="utf-8", errors="replace")
+        except OSError:
+            self.release()
+            raise
+        try:
+            named = {each.name: each.indexed for each in manifest.read(self.directory)}
+            listed = {name: indexed for name, indexed in named.items() if self.path_of(name).is_file()}
+        except (OSError, DamagedFile):
+            listed = {}
+        manifest.sweep(self.directory, listed.keys())
+        self._listed = listed
+        self.compared = False
+        self.role = "writer"
+
+    def release(self) -> None:
+        """Let another process write."""
+        self._lock.release()
+        self.role = "reader"
+
+    def load(self) -> list[LoadedSegment]:
+        """What is stored, by the tables where the segment files cannot be had; empty where these cannot either."""
+        try:
+            loaded = manifest.load(self.directory)
+        except FileNotFoundError:
+            loaded = self._load_tables()
+        except (OSError, DamagedFile) as error:
+            log.warning("%s; the index is loaded from its tables", error)
+            loaded = self._load_tables()
+        self.size_bytes = _size(self.directory)
+        return loaded
+
+    def _load_tables(self) -> list[LoadedSegment]:
+        if not exist(self.directory):
+            return []
+        try:
+            loaded = []
+            for path, version in self._tables.load(self.directory, self.dimensions, self.directory):
+                segment, _ = load_segment(path, verify=False)
+                name = path.name.removesuffix(path.suffix)
+                loaded.append(LoadedSegment(segment, name, tuple(range(len(segment.files))), version))
+        except (StoreError, OSError, DamagedFile) as error:
+            log.warning("%s; it is built anew", error)
+            if self.role == "writer":
+                remove(self.directory)
+            return []
+        return loaded
+
+    def _make_directory(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.directory.chmod(0o700)
+        for name in (writer_lock.NAME, "folder.json", manifest.LIST):
+            if (self.directory / name).is_dir():
+                shutil.rmtree(self.directory / name)
+
+    # --- writing ---
+
+    def write_list(self, parts: Sequence[Part], listed: Sequence[Listed], seen: frozenset[str]) -> None:
+        """Write the segments that lie in no file yet, and the list of all; remove those of ``seen`` that it lacks."""
+        self._make_directory()
+        names = []
+        for part, each in zip(parts, listed, strict=True):
+            if part.name is None or not self.path_of(part.name).is_file():
+                name = self.new_name()
+                save_segment(self.path_of(name), part.segment, part.version or self.version)
+                part.name = name
+            names.append(Listed(part.name, each.hidden, each.indexed))
+        manifest.write(self.directory, names)
+        self._listed = {each.name: each.indexed for each in names}
+        # Those were merged into others, or have no file left that counts.
+        unused = seen - self._listed.keys()
+        for name in unused:
+            manifest.remove(self.path_of(name))
+        self.removed = unused
+        self.size_bytes = _size(self.directory)
+
+    def remove_unlisted(self, parts: Sequence[Part]) -> None:
+        """Remove those files of segments that this process wrote and no list names."""
+        own = f"{os.getpid()}-"
+        for part in parts:
+            if part.name is not None and part.name.startswith(own) and part.name not in self._listed:
+                manifest.remove(self.path_of(part.name))
+
+    def write_rows(self, rows: Sequence[StoredRows], gone: Sequence[str]) -> None:
+        """Replace these files' rows in the tables, and delete those of files that are gone."""
+        self._count(
+            self._tables.write(self.directory, self.dimensions, self._folder, tuple(rows), tuple(gone), self.version)
+        )
+
+    def compare(self) -> None:
+        """Open the tables, unless they were; what they hold is told, to be compared with what is searchable."""
+        if self.compared:
+            return
+        self._make_directory()
+        try:
+            opened = self._tables.open(self.directory, self.dimensions, repair=True)
+        except StoreError as error:
+            log.warning("%s; the tables are built anew", error)
+            self._tables.forget(self.directory)
+            remove(self.directory)
+            opened = self._tables.open(self.directory, self.dimensions, repair=True)
+        self.compared = True
+        self.size_bytes = opened.size_bytes
+        self.on_opened(opened.files)
+
+    def maintain(self, keep_seconds: float) -> None:
+        """Compact the tables, and drop their versions that are older."""
+        self._count(self._tables.maintain(self.directory, self.dimensions, keep_seconds))
+
+    def _count(self, written: Written) -> None:
+        self.size_bytes = written.size_bytes
+        self.versions = written.versions
+        self.dead = written.dead
+
+    def begin_anew(self) -> None:
+        """Forget what was stored, and let the lock go, so that whoever takes it stores everything."""
+        log.warning("files of the index are gone; it is stored again")
+        self._tables.forget(self.directory)
+        self._listed = {}
+        self.compared = False
+        self.release()
+
+    def clear(self) -> None:
+        """Remove what is stored, if this process writes it."""
+        if self.role == "writer":
+            self._tables.forget(self.directory)
+            remove(self.directory)
+            self.compared = False
+            self._listed = {}
+
+
+def _size(directory: Path) -> int:
+    size = 0
+    for path in directory.rglob("*"):
+        try:
+            size += path.stat().st_size
+        except OSError:
+            continue
+    return size
