@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from benchmarks.client import Server
@@ -78,9 +80,7 @@ def measure(job: Job) -> Figure:
                 lost += not is_found(server, file, word)
         seconds = time.monotonic() - began
         idle_ms = _wait_idle(job, server, data)
-        settled = _sample(job, server, data, job.numbers.saves, began)
-        fresh, pss_mib = _fresh(job, folder, server.process.pid)
-        settled = replace(settled, pss_mib=pss_mib)
+        settled, fresh = _beside_a_fresh_one(job, server, folder, _sample(job, server, data, job.numbers.saves, began))
         comparison = compare_with_fresh(job, server, 100, dice)
         server.stop()
     figure.rows = [
@@ -130,7 +130,7 @@ def _save(server: Server, file: Path, text: str, word: str, dice: random.Random)
 
 
 def _sample(job: Job, server: Server, data: Path, saves: int, began: float) -> Sample:
-    times = [_asked_ms(server, query) for _ in range(_ROUNDS) for query in job.queries]
+    times = [each for _ in range(_ROUNDS) for each in _asked(job, server)]
     process = server.process.pid
     disk, files = size_of(data)
     return Sample(
@@ -159,22 +159,34 @@ def _wait_idle(job: Job, server: Server, data: Path) -> list[float]:
     return times
 
 
-def _fresh(job: Job, folder: Path, other: int) -> tuple[Sample, float]:
-    """A new index of the tree as it is now, after the same rest; and the memory of the other server's processes then.
+def _beside_a_fresh_one(job: Job, saved: Server, folder: Path, settled: Sample) -> tuple[Sample, Sample]:
+    """The server after the saves, and one with a new index of the tree as it is now, after the same rest.
 
-    While both run, they share the pages of Python and its libraries, of which each counts half in its share.
+    Memory and queries of both are of the time when both run. They share the pages of Python and its libraries, of which
+    each counts half in its share; and they are asked in turns, for a minute later the machine may be slower.
     """
     with job.folder("fresh") as data, session(folder, data) as server:
         server.initialize()
         server.wait_until_indexed()
         wait_until_stored(data)
-        for query in job.queries:  # the other server has been asked before, too
-            _asked_ms(server, query)
+        _asked(job, server)  # the other one has been asked before, too
         _wait_idle(job, server, data)
-        sample = _sample(job, server, data, 0, time.monotonic())
-        pss_mib = proportional_mib(other)
+        fresh = _sample(job, server, data, 0, time.monotonic())
+        settled = replace(settled, pss_mib=proportional_mib(saved.process.pid))
+        rounds = [[_asked(job, each) for each in (saved, server)] for _ in range(1 + _ROUNDS)]
         server.stop()
-    return sample, pss_mib
+    # The first round was for what both had let go of meanwhile.
+    of_saved, of_fresh = (list(chain.from_iterable(times)) for times in zip(*rounds[1:], strict=True))
+    return _with_times(settled, of_saved), _with_times(fresh, of_fresh)
+
+
+def _with_times(sample: Sample, times: Sequence[float]) -> Sample:
+    return replace(sample, query_p50_ms=percentile(times, 50), query_p95_ms=percentile(times, 95))
+
+
+def _asked(job: Job, server: Server) -> list[float]:
+    """How many milliseconds each query takes."""
+    return [_asked_ms(server, query) for query in job.queries]
 
 
 def _asked_ms(server: Server, query: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,12 @@ def test_those_that_cannot_start_are_let_be(monkeypatch: pytest.MonkeyPatch) -> 
     processes.start_ahead()  # whoever has a task for them is told
     processes.close()
     assert not processes.running
+
+
+def test_nothing_of_them_is_left_when_they_were_closed() -> None:
+    # Python would print a traceback if it ended while a thread of theirs does.
+    before = set(threading.enumerate())
+    processes = WorkerProcesses(1)
+    assert processes.submit(abs, -1).result() == 1
+    processes.close()
+    assert set(threading.enumerate()) <= before

@@ -6,12 +6,16 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import TypeVar
 
 from conexus.index.child import begin_child, lower_priority, spawn_context
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
+
+#: So long the end of all processes is waited for, which takes some milliseconds.
+_END_SECONDS = 2.0
 
 
 class WorkerProcesses:
@@ -62,11 +66,15 @@ class WorkerProcesses:
         """Stop them; what they were doing is lost. The next task starts new ones."""
         if self._executor is not None:
             executor, processes = self._executor, list(self._processes.values())
+            manager: Thread | None = executor._executor_manager_thread  # type: ignore[assignment]
             self._executor = None
             self._gentle.clear()
             executor.shutdown(wait=False, cancel_futures=True)
             for process in processes:
                 process.terminate()
+            if manager is not None:
+                # Where Python ends while this thread does, it may write into a closed pipe: a traceback for the user.
+                manager.join(_END_SECONDS)
 
     def _new(self, *, ahead: bool) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(self.count, spawn_context(), initializer=_begin, initargs=(ahead,))
