@@ -77,14 +77,6 @@ def test_a_project_is_known_by_what_lies_in_its_root(folder: Path, mark: str) ->
     assert not is_project(folder.parent)
 
 
-def test_those_that_cannot_start_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multiprocessing.spawn._python_exe", b"/no/such/program")
-    processes = WorkerProcesses(1)
-    processes.start_ahead()  # whoever has a task for them is told
-    processes.close()
-    assert not processes.running
-
-
 def test_nothing_of_them_is_left_when_they_were_closed() -> None:
     # Python would print a traceback if it ended while a thread of theirs does.
     before = set(threading.enumerate())
@@ -92,3 +84,11 @@ def test_nothing_of_them_is_left_when_they_were_closed() -> None:
     assert processes.submit(abs, -1).result() == 1
     processes.close()
     assert set(threading.enumerate()) <= before
+
+
+def test_those_that_cannot_start_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multiprocessing.spawn._python_exe", b"/no/such/program")
+    processes = WorkerProcesses(1)
+    processes.start_ahead()  # whoever has a task for them is told
+    processes.close()
+    assert not processes.running
