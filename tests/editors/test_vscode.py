@@ -182,12 +182,18 @@ def test_filters_restrict_a_search_and_are_seen(window: Workbench, sample: Sampl
 
 def test_an_edit_is_found_before_it_is_saved(window: Workbench, sample: Sample) -> None:
     before = (sample.root / "shop/retry.py").read_text()
+    lines = len(before.splitlines())
     window.open_file("retry.py")
-    window.press("Control+End")
+
+    def at_end() -> bool:
+        # The text has the keyboard a moment after it is shown.
+        window.press("Control+End")
+        return window.cursor == (lines + 1, 1)
+
+    until(at_end, lambda: window.cursor)
     window.type(sample.NEW_CODE)
     find(window, sample.NEW_QUERY, sample.NEW_ANSWER)
     window.press("Enter")
-    lines = len(before.splitlines())
     until(lambda: window.cursor == (lines + 1, 5), lambda: window.cursor)
     assert (sample.root / "shop/retry.py").read_text() == before
 
