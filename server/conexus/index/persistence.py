@@ -285,7 +285,7 @@ def _described(base: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Listed]]:
     return tuple(base), [Listed(part.name or "", paths, part.indexed) for part, paths in zip(base, hidden, strict=True)]
 
 
-def _grouped(batch: Places) -> tuple[Sequence[StoredRows], Sequence[str]]:
+def _grouped(batch: Places) -> tuple[tuple[StoredRows, ...], tuple[str, ...]]:
     """The files of a batch by their segments, and what is gone."""
     segments: dict[MemorySegment | Path, list[int]] = {}
     for place in batch.values():

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class StoredIndex:
-    """Its methods belong to the one thread that writes; names and properties may be asked for in any.
+    """Its methods belong to the one thread that writes, but for those that only ask: any thread may.
 
     They raise OSError and StoreError where the disk or the tables fail, and Abandoned if the process ends meanwhile.
     """
@@ -186,11 +186,9 @@ class StoredIndex:
             if part.name is not None and part.name.startswith(own) and part.name not in self._listed:
                 manifest.remove(self.path_of(part.name))
 
-    def write_rows(self, rows: Sequence[StoredRows], gone: Sequence[str]) -> None:
+    def write_rows(self, rows: tuple[StoredRows, ...], gone: tuple[str, ...]) -> None:
         """Replace these files' rows in the tables, and delete those of files that are gone."""
-        self._count(
-            self._tables.write(self.directory, self.dimensions, self._folder, tuple(rows), tuple(gone), self.version)
-        )
+        self._count(self._tables.write(self.directory, self.dimensions, self._folder, rows, gone, self.version))
 
     def compare(self) -> None:
         """Open the tables, unless they were; what they hold is told, to be compared with what is searchable."""
