@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from benchmarks.client import Server, ServerError
-from conexus.cli.paint import printable
+from conexus.escape import one_line
 
 #: What the demo types into a buffer, by language; other languages get the words as they are.
 _WORDS = "boil the kettle, wait three minutes and pour the tea"
@@ -64,7 +64,7 @@ def demo(folder: Path, query: str, data: Path, console: Console) -> int:
     ):
         answer = server.initialize()
         name = " ".join(answer["serverInfo"].values())
-        console.print(f"[bold]{name}[/] answered initialize in {_ms(began)}; the workspace is {escape(str(folder))}")
+        console.print(f"[bold]{name}[/] answered initialize in {_ms(began)}; the workspace is {_marked_up(folder)}")
         status = _index(server, console)
         hits = _search(server, query, console)
         _related(server, hits, console)
@@ -85,13 +85,13 @@ def _index(server: Server, console: Console) -> Any:
             time.sleep(0.05)
     console.print(f"indexed {status['files']} files as {status['chunks']} chunks in {_ms(began)}")
     if status["message"]:
-        console.print(f"{status['health']}: {escape(status['message'])}")
+        console.print(f"{status['health']}: {_marked_up(status['message'])}")
     return status
 
 
 def _search(server: Server, query: str, console: Console) -> list[Any]:
     answer = server.ask("conexus/search", {"query": query, "limit": 5})
-    console.print(f"\n[bold]search[/] “{escape(query)}”  ({answer['tookMs']:.1f} ms in the server)")
+    console.print(f"\n[bold]search[/] “{_marked_up(query)}”  ({answer['tookMs']:.1f} ms in the server)")
     _show(server, answer["hits"], console)
     return list(answer["hits"])
 
@@ -106,7 +106,8 @@ def _related(server: Server, hits: list[Any], console: Console) -> None:
         "limit": 5,
     }
     answer = server.ask("conexus/related", params)
-    console.print(f"\n[bold]related[/] to {_place(server, first)}  ({answer['tookMs']:.1f} ms in the server)")
+    name = _marked_up(_place(server, first))
+    console.print(f"\n[bold]related[/] to {name}  ({answer['tookMs']:.1f} ms in the server)")
     _show(server, answer["hits"], console)
 
 
@@ -117,9 +118,8 @@ def _edit(server: Server, hits: list[Any], console: Console) -> bool:
     uri, language = hits[0]["location"]["uri"], hits[0]["language"]
     file = Path(unquote(urlparse(uri).path))
     server.open(file, file.read_text(encoding="utf-8"), language)
-    console.print(
-        f"\n[bold]edit[/] {_place(server, hits[0]).split(':')[0]}: a few lines are typed at its top, not saved"
-    )
+    name = _marked_up(_place(server, hits[0]).split(":")[0])
+    console.print(f"\n[bold]edit[/] {name}: a few lines are typed at its top, not saved")
     began = time.perf_counter()
     server.insert(file, 0, _EDITS.get(language, f"{_WORDS}\n") + "\n", 2)
     while time.perf_counter() - began < _PATIENCE_SECONDS:
@@ -142,7 +142,7 @@ def _show(server: Server, hits: list[Any], console: Console) -> None:
         console.print("  nothing found")
     for hit in hits:
         head = Text(f"  {hit['score']:.2f}  ", style="dim")
-        head.append(printable(_place(server, hit)), style="cyan")
+        head.append(one_line(_place(server, hit)), style="cyan")
         if hit.get("relation"):
             head.append(f"  {hit['relation']}", style="magenta")
         head.append(f"  {hit.get('kind', '')} ")
@@ -150,7 +150,12 @@ def _show(server: Server, hits: list[Any], console: Console) -> None:
         head.append(f"  [{', '.join(hit['reasons'])}]", style="dim")
         _print(console, head)
         for line in [line for line in hit["preview"].splitlines() if line.strip()][:2]:
-            _print(console, Text(f"          {printable(line.rstrip())}", style="dim"))
+            _print(console, Text(f"          {one_line(line.rstrip())}", style="dim"))
+
+
+def _marked_up(text: str | Path) -> str:
+    """Text that rich shows as it is, and that drives no terminal."""
+    return escape(one_line(str(text)))
 
 
 def _print(console: Console, line: Text) -> None:

@@ -1,13 +1,21 @@
-"""``python -m conexus`` is the command ``conexus``."""
+"""The program ``conexus``, also as ``python -P -m conexus``.
 
-from __future__ import annotations
+Without ``-P``, Python itself imports modules from the working directory before this file runs.
+"""
 
-import sys
+from conexus.isolation import isolate
+
+
+def main() -> int:
+    """Run one command and return its exit status; see ``cli.main``."""
+    isolate()
+    # Not sooner: what this imports could come from the working directory.
+    from conexus.cli.main import main as run
+
+    return run()
+
 
 if __name__ == "__main__":
-    if not sys.flags.safe_path:
-        # `-m` puts the current directory first, which is the user's workspace: its modules are not ours to run.
-        sys.path.pop(0)
-    from conexus.cli.main import main
+    import sys
 
     sys.exit(main())

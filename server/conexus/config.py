@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -19,7 +19,8 @@ STATIC = "static"
 SETTINGS_FILE = "conexus.toml"
 
 
-Scope = Literal["workspace", "machine"]
+#: Whom a setting belongs to; ``Settings`` says what each means.
+Scope = Literal["workspace", "limit", "machine"]
 
 
 def _setting(default: Any, description: str, *, least: int | None = None, scope: Scope = "workspace") -> Any:
@@ -34,7 +35,8 @@ class Settings:
     """Everything a user can set. The names on the wire and in conexus.toml are the camelCase of these.
 
     A setting of scope ``machine`` decides what runs on the user's computer or how much it may take, so a file that
-    comes with someone's repository cannot set it: loading a model, for one, can run code.
+    comes with someone's repository cannot set it: loading a model, for one, can run code. A setting of scope ``limit``
+    protects the computer from the repository, whose file can only lower it.
     """
 
     watcher: Watcher = _setting(
@@ -49,9 +51,12 @@ class Settings:
     exclude: tuple[str, ...] = _setting(
         [], "Patterns of files to leave out, in the syntax of .gitignore, relative to each folder."
     )
-    max_file_bytes: int = _setting(1_000_000, "Larger files are left out.", least=1)
+    max_file_bytes: int = _setting(1_000_000, "Larger files are left out.", least=1, scope="limit")
     max_files: int = _setting(
-        200_000, "A folder with more files than this is not indexed until `allowLargeFolders` is set.", least=1
+        200_000,
+        "A folder with more files than this is not indexed until `allowLargeFolders` is set.",
+        least=1,
+        scope="limit",
     )
     allow_large_folders: bool = _setting(
         False,
@@ -90,13 +95,22 @@ DATA_DIRECTORY_VARIABLE = "CONEXUS_DATA_DIR"
 
 
 def default_data_directory() -> Path:
-    """The user's data directory for Conexus, or what CONEXUS_DATA_DIR names."""
+    """The user's data directory for Conexus, or what CONEXUS_DATA_DIR names. OSError if there is neither."""
     given = os.environ.get(DATA_DIRECTORY_VARIABLE)
     if given:
         return Path(given).absolute()
     import platformdirs
 
-    return platformdirs.user_data_path("conexus", appauthor=False)
+    try:
+        return platformdirs.user_data_path("conexus", appauthor=False)
+    except RuntimeError as error:
+        raise OSError(
+            errno.ENOENT, f"there is no home directory to keep indexes in; set {DATA_DIRECTORY_VARIABLE} to a folder"
+        ) from error
+
+
+#: Characters that a message quotes of a name that is not ours.
+_LONGEST_NAME = 60
 
 
 class Problem(str):
@@ -127,7 +141,7 @@ def merge(settings: Settings, given: object, source: str) -> tuple[Settings, lis
     for name, value in given.items():
         item = by_name.get(str(name))
         if item is None:
-            problems.append(Problem(f"{source}: there is no setting `{name}`"))
+            problems.append(Problem(f"{source}: there is no setting `{_short(name)}`"))
             continue
         if value is None:
             continue
@@ -137,6 +151,11 @@ def merge(settings: Settings, given: object, source: str) -> tuple[Settings, lis
         else:
             taken[item.name] = tuple(value) if get_origin(hints[item.name]) is tuple else value
     return replace(settings, **taken), problems
+
+
+def _short(name: object) -> str:
+    text = str(name)
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
 
 
 def _wrong(hint: Any, value: object, least: int | None) -> str:
@@ -159,23 +178,24 @@ def _words(hint: Any) -> str:
     return {bool: "true or false", int: "a whole number", str: "a string"}.get(hint, str(hint))
 
 
-def load_file(folder: Path, settings: Settings) -> tuple[Settings, list[Problem]]:
-    """Settings with those of the folder's conexus.toml taken over, if it has one."""
-    path = folder / SETTINGS_FILE
-    try:
-        if not path.is_file():  # reading a pipe would wait for its writer
-            return settings, [Problem(f"{SETTINGS_FILE}: is not a file")] if path.exists() else []
-        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        return settings, [Problem(f"{SETTINGS_FILE}: cannot be read ({type(error).__name__})")]
-    except UnicodeDecodeError:
-        return settings, [Problem(f"{SETTINGS_FILE}: is not UTF-8")]
-    except RecursionError:
-        return settings, [Problem(f"{SETTINGS_FILE}: is nested too deeply")]
-    except ValueError as error:  # TOMLDecodeError, or a number of too many digits
-        return settings, [Problem(f"{SETTINGS_FILE}: {error}")]
-    machine = {camel_case(item.name) for item in fields(Settings) if item.metadata["scope"] == "machine"}
-    refused = [Problem(f"{SETTINGS_FILE}: `{name}` can only be set in the editor") for name in given if name in machine]
-    allowed = {name: value for name, value in given.items() if name not in machine}
-    settings, problems = merge(settings, allowed, SETTINGS_FILE)
-    return settings, refused + problems
+def merge_repository(settings: Settings, given: Mapping[str, object]) -> tuple[Settings, list[Problem]]:
+    """Settings with those that a repository may decide taken over, and a problem for each other one.
+
+    ``given`` is what its conexus.toml says. It decides settings of the scope ``workspace``, and lowers those of the
+    scope ``limit``.
+    """
+    by_name = {camel_case(item.name): item for item in fields(Settings)}
+    problems: list[Problem] = []
+    allowed: dict[str, object] = {}
+    for name, value in given.items():
+        item = by_name.get(name)
+        scope = item.metadata["scope"] if item is not None else "workspace"
+        former = getattr(settings, item.name) if item is not None else None
+        if scope == "machine":
+            problems.append(Problem(f"{SETTINGS_FILE}: `{name}` can only be set in the editor"))
+        elif scope == "limit" and isinstance(value, int) and isinstance(former, int) and value > former:
+            problems.append(Problem(f"{SETTINGS_FILE}: `{name}` can only be raised above {former} in the editor"))
+        else:
+            allowed[name] = value
+    merged, more = merge(settings, allowed, SETTINGS_FILE)
+    return merged, problems + more

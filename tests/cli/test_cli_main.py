@@ -45,7 +45,7 @@ def options(parser: argparse.ArgumentParser) -> set[str]:
 
 
 def test_version(conexus: Conexus) -> None:
-    assert conexus("--version").stdout == f"conexus {__version__}\n"
+    assert conexus("--version").stdout == f"conexus {__version__} (Conexus language server)\n"
 
 
 def test_help_names_every_command_and_exit_status(conexus: Conexus) -> None:

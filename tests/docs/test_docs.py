@@ -16,12 +16,13 @@ import conexus.lsp.types
 from conexus.config import Settings, camel_case
 from conexus.lsp import types
 from conexus.lsp.structuring import make_converter, structure_params
+from conexus.related.relations import RELATIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
 PROTOCOL = (DOCS / "protocol.md").read_text(encoding="utf-8")
 CONFIGURATION = (DOCS / "configuration.md").read_text(encoding="utf-8")
 
-_ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (workspace|machine) \| (.+) \|$", re.MULTILINE)
+_ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (workspace|limit|machine) \| (.+) \|$", re.MULTILINE)
 
 
 def test_the_protocol_document_belongs_to_this_version_of_the_types() -> None:
@@ -81,6 +82,11 @@ def test_every_field_is_described_and_no_other(cls: type) -> None:
         if field.name not in {"work_done_token", "partial_result_token"}
     }
     assert described == expected
+
+
+def test_the_relations_are_those_that_there_are() -> None:
+    (listed,) = re.findall(r"^type Relation = (.*?);", PROTOCOL, re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r'"(\w+)"', listed)) == set(RELATIONS)
 
 
 def test_every_setting_is_described_and_no_other() -> None:

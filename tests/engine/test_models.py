@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import conexus.engine
 from conexus.config import Settings
+from conexus.embedding import deferred
+from conexus.embedding.embedder import Vectors
 from conexus.engine import Engine
 from tests.workspaces import PATIENCE, running, write
 
@@ -57,3 +62,44 @@ def test_a_transformer_takes_over_when_it_is_ready_and_fills_in_what_changes(tmp
     with running(tmp_path / "work", tmp_path / "data", model=str(built / "small")) as engine:
         until(engine, lambda: engine.status().model.name != "static")
         assert engine.search("rotate_logs").hits[0].symbol == "rotate_logs"
+
+
+class Slow:
+    """A fake for a real model, whose queries are over too soon: one that waits until it may answer."""
+
+    name, dimensions, fingerprint, given_up = "slow", 16, "slow-1", False
+
+    def __init__(self) -> None:
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+
+    def wait_ready(self, timeout: float | None = None) -> bool:
+        return True
+
+    def embed_documents(self, texts: Sequence[str]) -> Vectors:
+        return np.full((len(texts), self.dimensions), 0.25, np.float32)
+
+    def embed_query(self, text: str) -> Vectors:
+        self.asked.set()
+        assert self.may_answer.wait(PATIENCE)
+        return np.full(self.dimensions, 0.25, np.float32)
+
+    def close(self) -> None:
+        self.may_answer.set()
+
+
+def test_queries_in_flight_while_the_model_changes_are_answered_by_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow()
+    monkeypatch.setattr(conexus.engine, "_load_transformer", lambda settings: slow)
+    monkeypatch.setattr(deferred, "QUERY_SECONDS", PATIENCE)
+    write(tmp_path / "work", FILES)
+    with running(tmp_path / "work", tmp_path / "data", model="slow") as engine, ThreadPoolExecutor(3) as threads:
+        until(engine, lambda: engine.status().model.name == "slow" and engine.status().quiescent)
+        questions = [threads.submit(engine.search, "sort_numbers") for _ in range(3)]
+        assert slow.asked.wait(PATIENCE)
+        engine.configure(Settings(watcher="off"))
+        answers = [question.result(PATIENCE) for question in questions]
+        assert [answer.hits[0].symbol for answer in answers] == ["sort_numbers"] * 3
+        assert any("by words alone" in (answer.index.degraded or "") for answer in answers)
+        until(engine, lambda: engine.status().model.name == "static")

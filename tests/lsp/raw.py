@@ -214,10 +214,15 @@ class RawClient:
 
 @contextlib.contextmanager
 def raw_client(
-    data: Path, *arguments: str, environment: Mapping[str, str] | None = None, folder: Path | None = None
+    data: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    command: Sequence[str] = SERVER_COMMAND,
+    folder: Path | None = None,
 ) -> Iterator[RawClient]:
     """A server over real pipes."""
-    client = RawClient({**server_environment(data), **(environment or {})}, *arguments, folder=folder)
+    own = {**server_environment(data), **(environment or {})}
+    client = RawClient(own, *arguments, command=command, folder=folder)
     clean = False
     try:
         yield client

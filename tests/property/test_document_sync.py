@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from lsprotocol import types as lsp
 
 from conexus.lsp.client import client_of
 from conexus.lsp.methods.documents import did_change, did_close, did_open
+from conexus.lsp.protocol import Protocol
 from conexus.lsp.session import Session
 from conexus.lsp.structuring import make_converter, structure_params
 from conexus.workspace.documents import Documents
@@ -64,7 +66,8 @@ def session_of(encoding: str) -> Session:
     session = Session.__new__(Session)
     params = {"processId": None, "rootUri": None, "capabilities": {"general": {"positionEncodings": [encoding]}}}
     session.client = client_of(structure_params(make_converter(), params, lsp.InitializeParams))
-    session.documents = Documents()
+    session.protocol = cast("Protocol", SimpleNamespace(converter=make_converter()))
+    session.documents, session.lost = Documents(), {}
     session.engine = None
     return session
 
@@ -75,13 +78,38 @@ def test_the_text_is_the_editors(drawn: tuple[str, str, list[list[dict[str, Any]
     converter = make_converter()
     session = session_of(encoding)
     item = {"uri": URI, "languageId": "python", "version": 0, "text": first}
-    did_open(session, structure_params(converter, {"textDocument": item}, lsp.DidOpenTextDocumentParams))
+    did_open(session, {"textDocument": item})
     for version, changes in enumerate(messages, 1):
-        params = {"textDocument": {"uri": URI, "version": version}, "contentChanges": changes}
-        did_change(session, structure_params(converter, params, lsp.DidChangeTextDocumentParams))
+        did_change(session, {"textDocument": {"uri": URI, "version": version}, "contentChanges": changes})
     (document,) = session.documents
     assert document.text == expected
     assert document.version == len(messages)
     closing = {"textDocument": {"uri": URI}}
     did_close(session, structure_params(converter, closing, lsp.DidCloseTextDocumentParams))
     assert len(session.documents) == 0
+
+
+#: Changes that no server can read.
+unreadable = st.sampled_from([5, None, {"text": 5}, {"range": 5, "text": ""}, {"range": {"start": {}}, "text": ""}])
+
+
+@given(st.lists(st.lists(edits() | unreadable, min_size=1, max_size=3), max_size=4))
+def test_the_text_is_the_editors_or_is_not_known(messages: list[list[Any]]) -> None:
+    """Between changes that cannot be read, one whole text each and edits of it; a wrong text is never kept."""
+    session = session_of("utf-16")
+    did_open(session, {"textDocument": {"uri": URI, "languageId": "python", "version": 0, "text": ""}})
+    known: str | None = ""
+    for version, message in enumerate(messages, 1):
+        changes: list[Any] = []
+        for each in message:
+            if isinstance(each, tuple):
+                encoding, first, edited, text = each
+                in_utf16 = encoding == "utf-16"
+                changes += [{"text": first}, *(change for part in edited for change in part)] if in_utf16 else []
+                known = text if in_utf16 else known
+            else:
+                changes.append(each)
+                known = None
+        did_change(session, {"textDocument": {"uri": URI, "version": version}, "contentChanges": changes})
+        assert [document.text for document in session.documents] == ([] if known is None else [known])
+        assert len(session.lost) == (known is None)

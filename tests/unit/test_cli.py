@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from conexus.cli.answers import print_answer
 from conexus.cli.arguments import count, file_place, folder, names
 from conexus.cli.hits import hit_lines
-from conexus.cli.paint import paint, printable, wants_colour
+from conexus.cli.paint import paint, wants_colour
 from conexus.cli.places import position_of, workspace_of
 from conexus.cli.progress import LatestProgress, progress_bar
 from conexus.cli.tables import size
+from conexus.escape import one_line
 from conexus.text import Encoding
 from conexus.values import Answer, BadQuery, Hit, IndexState, Position, Progress, StatusChanged, TextRange
 
@@ -80,15 +81,15 @@ def test_no_hit_breaks_the_output(text: str, matches: list[tuple[int, int, int]]
 
 @given(st.text())
 def test_printable_keeps_what_is_harmless_and_escapes_what_is_not(text: str) -> None:
-    made = printable(text)
+    made = one_line(text)
     assert not any(ord(mark) < 32 and mark != "\t" for mark in made)
     assert not set(made) & set("\x7f\x9b\u202e\u2066\u200f")
-    if text.isprintable():
+    if text.isone_line():
         assert made == text
 
 
 def test_printable_shows_trojan_source() -> None:
-    assert printable("if admin \u202e} \u2066") == "if admin \\u202e} \\u2066"
+    assert one_line("if admin \u202e} \u2066") == "if admin \\u202e} \\u2066"
 
 
 def test_no_colour_without_a_terminal() -> None:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conexus.config import Settings, camel_case, load_file, merge
+from conexus.config import Settings, camel_case, merge
+from conexus.workspace import settings_file
+from conexus.workspace.settings_file import load_file
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -93,9 +95,13 @@ def test_the_file_of_a_folder_is_read(tmp_path: Path) -> None:
     [
         (b"maxFiles = ", "conexus.toml: "),
         (b"maxFiles = '\xff'", "is not UTF-8"),
-        (b"exclude = " + b"[" * 100_000, "nested too deeply"),
+        (b"exclude = " + b"[" * 50_000, "nested too deeply"),
         (b"maxFiles = " + b"9" * 5000, "conexus.toml: "),
         (b"[maxFiles]\na = 1\n", "`maxFiles` must be a whole number"),
+        (b"x" * 64 * 1024 + b"\n", "is larger than 64 KiB"),
+        (b"a." * 21 + b"a = 1\n", "has a key of too many parts"),
+        (b"[" + b'"a".' * 21 + b"a]\n", "has a key of too many parts"),
+        (b"exclude = {" + b"'a'." * 21 + b"a = 1}\n", "has a key of too many parts"),
     ],
 )
 def test_a_file_that_cannot_be_understood_is_told(tmp_path: Path, content: bytes, words: str) -> None:
@@ -113,6 +119,57 @@ def test_what_is_no_file_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "conexus.toml").unlink()
     (tmp_path / "conexus.toml").mkdir()
     assert load_file(tmp_path, Settings()) == (Settings(), ["conexus.toml: is not a file"])
+
+
+@pytest.mark.parametrize("target", ["real.toml", "nowhere", "/dev/zero"])
+def test_a_link_is_not_followed(tmp_path: Path, target: str) -> None:
+    (tmp_path / "real.toml").write_text("maxFiles = 5\n")
+    (tmp_path / "conexus.toml").symlink_to(target)
+    settings, problems = load_file(tmp_path, Settings())
+    assert settings == Settings()
+    assert problems == ["conexus.toml: is a symbolic link, which is not followed"]
+
+
+def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(settings_file, "read_bytes", denied)  # tests may run as root, who may read everything
+    assert load_file(tmp_path, Settings()) == (Settings(), ["conexus.toml: cannot be read (PermissionError)"])
+
+
+def test_a_folder_that_is_none_has_no_file(tmp_path: Path) -> None:
+    assert load_file(tmp_path / "nowhere", Settings()) == (Settings(), [])
+    (tmp_path / "file").touch()
+    assert load_file(tmp_path / "file", Settings()) == (Settings(), [])
+    assert load_file(Path("a\0b"), Settings()) == (Settings(), [])
+
+
+def test_patterns_and_comments_may_have_many_dots(tmp_path: Path) -> None:
+    (tmp_path / "conexus.toml").write_text(f"# {'.' * 99}\nexclude = ['{'*.' * 30}', \"{'.' * 50}\"] # {'.' * 99}\n")
+    settings, problems = load_file(tmp_path, Settings())
+    assert (len(settings.exclude), problems) == (2, [])
+
+
+@pytest.mark.parametrize("name", ["maxFiles", "maxFileBytes"])
+def test_a_file_of_a_repository_only_lowers_limits(tmp_path: Path, name: str) -> None:
+    file, default = tmp_path / "conexus.toml", {"maxFiles": 200_000, "maxFileBytes": 1_000_000}[name]
+    file.write_text(f"{name} = {default - 1}\n")
+    settings, problems = load_file(tmp_path, Settings())
+    assert (settings, problems) == (merge(Settings(), {name: default - 1}, "")[0], [])
+    for raised in (default + 1, 2**40, 2**63, 10**300):
+        file.write_text(f"{name} = {raised}\n")
+        settings, problems = load_file(tmp_path, Settings())
+        assert settings == Settings()
+        assert problems == [f"conexus.toml: `{name}` can only be raised above {default} in the editor"]
+    file.write_text(f"{name} = 1e9\n")
+    assert load_file(tmp_path, Settings())[0] == Settings()
+
+
+def test_long_names_are_cut(tmp_path: Path) -> None:
+    (tmp_path / "conexus.toml").write_text(f"{'x' * 5000} = 1\n")
+    _, (problem,) = load_file(tmp_path, Settings())
+    assert problem == f"conexus.toml: there is no setting `{'x' * 60}…`"
 
 
 def test_a_file_of_a_repository_cannot_decide_what_runs(tmp_path: Path) -> None:

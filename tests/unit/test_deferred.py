@@ -100,3 +100,22 @@ def test_a_cancelled_question_stops_waiting_and_its_text_is_not_embedded(
         assert embedder.embed_query("the next").any()
     assert halting.asked == ["wanted", "the next"]
     embedder.close()
+
+
+def test_a_query_in_flight_while_the_model_is_closed_is_told_so(halting: Halting) -> None:
+    """One that is being embedded, one that waits for it, and one that comes too late: words answer all of them."""
+    embedder = DeferredEmbedder(halting)
+    with ThreadPoolExecutor(2) as threads:
+        embedding = threads.submit(embedder.embed_query, "sort numbers")
+        assert halting.begun.wait(PATIENCE)
+        waiting = threads.submit(embedder.embed_query, "read files")
+        while embedder._queries._work_queue.empty():
+            threading.Event().wait(0.001)
+        halting.close = lambda: None  # type: ignore[method-assign]
+        embedder.close()
+        with pytest.raises(EmbeddingError, match="was replaced; this answer is by words alone"):
+            waiting.result(PATIENCE)
+        halting.going.set()
+        assert embedding.result(PATIENCE) is not None
+    with pytest.raises(EmbeddingError, match="was replaced"):
+        embedder.embed_query("open a socket")

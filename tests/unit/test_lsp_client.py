@@ -12,6 +12,7 @@ from pytest_lsp import client_capabilities
 from conexus.lsp.client import Client, client_of
 from conexus.lsp.configuration import Configuration, symbols_wanted
 from conexus.text import Encoding
+from conexus.workspace.settings_file import read_settings_file
 
 
 def client(name: str, capabilities: lsp.ClientCapabilities | None = None) -> Client:
@@ -34,7 +35,7 @@ def client(name: str, capabilities: lsp.ClientCapabilities | None = None) -> Cli
     ],
 )
 def test_who_filters_symbols(name: str, filters: bool) -> None:
-    settings, problems = Configuration().settings([], client(name))
+    settings, problems = Configuration().settings(client(name))
     assert symbols_wanted(settings, client(name)) != filters
     assert problems == []
 
@@ -52,7 +53,7 @@ def test_who_filters_symbols(name: str, filters: bool) -> None:
 )
 def test_who_watches(name: str, preset: str, platform: str, watcher: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", platform)
-    settings, _ = Configuration().settings([], client(name, client_capabilities(preset)))
+    settings, _ = Configuration().settings(client(name, client_capabilities(preset)))
     assert settings.watcher == watcher
 
 
@@ -90,8 +91,9 @@ def test_eglot_gets_the_encoding_that_it_counts_in_whatever_it_names_first() -> 
 
 def test_layers_of_settings(tmp_path: Path) -> None:
     (tmp_path / "conexus.toml").write_text('exclude = ["file"]\nmaxFiles = 5\nwatcher = "off"\nbad = 1\n')
-    configuration = Configuration({"exclude": ["options"], "maxFiles": 6}, {"exclude": ["client"], "path": "x"})
-    settings, problems = configuration.settings([tmp_path], client(""))
+    file = read_settings_file(tmp_path)
+    configuration = Configuration(file, {"exclude": ["options"], "maxFiles": 6}, {"exclude": ["client"], "path": "x"})
+    settings, problems = configuration.settings(client(""))
     assert (settings.exclude, settings.max_files, settings.watcher) == (("client",), 6, "off")
     assert len(problems) == 1
     assert "`bad`" in problems[0]

@@ -7,8 +7,8 @@ from typing import TextIO
 
 from conexus.cli.hits import hit_lines
 from conexus.cli.json_output import answer_value, dump
+from conexus.cli.output import warn
 from conexus.cli.paint import wants_colour
-from conexus.cli.session import warn
 from conexus.values import Answer
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from conexus.cli.exit_code import ExitCode
+from conexus.escape import one_line
 
 if TYPE_CHECKING:
     # The type has no public name; at run time it is not generic.
@@ -21,7 +22,8 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence instead of a page of usage."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(ExitCode.USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        # A shell's `*` may have put names of files among the arguments.
+        self.exit(ExitCode.USAGE, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
 
 
 def folder(text: str) -> Path:

@@ -18,7 +18,8 @@ from conexus import __version__
 from conexus.cli.samples import SAMPLES
 from conexus.cli.session import index_of
 from conexus.cli.tables import size
-from conexus.config import Settings, default_data_directory, load_file
+from conexus.config import Settings, default_data_directory
+from conexus.workspace.settings_file import load_file
 
 Level = Literal["OK", "WARN", "FAIL"]
 
@@ -29,6 +30,8 @@ _SCARCE_BYTES, _LOW_BYTES = 100 * 2**20, 2**30
 _IMPORT_SECONDS = 120
 #: Packages with native code: that they are installed does not say that this machine can run them.
 _NATIVE = ("lancedb", "pyarrow", "numpy", "tokenizers", "tree_sitter", "watchfiles")
+#: Never by the bare name: on the Python package index it is another product's.
+_INSTALL = "install Conexus from a clone of its repository (`pip install .` there), or again from the editor"
 _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]: print(name, flush=True); importlib.import_module(name)"
 
 
@@ -75,7 +78,7 @@ def _guarded(subject: str, check: Callable[[], Check]) -> Iterator[Check]:
     try:
         yield check()
     except Exception as error:  # the doctor must not die of what it is there to find  # noqa: BLE001
-        yield Check("FAIL", subject, f"{type(error).__name__}: {error}", "install conexus again")
+        yield Check("FAIL", subject, f"{type(error).__name__}: {error}", _INSTALL)
 
 
 def _python() -> Check:
@@ -92,7 +95,7 @@ def _packages() -> Check:
     try:
         required = metadata.requires("conexus") or []
     except metadata.PackageNotFoundError:
-        return Check("WARN", "packages", f"conexus {__version__} runs from a source tree", "pip install it")
+        return Check("WARN", "packages", f"conexus {__version__} runs from a source tree", _INSTALL)
     names = [match[0] for line in required if "extra ==" not in line and (match := re.match(r"[\w.-]+", line))]
     found, missing = [f"conexus {__version__}"], []
     for name in names:
@@ -101,13 +104,13 @@ def _packages() -> Check:
         except metadata.PackageNotFoundError:
             missing.append(name)
     if missing:
-        return Check("FAIL", "packages", f"missing: {', '.join(missing)}", "install conexus again")
+        return Check("FAIL", "packages", f"missing: {', '.join(missing)}", _INSTALL)
     return Check("OK", "packages", ", ".join(found))
 
 
 def _native_code() -> Check:
     # In a process of its own: code for another processor ends the process that runs it.
-    command = [sys.executable, "-c", _IMPORT, *_NATIVE]
+    command = [sys.executable, "-P", "-c", _IMPORT, *_NATIVE]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
@@ -130,7 +133,7 @@ def _model() -> Check:
     query = embedder.embed_query("load the content of a file")
     found = f"{embedder.name}, {embedder.dimensions} dimensions, {embedder.fingerprint}"
     if not query @ near > query @ far:
-        return Check("FAIL", "model", f"{found}: it carries no meaning", "install conexus again")
+        return Check("FAIL", "model", f"{found}: it carries no meaning", _INSTALL)
     return Check("OK", "model", found)
 
 

@@ -31,7 +31,8 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.checks import all_checks
-    from conexus.cli.paint import LEVELS, paint, printable, wants_colour
+    from conexus.cli.paint import LEVELS, paint, wants_colour
+    from conexus.escape import one_line
 
     colour = wants_colour(sys.stdout)
     failed = False
@@ -40,5 +41,5 @@ def run(arguments: argparse.Namespace) -> int:
         level = paint(f"{check.level:<4}", LEVELS[check.level], colour)
         advice = f": {check.advice}" if check.advice else ""
         # One after the other, for some take seconds.
-        print(f"{level}  {check.subject:<12} {printable(check.found + advice)}", flush=True)
+        print(f"{level}  {check.subject:<12} {one_line(check.found + advice)}", flush=True)
     return ExitCode.NOTHING if failed else ExitCode.OK

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from os.path import relpath
 from pathlib import Path
 
-from conexus.cli.paint import DIM, LINE, MATCH, PATH, SYMBOL, paint, printable
+from conexus.cli.paint import DIM, LINE, MATCH, PATH, SYMBOL, paint
+from conexus.escape import one_line
 from conexus.text import split_lines
 from conexus.values import Hit
 
@@ -19,10 +20,10 @@ def hit_lines(hit: Hit, folder: Path, *, preview: int, colour: bool) -> Iterator
 
     Columns of the hit are code points: the session's encoding is UTF-32.
     """
-    path = paint(printable(_shown_path(hit, folder)), PATH, colour)
+    path = paint(one_line(_shown_path(hit, folder)), PATH, colour)
     line = paint(str(hit.range.start.line + 1), LINE, colour)
     what = " ".join(word for word in (_named(hit.relation), hit.kind, _name(hit, colour)) if word)
-    why = paint(f"[{printable(', '.join(hit.reasons))}]", DIM, colour) if hit.reasons else ""
+    why = paint(f"[{one_line(', '.join(hit.reasons))}]", DIM, colour) if hit.reasons else ""
     yield f"{path}:{line}: {what}  {why}".rstrip()
     for number, text in _preview_lines(hit, preview):
         yield f"  {paint(f'{number + 1:>5}', DIM, colour)}  {_marked(hit, number, text, colour)}"
@@ -40,8 +41,8 @@ def _named(relation: str | None) -> str:
 def _name(hit: Hit, colour: bool) -> str:
     if not hit.symbol:
         return ""
-    container = f" in {printable(hit.container)}" if hit.container else ""
-    return paint(printable(hit.symbol), SYMBOL, colour) + container
+    container = f" in {one_line(hit.container)}" if hit.container else ""
+    return paint(one_line(hit.symbol), SYMBOL, colour) + container
 
 
 def _preview_lines(hit: Hit, count: int) -> Iterator[tuple[int, str]]:
@@ -71,4 +72,4 @@ def _marked(hit: Hit, number: int, text: str, colour: bool) -> str:
 
 
 def _plain(text: str) -> str:
-    return printable(text).replace("\t", " " * _TAB)
+    return one_line(text).replace("\t", " " * _TAB)

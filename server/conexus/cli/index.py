@@ -30,7 +30,8 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.json_output import dump, status_value
-    from conexus.cli.session import session, warn
+    from conexus.cli.output import say, warn
+    from conexus.cli.session import session
     from conexus.cli.tables import skipped_words
 
     began = time.perf_counter()
@@ -46,5 +47,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(dump(status_value(status)))
     else:
-        print(f"{status.files} files, {status.chunks} chunks in {seconds:.1f} s{skipped_words(status)}")
+        say(f"{status.files} files, {status.chunks} chunks in {seconds:.1f} s{skipped_words(status)}")
     return ExitCode.OK if stored or not status.files else ExitCode.FAILED

@@ -7,10 +7,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from conexus import __version__
+from conexus import IDENTITY
 from conexus.cli import doctor, index, related, search, serve, status
 from conexus.cli.arguments import Parser
 from conexus.cli.exit_code import ExitCode
+from conexus.cli.output import warn
 from conexus.heap import limit
 
 _COMMANDS = (serve, index, search, related, status, doctor)
@@ -26,7 +27,7 @@ def command_line() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"conexus {__version__}")
+    parser.add_argument("--version", action="version", version=IDENTITY)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add_to(commands)
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("CONEXUS_DEBUG"):
             raise
         code, message = _explained(error)
-        print(f"conexus: {' '.join(message.split())}", file=sys.stderr)
+        warn(" ".join(message.split()))
         return code
     return status
 

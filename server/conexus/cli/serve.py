@@ -44,9 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     stdio = Stdio()
     # Most editors start the server in the workspace. If it is new to us, workers start while the server is imported.
     processes = WorkerProcesses()
+    data_directory = default_data_directory()
     with contextlib.suppress(OSError):  # the current directory is gone
         if is_project(folder := Path.cwd()):
-            start_if_needed(processes, Settings(), (folder,), default_data_directory())
+            start_if_needed(processes, Settings(), (folder,), data_directory)
 
     from conexus.lsp.server import serve
 

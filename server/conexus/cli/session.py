@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from pathlib import Path
 
+from conexus.cli.output import warn
 from conexus.cli.progress import LatestProgress, progress_bar
-from conexus.config import Settings, default_data_directory, load_file
+from conexus.config import STATIC, Settings, default_data_directory
 from conexus.engine import Engine
 from conexus.index.directory import index_directory
-from conexus.index.store import exist
+from conexus.index.stored_index import exists
 from conexus.text import Encoding
 from conexus.values import EngineError, Status
+from conexus.workspace.settings_file import load_file
 
 _TICK_SECONDS = 0.05
 
@@ -83,15 +84,11 @@ def _interrupts_for_this_thread_only() -> Iterator[None]:
 
 def index_of(folder: Path) -> Path | None:
     """The directory of a folder's index, None if the folder was not indexed."""
-    settings, _ = load_file(folder, Settings())
-    directory = index_directory(default_data_directory(), str(folder.resolve()), settings.model)
-    return directory if exist(directory) else None
+    # A terminal has no other model than the shipped one: conexus.toml cannot name any.
+    directory = index_directory(default_data_directory(), str(folder.resolve()), STATIC)
+    return directory if exists(directory) else None
 
 
 def _raise_if_broken(status: Status) -> None:
     if status.health == "error":
         raise EngineError(status.message)
-
-
-def warn(message: str) -> None:
-    print(f"conexus: {message}", file=sys.stderr)

@@ -29,7 +29,8 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.json_output import dump, status_value
-    from conexus.cli.session import index_of, session, warn
+    from conexus.cli.output import say, warn
+    from conexus.cli.session import index_of, session
     from conexus.cli.tables import status_lines
 
     if index_of(arguments.folder) is None:
@@ -42,5 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(dump(status_value(status)))
     else:
-        sys.stdout.writelines(f"{line}\n" for line in status_lines(status))
+        for line in status_lines(status):
+            say(line)
     return ExitCode.OK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
 import numpy as np
@@ -39,13 +39,17 @@ class DeferredEmbedder:
     def embed_query(self, text: str, check: Callable[[], None] = lambda: None) -> Vectors:
         """Raises EmbeddingError if the model is busy for too long, or at once while it is too busy for another query.
 
-        ``check`` is called now and then, and raises if the vector is not wanted any more.
+        It raises the same if the model is closed meanwhile. ``check`` is called now and then, and raises if the vector
+        is not wanted any more.
         """
         late = self._late
         if late is not None and not late.done():
             raise self._busy()
         until = time.monotonic() + QUERY_SECONDS
-        future = self._queries.submit(self.embedder.embed_query, text)
+        try:
+            future = self._queries.submit(self.embedder.embed_query, text)
+        except RuntimeError as error:  # the executor is shut down
+            raise self._closed() from error
         try:
             while True:
                 check()
@@ -55,6 +59,8 @@ class DeferredEmbedder:
                 except FutureTimeoutError:
                     if left <= 0:
                         break
+        except CancelledError as error:  # by `close`
+            raise self._closed() from error
         except BaseException:
             future.cancel()
             raise
@@ -64,6 +70,9 @@ class DeferredEmbedder:
 
     def _busy(self) -> EmbeddingError:
         return EmbeddingError(f"the model {self.name} is busy; this answer is by words alone")
+
+    def _closed(self) -> EmbeddingError:
+        return EmbeddingError(f"the model {self.name} was replaced; this answer is by words alone")
 
     def close(self) -> None:
         self._queries.shutdown(wait=False, cancel_futures=True)

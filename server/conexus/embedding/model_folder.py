@@ -40,7 +40,7 @@ def locate(model: str) -> ModelSource:
 
     Raises EmbeddingError with a sentence for the user.
     """
-    path = Path(model).expanduser()
+    path = _expanded(model)
     if path.is_dir():
         name = path.resolve().name
         if not _is_model(path):
@@ -127,7 +127,7 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
 def _snapshots(model: str) -> Iterator[Path]:
     """Folders of the model's main revision in the caches that huggingface_hub and sentence-transformers use."""
     entry = "models--" + hub_name(model).replace("/", "--")
-    for cache in _caches():
+    for cache in filter(Path.is_absolute, _caches()):
         try:
             revision = (cache / entry / "refs" / "main").read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError):
@@ -139,10 +139,15 @@ def _snapshots(model: str) -> Iterator[Path]:
 def _caches() -> Iterator[Path]:
     environment = os.environ
     if own := environment.get("SENTENCE_TRANSFORMERS_HOME"):
-        yield Path(own).expanduser()
+        yield _expanded(own)
     xdg = Path(environment.get("XDG_CACHE_HOME") or "~/.cache")
     home = Path(environment.get("HF_HOME") or xdg / "huggingface")
-    yield Path(environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE") or home / "hub").expanduser()
+    yield _expanded(environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE") or home / "hub")
+
+
+def _expanded(path: str | Path) -> Path:
+    """The path with ``~`` expanded; as it is where there is no home directory."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises
 
 
 def _offline() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -16,8 +17,10 @@ from conexus.embedding.embedder import EmbeddingError, Vectors
 from conexus.embedding.model_folder import ModelSource, fingerprint, locate
 from conexus.embedding.worker_process import WorkerProcess
 
+#: Not by the name of our own distribution: on the Python package index that is another product.
 _MISSING_EXTRA = (
-    "the setting `model` names a sentence-transformers model; install it with: pip install 'conexus[transformers]'"
+    "the setting `model` names a sentence-transformers model; install the package with:"
+    f" {sys.executable} -m pip install 'sentence-transformers>=5,<6'"
 )
 #: Texts a request: larger ones are no faster on a CPU, and a query waits for the request before it.
 _BATCH = 16

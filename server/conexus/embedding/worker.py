@@ -19,6 +19,7 @@ from conexus.embedding.embedder import EmbeddingError, Vectors
 from conexus.embedding.frames import read_frame, write_frame
 from conexus.embedding.model_folder import MAX_TOKENS, foreign_code, hub_name
 from conexus.embedding.normal import to_unit_length, valid_unicode
+from conexus.escape import without_home
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -151,7 +152,7 @@ def _words(error: Exception, folder: str | None) -> str:
     line = text.splitlines()[0]
     if folder:
         line = line.replace(folder, Path(folder).name)
-    return line.replace(str(Path.home()), "~")[:_MESSAGE_CHARACTERS]
+    return without_home(line)[:_MESSAGE_CHARACTERS]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -10,18 +11,16 @@ import threading
 from multiprocessing.context import SpawnContext
 
 from conexus.heap import KEPT_BY_HELPERS, limit
+from conexus.isolation import isolate_children
+from conexus.logs import log_to_stderr
 
 #: What is added to the niceness of this process for that of a helper.
 _NICER = 10
 
 
 def spawn_context() -> SpawnContext:
-    """What to start helper processes with.
-
-    Not by fork: the parent has threads. Editors start the server in the workspace, and Python would look for modules
-    there first: a ``types.py`` of the user's would be run in place of Python's own.
-    """
-    os.environ["PYTHONSAFEPATH"] = "1"
+    """Returns what helper processes are started with: never by fork, because the parent has threads."""
+    isolate_children()
     return multiprocessing.get_context("spawn")
 
 
@@ -40,6 +39,7 @@ def begin_child() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     limit(KEPT_BY_HELPERS)
+    log_to_stderr(logging.WARNING, "%(message)s")
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

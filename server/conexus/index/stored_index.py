@@ -63,7 +63,7 @@ class StoredIndex:
     @property
     def exists(self) -> bool:
         """Whether there is anything to load, so that a first answer is worth waiting for it."""
-        return manifest.exists(self.directory) or exist(self.directory)
+        return exists(self.directory)
 
     @property
     def has_process(self) -> bool:
@@ -240,3 +240,8 @@ def _size(directory: Path) -> int:
         except OSError:
             continue
     return size
+
+
+def exists(directory: Path) -> bool:
+    """Whether an index is stored in a directory: its list of segments, or its tables."""
+    return manifest.exists(directory) or exist(directory)

@@ -1,11 +1,11 @@
 """The settings' layers: defaults < conexus.toml < initializationOptions < the client's configuration."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from conexus.config import Problem, Settings, Watcher, load_file, merge
+from conexus.config import Problem, Settings, Watcher, merge
 from conexus.lsp.client import Client
+from conexus.workspace.settings_file import SettingsFile
 
 #: The section of the client's configuration that is ours.
 SECTION = "conexus"
@@ -18,13 +18,15 @@ _OF_THE_EDITOR = frozenset({"path", "trace"})
 class Configuration:
     """The layers as they were last given."""
 
+    #: The first folder's conexus.toml as it was last read.
+    file: SettingsFile = field(default_factory=SettingsFile)
     initialization_options: object = None
     #: What the client answered to `workspace/configuration` or pushed.
     of_client: object = None
 
-    def settings(self, folders: Sequence[Path], client: Client) -> tuple[Settings, list[Problem]]:
+    def settings(self, client: Client) -> tuple[Settings, list[Problem]]:
         """The settings that hold, with ``watcher`` resolved to who watches, and what was not taken."""
-        settings, problems = load_file(folders[0], Settings()) if folders else (Settings(), [])
+        settings, problems = self.file.over(Settings())
         settings, more = merge(settings, _ours(self.initialization_options), "initializationOptions")
         problems += more
         settings, more = merge(settings, _ours(self.of_client), "configuration")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lsprotocol import types as lsp
 
-from conexus import values
+from conexus import escape, values
 from conexus.lsp import types
 from conexus.workspace.paths import path_of_uri, uri_of_path
 
@@ -69,7 +69,7 @@ def result(answer: values.Answer) -> types.SearchResult:
             complete=answer.index.complete,
             indexed_files=answer.index.indexed_files,
             total_files=answer.index.total_files,
-            degraded=answer.index.degraded,
+            degraded=answer.index.degraded and escape.message(answer.index.degraded),
         ),
         generation=answer.generation,
         took_ms=answer.took_ms,
@@ -81,12 +81,12 @@ def hit(found: values.Hit) -> types.Hit:
         location=lsp.Location(uri=uri_of_document(found.document), range=text_range(found.range)),
         version=found.version,
         folder=uri_of_path(found.folder) if found.folder else "",
-        language=found.language,
+        language=escape.one_line(found.language),
         kind=found.kind or None,
-        symbol=found.symbol or None,
-        container=found.container or None,
+        symbol=escape.one_line(found.symbol) or None,
+        container=escape.one_line(found.container) or None,
         score=found.score,
-        reasons=list(found.reasons),
+        reasons=[escape.one_line(reason) for reason in found.reasons],
         preview=found.preview,
         matches=[text_range(match) for match in found.matches],
         relation=found.relation,
@@ -97,10 +97,10 @@ def hit(found: values.Hit) -> types.Hit:
 def symbol(found: values.Hit) -> lsp.SymbolInformation:
     """A hit for clients that show one line. One without a name is called by its place."""
     return lsp.SymbolInformation(
-        name=found.symbol or f"{Path(found.document).name}:{found.range.start.line + 1}",
+        name=escape.one_line(found.symbol or f"{Path(found.document).name}:{found.range.start.line + 1}"),
         kind=_SYMBOL_KINDS.get(found.kind, lsp.SymbolKind.File),
         location=lsp.Location(uri=uri_of_document(found.document), range=text_range(found.name_range or found.range)),
-        container_name=found.container or None,
+        container_name=escape.one_line(found.container) or None,
     )
 
 
@@ -108,7 +108,7 @@ def status(given: values.Status) -> types.StatusResult:
     return types.StatusResult(
         quiescent=given.quiescent,
         health=given.health,
-        message=given.message,
+        message=escape.message(given.message),
         files=given.files,
         chunks=given.chunks,
         pending=given.pending,

@@ -1,42 +1,45 @@
 """The errors that requests are answered with: short sentences without tracebacks and private paths."""
 
-from pathlib import Path
-
 from lsprotocol.types import ErrorCodes, LSPErrorCodes
 from pygls.exceptions import JsonRpcException
 
+from conexus import escape
+
 
 def parse_error() -> JsonRpcException:
-    return JsonRpcException("The message is not JSON.", code=ErrorCodes.ParseError)
+    return _error("The message is not JSON.", ErrorCodes.ParseError)
 
 
 def invalid_request(message: str) -> JsonRpcException:
-    return JsonRpcException(message, code=ErrorCodes.InvalidRequest)
+    return _error(message, ErrorCodes.InvalidRequest)
 
 
 def method_not_found(method: str) -> JsonRpcException:
-    return JsonRpcException(f"There is no method `{method}`.", code=ErrorCodes.MethodNotFound)
+    return _error(f"There is no method `{method:.100}`.", ErrorCodes.MethodNotFound)
 
 
 def invalid_params(message: str) -> JsonRpcException:
-    return JsonRpcException(without_home(message), code=ErrorCodes.InvalidParams)
+    return _error(message, ErrorCodes.InvalidParams)
 
 
 def not_initialized() -> JsonRpcException:
-    return JsonRpcException("The server is not initialized yet.", code=ErrorCodes.ServerNotInitialized)
+    return _error("The server is not initialized yet.", ErrorCodes.ServerNotInitialized)
 
 
 def cancelled() -> JsonRpcException:
-    return JsonRpcException("The request was cancelled.", code=LSPErrorCodes.RequestCancelled)
+    return _error("The request was cancelled.", LSPErrorCodes.RequestCancelled)
 
 
 def request_failed(message: str, *, retry_after_ms: int | None = None) -> JsonRpcException:
     """A right request that cannot be answered (now). `retry_after_ms`: when asking again makes sense."""
     data = None if retry_after_ms is None else {"retryAfterMs": retry_after_ms}
-    return JsonRpcException(without_home(message), code=LSPErrorCodes.RequestFailed, data=data)
+    return _error(message, LSPErrorCodes.RequestFailed, data)
 
 
-def without_home(message: str) -> str:
-    """The message with the user's home directory written as `~`."""
-    home = str(Path.home())
-    return message.replace(home, "~") if len(home) > 1 else message
+def words(message: str) -> str:
+    """The message as clients get it: foreign text escaped, and the user's home directory written as `~`."""
+    return escape.message(escape.without_home(message))
+
+
+def _error(message: str, code: ErrorCodes | LSPErrorCodes, data: object = None) -> JsonRpcException:
+    return JsonRpcException(words(message), code=code, data=data)

@@ -7,6 +7,7 @@ from itertools import count
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 
+from conexus import escape
 from conexus.lsp.protocol import Protocol
 from conexus.lsp.throttle import Throttle
 from conexus.values import Progress
@@ -101,7 +102,7 @@ class IndexProgress:
         self._send(
             bar,
             lsp.WorkDoneProgressBegin(
-                title=bar.latest.title,
+                title=escape.message(bar.latest.title),
                 cancellable=True,
                 percentage=_percentage(bar.latest),
                 message=_message(bar.latest),

@@ -159,6 +159,8 @@ class Protocol(LanguageServerProtocol):
             task.cancel()
 
     def _arguments(self, method: str, params: object) -> tuple[Any, ...]:
+        if method in _RAW:
+            return (params,)
         cls = types.REQUESTS.get(method) or _STANDARD_PARAMS[method]
         return () if cls is None else (structure_params(self._converter, params, cls),)
 
@@ -200,11 +202,12 @@ class Protocol(LanguageServerProtocol):
 
     # --- work ---
 
-    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run in the background; a failure is logged."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._background.add(task)
         task.add_done_callback(self._finish_background)
+        return task
 
     def _finish_background(self, task: asyncio.Task[Any]) -> None:
         self._background.discard(task)
@@ -238,6 +241,9 @@ def _answerable(error: BaseException, method: str) -> JsonRpcException:
 _STANDARD_PARAMS: dict[str, type | None] = {
     method: cast("type | None", entry[2]) for method, entry in lsp.METHOD_TO_TYPES.items()
 }
+
+#: Notifications whose handlers read the parameters themselves: bad ones are no reason to ignore these.
+_RAW = frozenset({lsp.TEXT_DOCUMENT_DID_OPEN, lsp.TEXT_DOCUMENT_DID_CHANGE})
 
 #: Methods that are notifications: sent with an `id` they are unknown, and a request sent without is ignored.
 _NOTIFICATIONS = frozenset(method for method, entry in lsp.METHOD_TO_TYPES.items() if entry[1] is None)

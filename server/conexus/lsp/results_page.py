@@ -1,19 +1,17 @@
 """A page of results in Markdown: the answer that any editor can show."""
 
 import os
-import re
 import tempfile
 from pathlib import Path
 from urllib.parse import unquote
 
+from conexus import escape
 from conexus.config import default_data_directory
 from conexus.lsp import types
 from conexus.workspace.paths import path_of_uri
 
 #: Pages that are kept; the oldest go first.
 _KEPT = 20
-
-_MEANS_SOMETHING = re.compile(r"[\\`*\[\]<>#]|(?<!\w)_+|_+(?!\w)")
 
 
 def directory() -> Path:
@@ -31,16 +29,15 @@ def render(title: str, result: types.SearchResult) -> str:
     Editors show it as it is written. So places are written as those can go to them, and what makes them links for
     viewers of Markdown is at the end.
     """
-    lines = [f"# {_escaped(title) or 'Results'}", "", _summary(result), ""]
+    lines = [f"# {escape.markdown(title) or 'Results'}", "", _summary(result), ""]
     targets: dict[str, str] = {}
     for number, hit in enumerate(result.hits, 1):
         line = hit.location.range.start.line + 1
-        place = f"{_escaped(path_of_uri(hit.location.uri) or hit.location.uri)}:{line}"
-        targets[place] = f"{hit.location.uri}#L{line}"
+        place = f"{escape.markdown(path_of_uri(hit.location.uri) or hit.location.uri)}:{line}"
+        targets[place] = f"{escape.markdown_target(hit.location.uri)}#L{line}"
         lines += [f"## {number}. {_heading(hit)}", "", f"[{place}]"]
-        lines += [f"*{_escaped(', '.join(hit.reasons))}*"] if hit.reasons else []
-        fence = _fence(hit.preview)
-        lines += ["", f"{fence}{hit.language}", hit.preview.rstrip("\r\n"), fence, ""]
+        lines += [f"*{escape.markdown(', '.join(hit.reasons))}*"] if hit.reasons else []
+        lines += ["", *escape.markdown_block(hit.preview.rstrip("\r\n"), hit.language), ""]
     lines += [f"[{place}]: {uri}" for place, uri in targets.items()]
     return "\n".join([*lines, ""] if targets else lines)
 
@@ -75,22 +72,11 @@ def _summary(result: types.SearchResult) -> str:
 
 
 def _heading(hit: types.Hit) -> str:
-    what = " ".join(part for part in (hit.kind, hit.symbol and f"`{hit.symbol}`") if part)
-    return f"{f'{hit.relation}: ' if hit.relation else ''}{what or 'text'} in {_escaped(_short_path(hit))}"
+    what = " ".join(part for part in (hit.kind, hit.symbol and escape.markdown_code(hit.symbol)) if part)
+    return f"{f'{hit.relation}: ' if hit.relation else ''}{what or 'text'} in {escape.markdown(_short_path(hit))}"
 
 
 def _short_path(hit: types.Hit) -> str:
     """The path inside its workspace folder."""
     inside = hit.location.uri.removeprefix(f"{hit.folder.rstrip('/')}/") if hit.folder else hit.location.uri
     return unquote(inside)
-
-
-def _escaped(text: str) -> str:
-    """A line of text as Markdown. Underscores inside a word mean nothing there."""
-    return _MEANS_SOMETHING.sub(lambda found: "".join(f"\\{each}" for each in found[0]), text.replace("\n", " "))
-
-
-def _fence(code: str) -> str:
-    """Longer than any run of backticks in the code."""
-    longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
-    return "`" * max(3, longest + 1)

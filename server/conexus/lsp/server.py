@@ -15,6 +15,7 @@ from pygls.lsp.server import LanguageServer
 
 from conexus import __version__
 from conexus.index.worker_processes import WorkerProcesses
+from conexus.logs import log_to_stderr
 from conexus.lsp import types
 from conexus.lsp.methods import (
     code_action,
@@ -82,7 +83,7 @@ def serve(stdio: Stdio, processes: WorkerProcesses, client_process_id: int | Non
 
     Returns the exit code: 0 after `shutdown` and `exit`, 1 if the client left without, 128 + n for signal n.
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr(logging.INFO, "%(asctime)s %(levelname)s %(name)s: %(message)s")
     # pygls logs whole messages, and so the user's files, at INFO.
     logging.getLogger("pygls").setLevel(logging.WARNING)
     # A query takes the interpreter's lock some fifty times; behind a thread that imports or chunks, each time would

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsprotocol import types as lsp
-from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from conexus.config import Settings, default_data_directory
@@ -27,7 +26,8 @@ from conexus.lsp.protocol import Protocol
 from conexus.lsp.registrations import Registrations
 from conexus.lsp.workers import Workers
 from conexus.values import Event, IndexChanged, Progress, StatusChanged
-from conexus.workspace.documents import Documents
+from conexus.workspace.documents import Document, Documents
+from conexus.workspace.settings_file import SettingsFile, read_settings_file
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -41,6 +41,11 @@ _CONFIGURATION_SECONDS = 3.0
 
 #: How soon a status that is still changing is looked at again.
 _RECHECK_SECONDS = 0.25
+
+#: Problems with settings that are shown one by one; a hostile file has thousands.
+_MOST_PROBLEMS = 3
+
+_LOG_LEVELS = {lsp.MessageType.Info: logging.INFO, lsp.MessageType.Error: logging.ERROR}
 
 #: How long the end waits for an engine that is still being made.
 _START_SECONDS = 10.0
@@ -69,6 +74,9 @@ class Session:
         self.settings = Settings()
         self.folders: tuple[Path, ...] = ()
         self.documents = Documents()
+        #: Documents that are open in the client with a text that is not known, as they were known last: their files
+        #: answer until the client sends a whole text.
+        self.lost: dict[str, Document] = {}
         self.workers = Workers()
         self.progress = IndexProgress(server, protocol, offered=lambda: self.client.shows_progress)
         self.announcer = Announcer(
@@ -87,6 +95,7 @@ class Session:
         self._starting: asyncio.Task[Engine] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._shown: set[str] = set()
+        self._reading_file = asyncio.Lock()
 
     # --- life ---
 
@@ -95,7 +104,8 @@ class Session:
         self.client = client
         self.folders = folders
         self.configuration.initialization_options = options
-        self.settings, _ = self.configuration.settings(folders, client)
+        # Without conexus.toml: no disk is waited for before the answer.
+        self.settings, _ = self.configuration.settings(client)
         self.symbols_offered = symbols_wanted(self.settings, client)
 
     def start(self) -> asyncio.Task[Engine]:
@@ -123,10 +133,11 @@ class Session:
             )
         )
         try:
-            try:
-                await asyncio.wait_for(self.configure(), _CONFIGURATION_SECONDS)
-            except TimeoutError:
-                logger.warning("The client did not answer workspace/configuration")
+            # What comes later is taken over when it comes.
+            configuring = self.protocol.spawn(self.configure(), "reading the settings")
+            await asyncio.wait({configuring}, timeout=_CONFIGURATION_SECONDS)
+            if not configuring.done():
+                logger.warning("The client did not answer workspace/configuration, or conexus.toml cannot be read")
                 self.take_settings()
             settings = self.settings
             engine_class = await loading
@@ -188,24 +199,40 @@ class Session:
     # --- settings ---
 
     async def configure(self) -> None:
-        """Ask the client for its settings, if it lets us, and take over what holds then."""
+        """Read conexus.toml, ask the client for its settings, if it lets us, and take over what holds then."""
+        reading = asyncio.create_task(self._read_file())
         if self.client.pulls_configuration:
             try:
                 answer = await self.server.workspace_configuration_async(
                     lsp.ConfigurationParams(items=[lsp.ConfigurationItem(section=SECTION)])
                 )
                 self.configuration.of_client = answer[0] if answer else None
-            except JsonRpcException as error:
-                logger.warning("The client refused workspace/configuration: %s", error)
+            except Exception as error:  # whatever the client answered, it must not keep the engine from starting  # noqa: BLE001
+                logger.warning("The client did not tell its settings: %s", error)
+        await reading
         self.take_settings()
+
+    async def read_settings_file(self) -> None:
+        """Read conexus.toml again, and use what it says now."""
+        await self._read_file()
+        self.take_settings()
+
+    async def _read_file(self) -> None:
+        # One after the other: the last one to ask has the latest content.
+        async with self._reading_file:
+            folder = self.folders[0] if self.folders else None
+            self.configuration.file = await asyncio.to_thread(_settings_file_of, folder)
 
     def take_settings(self) -> None:
         """Work out the settings from their layers, tell of what was not understood, and use them."""
-        self.settings, problems = self.configuration.settings(self.folders, self.client)
-        for problem in problems:
-            if problem not in self._shown:
-                self._shown.add(problem)
-                self.show(problem, lsp.MessageType.Warning)
+        self.settings, problems = self.configuration.settings(self.client)
+        new = [problem for problem in problems if problem not in self._shown]
+        self._shown.update(new)
+        for problem in new[:_MOST_PROBLEMS]:
+            self.show(problem, lsp.MessageType.Warning)
+        if len(new) > _MOST_PROBLEMS:
+            more = len(new) - _MOST_PROBLEMS
+            self.show(f"{more} more settings were not taken; `conexus doctor` lists them.", lsp.MessageType.Warning)
         if self.engine is not None:
             self.engine.configure(self.settings)
         self.protocol.spawn(
@@ -214,9 +241,9 @@ class Session:
         )
 
     def show(self, message: str, kind: lsp.MessageType) -> None:
-        """A message that the user should act on, in the log too."""
-        logger.warning("%s", message)
-        text = errors.without_home(message)
+        """Show the user a message, and log it. Nothing else shows messages: foreign text is escaped here."""
+        logger.log(_LOG_LEVELS.get(kind, logging.WARNING), "%s", message)
+        text = errors.words(message)
         self.server.window_show_message(lsp.ShowMessageParams(type=kind, message=text))
         self.server.window_log_message(lsp.LogMessageParams(type=kind, message=text))
 
@@ -276,6 +303,10 @@ class Session:
             case StatusChanged():
                 if self.engine is not None:
                     self.announce_status()
+
+
+def _settings_file_of(folder: Path | None) -> SettingsFile:
+    return SettingsFile() if folder is None else read_settings_file(folder)
 
 
 def _load_engine(

@@ -9,6 +9,7 @@ from cattrs import BaseValidationError, Converter
 from cattrs.errors import AttributeValidationNote, IterableValidationNote
 from cattrs.gen import make_dict_structure_fn, override
 from lsprotocol.types import ProgressToken
+from lsprotocol.validators import UINTEGER_MAX_VALUE, uinteger_validator
 from pygls.protocol import default_converter
 
 from conexus.config import camel_case
@@ -67,7 +68,12 @@ def structure_params(converter: Converter, raw: object, cls: type[T]) -> T:
 
 
 def _objects(cls: type, converter: Converter) -> Hook:
-    names = {field.name: override(rename=camel_case(field.name)) for field in attrs.fields(cls)}
+    names = {
+        field.name: override(
+            rename=camel_case(field.name), struct_hook=_uinteger if field.validator is uinteger_validator else None
+        )
+        for field in attrs.fields(cls)
+    }
     structure: Hook = make_dict_structure_fn(cls, converter, **names)  # type: ignore[arg-type]
     ours = cls.__module__ == types.__name__
 
@@ -134,6 +140,11 @@ def _whole_number(value: Any, cls: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise _unfit("a whole number", value)
     return _member(value, cls)
+
+
+def _uinteger(value: Any, _: Any) -> int:
+    # The protocol ends at 2**31 - 1; some clients write "to the end" as a larger number.
+    return min(_whole_number(value, int), UINTEGER_MAX_VALUE)
 
 
 def _number(value: Any, _: Any) -> float:

@@ -6,7 +6,7 @@ A breaking change raises `PROTOCOL_VERSION`; a new field or method does not.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NewType
+from typing import Any, Literal, NewType
 
 import attrs
 from lsprotocol.types import Location, Position, ProgressToken, Range, TextDocumentIdentifier
@@ -70,6 +70,47 @@ class RelatedParams:
     filters: Filters = attrs.field(factory=Filters)
     work_done_token: ProgressToken | None = None
     partial_result_token: ProgressToken | None = None
+
+
+@attrs.frozen(kw_only=True)
+class OpenedDocument:
+    """The standard's `TextDocumentItem`; without a language or a version it is taken, too."""
+
+    uri: str
+    text: str
+    language_id: str = ""
+    version: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class DidOpenParams:
+    """The standard's `DidOpenTextDocumentParams`."""
+
+    text_document: OpenedDocument
+
+
+@attrs.frozen(kw_only=True)
+class ChangedDocument:
+    """The standard's `VersionedTextDocumentIdentifier`. Without a version it has the one after the last."""
+
+    uri: str
+    version: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ContentChange:
+    """The standard's `TextDocumentContentChangeEvent`. Without a range the text is the whole document's."""
+
+    text: str
+    range: Range | None = None
+
+
+@attrs.frozen(kw_only=True)
+class DidChangeParams:
+    """The standard's `DidChangeTextDocumentParams`. Each change is a `ContentChange`, if it can be read."""
+
+    text_document: ChangedDocument
+    content_changes: Sequence[Any]
 
 
 @attrs.frozen(kw_only=True)

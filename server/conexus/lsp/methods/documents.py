@@ -1,42 +1,62 @@
-"""Open documents: their text is what is searched, whatever the disk says."""
+"""Open documents: their text is what is searched, whatever the disk says.
+
+A change that cannot be read or applied is not skipped: the next one would go into a text that the editor does not have.
+The document is lost then, so that its file answers, until the editor sends a whole text.
+"""
 
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 from lsprotocol import types as lsp
 
-from conexus.lsp import convert, results_page
+from conexus.lsp import convert, results_page, types
 from conexus.lsp.methods.watched_files import hint
 from conexus.lsp.session import Session
-from conexus.workspace.documents import Change
+from conexus.lsp.structuring import ParamsError, structure_params
+from conexus.workspace.documents import Change, Document
 
 logger = logging.getLogger(__name__)
 
 
-def did_open(session: Session, params: lsp.DidOpenTextDocumentParams) -> None:
-    item = params.text_document
-    document = convert.document_of_uri(item.uri)
-    if document is None or results_page.is_page(document):
+def did_open(session: Session, params: object) -> None:
+    """Take a document's text. ``params`` are a ``DidOpenParams`` as JSON."""
+    try:
+        item = structure_params(session.protocol.converter, params, types.DidOpenParams).text_document
+    except ParamsError as error:
+        _lose(session, _document_named(params), error)
         return
-    session.documents = session.documents.open(document, item.text, item.version, item.language_id)
-    if session.engine is not None:
-        session.engine.open_document(document, item.text, item.version, item.language_id)
+    document = _document_of(item.uri)
+    if document is not None:
+        _open(session, Document(document, item.text, item.version, item.language_id))
 
 
-def did_change(session: Session, params: lsp.DidChangeTextDocumentParams) -> None:
-    document = convert.document_of_uri(params.text_document.uri)
-    if document is None or results_page.is_page(document):
+def did_change(session: Session, params: object) -> None:
+    """Apply changes to a document's text. ``params`` are a ``DidChangeParams`` as JSON."""
+    try:
+        given = structure_params(session.protocol.converter, params, types.DidChangeParams)
+    except ParamsError as error:
+        _lose(session, _document_named(params), error)
         return
-    if document not in session.documents:
+    document = _document_of(given.text_document.uri)
+    if document is None:
+        return
+    known = session.documents.get(document)
+    former = known or session.lost.get(document)
+    if former is None:
         logger.warning("Ignored a change of a document that is not open")
         return
-    session.documents = session.documents.change(
-        document,
-        map(_change, params.content_changes),
-        params.text_document.version,
-        session.client.encoding,
-    )
-    changed = session.documents.get(document)
-    if session.engine is not None and changed is not None:
+    try:
+        changes = _changes(session, given.content_changes, known=known is not None)
+        changed = former.changed(changes, _version(given.text_document.version, former), session.client.encoding)
+    except Exception as error:  # whatever it was, the text is not the editor's any more  # noqa: BLE001
+        _lose(session, document, error)
+        return
+    if known is None:
+        _open(session, changed)
+        return
+    session.documents = session.documents.put(changed)
+    if session.engine is not None:
         session.engine.change_document(document, changed.text, changed.version)
 
 
@@ -46,15 +66,76 @@ def did_save(session: Session, params: lsp.DidSaveTextDocumentParams) -> None:
 
 def did_close(session: Session, params: lsp.DidCloseTextDocumentParams) -> None:
     document = convert.document_of_uri(params.text_document.uri)
-    if document is None or document not in session.documents:
-        return
-    session.documents = session.documents.close(document)
+    if document is not None:
+        session.lost.pop(document, None)
+        _forget(session, document)
+
+
+def _open(session: Session, document: Document) -> None:
+    session.lost.pop(document.id, None)
+    session.documents = session.documents.put(document)
     if session.engine is not None:
-        session.engine.close_document(document)
+        session.engine.open_document(document.id, document.text, document.version, document.language)
 
 
-def _change(given: lsp.TextDocumentContentChangeEvent) -> Change:
-    if isinstance(given, lsp.TextDocumentContentChangePartial):
-        start, end = given.range.start, given.range.end
-        return Change(given.text, (start.line, start.character, end.line, end.character))
-    return Change(given.text)
+def _lose(session: Session, document: str | None, error: Exception) -> None:
+    """Let the file of a document answer until a whole text comes."""
+    logger.warning("The text of an open document is not known until it is sent as a whole: %s", error)
+    if document is not None:
+        former = session.documents.get(document) or session.lost.get(document)
+        session.lost[document] = former or Document(document, "", None, "")
+        _forget(session, document)
+
+
+def _forget(session: Session, document: str) -> None:
+    if document in session.documents:
+        session.documents = session.documents.close(document)
+        if session.engine is not None:
+            session.engine.close_document(document)
+
+
+def _changes(session: Session, given: Sequence[Any], *, known: bool) -> list[Change]:
+    """Reads the changes that make the document's text, from the last whole text on.
+
+    Raises ParamsError, if it is not known what the changes after the last whole text apply to.
+    """
+    changes: list[Change] = []
+    unreadable: ParamsError | None = None if known else ParamsError("it was lost before")
+    for each in given:
+        try:
+            change = structure_params(session.protocol.converter, each, types.ContentChange)
+        except ParamsError as error:
+            unreadable = error
+            continue
+        if change.range is None:
+            changes, unreadable = [], None
+        changes.append(_change(change))
+    if unreadable is not None:
+        raise unreadable
+    return changes
+
+
+def _change(given: types.ContentChange) -> Change:
+    if given.range is None:
+        return Change(given.text)
+    start, end = given.range.start, given.range.end
+    return Change(given.text, (start.line, start.character, end.line, end.character))
+
+
+def _version(given: int | None, former: Document) -> int | None:
+    if given is not None or former.version is None:
+        return given
+    return former.version + 1
+
+
+def _document_of(uri: str) -> str | None:
+    """The engine's name of a document; None if it is not one to search."""
+    document = convert.document_of_uri(uri)
+    return None if document is None or results_page.is_page(document) else document
+
+
+def _document_named(params: object) -> str | None:
+    """The document that parameters which cannot be read are about, if they name one."""
+    given = params.get("textDocument") if isinstance(params, dict) else None
+    uri = given.get("uri") if isinstance(given, dict) else None
+    return _document_of(uri) if isinstance(uri, str) else None

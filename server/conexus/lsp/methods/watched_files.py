@@ -17,7 +17,7 @@ def hint(session: Session, uris: Iterable[str]) -> None:
     """These files, or something below them, may have changed."""
     paths = [path for uri in uris if (path := path_of_uri(uri)) is not None]
     if session.folders and str(session.folders[0] / SETTINGS_FILE) in paths:
-        session.take_settings()
+        session.protocol.spawn(session.read_settings_file(), "reading conexus.toml")
     # Before the engine runs nothing is missed: its start reads the disk.
     if paths and session.engine is not None:
         session.engine.hint(paths)

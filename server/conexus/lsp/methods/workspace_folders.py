@@ -25,7 +25,7 @@ def did_change_workspace_folders(session: Session, params: lsp.DidChangeWorkspac
     added = _local([folder.uri for folder in params.event.added])
     kept = [folder for folder in session.folders if folder not in removed]
     session.folders = tuple(dict.fromkeys([*kept, *added]))
-    session.take_settings()
+    session.protocol.spawn(session.read_settings_file(), "reading conexus.toml")
     if session.engine is not None:
         session.engine.set_folders(session.folders)
 
