@@ -48,3 +48,25 @@ def test_every_guide_is_in_the_index_and_the_links_lead_somewhere() -> None:
     for guide in (_ROOT / "docs/editors").glob("*.md"):
         for target in re.findall(r"\]\((?!\w+://)([^)#]+)", guide.read_text(encoding="utf-8")):
             assert (guide.parent / target).exists(), f"{guide.name}: {target}"
+
+
+#: An installation by name; `\b` would take a file such as conexus.vsix for one.
+_BY_NAME = re.compile(r"\b(?:pip|pipx|uv|uvx|npm)\b(?: +[a-z-]+)* +['\"]?conexus(?![\w./-])")
+
+
+def test_nothing_tells_to_install_the_other_product_of_this_name() -> None:
+    assert _BY_NAME.search("Run `uv tool install conexus`.")
+    assert _BY_NAME.search("pip install --upgrade conexus")
+    assert not _BY_NAME.search("pip install ./conexus-1.whl")
+    suffixes = {".md", ".txt", ".lua", ".ts", ".json", ".mjs", ".py"}
+    texts = [
+        path
+        for folder in ("editors", "docs", "server/conexus")
+        for path in (_ROOT / folder).rglob("*")
+        if path.suffix in suffixes and not {"node_modules", "dist", "model"} & set(path.parts)
+    ]
+    texts += [_ROOT / "README.md", _ROOT / "Makefile"]
+    assert len(texts) > 50
+    for path in texts:
+        assert not _BY_NAME.search(path.read_text(encoding="utf-8")), path
+    assert "is another product" in _INDEX

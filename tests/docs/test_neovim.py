@@ -12,12 +12,12 @@ import pytest
 from conexus.chunking import KINDS, LANGUAGES
 from conexus.config import camel_case
 from conexus.lsp import types
+from conexus.related.relations import RELATIONS
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "editors/neovim"
 MANUAL = (PLUGIN / "doc/conexus.txt").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs/editors/neovim.md").read_text(encoding="utf-8")
-PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 
 #: Types of lsprotocol and Python -> what Lua calls them.
 _NAMES = {"str": "string", "int": "integer", "Limit": "integer", "float": "number", "bool": "boolean"}
@@ -122,10 +122,12 @@ def test_what_is_completed_is_what_the_server_knows() -> None:
     query = lua("lua/conexus/query.lua")
     assert lua_list(query, "languages") == sorted(LANGUAGES)
     assert lua_list(query, "kinds") == list(KINDS)
-    relations = re.search(r"^type Relation = (.*?);", PROTOCOL, re.MULTILINE | re.DOTALL)
-    assert relations is not None
-    assert lua_list(lua("lua/conexus/command.lua"), "relations") == re.findall(r'"(\w+)"', relations[1])
-    assert re.findall(r'"(\w+)"', relations[1]) == re.findall(r'"(\w+)"', section("conexus-command"))[:10]
+
+
+def test_the_relations_are_the_server_s() -> None:
+    assert set(lua_list(lua("lua/conexus/command.lua"), "relations")) == set(RELATIONS)
+    described = section("conexus-command").partition("*:Conexus-related*")[2].partition("*:Conexus-status*")[0]
+    assert set(re.findall(r'"(\w+)"', described)) == set(RELATIONS)
 
 
 def section(tag: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import conexus
 from conexus.config import Settings, camel_case
+from conexus.related.relations import RELATIONS
 
 ROOT = Path(__file__).parents[2]
 EXTENSION = ROOT / "editors/vscode"
@@ -42,8 +43,25 @@ def test_every_setting_of_the_server_can_be_set_in_the_editor_and_means_the_same
             **_schema(hints[item.name]),
             "default": list(item.default) if isinstance(item.default, tuple) else item.default,
             **({} if item.metadata["least"] is None else {"minimum": item.metadata["least"]}),
-            "scope": {"workspace": "window", "machine": "machine"}[item.metadata["scope"]],
+            "scope": {"workspace": "window", "limit": "window", "machine": "machine"}[item.metadata["scope"]],
         }, name
+
+
+def test_the_relations_are_the_server_s() -> None:
+    source = (EXTENSION / "src/tree/nodes.ts").read_text(encoding="utf-8")
+    listed = re.search(r"^const RELATIONS[^{]*\{\n(.*?)^\};", source, re.MULTILINE | re.DOTALL)
+    assert listed
+    titles = dict(re.findall(r"^  (\w+): '(.+)',$", listed[1], re.MULTILINE))
+    assert set(titles) == set(RELATIONS)
+    walkthrough = (EXTENSION / "media/related.md").read_text(encoding="utf-8")
+    in_list = "".join(re.findall(r"^- .*$", walkthrough, re.MULTILINE))
+    assert set(re.findall(r"_(.+?)_", in_list)) == set(titles.values())
+
+
+def test_a_folder_that_is_not_trusted_lifts_no_limits() -> None:
+    restricted = set(PACKAGE["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"])
+    assert restricted == {"conexus.path", "conexus.maxFileBytes", "conexus.maxFiles"}
+    assert all(f"`{name}`" in GUIDE.partition("do not trust")[2].partition("\n## ")[0] for name in restricted)
 
 
 def test_what_the_server_is_not_told_is_what_it_does_not_know() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.editors import install
 from tests.editors.sample import Sample
 from tests.faults import assert_none_left
 from tests.lsp.raw import server_environment
+from tests.planted import plant
 
 if TYPE_CHECKING:
     from tests.editors.picture import Colours
@@ -40,15 +42,28 @@ def data_directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def planted(tmp_path: Path) -> tuple[Path, Path]:
+    """A workspace of code that must not run, and the file that is there once some of it has."""
+    folder, mark = tmp_path / "planted", tmp_path / "has-run"
+    plant(folder, mark)
+    return folder, mark
+
+
+@pytest.fixture
 def server_program(tmp_path: Path, data_directory: Path) -> Path:
     """`conexus`, as if it were installed: a program in a folder of its own, which a test may put on the PATH."""
     environment = server_environment(data_directory)
-    program = tmp_path / "bin/conexus"
-    program.parent.mkdir()
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    module, _, function = project["scripts"]["conexus"].partition(":")
+    program, script = tmp_path / "bin/conexus", tmp_path / "script/conexus"
+    for each in (program, script):
+        each.parent.mkdir()
+    # What an installer writes.
+    script.write_text(f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n")
     program.write_text(
         "#!/bin/sh\n"
         f"export CONEXUS_DATA_DIR='{data_directory}' PYTHONPATH='{environment['PYTHONPATH']}'\n"
-        f"exec '{sys.executable}' -m conexus \"$@\"\n"
+        f"exec '{sys.executable}' '{script}' \"$@\"\n"
     )
     program.chmod(0o755)
     return program

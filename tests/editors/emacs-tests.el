@@ -124,6 +124,18 @@
                                   (file-name-nondirectory (xref-location-group (xref-item-location found))))
                                 (xref-backend-apropos 'eglot (getenv "NEW_QUERY"))))))))
 
+;; In a folder of code that must not run.
+
+(ert-deftest planted-code-is-found-and-what-is-related-to-it ()
+  (conexus-tests-visit "greeting.py")
+  (conexus-tests-until (lambda () (equal (car (conexus-tests-names "say hello to one person")) "greet")))
+  (conexus-tests-until
+   (lambda ()
+     (let ((related (jsonrpc-request (eglot-current-server) :conexus/related
+                                     (list :textDocument (list :uri (eglot-path-to-uri buffer-file-name))
+                                           :position (list :line 0 :character 4)))))
+       (seq-some (lambda (hit) (equal (plist-get hit :symbol) "greet_everybody")) (plist-get related :hits))))))
+
 ;; Of the server beside Conexus.
 
 (ert-deftest other-definitions-are-those-of-the-other-server ()

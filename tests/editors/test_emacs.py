@@ -32,19 +32,19 @@ def emacs(editor: Callable[[str], Path], environment: dict[str, str]) -> str:
 
 
 @pytest.fixture
-def run_tests(emacs: str, environment: dict[str, str], sample: Sample) -> Callable[[str], None]:
-    """Runs the tests of emacs-tests.el with a name."""
+def run_tests(emacs: str, environment: dict[str, str], sample: Sample) -> Callable[..., None]:
+    """Runs the tests of emacs-tests.el with a name, in the sample or another folder."""
     names = ("QUERY", "ANSWER", "EMOJI_QUERY", "EMOJI_ANSWER", "NEW_QUERY", "NEW_ANSWER", "NEW_CODE")
     column = sample.place_of(sample.EMOJI_ANSWER, sample.emoji_file).column("utf-32")
     facts = {**{name: getattr(sample, name) for name in names}, "EMOJI_COLUMN": str(column)}
 
-    def run(pattern: str) -> None:
+    def run(pattern: str, folder: Path = sample.root) -> None:
         done = subprocess.run(
             [
                 *(emacs, "--batch", "--load", "~/.emacs.d/init.el", "--load", str(_TESTS)),
                 *("--eval", f'(conexus-tests "{pattern}")'),
             ],
-            cwd=sample.root,
+            cwd=folder,
             env={**environment, **facts},
             capture_output=True,
             text=True,
@@ -57,22 +57,31 @@ def run_tests(emacs: str, environment: dict[str, str], sample: Sample) -> Callab
     return run
 
 
-def test_all_that_eglot_can_do_in_batch(run_tests: Callable[[str], None]) -> None:
+def test_all_that_eglot_can_do_in_batch(run_tests: Callable[..., None]) -> None:
     run_tests("^conexus-")
 
 
-def test_beside_another_server(environment: dict[str, str], run_tests: Callable[[str], None]) -> None:
+def test_beside_another_server(environment: dict[str, str], run_tests: Callable[..., None]) -> None:
     environment["PATH"] += f"{os.pathsep}{Path(sys.executable).parent}"  # where rass and pylsp are
     (Path(environment["HOME"]) / ".emacs.d/init.el").write_text(_CONFIGURATION + _BESIDE_ANOTHER)
     run_tests("^\\\\(conexus\\\\|other\\\\)-")
 
 
-def test_settings(run_tests: Callable[[str], None], sample: Sample) -> None:
+def test_settings(run_tests: Callable[..., None], sample: Sample) -> None:
     (sample.root / ".dir-locals.el").write_text(_SETTINGS)
     (sample.root / "generated").mkdir()
     for folder in ("generated", "shop"):
         (sample.root / folder / f"{folder}_plants.py").write_text(f"{sample.NEW_CODE}\n")
     run_tests("^settings-")
+
+
+def test_code_of_the_workspace_is_not_run(
+    environment: dict[str, str], server_program: Path, run_tests: Callable[..., None], planted: tuple[Path, Path]
+) -> None:
+    environment["PATH"] = f"{server_program.parent}:/usr/bin:/bin"
+    folder, mark = planted
+    run_tests("^planted-", folder)
+    assert not mark.exists(), mark.read_text()
 
 
 class Emacs:

@@ -120,3 +120,25 @@ def test_as_a_user_in_a_terminal(
 
         editor.run("quit-all!")
         assert terminal.wait_for_end() == 0
+
+
+def test_code_of_the_workspace_is_not_run(
+    helix: str, environment: dict[str, str], server_program: Path, planted: tuple[Path, Path]
+) -> None:
+    # No other server that is installed here is started beside ours.
+    environment["PATH"] = f"{server_program.parent}:/usr/bin:/bin"
+    folder, mark = planted
+    with Terminal([helix, "greeting.py"], environment=environment, folder=folder) as terminal:
+        terminal.wait_for("Say hello to one person")
+        editor = Helix(terminal)
+        editor.find("greet_everybody", "greet_everybody")  # the caller is indexed
+        editor.find("say hello to one person", "greet")
+        editor.open()
+        terminal.press("Space", "a")
+        terminal.wait_for("Find related code")
+        terminal.press("Enter")
+        terminal.wait_for("# Related code")
+        terminal.wait_for(re.compile(r"## \d+\. caller: .*`greet_everybody`"))
+        editor.run("quit-all!")
+        assert terminal.wait_for_end() == 0
+    assert not mark.exists(), mark.read_text()

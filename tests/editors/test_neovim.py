@@ -773,6 +773,53 @@ def test_another_program_of_that_name_is_refused(neovim: Opener) -> None:
         assert "is not the server of this plugin" in health(editor)
 
 
+def test_another_program_of_that_name_is_known_by_its_version(
+    neovim: Opener, environment: dict[str, str], tmp_path: Path
+) -> None:
+    foreign = tmp_path / "foreign/conexus"
+    foreign.parent.mkdir()
+    foreign.write_text('#!/bin/sh\ntest "$1" = --version && echo "conexus 7.87.1"\n')
+    foreign.chmod(0o755)
+    environment["PATH"] = f"{foreign.parent}:{environment['PATH']}"
+    with neovim() as editor:
+        report = health(editor)
+        assert f"ERROR {foreign} is another program of that name, not the server of this plugin" in report
+        assert f"uv tool install {ROOT}" in report
+
+
+def test_names_of_files_and_symbols_break_nothing(neovim: Opener, sample: Sample) -> None:
+    nasty = sample.root / "two\nlines %{execute('qall!')} \x1b[31m.py"
+    nasty.write_text(sample.NEW_CODE + "\n")
+    with neovim("shop/retry.py", columns=200) as editor:
+        editor.wait_until_indexed()
+        with picker_open(editor, f"Conexus search {sample.NEW_QUERY}"):
+            (first, *_) = wait_for_first(editor, sample.NEW_ANSWER)
+            assert "two lines %{execute('qall!')}" in first
+            editor.terminal.press("C-n", "C-p", "C-q")
+            until(lambda: editor.floats() == 0)
+        assert Path(editor.lua("return vim.fn.bufname(vim.fn.getqflist()[1].bufnr)")).name == nasty.name
+        editor.command("cc 1")
+        until(lambda: editor.place()[0] == nasty)
+        with picker_open(editor, "Conexus related"):
+            editor.terminal.wait_for("Related to two lines")
+        assert editor.lua("return vim.v.errmsg") == ""
+
+
+def test_code_of_the_workspace_is_not_run(
+    every_neovim: Path, environment: dict[str, str], planted: tuple[Path, Path], no_process_left: None
+) -> None:
+    folder, mark = planted
+    with Neovim(every_neovim, environment, folder, "greeting.py") as editor:
+        editor.wait_until_indexed()
+        with picker_open(editor, "Conexus search say hello to one person"):
+            wait_for_first(editor, "greet")
+        with picker_open(editor, "Conexus related caller"):
+            wait_for_first(editor, "greet_everybody")
+        assert "conexus" in health(editor)
+        assert editor.quit() == 0
+    assert not mark.exists(), mark.read_text()
+
+
 def test_a_server_that_is_not_enabled_is_told_of(neovim: Opener) -> None:
     with neovim("shop/retry.py", init="") as editor:
         with picker_open(editor, "Conexus search x"):

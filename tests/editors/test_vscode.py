@@ -310,25 +310,68 @@ def test_pausing_reindexing_and_a_server_that_dies(window: Workbench, sample: Sa
     assert servers != [pid for pid in processes_of(data_directory) if _is_server(pid)]
 
 
-def test_without_a_server_one_click_installs_it(
-    start: Start, sample: Sample, environment: dict[str, str], server_program: Path, tmp_path: Path
-) -> None:
-    """A program named uv stands in for the real one, which would download 150 MB; it looks at what it is given."""
-    tools = tmp_path / "tools"
-    tools.mkdir()
+@pytest.fixture
+def tools(environment: dict[str, str], server_program: Path, tmp_path: Path) -> Path:
+    """A folder for the PATH, with a program named uv that stands in for the real one, which would download 150 MB; it
+    looks at what it is given."""
     installed = Path(environment["HOME"]) / ".local/bin/conexus"
-    uv = tools / "uv"
-    uv.write_text(
-        "#!/bin/sh\n"
+    write_program(
+        tmp_path / "tools/uv",
         'test "$1 $2" = "tool install" && python3 -m zipfile -t "$3" || exit 2\n'
-        f"mkdir -p '{installed.parent}' && cp '{server_program}' '{installed}'\n"
+        f"mkdir -p '{installed.parent}' && cp '{server_program}' '{installed}'\n",
     )
-    uv.chmod(0o755)
+    return tmp_path / "tools"
+
+
+def write_program(path: Path, script: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}")
+    path.chmod(0o755)
+    return path
+
+
+def test_without_a_server_one_click_installs_it(
+    start: Start, sample: Sample, environment: dict[str, str], tools: Path
+) -> None:
     window = start(environment={**environment, "PATH": f"{tools}:/usr/bin:/bin"})
     window.open(folder=sample.root)
     window.page.get_by_text("The Conexus server is not installed.").first.wait_for()
     search(window, sample.QUERY)
     first_is(window, "The Conexus server is not installed.")
+    window.press("Escape")
+    window.page.get_by_role("button", name="Install with uv").click()
+    wait_until_indexed(window)
+    find(window, sample.QUERY, sample.ANSWER)
+
+
+#: Another product's program.
+_FOREIGN = 'test "$1" = --version && echo "conexus 7.87.1" && exit\nexec sleep 600\n'
+
+
+def test_other_programs_of_that_name_are_passed_over(
+    start: Start, sample: Sample, environment: dict[str, str], tmp_path: Path
+) -> None:
+    foreign = write_program(tmp_path / "foreign/conexus", _FOREIGN)
+    hanging = write_program(tmp_path / "hanging/conexus", "exec sleep 600\n")
+    path = f"{foreign.parent}:{hanging.parent}:{environment['PATH']}"
+    window = start(environment={**environment, "PATH": path})
+    window.open(folder=sample.root)
+    wait_until_indexed(window)
+    find(window, sample.QUERY, sample.ANSWER)
+    assert f"Passed over: {foreign} is another program of that name, not the server of this extension" in window.log
+    assert f"Passed over: {hanging} does not say which program it is" in window.log
+
+
+def test_where_there_is_only_another_program_of_that_name_the_server_is_installed(
+    start: Start, sample: Sample, environment: dict[str, str], tools: Path
+) -> None:
+    foreign = write_program(tools / "conexus", _FOREIGN)
+    window = start(environment={**environment, "PATH": f"{tools}:/usr/bin:/bin"})
+    window.open(folder=sample.root)
+    words = f"{foreign} is another program of that name, not the server of this extension."
+    window.messages.filter(has_text=words).wait_for()
+    search(window, sample.QUERY)
+    until(lambda: words in "".join(window.quick_labels), lambda: window.quick_labels)
     window.press("Escape")
     window.page.get_by_role("button", name="Install with uv").click()
     wait_until_indexed(window)
@@ -352,6 +395,7 @@ sys.stdin.read()
         pytest.param(None, "there is no such program", id="nothing"),
         pytest.param("raise SystemExit(3)", "The server did not start: it ended at once", id="no server"),
         pytest.param(_STRANGER, "is not the server of this extension", id="another server"),
+        pytest.param("import time\ntime.sleep(600)", "did not answer within 30 seconds", id="silent"),
     ],
 )
 def test_what_is_no_server_of_ours_is_said_to_be_none(
@@ -388,6 +432,78 @@ def test_a_folder_that_is_not_trusted_does_not_say_what_is_started(
     wait_until_indexed(window)
     find(window, sample.QUERY, sample.ANSWER)
     assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_folder_lifts_limits_only_if_it_is_trusted(start: Start, sample: Sample, trusted: bool) -> None:
+    (sample.root / "large.py").write_text(f"{sample.NEW_CODE}\n" * 20_000)
+    assert (sample.root / "large.py").stat().st_size > 1_000_000
+    settings = sample.root / ".vscode/settings.json"
+    settings.parent.mkdir()
+    settings.write_text(json.dumps({"conexus.maxFileBytes": 2**40, "conexus.maxFiles": 2**40}))
+    # Without the feature every folder is trusted.
+    window = start(
+        settings={"security.workspace.trust.enabled": not trusted, "security.workspace.trust.startupPrompt": "never"}
+    )
+    window.open(folder=sample.root)
+    if not trusted:
+        window.page.get_by_text("Restricted Mode").first.wait_for()
+    wait_until_indexed(window)
+    search(window, sample.NEW_QUERY)
+    until(lambda: len(window.quick_labels) > 1, lambda: window.quick_labels)
+    assert (sample.NEW_ANSWER in window.quick_labels) == trusted
+
+
+#: A link that VS Code makes a command of.
+_LINK = "[Fix this setting](command:workbench.action.tasks.build)"
+
+
+def test_what_a_folder_says_makes_no_command(start: Start, sample: Sample) -> None:
+    """Names of settings that there are not; the second one would steer a terminal."""
+    hostile = f'"{_LINK}" = 1\n' r'"\u001b]0;owned\u0007\u001b[31mred\u001b[0m\u202e" = 2' "\n"
+    (sample.root / "conexus.toml").write_text(hostile)
+    window = start()
+    window.open(folder=sample.root)
+    message = window.messages.filter(has_text="Fix this setting")
+    message.wait_for()
+    assert message.locator("a").count() == 0
+    window.messages.filter(has_text=r"\x1b]0;owned\x07\x1b[31mred\x1b[0m\u202e").wait_for()
+
+
+def test_what_a_folder_says_makes_no_command_in_the_status(start: Start, sample: Sample) -> None:
+    settings = sample.root / ".vscode/settings.json"
+    settings.parent.mkdir()
+    settings.write_text(json.dumps({"conexus.path": f"/{_LINK} $(flame)"}))
+    window = start()
+    window.open(folder=sample.root)
+    message = window.messages.filter(has_text="Fix this setting")
+    message.wait_for()
+    assert message.locator("a").count() == 0
+
+    window.open_file("README.md")
+    window.page.locator(".statusbar [id='status.languageStatus']").click()
+    status = window.page.locator(".hover-language-status", has_text="Fix this setting")
+    status.wait_for()
+    assert status.locator("a", has_text="Fix this setting").count() == 0
+    assert "$(flame)" in status.inner_text()
+
+
+def test_code_of_the_workspace_is_not_run(
+    start: Start, planted: tuple[Path, Path], environment: dict[str, str], server_program: Path
+) -> None:
+    folder, mark = planted
+    window = start(started_in=folder, environment={**environment, "PATH": f"{server_program.parent}:/usr/bin:/bin"})
+    window.open(folder=folder)
+    wait_until_indexed(window)
+    find(window, "say hello to one person", "greet")
+    window.press("Enter")
+    until(lambda: window.active_tab == "greeting.py", lambda: window.tabs)
+    window.command("Conexus: Find Related Code")
+    until(
+        lambda: any("greet_everybody" in row for row in window.rows_of("Related Code")),
+        lambda: window.rows_of("Related Code"),
+    )
+    assert not mark.exists(), mark.read_text()
 
 
 def test_several_folders_have_one_server(start: Start, sample: Sample, tmp_path: Path, data_directory: Path) -> None:

@@ -3,7 +3,9 @@
 import { began } from './began';
 import { commands, type ExtensionContext, languages, Uri, window, workspace } from 'vscode';
 import { relatedActions } from './codeActions';
+import { inLog } from './foreignText';
 import { Installation } from './launch/install';
+import { showInformation } from './messages';
 import { Problem, Problems } from './problems';
 import { Related } from './related';
 import { placeOf } from './search/choosing';
@@ -29,6 +31,12 @@ export function activate(context: ExtensionContext): void {
   const installation = new Installation(context.asAbsolutePath('server'));
   server = running;
 
+  const startInstalled = async (): Promise<void> => {
+    await running.restart();
+    if (running.state.kind === 'missing') {
+      throw new Problem(running.state.problem);
+    }
+  };
   const start = async (begin: () => Promise<void>): Promise<void> => {
     await begin();
     const { state } = running;
@@ -37,7 +45,7 @@ export function activate(context: ExtensionContext): void {
         throw new Problem(state.problem);
       }
       if (await installation.offer(state.problem)) {
-        await running.start();
+        await startInstalled();
       }
     }
   };
@@ -97,14 +105,14 @@ export function activate(context: ExtensionContext): void {
     restart,
     install: async () => {
       if (running.state.kind === 'running') {
-        void window.showInformationMessage('The Conexus server is installed and running.');
+        void showInformation('The Conexus server is installed and running.');
       } else if (await installation.install()) {
-        await running.restart();
+        await startInstalled();
       }
     },
     showLog: async () => {
       if (running.state.kind === 'running') {
-        log.info(report(await running.status()));
+        log.info(inLog(report(await running.status())));
       }
       log.show();
     },

@@ -1,6 +1,8 @@
 /** What goes wrong, in words for the user. */
 
-import { CancellationError, type LogOutputChannel, window } from 'vscode';
+import { CancellationError, type LogOutputChannel } from 'vscode';
+import { inLog } from './foreignText';
+import { showError } from './messages';
 
 /** A failure that a user can do something about; its message is a sentence. */
 export class Problem extends Error {
@@ -17,9 +19,10 @@ export class Problems {
       return;
     }
     const words = inWords(error);
-    this.log.error(error instanceof Problem || !(error instanceof Error) ? words : (error.stack ?? words));
+    const all = error instanceof Problem || !(error instanceof Error) ? words : (error.stack ?? words);
+    this.log.error(inLog(all));
     const show = 'Show Log';
-    void window.showErrorMessage(`Conexus: ${words}`, show).then((chosen) => {
+    void showError(`Conexus: ${words}`, show).then((chosen) => {
       if (chosen === show) {
         this.log.show();
       }

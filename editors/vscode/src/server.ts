@@ -22,13 +22,19 @@ import {
   RevealOutputChannelOn,
   State,
 } from 'vscode-languageclient/node';
+import { inLog } from './foreignText';
+import { answered } from './launch/answered';
 import { circumstances, machine } from './launch/machine';
 import { findServer, type Program } from './launch/order';
 import { inWords, Problem } from './problems';
 import * as protocol from './protocol';
 import { type Level, parse } from './serverLog';
+import { fitToShow } from './serverWords';
 import { forServer } from './settings';
 import type { ServerState } from './status/state';
+
+/** How long a server may take to answer for the first time. */
+const ANSWER_MS = 30_000;
 
 export class Server implements Disposable {
   private readonly stateChanged = new EventEmitter<ServerState>();
@@ -87,17 +93,24 @@ export class Server implements Disposable {
     this.become({ kind: 'starting' });
     try {
       const found = await findServer(circumstances(), machine);
+      for (const each of found.passedOver) {
+        this.log.warn(inLog(`Passed over: ${each}`));
+      }
       if ('problem' in found) {
-        this.log.warn(found.problem);
-        this.become({ kind: 'missing', ...found });
+        this.log.warn(inLog(found.problem));
+        this.become({ kind: 'missing', problem: found.problem, installable: found.installable });
         return;
       }
-      this.log.info(`Starting ${found.command} ${found.args.join(' ')} (found ${found.found})`);
-      this.client = this.makeClient(found);
-      await this.client.start();
-      const wrong = misfit(this.client.initializeResult?.capabilities.experimental);
+      const program = `${found.command} (found ${found.found})`;
+      this.log.info(inLog(`Starting ${program} with ${found.args.join(' ')}`));
+      const client = this.makeClient(found);
+      this.client = client;
+      if (!(await answered(client, ANSWER_MS))) {
+        throw new Problem(`${program} did not answer within ${ANSWER_MS / 1000} seconds.`);
+      }
+      const wrong = misfit(client.initializeResult?.capabilities.experimental);
       if (wrong !== undefined) {
-        throw new Problem(`${found.command} ${wrong}`);
+        throw new Problem(`${program} ${wrong}`);
       }
       this.become({ kind: 'running' });
       this.look();
@@ -158,6 +171,11 @@ export class Server implements Disposable {
       // A document that no one sees (another extension looked at it) has no unsaved text worth telling.
       textSynchronization: { delayOpenNotifications: true },
       initializationFailedHandler: () => false,
+      connectionOptions: {
+        messageStrategy: {
+          handleMessage: (message, next) => next(fitToShow(message)),
+        },
+      },
       stdioOptions: {
         stdout: () => undefined,
         stderr: (stream) => {
@@ -165,18 +183,19 @@ export class Server implements Disposable {
           createInterface(stream).on('line', (line) => {
             const entry = parse(line, level);
             level = entry.level;
-            this.log[level](entry.text);
+            this.log[level](inLog(entry.text));
           });
         },
       },
       errorHandler: {
         error: (error, _message, count = 0) => {
-          this.log.error(error);
+          this.log.error(inLog(inWords(error)));
           return { action: count <= 3 ? ErrorAction.Continue : ErrorAction.Shutdown, handled: true };
         },
         closed: () => {
-          if (this.starting !== undefined) {
-            return { action: CloseAction.DoNotRestart, handled: true }; // it fails, and says so
+          if (this.starting !== undefined || this.client === undefined) {
+            // It did not start, which is told elsewhere, or it is not wanted any more.
+            return { action: CloseAction.DoNotRestart, handled: true };
           }
           if (crashes.tooMany()) {
             this.client = undefined;

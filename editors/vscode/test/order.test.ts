@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Circumstances, findServer, type Machine } from '../src/launch/order';
+import { type Circumstances, findProgram, findServer, type Machine } from '../src/launch/order';
 
 const USER: Circumstances = {
   setting: '',
@@ -11,11 +11,24 @@ const USER: Circumstances = {
   trusted: true,
 };
 
-function machine(programs: readonly string[], python?: { path: string; conexus: boolean }): Machine {
+const OURS = 'conexus 0.1.0 (Conexus language server)\n';
+const FOREIGN = 'conexus 7.87.1\n';
+
+/** `others`: what programs write that are not ours; undefined: they fail, or write nothing for too long. */
+function machine(
+  programs: readonly string[],
+  python?: { path: string; conexus: boolean },
+  others: Readonly<Record<string, string | undefined>> = {},
+): Machine {
   return {
-    isProgram: (file) => Promise.resolve(programs.includes(file)),
+    isProgram: (file) => Promise.resolve(programs.includes(file) || file in others),
     interpreter: () => Promise.resolve(python?.path),
-    hasConexus: (path) => Promise.resolve(path === python?.path && python.conexus),
+    output: (command, args) => {
+      const asked = command === python?.path ? '-P -m conexus --version' : '--version';
+      assert.equal(args.join(' '), asked);
+      const absent = command === python?.path && !python.conexus;
+      return Promise.resolve(absent ? undefined : command in others ? others[command] : OURS);
+    },
   };
 }
 
@@ -41,7 +54,14 @@ describe('the server is', () => {
     assert.deepEqual(found, {
       problem: 'The setting conexus.path is “/opt/conexus”, and there is no such program.',
       installable: false,
+      passedOver: [],
     });
+  });
+
+  it('what the setting names, whatever that says of itself: it may be a script of the user', async () => {
+    const where = { ...USER, setting: '/opt/start' };
+    const found = await findServer(where, machine([], undefined, { '/opt/start': FOREIGN }));
+    assert.equal('command' in found && found.command, '/opt/start');
   });
 
   it('found by a setting that begins at home or in the workspace, and by no other relative one', async () => {
@@ -73,7 +93,7 @@ describe('the server is', () => {
 
   it('in the selected Python, if it has the module', async () => {
     assert.equal(await command(USER, machine([], PYTHON)), `${PYTHON.path} -P -m conexus serve --stdio`);
-    assert.match(await command(USER, machine([], { ...PYTHON, conexus: false })), /not installed/);
+    assert.match(await command(USER, machine([], { ...PYTHON, conexus: false })), /not installed\.$/);
   });
 
   it('not in the selected Python of a folder that is not trusted', async () => {
@@ -94,4 +114,66 @@ describe('the server is', () => {
     const home = machine(['C:\\Users\\ada\\.local\\bin\\conexus.exe']);
     assert.equal(await command(where, home), 'C:\\Users\\ada\\.local\\bin\\conexus.exe serve --stdio');
   });
+});
+
+describe('a program of the same name that is another one', () => {
+  it('is passed over for the first one that is ours, and told of', async () => {
+    const others = { '/usr/bin/conexus': FOREIGN, '/opt/bin/conexus': undefined };
+    const found = await findServer(USER, machine(['/home/ada/.local/bin/conexus'], undefined, others));
+    assert.equal('command' in found && found.command, '/home/ada/.local/bin/conexus');
+    assert.deepEqual(found.passedOver, [
+      '/usr/bin/conexus is another program of that name, not the server of this extension',
+      '/opt/bin/conexus does not say which program it is',
+    ]);
+  });
+
+  it('is passed over for the selected Python', async () => {
+    const on = machine([], PYTHON, { '/usr/bin/conexus': FOREIGN });
+    assert.equal(await command(USER, on), `${PYTHON.path} -P -m conexus serve --stdio`);
+  });
+
+  it('alone is as good as none, and the user is told which file it is', async () => {
+    const found = await findServer(USER, machine([], undefined, { '/opt/bin/conexus': FOREIGN }));
+    assert.ok('problem' in found);
+    assert.equal(found.installable, true);
+    assert.equal(
+      found.problem,
+      'The Conexus server is not installed: /opt/bin/conexus is another program of that name, ' +
+        'not the server of this extension.',
+    );
+  });
+
+  it('can be a module of the selected Python', async () => {
+    const found = await findServer(USER, machine([], PYTHON, { [PYTHON.path]: FOREIGN }));
+    assert.match(
+      'problem' in found ? found.problem : '',
+      /the module conexus of \/work\/shop\/\.venv.* another/,
+    );
+  });
+
+  it('is known by its whole answer', async () => {
+    const ours = ['a warning\r\nconexus 2.0 (Conexus language server)\r\n', OURS];
+    const foreign = [
+      'conexus 0.1.0',
+      'x conexus 1 (Conexus language server)',
+      `${OURS.trim()}!`,
+      'conexus  ()',
+      '',
+    ];
+    for (const version of [...ours, ...foreign]) {
+      const found = await findServer(USER, machine([], undefined, { '/usr/bin/conexus': version }));
+      assert.equal('command' in found, ours.includes(version), version);
+    }
+  });
+
+  it('is asked once, however often its folder is on the PATH', async () => {
+    const where = { ...USER, environment: { PATH: '/usr/bin:/usr/bin' } };
+    const found = await findServer(where, machine([], undefined, { '/usr/bin/conexus': FOREIGN }));
+    assert.equal(found.passedOver.length, 1);
+  });
+});
+
+it('a program that installs is the first of its name', async () => {
+  assert.equal(await findProgram('uv', USER, machine(['/opt/bin/uv', '/usr/bin/uv'])), '/usr/bin/uv');
+  assert.equal(await findProgram('uv', USER, machine([])), undefined);
 });

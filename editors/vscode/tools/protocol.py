@@ -23,7 +23,7 @@ _NAMES = {str: "string", int: "number", float: "number", bool: "boolean", types.
 
 def generate() -> str:
     """The text of `src/protocol.ts`."""
-    ours = [each for each in vars(types).values() if isinstance(each, type) and each.__module__ == types.__name__]
+    ours = _of_the_protocol()
     body = [text for each in ours if attrs.has(each) for text in _interface(each)]
     foreign = sorted({name for name in _lsp_types(ours) if name not in {each.__name__ for each in ours}})
     methods = {"SEARCH", "RELATED", "STATUS", "REINDEX", "INDEX_CHANGED", "SERVER_STATUS"}
@@ -46,6 +46,25 @@ def generate() -> str:
             *body,
         ]
     )
+
+
+def _of_the_protocol() -> list[type]:
+    """The types of its own methods and what is in them. The server has some of the standard's methods, too."""
+    here = [each for each in vars(types).values() if isinstance(each, type) and each.__module__ == types.__name__]
+    asked = {*types.REQUESTS.values(), *types.NOTIFICATIONS.values()}
+    waiting = [each for each in here if each in asked or each.__name__.endswith("Result")]
+    found = set(waiting)
+    while waiting:
+        inside = {part for hint in get_type_hints(waiting.pop()).values() for part in _parts(hint)} & set(here)
+        waiting += inside - found
+        found |= inside
+    return [each for each in here if each in found]
+
+
+def _parts(hint: Any) -> Iterator[Any]:
+    yield hint
+    for argument in get_args(hint):
+        yield from _parts(argument)
 
 
 def _interface(cls: type) -> Iterator[str]:

@@ -72,6 +72,7 @@ class Workbench:
         settings: Mapping[str, object] | None = None,
         size: tuple[int, int] = (1280, 800),
         user_agent: str | None = None,
+        started_in: Path | None = None,
     ) -> None:
         self._program = program
         self._state = state
@@ -80,6 +81,7 @@ class Workbench:
         self._settings = {**_SETTINGS, **(settings or {})}
         self._size = size
         self._user_agent = user_agent
+        self._started_in = started_in
         self._stack = ExitStack()
         #: What was thrown in the window and caught by nobody.
         self.thrown: list[str] = []
@@ -135,6 +137,7 @@ class Workbench:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            cwd=self._started_in,
             # No extension gallery is asked.
             env={**self._environment, "EXTENSIONS_GALLERY": '{"serviceUrl":""}'},
         )
@@ -262,6 +265,11 @@ class Workbench:
     def _look(elements: Locator, what: str) -> list[str]:
         """Something of each element, all at one moment: none is waited for."""
         return [str(each) for each in elements.evaluate_all(f"all => all.map(element => {what} ?? '')")]
+
+    @property
+    def messages(self) -> Locator:
+        """The texts of the notifications that are in sight."""
+        return self.page.locator(".notifications-toasts .notification-list-item-message")
 
     def text_of_editor(self) -> str:
         """All of the editor's text, by way of the clipboard."""

@@ -1,5 +1,7 @@
 -- Finding the server that answers for a buffer, and asking it.
 
+local plain = require('conexus.plain')
+
 local M = {}
 
 -- The version of the protocol that this plugin speaks.
@@ -44,7 +46,7 @@ function M.misfit(client)
     )
   elseif offered ~= PROTOCOL_VERSION then
     return ('The server speaks version %s of the protocol, this plugin version %d: update the older one.'):format(
-      offered,
+      plain.line(tostring(offered)),
       PROTOCOL_VERSION
     )
   end
@@ -124,7 +126,7 @@ function M.request(client, method, params, callback)
     end
     over = true
     if failure then
-      callback(nil, failure.message)
+      callback(nil, plain.line(failure.message))
     else
       callback(result)
     end

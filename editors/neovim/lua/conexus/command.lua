@@ -13,10 +13,7 @@ M.relations = {
   'test',
   'tested',
   'similar',
-  'duplicate',
-  'documentation',
   'sibling',
-  'cochanged',
 }
 
 ---@param arguments table

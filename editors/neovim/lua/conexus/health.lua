@@ -1,11 +1,16 @@
 -- `:checkhealth conexus`
 
+local plain = require('conexus.plain')
+
 local health = vim.health
 
 local M = {}
 
 local ANSWER_MS = 5000
 local VERSION_MS = 20000
+
+-- What the server says of itself. A program of another product has its name.
+local IDENTITY = '^conexus %S+ %(Conexus language server%)$'
 
 local function check_options()
   health.start('Options')
@@ -18,29 +23,73 @@ local function check_options()
   end
 end
 
+-- The command that asks the server which program it is; nothing if the user starts it in a way of his own.
+---@param cmd string[]
+---@return string[]?
+local function asking(cmd)
+  for number, word in ipairs(cmd) do
+    if number > 1 and word == 'serve' then
+      return vim.list_extend(vim.list_slice(cmd, 1, number - 1), { '--version' })
+    end
+  end
+end
+
+-- What the program says of itself, and what is wrong with that, if so.
+---@param command string[]
+---@return string version
+---@return string? problem
+local function version_of(command)
+  local ok, answer = pcall(function()
+    return vim.system(command, { text = true, timeout = VERSION_MS }):wait()
+  end)
+  if ok and answer.code == 124 then
+    return '', ('did not say within %d seconds which program it is'):format(VERSION_MS / 1000)
+  elseif not ok or answer.code ~= 0 then
+    return '', 'does not say which program it is'
+  end
+  local lines = vim.split(vim.trim(answer.stdout or ''), '\n')
+  for _, line in ipairs(lines) do
+    if line:find(IDENTITY) then
+      return line
+    end
+  end
+  local first = plain.line(lines[1])
+  return first, ('is another program of that name, not the server of this plugin: it is `%s`'):format(first)
+end
+
 -- What the server's program says of itself, where it is, or that it is not there.
----@param program string
-local function check_program(program)
+---@param cmd string[]
+local function check_program(cmd)
+  local program = cmd[1]
+  local advice = {
+    require('conexus.server').how_to_install(),
+    "Or name it: vim.lsp.config('conexus', { cmd = { '/path/to/conexus', 'serve' } })",
+  }
   if vim.fn.executable(program) == 0 then
-    health.error(('The program `%s` was not found'):format(program), {
-      require('conexus.server').how_to_install(),
-      "Or name it: vim.lsp.config('conexus', { cmd = { '/path/to/conexus', 'serve' } })",
-    })
+    health.error(('The program `%s` was not found'):format(program), advice)
     return
   end
   local path = vim.fn.exepath(program)
-  local ok, answer = pcall(function()
-    return vim.system({ program, '--version' }, { text = true, timeout = VERSION_MS }):wait()
-  end)
-  local version = ok and answer.code == 0 and vim.trim(answer.stdout or '')
-  health.ok(version and ('%s: %s'):format(path, version) or path)
+  local command = asking(cmd)
+  if not command then
+    health.info(path)
+    return
+  end
+  local version, problem = version_of(command)
+  if problem then
+    -- What the user has named may be a script of his own.
+    local report = program == 'conexus' and health.error or health.warn
+    report(('%s %s'):format(path, problem), advice)
+  else
+    health.ok(('%s: %s'):format(path, version))
+  end
 end
 
 local function check_server()
   health.start('Server')
-  local program = require('conexus.server').program()
-  if program then
-    check_program(program)
+  local cmd = require('conexus.server').config().cmd
+  if type(cmd) == 'table' then
+    check_program(cmd)
   else
     health.info('The command of the server is a function')
   end

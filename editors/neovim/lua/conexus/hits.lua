@@ -1,8 +1,10 @@
 -- From hits, as the server counts lines and columns, to items, as Neovim does.
 
+local plain = require('conexus.plain')
+
 local M = {}
 
----@class conexus.Item a result, ready to be shown and gone to
+---@class conexus.Item a result, ready to be shown and gone to: every text of it that is shown is one line
 ---@field hit conexus.Hit
 ---@field encoding conexus.Encoding what the columns in `hit` count
 ---@field path string absolute; a URI where it is no file of this computer
@@ -88,17 +90,21 @@ function M.item(hit, encoding)
   local target = (hit.nameRange or range).start
   local path = vim.startswith(uri, 'file:') and vim.uri_to_fname(uri) or uri
   local label, marks = marked_label(hit, lines, encoding)
+  local shown = vim.tbl_extend('force', hit, {
+    reasons = vim.tbl_map(plain.line, hit.reasons),
+    relation = hit.relation and plain.line(hit.relation),
+  })
   return {
-    hit = hit,
+    hit = shown,
     encoding = encoding,
     path = path,
-    short = vim.fn.fnamemodify(path, ':~:.'),
+    short = plain.line(vim.fn.fnamemodify(path, ':~:.')),
     lnum = target.line + 1,
     col = byte_in(lines, range.start.line, target, encoding) or byte_in_file(uri, target, encoding),
     end_lnum = M.last_line(range),
-    label = label,
+    label = plain.line(label),
     marks = marks,
-    code = vim.trim(lines[target.line - range.start.line + 1] or label),
+    code = vim.trim(plain.line(lines[target.line - range.start.line + 1] or label)),
   }
 end
 

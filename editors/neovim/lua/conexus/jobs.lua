@@ -2,6 +2,7 @@
 
 local client = require('conexus.client')
 local hits = require('conexus.hits')
+local plain = require('conexus.plain')
 
 local M = {}
 
@@ -172,7 +173,7 @@ function M.related(options, settings)
       filters = options.filters,
     }
   end
-  local name = vim.fn.fnamemodify(vim.api.nvim_buf_get_name(bufnr), ':t')
+  local name = plain.line(vim.fn.fnamemodify(vim.api.nvim_buf_get_name(bufnr), ':t'))
   ---@type conexus.Answer?
   local whole
   return {

@@ -1,5 +1,7 @@
 -- Results in the quickfix list.
 
+local plain = require('conexus.plain')
+
 local M = {}
 
 ---@param item conexus.Item
@@ -20,7 +22,11 @@ end
 ---@param title string
 ---@param items conexus.Item[]
 function M.show(title, items)
-  vim.fn.setqflist({}, ' ', { title = 'Conexus: ' .. title, items = vim.tbl_map(entry, items), nr = '$' })
+  vim.fn.setqflist(
+    {},
+    ' ',
+    { title = 'Conexus: ' .. plain.line(title), items = vim.tbl_map(entry, items), nr = '$' }
+  )
   vim.cmd('botright copen')
 end
 

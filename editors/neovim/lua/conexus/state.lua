@@ -91,7 +91,7 @@ function M.text(own)
   if not own then
     return ''
   elseif own.health ~= 'ok' then
-    return 'Conexus: ' .. own.health
+    return own.health == 'warning' and 'Conexus: warning' or 'Conexus: error'
   end
   local token, percentage = next(own.bars)
   if percentage then

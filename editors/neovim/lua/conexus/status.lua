@@ -1,5 +1,7 @@
 -- The status in words.
 
+local plain = require('conexus.plain')
+
 local M = {}
 
 ---@param bytes integer
@@ -52,7 +54,7 @@ function M.lines(status)
       status.role
     )
   )
-  return lines
+  return vim.tbl_map(plain.line, lines)
 end
 
 return M

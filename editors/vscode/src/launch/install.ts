@@ -12,8 +12,8 @@ import {
   TaskScope,
   tasks,
   Uri,
-  window,
 } from 'vscode';
+import { showWarning } from '../messages';
 import { Problem } from '../problems';
 import { INSTALLERS } from './installers';
 import { circumstances, machine } from './machine';
@@ -32,11 +32,7 @@ export class Installation {
     const setPath = 'Set Path';
     const words =
       task === undefined ? `${problem} It is installed with uv or pipx; neither is here.` : problem;
-    const chosen = await window.showWarningMessage(
-      `${words} Conexus cannot search without it.`,
-      install,
-      setPath,
-    );
+    const chosen = await showWarning(`${words} Conexus cannot search without it.`, install, setPath);
     if (chosen === setPath) {
       await commands.executeCommand('workbench.action.openSettings', 'conexus.path');
     } else if (chosen === install) {

@@ -18,7 +18,7 @@ interface PythonExtension {
   };
 }
 
-/** An interpreter on a slow disk needs a while to start for the first time. */
+/** A program on a slow disk needs a while to start for the first time. */
 const PATIENCE_MS = 15_000;
 
 export function circumstances(): Circumstances {
@@ -32,7 +32,7 @@ export function circumstances(): Circumstances {
   };
 }
 
-export const machine: Machine = { isProgram, interpreter, hasConexus };
+export const machine: Machine = { isProgram, interpreter, output };
 
 async function isProgram(file: string): Promise<boolean> {
   try {
@@ -50,14 +50,16 @@ async function interpreter(): Promise<string | undefined> {
   return path && (await environments?.resolveEnvironment(path))?.executable.uri?.fsPath;
 }
 
-async function hasConexus(python: string): Promise<boolean> {
+async function output(command: string, args: readonly string[]): Promise<string | undefined> {
   try {
-    await promisify(execFile)(python, ['-P', '-m', 'conexus', '--version'], {
+    const running = promisify(execFile)(command, [...args], {
       cwd: homedir(),
       timeout: PATIENCE_MS,
+      killSignal: 'SIGKILL',
     });
-    return true;
+    running.child.stdin?.end(); // what would wait for words gets none
+    return (await running).stdout;
   } catch {
-    return false;
+    return undefined;
   }
 }

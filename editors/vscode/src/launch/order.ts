@@ -7,6 +7,8 @@ export interface Program {
   readonly args: readonly string[];
   /** Where it was found, for the log. */
   readonly found: string;
+  /** What has its name and is not it: clauses for the log. */
+  readonly passedOver: readonly string[];
 }
 
 export interface Missing {
@@ -14,6 +16,7 @@ export interface Missing {
   readonly problem: string;
   /** Whether installing Conexus would help. */
   readonly installable: boolean;
+  readonly passedOver: readonly string[];
 }
 
 export interface Circumstances {
@@ -31,53 +34,92 @@ export interface Machine {
   isProgram(file: string): Promise<boolean>;
   /** The Python interpreter that the user selected, if there is one. */
   interpreter(): Promise<string | undefined>;
-  hasConexus(interpreter: string): Promise<boolean>;
+  /** What a program writes when it is run with these arguments; undefined if it fails, or takes too long. */
+  output(command: string, args: readonly string[]): Promise<string | undefined>;
 }
 
 const SERVE = ['serve', '--stdio'];
+// -P: the folder that the interpreter is started in must not shadow modules.
+const AS_MODULE = ['-P', '-m', 'conexus'];
+
+/** What the server says of itself. A program of another product has its name. */
+const IDENTITY = /^conexus \S+ \(Conexus language server\)$/m;
 
 export async function findServer(where: Circumstances, machine: Machine): Promise<Program | Missing> {
   if (where.setting !== '') {
     const command = expand(where.setting, where);
     if (!paths(where).isAbsolute(command) || !(await machine.isProgram(command))) {
       const problem = `The setting conexus.path is “${where.setting}”, and there is no such program.`;
-      return { problem, installable: false };
+      return { problem, installable: false, passedOver: [] };
     }
-    return { command, args: SERVE, found: 'by the setting conexus.path' };
+    // The user's choice, a script of his own perhaps: what it is shows when it answers.
+    return { command, args: SERVE, found: 'by the setting conexus.path', passedOver: [] };
   }
-  const installed = await findProgram('conexus', where, machine);
-  if (installed !== undefined) {
-    return { command: installed, args: SERVE, found: 'on the PATH' };
+  const passedOver: string[] = [];
+  for await (const command of programs('conexus', where, machine)) {
+    const version = await machine.output(command, ['--version']);
+    if (isOurs(version)) {
+      return { command, args: SERVE, found: 'on the PATH', passedOver };
+    }
+    passedOver.push(`${command} ${whatElse(version)}`);
   }
   const interpreter = where.trusted ? await machine.interpreter() : undefined;
-  if (interpreter !== undefined && (await machine.hasConexus(interpreter))) {
-    // -P: the folder that the interpreter is started in must not shadow modules.
-    return { command: interpreter, args: ['-P', '-m', 'conexus', ...SERVE], found: 'in the selected Python' };
+  if (interpreter !== undefined) {
+    const version = await machine.output(interpreter, [...AS_MODULE, '--version']);
+    if (isOurs(version)) {
+      const args = [...AS_MODULE, ...SERVE];
+      return { command: interpreter, args, found: 'in the selected Python', passedOver };
+    }
+    if (version !== undefined) {
+      passedOver.push(`the module conexus of ${interpreter} ${whatElse(version)}`);
+    }
   }
-  return { problem: 'The Conexus server is not installed.', installable: true };
+  const others = passedOver.length === 0 ? '' : `: ${passedOver.join('; ')}`;
+  return { problem: `The Conexus server is not installed${others}.`, installable: true, passedOver };
 }
 
-/** A program on the PATH, or where uv and pipx put theirs: they often are not on the PATH that an editor has. */
+function isOurs(version: string | undefined): boolean {
+  return version !== undefined && IDENTITY.test(version);
+}
+
+function whatElse(version: string | undefined): string {
+  return version === undefined
+    ? 'does not say which program it is'
+    : 'is another program of that name, not the server of this extension';
+}
+
+/** The first program of a name; see `programs`. */
 export async function findProgram(
   name: string,
   where: Circumstances,
   machine: Pick<Machine, 'isProgram'>,
 ): Promise<string | undefined> {
+  for await (const program of programs(name, where, machine)) {
+    return program;
+  }
+  return undefined;
+}
+
+/** Programs on the PATH, and where uv and pipx put theirs: they often are not on the PATH that an editor has. */
+async function* programs(
+  name: string,
+  where: Circumstances,
+  machine: Pick<Machine, 'isProgram'>,
+): AsyncGenerator<string> {
   const { environment } = where;
   const { PATH = environment.Path ?? '', UV_TOOL_BIN_DIR = '', PIPX_BIN_DIR = '' } = environment;
   const { delimiter } = paths(where);
   const home = paths(where).join(where.home, '.local', 'bin');
-  const folders = [...PATH.split(delimiter), UV_TOOL_BIN_DIR, PIPX_BIN_DIR, home];
-  for (const folder of folders) {
-    // A relative folder would be one of the workspace.
-    if (paths(where).isAbsolute(folder)) {
-      const file = paths(where).join(folder, where.windows ? `${name}.exe` : name);
-      if (await machine.isProgram(file)) {
-        return file;
-      }
+  // A relative folder would be one of the workspace.
+  const folders = [...PATH.split(delimiter), UV_TOOL_BIN_DIR, PIPX_BIN_DIR, home].filter((folder) =>
+    paths(where).isAbsolute(folder),
+  );
+  const files = folders.map((folder) => paths(where).join(folder, where.windows ? `${name}.exe` : name));
+  for (const file of new Set(files)) {
+    if (await machine.isProgram(file)) {
+      yield file;
     }
   }
-  return undefined;
 }
 
 function expand(setting: string, where: Circumstances): string {

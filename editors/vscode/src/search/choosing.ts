@@ -1,6 +1,7 @@
 /** Asks the user what a search is to be restricted to. */
 
 import { FileType, type QuickPickItem, Uri, window, workspace } from 'vscode';
+import { inLabel } from '../foreignText';
 import { LANGUAGES } from '../protocol';
 import { type Choice, languageName, type Place } from './filters';
 
@@ -10,7 +11,7 @@ export async function chooseLanguages(
   seen: ReadonlySet<string>,
 ): Promise<readonly string[] | undefined> {
   const all = [...new Set([...chosen, ...seen, ...LANGUAGES])];
-  const items = all.map((id) => ({ id, label: languageName(id), picked: chosen.includes(id) }));
+  const items = all.map((id) => ({ id, label: inLabel(languageName(id)), picked: chosen.includes(id) }));
   const picked = await window.showQuickPick(items, {
     title: 'Languages to Search',
     placeHolder: 'None means all of them',
@@ -70,7 +71,7 @@ async function places(near: Uri | undefined): Promise<PlaceItem[]> {
   }
   const unique = new Map(found.map((folder) => [folder.toString(), placeOf(folder)]));
   return [...unique.values()].flatMap((place) =>
-    place === undefined ? [] : [{ label: `$(folder) ${place.label}`, place }],
+    place === undefined ? [] : [{ label: `$(folder) ${inLabel(place.label)}`, place }],
   );
 }
 

@@ -12,6 +12,7 @@ import {
   window,
   workspace,
 } from 'vscode';
+import { inLabel, inPlainText } from '../foreignText';
 import * as hits from '../hit';
 import { Latest } from '../latest';
 import { openHit } from '../open';
@@ -236,10 +237,8 @@ class Picker implements Disposable {
   private readonly fail = (error: unknown): void => {
     if (!isCancelled(error)) {
       const missing = this.searches.server.state.kind === 'missing';
-      const row = note(
-        '$(error) ' + inWords(error),
-        missing ? 'Press Enter for help' : 'Press Enter to try again',
-      );
+      const help = missing ? 'Press Enter for help' : 'Press Enter to try again';
+      const row = note(inWords(error), help, 'error');
       const act = (): void => {
         if (missing) {
           this.finish(this.searches.help);
@@ -264,9 +263,9 @@ class Picker implements Disposable {
   private answerRows({ result }: Answer): Row[] {
     const several = (workspace.workspaceFolders?.length ?? 0) > 1;
     const rows: Row[] = result.hits.map((hit) => ({
-      label: `$(${hits.icon(hit)}) ${hits.title(hit)}`,
-      description: `${hits.path(hit, several)}:${hits.line(hit)}`,
-      detail: hits.reasons(hit),
+      label: `$(${hits.icon(hit)}) ${inLabel(hits.title(hit))}`,
+      description: inLabel(`${hits.path(hit, several)}:${hits.line(hit)}`),
+      detail: inLabel(hits.reasons(hit)),
       alwaysShow: true,
       buttons: [BESIDE],
       hit,
@@ -282,14 +281,14 @@ class Picker implements Disposable {
       const act = (): void => {
         this.askNow();
       };
-      rows.push({ ...note('$(sync) Search again', missing), act });
+      rows.push({ ...note('Search again', missing, 'sync'), act });
     }
     return rows;
   }
 
   private historyRows(): Row[] {
     return this.searches.history.map((query) => ({
-      ...note(`$(history) ${query}`, ''),
+      ...note(query, '', 'history'),
       act: () => {
         this.pick.value = query;
         this.askNow();
@@ -353,14 +352,13 @@ class Picker implements Disposable {
   private describe(): void {
     const { choice, answer, pick } = this;
     const missing = answer === undefined ? '' : hits.shortcomings(answer.result.index);
-    pick.title = ['Search Code by Meaning', describe(choice), missing]
-      .filter((part) => part !== '')
-      .join(' — ');
+    const title = ['Search Code by Meaning', describe(choice), missing];
+    pick.title = inPlainText(title.filter((part) => part !== '').join(' — '));
     const languages = choice.languages.length === 0 ? 'all' : `${choice.languages.length}`;
     const tests = { include: 'with', exclude: 'without', only: 'only' }[choice.tests];
     pick.buttons = [
       { iconPath: new ThemeIcon('code'), tooltip: `Languages (${languages})` },
-      { iconPath: new ThemeIcon('folder'), tooltip: `Folder (${choice.place?.label ?? 'all'})` },
+      { iconPath: new ThemeIcon('folder'), tooltip: inPlainText(`Folder (${choice.place?.label ?? 'all'})`) },
       { iconPath: new ThemeIcon('beaker'), tooltip: `Tests (${tests})` },
       { iconPath: new ThemeIcon('list-tree'), tooltip: 'Show in the Results View (Alt+Enter)' },
     ];
@@ -399,8 +397,9 @@ class Picker implements Disposable {
 }
 
 /** A row that is no hit. */
-function note(label: string, detail: string): Row {
-  return { label, alwaysShow: true, ...(detail !== '' && { detail }) };
+function note(text: string, detail: string, icon?: string): Row {
+  const label = (icon === undefined ? '' : `$(${icon}) `) + inLabel(text);
+  return { label, alwaysShow: true, ...(detail !== '' && { detail: inLabel(detail) }) };
 }
 
 /**

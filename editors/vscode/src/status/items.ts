@@ -9,6 +9,7 @@ import {
   LanguageStatusSeverity,
   window,
 } from 'vscode';
+import { inPlainText, inStatus } from '../foreignText';
 import type { Server } from '../server';
 import { type ServerState, statusText } from './state';
 
@@ -34,14 +35,13 @@ export class StatusItems implements Disposable {
 
   /** A list with the state on top and all that can be done below it. */
   async ask(): Promise<void> {
-    const { text, detail } = statusText(this.server.state);
     const items = actions(this.server.state).map(({ icon, title, command }) => ({
       label: `$(${icon}) ${title}`,
       command,
     }));
     const chosen = await window.showQuickPick(items, {
       title: 'Conexus',
-      placeHolder: [text, detail].filter((part) => part !== '').join(' — '),
+      placeHolder: inPlainText(said(this.server.state)),
     });
     if (chosen !== undefined) {
       await commands.executeCommand(chosen.command);
@@ -50,11 +50,12 @@ export class StatusItems implements Disposable {
 
   private show(state: ServerState): void {
     const { text, detail, severity, busy } = statusText(state);
-    this.item.text = `Conexus: ${text}`;
-    this.item.detail = detail;
+    this.item.text = inStatus(`Conexus: ${text}`);
+    this.item.detail = inStatus(detail);
     this.item.severity = SEVERITIES[severity];
     this.item.busy = busy;
-    this.item.command = mainCommand(state);
+    // Without a tooltip, an item that is pinned shows its detail as Markdown that may run commands.
+    this.item.command = { ...mainCommand(state), tooltip: inPlainText(said(state)) };
     const running = state.kind === 'running';
     void commands.executeCommand('setContext', 'conexus.running', running);
     void commands.executeCommand('setContext', 'conexus.missing', state.kind === 'missing');
@@ -65,6 +66,12 @@ export class StatusItems implements Disposable {
     this.item.dispose();
     this.listener.dispose();
   }
+}
+
+/** The state in one line. */
+function said(state: ServerState): string {
+  const { text, detail } = statusText(state);
+  return [text, detail].filter((part) => part !== '').join(' — ');
 }
 
 interface Action {

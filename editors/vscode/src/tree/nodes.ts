@@ -94,9 +94,6 @@ const RELATIONS: Readonly<Record<string, string>> = {
   tested: 'Tested by This',
   sibling: 'Siblings',
   similar: 'Similar',
-  duplicate: 'Duplicates',
-  documentation: 'Documentation',
-  cochanged: 'Changed Together',
 };
 
 function grouped(

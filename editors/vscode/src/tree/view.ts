@@ -15,6 +15,7 @@ import {
   window,
   workspace,
 } from 'vscode';
+import { inCode, inMessage, inPlainText } from '../foreignText';
 import * as hits from '../hit';
 import { openHit, type How } from '../open';
 import { drifted, type Edit } from './drift';
@@ -50,7 +51,7 @@ export class HitsView implements TreeDataProvider<Row>, Disposable {
   show(rows: readonly Row[], message: string): void {
     this.rows = rows;
     this.several = (workspace.workspaceFolders?.length ?? 0) > 1;
-    this.view.message = message;
+    this.view.message = inMessage(message);
     this.view.description = '';
     this.changed.fire(undefined);
   }
@@ -80,8 +81,8 @@ export class HitsView implements TreeDataProvider<Row>, Disposable {
   getTreeItem(row: Row): TreeItem {
     switch (row.type) {
       case 'group': {
-        const item = new TreeItem(row.label, TreeItemCollapsibleState.Expanded);
-        item.description = row.description;
+        const item = new TreeItem(inPlainText(row.label), TreeItemCollapsibleState.Expanded);
+        item.description = inPlainText(row.description);
         if (row.uri !== undefined) {
           item.resourceUri = Uri.parse(row.uri);
           item.iconPath = ThemeIcon.File;
@@ -93,7 +94,7 @@ export class HitsView implements TreeDataProvider<Row>, Disposable {
         return this.hitItem(row);
       case 'line': {
         const { text, matches } = row.line;
-        const item = new TreeItem({ label: text || ' ', highlights: [...matches] });
+        const item = new TreeItem({ label: inCode(text) || ' ', highlights: [...matches] });
         item.command = openCommand(row);
         return item;
       }
@@ -102,17 +103,18 @@ export class HitsView implements TreeDataProvider<Row>, Disposable {
 
   private hitItem(row: HitRow): TreeItem {
     const { hit } = row.live;
-    const item = new TreeItem(hits.title(hit), TreeItemCollapsibleState.Collapsed);
+    const item = new TreeItem(inPlainText(hits.title(hit)), TreeItemCollapsibleState.Collapsed);
     const inFile = row.parent?.uri !== undefined;
     const where = inFile ? `:${hits.line(hit)}` : `${hits.path(hit, this.several)}:${hits.line(hit)}`;
-    item.description = `${where}  ${hits.reasons(hit)}`;
+    item.description = inPlainText(`${where}  ${hits.reasons(hit)}`);
     item.iconPath = new ThemeIcon(hits.icon(hit));
     const code = new MarkdownString().appendCodeblock(
       hits
         .lines(hit, 20)
         .map((line) => line.text)
         .join('\n'),
-      hit.language,
+      // Written as it is into what begins the block.
+      /^[\w+#-]+$/.test(hit.language) ? hit.language : '',
     );
     item.tooltip = code.appendMarkdown('\n').appendText(hits.reasons(hit));
     item.contextValue = 'hit';

@@ -13,7 +13,7 @@ return {
     expect.equal(complete('Conexus search retries lang:py'), { 'lang:python' })
   end,
   ['relations are completed'] = function()
-    expect.equal(complete('Conexus related c'), { 'caller', 'callee', 'cochanged' })
+    expect.equal(complete('Conexus related c'), { 'caller', 'callee' })
     expect.equal(complete('Conexus related caller te'), { 'test', 'tested' })
   end,
   ['what takes nothing is completed by nothing'] = function()

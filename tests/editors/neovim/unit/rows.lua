@@ -44,7 +44,7 @@ return {
     local wide = item({
       label = ('乾杯🎉'):rep(40),
       short = ('ä/'):rep(60) .. 'x.py',
-      hit = { relation = 'documentation' },
+      hit = { relation = 'definition' },
     })
     for width = 3, 120 do
       for _, row in ipairs(rows.rows({ wide, item() }, width)) do
@@ -67,9 +67,6 @@ return {
   ['a cut path keeps its end'] = function()
     local row = rows.rows({ item({ short = ('very/'):rep(20) .. 'deep.py' }) }, 40)[1]
     expect.matches(row.text, '…[%w/]*deep%.py:6')
-  end,
-  ['control characters do not disturb columns'] = function()
-    expect.matches(rows.rows({ item({ label = 'a\tb' }) }, 60)[1].text, '^ a b  shop')
   end,
   ['cut keeps what fits'] = function()
     expect.equal(rows.cut('abc', 3), 'abc')

@@ -1,5 +1,7 @@
 -- How results look as rows: what they are called, where they are, and why they were found. Pure.
 
+local plain = require('conexus.plain')
+
 local M = {}
 
 ---@class conexus.Mark
@@ -76,8 +78,7 @@ end
 ---@param item conexus.Item
 ---@return string
 local function label(item)
-  -- A tab or a control character would be shown wider than it is counted.
-  return (item.label:gsub('%c', ' '))
+  return item.label
 end
 
 ---@param items conexus.Item[]
@@ -131,7 +132,7 @@ function M.summary(answer)
     text = ('%s · %d of %d files so far'):format(found, index.indexedFiles, index.totalFiles)
   end
   if index.degraded then
-    text = ('%s · %s'):format(text, index.degraded)
+    text = ('%s · %s'):format(text, plain.line(index.degraded))
   end
   return text, not index.complete or index.degraded ~= nil
 end

@@ -12,7 +12,7 @@ function M.of(item)
   local said = vim.tbl_filter(function(part)
     return part and part ~= ''
   end, parts)
-  return (table.concat(said, '  '):gsub('%c', ' '))
+  return table.concat(said, '  ')
 end
 
 -- Where a result is.

@@ -1,0 +1,22 @@
+/** Whether a server answers that was started: a program that is none may stay silent for ever. */
+
+export interface Startable {
+  start(): Promise<void>;
+  readonly serverProcess: { kill(signal: 'SIGKILL'): unknown } | undefined;
+}
+
+/** Start it. False if it has not answered in time: then its process is ended. Rejects if it does not start. */
+export async function answered(client: Startable, withinMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => {
+      client.serverProcess?.kill('SIGKILL');
+      resolve(false);
+    }, withinMs);
+  });
+  try {
+    return await Promise.race([client.start().then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
