@@ -33,10 +33,6 @@ def plant(folder: Path, mark: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in sorted({*sys.stdlib_module_names, *_OTHERS}):
-        (folder / f"{name}.py").write_text(
-            f"with open({str(mark)!r}, 'a') as mark:\n    mark.write({name!r} + '\\n')\n"
-        )
-    (folder / "app.py").write_text("def greet_everybody(names):\n    return [greet(name) for name in names]\n")
-    (folder / "greeting.py").write_text(
-        'def greet(name):\n    """Say hello to one person."""\n    return f"hello {name}"\n'
-    )
+        (folder / f"{name}.py").write_text(_TRAP.format(mark=str(mark), name=f"{name}\n"))
+    for name, text in _CODE.items():
+        (folder / name).write_text(text)

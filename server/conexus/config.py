@@ -179,7 +179,7 @@ def _words(hint: Any) -> str:
 
 
 def merge_repository(settings: Settings, given: Mapping[str, object]) -> tuple[Settings, list[Problem]]:
-    """Settings with those that a repository may decide taken over, and a problem for each other one.
+    """Returns ``settings`` with what a repository may decide replaced, and a problem for each refused value.
 
     ``given`` is what its conexus.toml says. It decides settings of the scope ``workspace``, and lowers those of the
     scope ``limit``.
@@ -189,12 +189,12 @@ def merge_repository(settings: Settings, given: Mapping[str, object]) -> tuple[S
     allowed: dict[str, object] = {}
     for name, value in given.items():
         item = by_name.get(name)
-        scope = item.metadata["scope"] if item is not None else "workspace"
-        former = getattr(settings, item.name) if item is not None else None
-        if scope == "machine":
+        if item is None or item.metadata["scope"] == "workspace":
+            allowed[name] = value
+        elif item.metadata["scope"] == "machine":
             problems.append(Problem(f"{SETTINGS_FILE}: `{name}` can only be set in the editor"))
-        elif scope == "limit" and isinstance(value, int) and isinstance(former, int) and value > former:
-            problems.append(Problem(f"{SETTINGS_FILE}: `{name}` can only be raised above {former} in the editor"))
+        elif isinstance(value, int) and value > (most := getattr(settings, item.name)):
+            problems.append(Problem(f"{SETTINGS_FILE}: `{name}` is above {most}, and a repository cannot raise it"))
         else:
             allowed[name] = value
     merged, more = merge(settings, allowed, SETTINGS_FILE)

@@ -25,7 +25,7 @@ class EscapingFormatter(logging.Formatter):
 
 
 def log_to_stderr(level: int, layout: str) -> None:
-    """Log from here on, from ``level`` on, with ``layout`` as the format of a record."""
+    """Sends records of ``level`` and above to standard error. ``layout`` is the format of one record."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(EscapingFormatter(layout))
     logging.basicConfig(handlers=[handler], level=level)

@@ -70,7 +70,7 @@ class Slow:
     name, dimensions, fingerprint, given_up = "slow", 16, "slow-1", False
 
     def __init__(self) -> None:
-        self.asked, self.may_answer = threading.Event(), threading.Event()
+        self.asked, self.may_answer = threading.Semaphore(0), threading.Event()
 
     def wait_ready(self, timeout: float | None = None) -> bool:
         return True
@@ -79,7 +79,7 @@ class Slow:
         return np.full((len(texts), self.dimensions), 0.25, np.float32)
 
     def embed_query(self, text: str) -> Vectors:
-        self.asked.set()
+        self.asked.release()
         assert self.may_answer.wait(PATIENCE)
         return np.full(self.dimensions, 0.25, np.float32)
 
@@ -97,7 +97,10 @@ def test_queries_in_flight_while_the_model_changes_are_answered_by_words(
     with running(tmp_path / "work", tmp_path / "data", model="slow") as engine, ThreadPoolExecutor(3) as threads:
         until(engine, lambda: engine.status().model.name == "slow" and engine.status().quiescent)
         questions = [threads.submit(engine.search, "sort_numbers") for _ in range(3)]
-        assert slow.asked.wait(PATIENCE)
+        assert slow.asked.acquire(timeout=PATIENCE)
+        # The other questions wait in the line of the one thread that embeds queries.
+        queue = engine._sync.searchable.embedders[-1]._queries._work_queue  # type: ignore[attr-defined]
+        until(engine, lambda: queue.qsize() == 2)
         engine.configure(Settings(watcher="off"))
         answers = [question.result(PATIENCE) for question in questions]
         assert [answer.hits[0].symbol for answer in answers] == ["sort_numbers"] * 3

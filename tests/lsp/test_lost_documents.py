@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,21 @@ def test_a_lost_document_can_be_closed_and_opened_again(buffer: Buffer) -> None:
     assert buffer.text == "def alpha():\n    pass\n"
 
 
+def test_a_bad_change_of_a_document_that_is_not_open_opens_none(buffer: Buffer) -> None:
+    buffer.change({"text": 5})
+    buffer.change(WHOLE, version=3)
+    assert buffer.text == ON_DISK
+
+
+def test_that_a_document_is_lost_is_logged_once(buffer: Buffer) -> None:
+    buffer.open()
+    for version in range(2, 12):
+        buffer.change({"range": 5, "text": "x"}, version=version)
+    assert buffer.text == ON_DISK
+    assert buffer._client.shut_down() == 0
+    assert buffer._client.stderr.count("is not known until the editor sends it as a whole") == 1
+
+
 def test_a_lost_buffer_without_a_file_is_in_no_answer(start: Start, tmp_path: Path) -> None:
     client = start()
     client.initialize(tmp_path)
@@ -154,9 +170,55 @@ def test_a_lost_buffer_without_a_file_is_in_no_answer(start: Start, tmp_path: Pa
     assert client.request("conexus/search", {"query": "alpha"})["hits"] == []
 
 
-@pytest.mark.parametrize("params", [None, [], 5, {}, {"textDocument": None}, {"textDocument": {"uri": 5}}])
-def test_a_message_about_no_document_loses_none(buffer: Buffer, params: object) -> None:
+def change(uri: object, digits: str = "2") -> bytes:
+    """A change of the first line as bytes, in which anything may be wrong."""
+    place = json.dumps({"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}})
+    document = f'{{"uri": {json.dumps(uri)}, "version": {digits}}}'
+    changes = f'[{{"range": {place}, "text": "# new first line\\n"}}]'
+    params = f'{{"textDocument": {document}, "contentChanges": {changes}}}'
+    return f'{{"jsonrpc": "2.0", "method": "textDocument/didChange", "params": {params}}}'.encode()
+
+
+#: Messages that may have been an edit, of the document or of another one; the code of the error, if one is answered.
+BROKEN: dict[str, tuple[int, Callable[[Buffer], bytes]]] = {
+    "no JSON": (-32700, lambda buffer: change(buffer.uri)[:-1]),
+    "too deep": (-32700, lambda buffer: b"[" * 200_000),
+    "no document": (0, lambda buffer: change(None)),
+    "a document that is none": (0, lambda buffer: change(5)),
+    "no params": (0, lambda buffer: b'{"jsonrpc": "2.0", "method": "textDocument/didChange"}'),
+    "no document closed": (0, lambda buffer: b'{"jsonrpc": "2.0", "method": "textDocument/didClose", "params": {}}'),
+    "with an id": (-32601, lambda buffer: b'{"id": 99, ' + change(buffer.uri)[1:]),
+}
+
+
+@pytest.mark.parametrize(("code", "broken"), BROKEN.values(), ids=BROKEN)
+def test_after_a_message_that_may_have_been_an_edit_the_files_answer(
+    buffer: Buffer, code: int, broken: Callable[[Buffer], bytes]
+) -> None:
     buffer.open(text="def alpha():\n    pass\n")
-    buffer._client.notify("textDocument/didChange", params)
-    buffer._client.notify("textDocument/didOpen", params)
     assert buffer.text == "def alpha():\n    pass\n"
+    if code == -32601:
+        buffer._client._asked.add(99)
+    buffer._client.send_body(broken(buffer))
+    if code:
+        assert buffer._client.answer(99 if code == -32601 else None)["error"]["code"] == code
+    assert buffer.text == ON_DISK
+    buffer.change({"range": span((1, 4), (1, 8)), "text": "return 1"}, version=3)
+    assert buffer.text == ON_DISK
+    buffer.change(WHOLE, version=4)
+    assert buffer.text == WHOLE["text"]
+
+
+def test_a_number_of_thousands_of_digits_is_a_number(buffer: Buffer) -> None:
+    buffer.open()
+    buffer._client.send_body(change(buffer.uri, "1" * 5000))
+    assert buffer.text == f"# new first line\n{ON_DISK}"
+
+
+def test_bytes_that_are_not_utf8_are_one_character_each(buffer: Buffer) -> None:
+    """Neovim sends what is in the buffer."""
+    buffer.open()
+    buffer._client.send_body(change(buffer.uri).replace(b"new first", b"n\xe9w"))
+    assert buffer.text == f"# n\ufffdw line\n{ON_DISK}"
+    buffer.change({"range": span((0, 2), (0, 5)), "text": "old"}, version=3)
+    assert buffer.text == f"# old line\n{ON_DISK}"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faults import until
+from tests.lsp.conftest import write_files
 from tests.lsp.raw import RawClient, server_environment
 
 Start = Callable[..., RawClient]
@@ -30,12 +31,7 @@ os.open = slow
 
 def test_a_disk_that_does_not_answer_holds_up_nothing(start: Start, workspace: Path, tmp_path: Path) -> None:
     (workspace / "conexus.toml").write_text('exclude = ["src", "conexus.toml"]\n')
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    (disk / "sitecustomize.py").write_text(SLOW_DISK)
-    gate = tmp_path / "gate"
-    source = server_environment(tmp_path)["PYTHONPATH"]
-    client = start(PYTHONPATH=f"{disk}{os.pathsep}{source}", CONEXUS_TEST_GATE=str(gate))
+    client, gate = on_a_slow_disk(start, tmp_path)
     client.initialize(workspace)
     assert client.request("conexus/status")["health"] == "ok"
     client.wait_until_quiescent()  # the engine starts without the file
@@ -44,6 +40,15 @@ def test_a_disk_that_does_not_answer_holds_up_nothing(start: Start, workspace: P
     gate.touch()
     names_are(client, {"README.md", "test_parser.py"})
     assert client.shut_down() == 0
+
+
+def on_a_slow_disk(start: Start, scratch: Path) -> tuple[RawClient, Path]:
+    """A server on such a disk, and the file that lets it go on."""
+    disk, gate = scratch / "disk", scratch / "gate"
+    disk.mkdir()
+    (disk / "sitecustomize.py").write_text(SLOW_DISK)
+    source = server_environment(scratch)["PYTHONPATH"]
+    return start(PYTHONPATH=f"{disk}{os.pathsep}{source}", CONEXUS_TEST_GATE=str(gate)), gate
 
 
 def names_are(client: RawClient, expected: set[str]) -> None:
@@ -89,11 +94,46 @@ def test_a_repository_lowers_limits_and_never_lifts_them(start: Start, workspace
     (folder,) = client.wait_until_quiescent()["folders"]
     assert folder["skipped"] == {"larger than maxFileBytes": 1}
     message = client.notification("window/showMessage")["message"]
-    assert message == "conexus.toml: `maxFileBytes` can only be raised above 1000000 in the editor"
+    assert message == "conexus.toml: `maxFileBytes` is above 1000000, and a repository cannot raise it"
     client.notification("window/logMessage")
     (workspace / "conexus.toml").write_text("maxFileBytes = 100\n")
     tell(client, workspace / "conexus.toml", "watched")
     until(lambda: client.wait_until_quiescent()["folders"][0]["skipped"] == {"larger than maxFileBytes": 4})
+    assert client.shut_down() == 0
+
+
+def test_the_settings_of_a_new_first_folder_count_before_it_is_indexed(start: Start, tmp_path: Path) -> None:
+    first, second = write_files(tmp_path / "first"), write_files(tmp_path / "second")
+    (second / "conexus.toml").write_text('exclude = ["src", "conexus.toml"]\n')
+    client = start()
+    client.initialize(first)
+    client.wait_until_quiescent()
+    event = {"added": [{"uri": second.as_uri(), "name": "b"}], "removed": [{"uri": first.as_uri(), "name": "a"}]}
+    client.notify("workspace/didChangeWorkspaceFolders", {"event": event})
+    seen = set()
+
+    def changed() -> bool:
+        (folder,) = client.wait_until_quiescent()["folders"]
+        seen.update(hit["location"]["uri"] for hit in client.request("conexus/search", {"query": "retry"})["hits"])
+        return str(folder["uri"]) == second.as_uri()
+
+    until(changed)
+    assert not any(uri.startswith(f"{second.as_uri()}/src") for uri in seen)
+    names_are(client, {"README.md", "test_parser.py"})
+    assert client.shut_down() == 0
+
+
+def test_a_client_s_settings_count_while_the_disk_does_not_answer(
+    start: Start, workspace: Path, tmp_path: Path
+) -> None:
+    (workspace / "conexus.toml").write_text("")
+    client, gate = on_a_slow_disk(start, tmp_path)
+    client.initialize(workspace, capabilities={"workspace": {"configuration": True}})
+    client.server_request("workspace/configuration", [{}])
+    client.notify("workspace/didChangeConfiguration", {"settings": {}})
+    client.server_request("workspace/configuration", [{"exclude": ["src", "conexus.toml"]}])
+    names_are(client, {"README.md", "test_parser.py"})
+    gate.touch()
     assert client.shut_down() == 0
 
 

@@ -17,6 +17,7 @@ from conexus.lsp.session import Session
 from conexus.lsp.structuring import make_converter, structure_params
 from conexus.workspace.documents import Documents
 
+CONVERTER = make_converter()
 URI = "file:///workspace/a.py"
 
 #: Rich in what moves lines and columns.
@@ -65,9 +66,9 @@ def edits(draw: st.DrawFn) -> tuple[str, str, list[list[dict[str, Any]]], str]:
 def session_of(encoding: str) -> Session:
     session = Session.__new__(Session)
     params = {"processId": None, "rootUri": None, "capabilities": {"general": {"positionEncodings": [encoding]}}}
-    session.client = client_of(structure_params(make_converter(), params, lsp.InitializeParams))
-    session.protocol = cast("Protocol", SimpleNamespace(converter=make_converter()))
-    session.documents, session.lost = Documents(), {}
+    session.client = client_of(structure_params(CONVERTER, params, lsp.InitializeParams))
+    session.protocol = cast("Protocol", SimpleNamespace(converter=CONVERTER))
+    session.documents = session.lost = Documents()
     session.engine = None
     return session
 
@@ -75,7 +76,6 @@ def session_of(encoding: str) -> Session:
 @given(edits())
 def test_the_text_is_the_editors(drawn: tuple[str, str, list[list[dict[str, Any]]], str]) -> None:
     encoding, first, messages, expected = drawn
-    converter = make_converter()
     session = session_of(encoding)
     item = {"uri": URI, "languageId": "python", "version": 0, "text": first}
     did_open(session, {"textDocument": item})
@@ -85,7 +85,7 @@ def test_the_text_is_the_editors(drawn: tuple[str, str, list[list[dict[str, Any]
     assert document.text == expected
     assert document.version == len(messages)
     closing = {"textDocument": {"uri": URI}}
-    did_close(session, structure_params(converter, closing, lsp.DidCloseTextDocumentParams))
+    did_close(session, structure_params(CONVERTER, closing, lsp.DidCloseTextDocumentParams))
     assert len(session.documents) == 0
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,11 @@ with open(os.environ["CONEXUS_TEST_PROBE"], "a") as file:
 class Repository:
     """A planted workspace, and a record of every Python process that was started for it."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, probe: Path) -> None:
         self.folder = scratch / "repository"
         self.mark = scratch / "mark"
         self._log = scratch / "started"
         plant(self.folder, self.mark)
-        probe = scratch / "probe"
-        probe.mkdir()
         (probe / "sitecustomize.py").write_text(PROBE)
         self.environment = server_environment(scratch / "data")
         self.environment["PYTHONPATH"] += f"{os.pathsep}{probe}"
@@ -65,8 +64,8 @@ class Repository:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return Repository(tmp_path)
+def repository(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    return Repository(tmp_path, tmp_path_factory.mktemp("probe"))
 
 
 #: Arguments, where FOLDER stands for the planted folder; the children that the command is known to start.
@@ -141,6 +140,49 @@ def test_the_server_runs_nothing_of_the_repository(
     repository.check("resource_tracker", "multiprocessing.spawn", "watching.py")
 
 
+def test_without_the_environment_children_are_isolated_all_the_same(repository: Repository) -> None:
+    """`python -E` hides PYTHONSAFEPATH from children; the probe, too, so that the mark alone tells."""
+    command = [sys.executable, "-E", *SCRIPT, "index", "."]
+    result = subprocess.run(
+        command, cwd=repository.folder, env=repository.environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert not repository.mark.exists(), repository.mark.read_text()
+
+
+def test_a_script_from_standard_input_starts_no_file_of_its_name(repository: Repository) -> None:
+    (repository.folder / "<stdin>").write_text((repository.folder / "json.py").read_text())
+    script = "import sys\nfrom conexus.__main__ import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
+    result = subprocess.run(
+        [sys.executable, "-P", "-", "index", "."],
+        cwd=repository.folder,
+        env=repository.environment,
+        input=script,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    repository.check("multiprocessing.spawn")
+
+
+def test_no_program_of_the_repository_is_taken_for_git(repository: Repository) -> None:
+    program = repository.folder / "git"
+    program.write_text(f"#!/bin/sh\necho git >> '{repository.mark}'\n")
+    program.chmod(0o755)
+    for path in (f".:{os.environ['PATH']}", f":{os.environ['PATH']}", "."):
+        result = subprocess.run(
+            [*MODULE, "index", "."],
+            cwd=repository.folder,
+            env={**repository.environment, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        assert not repository.mark.exists()
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("program", [SCRIPT, MODULE], ids=["script", "module"])
 def test_the_process_of_a_model_runs_nothing_of_the_repository(
@@ -180,7 +222,7 @@ def test_the_working_directory_leaves_the_path(path: Path, monkeypatch: pytest.M
     assert os.environ["PYTHONSAFEPATH"] == "1"
 
 
-@pytest.mark.parametrize("empty", ["", ":", ".", "src:lib", "{here}", "./", "..:."])
+@pytest.mark.parametrize("empty", ["", ":", ".", "src:lib", "{here}", "{here}/src", "./", "..:."])
 def test_children_inherit_no_relative_path(path: Path, monkeypatch: pytest.MonkeyPatch, empty: str) -> None:
     monkeypatch.setenv("PYTHONPATH", empty.format(here=path))
     isolate()
@@ -188,10 +230,22 @@ def test_children_inherit_no_relative_path(path: Path, monkeypatch: pytest.Monke
 
 
 def test_other_entries_of_the_users_path_stay(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (path / "elsewhere").mkdir()
-    monkeypatch.setenv("PYTHONPATH", f":{path / 'elsewhere'}:.")
+    elsewhere = str(path.parent / "elsewhere")
+    monkeypatch.setenv("PYTHONPATH", f":{elsewhere}:.")
+    monkeypatch.setattr(sys, "path", ["", elsewhere, str(path / "src")])
     isolate()
-    assert os.environ["PYTHONPATH"] == str(path / "elsewhere")
+    assert os.environ["PYTHONPATH"] == elsewhere
+    assert sys.path == [elsewhere, str(path / "src")]  # who put the last one there was not PYTHONPATH
+
+
+def test_what_the_users_path_names_below_the_working_directory_goes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{path / 'src'}:lib")
+    monkeypatch.setattr(sys, "path", [str(path / "src"), str(path / "lib"), str(path / ".venv/lib")])
+    isolate()
+    assert "PYTHONPATH" not in os.environ
+    assert sys.path == [str(path / ".venv/lib")]
 
 
 def test_our_own_package_stays_importable(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +259,13 @@ def test_our_own_package_stays_importable(path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(home)
     isolate()
     assert sys.path == [str(home)]
+
+
+@pytest.mark.parametrize("name", ["stdlib", "purelib"])
+def test_it_starts_where_python_and_its_packages_are(repository: Repository, name: str) -> None:
+    folder, command = sysconfig.get_path(name), [*SCRIPT, "--version"]
+    result = subprocess.run(command, cwd=folder, env=repository.environment, capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 def test_a_working_directory_that_is_gone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,9 +285,9 @@ def test_every_interpreter_that_we_start_is_isolated() -> None:
     for source in sorted(package.rglob("*.py")):
         tree = ast.parse(source.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
-            if isinstance(node, ast.List) and node.elts and ast.unparse(node.elts[0]) == "sys.executable":
+            if isinstance(node, (ast.List, ast.Tuple)) and node.elts and ast.unparse(node.elts[0]) == "sys.executable":
                 found += 1
                 assert ast.unparse(node.elts[1]) == "'-P'", f"{source}:{node.lineno}"
             if isinstance(node, ast.Attribute) and ast.unparse(node) == "multiprocessing.get_context":
                 assert source.name == "child.py", source
-    assert found == 3
+    assert found

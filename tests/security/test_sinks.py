@@ -51,7 +51,8 @@ def toml(folder: Path) -> Path:
     """A settings file whose unknown keys are hostile."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "app.py").write_text("def greet():\n    return 'hello'\n")
-    (folder / "conexus.toml").write_text(f"{json.dumps(HOSTILE)} = 1\n")
+    keys = (f"a{ESCAPES}", "b` [Fix](command:workbench.action.quit) `")
+    (folder / "conexus.toml").write_text("".join(f"{json.dumps(key)} = 1\n" for key in keys))
     return folder
 
 
@@ -62,7 +63,7 @@ def toml(folder: Path) -> Path:
 def test_a_line_is_one_line_and_drives_nothing(text: str) -> None:
     line = escape.one_line(text)
     assert not DRIVES.search(line)
-    assert len(line.splitlines()) <= 1 or "\t" in line
+    assert len(line.splitlines()) <= 1
     if text.isprintable():
         assert line == text
 
@@ -76,7 +77,10 @@ def test_a_message_holds_no_link(text: str) -> None:
 def test_markdown_shows_text_as_it_is(text: str) -> None:
     """A real parser sees nothing but text in it."""
     (paragraph, inline, end) = MarkdownIt().parse(f"x {escape.markdown(text)} x")
-    assert {child.type for child in inline.children or ()} <= {"text", "text_special"}, inline.children
+    shown = inline.children or []
+    assert {child.type for child in shown} <= {"text", "text_special"}, shown
+    expected = f"x {escape.one_line(text.replace(chr(10), ' '))} x"
+    assert "".join(child.content for child in shown).split() == expected.split()
     assert (paragraph.type, end.type) == ("paragraph_open", "paragraph_close")
 
 
@@ -110,12 +114,23 @@ def test_messages_and_the_log_of_a_server(start: Start, tmp_path: Path) -> None:
     client.initialize(toml(tmp_path / f"folder {ESCAPES}"))
     client.wait_until_quiescent()
     for method in ("window/showMessage", "window/logMessage"):
-        message = client.notification(method)["message"]
-        assert "there is no setting" in message
-        harmless(message)
+        shown = [client.notification(method)["message"] for _ in range(2)]
+        assert r"`a\x1b]0;owned\x07" in shown[0]
+        assert "[Fix] (command:workbench.action.quit)" in shown[1]
+        for message in shown:
+            harmless(message)
     assert client.shut_down() == 0
     assert "there is no setting" in client.stderr
     assert not DRIVES.search(client.stderr)
+
+
+def test_the_name_of_a_model_is_a_message_in_the_status(start: Start, tmp_path: Path) -> None:
+    client = start()
+    client.initialize(tmp_path, initializationOptions={"model": HOSTILE})
+    harmless(client.request("conexus/status")["model"]["name"])
+    client.wait_until_quiescent()
+    harmless(client.request("conexus/status")["model"]["name"])
+    assert client.shut_down() == 0
 
 
 def test_a_flood_of_problems_is_a_few_messages(start: Start, tmp_path: Path) -> None:
@@ -126,7 +141,7 @@ def test_a_flood_of_problems_is_a_few_messages(start: Start, tmp_path: Path) -> 
     client.wait_until_quiescent()
     shown = [client.notification("window/showMessage")["message"] for _ in range(4)]
     assert all(len(message) < 120 for message in shown), shown
-    assert shown[-1] == "197 more settings were not taken; `conexus doctor` lists them."
+    assert shown[-1] == "197 more settings were not taken; the log lists them."
     for _ in shown:
         client.notification("window/logMessage")
     assert client.shut_down() == 0
@@ -137,6 +152,7 @@ def test_errors_quote_nothing_that_acts(start: Start, tmp_path: Path) -> None:
     folder = toml(tmp_path / "folder")
     (folder / "conexus.toml").unlink()
     client.initialize(folder)
+    client.wait_until_quiescent()
     place = {"textDocument": {"uri": (folder / "app.py").as_uri()}, "position": {"line": 0, "character": 0}}
     asked: list[tuple[str, Any]] = [
         (HOSTILE, {}),
@@ -145,9 +161,10 @@ def test_errors_quote_nothing_that_acts(start: Start, tmp_path: Path) -> None:
         ("conexus/search", {"query": "greet", "filters": {"languages": [HOSTILE]}}),
         ("workspace/executeCommand", {"command": HOSTILE}),
     ]
-    for method, params in asked:
-        response = client.answer(client.ask(method, params))
-        for text in texts_of(response):
+    answers = [client.answer(client.ask(method, params)) for method, params in asked]
+    assert len([answer for answer in answers if "command:" in answer.get("error", {}).get("message", "")]) >= 2, answers
+    for answer in answers:
+        for text in texts_of(answer):
             harmless(text)
     assert client.shut_down() == 0
 
@@ -241,7 +258,7 @@ def test_a_command_drives_no_terminal(tmp_path: Path, environment: dict[str, str
     if command == "status":
         run("index", str(folder), environment=environment)
     output = run(*arguments, environment=environment)
-    assert output
+    assert "\\x1b" in output, output
     assert not DRIVES.search(output), repr(output)
 
 

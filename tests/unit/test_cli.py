@@ -80,15 +80,15 @@ def test_no_hit_breaks_the_output(text: str, matches: list[tuple[int, int, int]]
 
 
 @given(st.text())
-def test_printable_keeps_what_is_harmless_and_escapes_what_is_not(text: str) -> None:
+def test_one_line_keeps_what_is_harmless_and_escapes_what_is_not(text: str) -> None:
     made = one_line(text)
     assert not any(ord(mark) < 32 and mark != "\t" for mark in made)
     assert not set(made) & set("\x7f\x9b\u202e\u2066\u200f")
-    if text.isone_line():
+    if text.isprintable():
         assert made == text
 
 
-def test_printable_shows_trojan_source() -> None:
+def test_one_line_shows_trojan_source() -> None:
     assert one_line("if admin \u202e} \u2066") == "if admin \\u202e} \\u2066"
 
 

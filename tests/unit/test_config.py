@@ -99,9 +99,13 @@ def test_the_file_of_a_folder_is_read(tmp_path: Path) -> None:
         (b"maxFiles = " + b"9" * 5000, "conexus.toml: "),
         (b"[maxFiles]\na = 1\n", "`maxFiles` must be a whole number"),
         (b"x" * 64 * 1024 + b"\n", "is larger than 64 KiB"),
+        (b'"' + b'\\"' * 32_000, "conexus.toml: "),  # took 20 s where strings without an end were looked for again
         (b"a." * 21 + b"a = 1\n", "has a key of too many parts"),
         (b"[" + b'"a".' * 21 + b"a]\n", "has a key of too many parts"),
         (b"exclude = {" + b"'a'." * 21 + b"a = 1}\n", "has a key of too many parts"),
+        (b'"\xe2\x80\xa8#"' + b" . a" * 21 + b"= 1\n", "has a key of too many parts"),
+        (b'a = ["""\n\' """, {' + b"a." * 21 + b"a = 1}, '' ]\n", "has a key of too many parts"),
+        (b'a = [""" \n# """, {' + b'"\\u0061".' * 21 + b"a = 1}]\n", "has a key of too many parts"),
     ],
 )
 def test_a_file_that_cannot_be_understood_is_told(tmp_path: Path, content: bytes, words: str) -> None:
@@ -161,7 +165,7 @@ def test_a_file_of_a_repository_only_lowers_limits(tmp_path: Path, name: str) ->
         file.write_text(f"{name} = {raised}\n")
         settings, problems = load_file(tmp_path, Settings())
         assert settings == Settings()
-        assert problems == [f"conexus.toml: `{name}` can only be raised above {default} in the editor"]
+        assert problems == [f"conexus.toml: `{name}` is above {default}, and a repository cannot raise it"]
     file.write_text(f"{name} = 1e9\n")
     assert load_file(tmp_path, Settings())[0] == Settings()
 

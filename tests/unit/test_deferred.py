@@ -13,6 +13,7 @@ from conexus.embedding import deferred
 from conexus.embedding.deferred import DeferredEmbedder
 from conexus.embedding.embedder import EmbeddingError, Vectors
 from conexus.values import Cancelled, CancelToken
+from tests.faults import until
 from tests.fixtures import model
 from tests.workspaces import PATIENCE
 
@@ -109,8 +110,7 @@ def test_a_query_in_flight_while_the_model_is_closed_is_told_so(halting: Halting
         embedding = threads.submit(embedder.embed_query, "sort numbers")
         assert halting.begun.wait(PATIENCE)
         waiting = threads.submit(embedder.embed_query, "read files")
-        while embedder._queries._work_queue.empty():
-            threading.Event().wait(0.001)
+        until(lambda: not embedder._queries._work_queue.empty())
         halting.close = lambda: None  # type: ignore[method-assign]
         embedder.close()
         with pytest.raises(EmbeddingError, match="was replaced; this answer is by words alone"):

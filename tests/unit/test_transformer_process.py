@@ -365,5 +365,5 @@ def test_a_name_that_cannot_be_downloaded_is_told(
 
 def test_without_the_extra_the_user_is_told_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(EmbeddingError, match=r"-m pip install 'sentence-transformers>=5,<6'"):
+    with pytest.raises(EmbeddingError, match=r"install Conexus again from its clone, with '\.\[transformers\]'"):
         TransformerEmbedder(str(folder), memory_mib=1024, timeout_seconds=60)

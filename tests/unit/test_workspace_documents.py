@@ -8,9 +8,10 @@ from conexus.workspace.documents import Change, Document, Documents
 
 def test_documents_are_values() -> None:
     none = Documents()
-    one = none.open("/a.py", "x = 1\n", 1, "python")
+    opened = Document("/a.py", "x = 1\n", 1, "python")
+    one = none.put(opened)
     two = one.put(Document("untitled:1", "", None, "text"))
-    changed = two.change("/a.py", [Change("2", (0, 4, 0, 5))], 2, Encoding.UTF16)
+    changed = two.put(opened.changed([Change("2", (0, 4, 0, 5))], 2, Encoding.UTF16))
     closed = changed.close("/a.py")
     assert [len(each) for each in (none, one, two, changed, closed)] == [0, 1, 2, 2, 1]
     assert one.get("/a.py") == two.get("/a.py") == Document("/a.py", "x = 1\n", 1, "python")
@@ -29,8 +30,7 @@ def test_changes_apply_one_after_the_other() -> None:
     assert whole.changed([Change("", (0, 0, 0, 3))], 4, Encoding.UTF16).text == "er"
 
 
-def test_what_is_not_open_cannot_be_changed_or_closed() -> None:
+def test_what_is_not_open_cannot_be_closed() -> None:
     documents = Documents()
-    assert documents.change("/a", [Change("x")], 1, Encoding.UTF16) is documents
     assert documents.close("/a") is documents
     assert documents.get("/a") is None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conexus.workspace.ignore import IgnoreRules
-from conexus.workspace.patterns import PatternList
+from conexus.workspace.patterns import PatternList, byte_string
 from conexus.workspace.repository import GitSettings, git_settings
 
 
@@ -360,3 +360,8 @@ def test_names_that_are_not_utf8_are_compared_byte_by_byte() -> None:
     patterns = PatternList.of_bytes(b"a\xff\n??.x\n")
     name = os.fsdecode(b"a\xff")
     assert patterns.ignores(os.fsencode(name).decode("latin-1"), os.fsencode(name).decode("latin-1"), False)
+
+
+def test_a_name_that_no_file_can_have_is_matched_all_the_same() -> None:
+    """An editor's buffer may be called anything."""
+    assert byte_string("untitled:\ud800 \udcff") == byte_string("untitled:\ud800 \udcff")

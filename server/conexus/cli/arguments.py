@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 MAX_HITS = 200
+_LARGEST_FILE = 2**40
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>[0-9]+)(?::(?P<column>[0-9]+))?", re.DOTALL)
 
 
@@ -84,10 +85,13 @@ def add_hit_options(parser: argparse.ArgumentParser) -> None:
     add_json_option(parser)
 
 
-def add_consent_option(parser: argparse.ArgumentParser) -> None:
-    # The setting of this name cannot be in a folder's own conexus.toml: a repository must not consent for its reader.
+def add_limit_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that lift limits. A repository's own conexus.toml cannot: it must not consent for its reader."""
     parser.add_argument(
         "--allow-large-folders", action="store_true", help="index a home directory, / or very many files too"
+    )
+    parser.add_argument(
+        "--max-file-bytes", type=count(1, _LARGEST_FILE), metavar="N", help="index files of up to N bytes"
     )
 
 

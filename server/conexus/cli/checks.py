@@ -28,6 +28,8 @@ _INOTIFY = Path("/proc/sys/fs/inotify")
 #: Disk space below which indexing soon fails, and below which it may.
 _SCARCE_BYTES, _LOW_BYTES = 100 * 2**20, 2**30
 _IMPORT_SECONDS = 120
+#: Problems with settings that are told; a hostile file has thousands.
+_MOST_PROBLEMS = 20
 #: Packages with native code: that they are installed does not say that this machine can run them.
 _NATIVE = ("lancedb", "pyarrow", "numpy", "tokenizers", "tree_sitter", "watchfiles")
 #: Never by the bare name: on the Python package index it is another product's.
@@ -191,7 +193,8 @@ def _disk_space() -> Check:
 def _settings(folder: Path) -> Check:
     _, problems = load_file(folder, Settings())
     if problems:
-        return Check("WARN", "settings", "; ".join(problems), "see docs/configuration.md")
+        more = f"; and {len(problems) - _MOST_PROBLEMS} more" if len(problems) > _MOST_PROBLEMS else ""
+        return Check("WARN", "settings", "; ".join(problems[:_MOST_PROBLEMS]) + more, "see docs/configuration.md")
     return Check("OK", "settings", "no problem found")
 
 

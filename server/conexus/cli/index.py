@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from conexus.cli.arguments import add_consent_option, add_json_option, folder
+from conexus.cli.arguments import add_json_option, add_limit_options, folder
 from conexus.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("folder", type=folder, metavar="DIR", help="the folder")
     parser.add_argument("--rebuild", action="store_true", help="forget the index and build it anew")
-    add_consent_option(parser)
+    add_limit_options(parser)
     add_json_option(parser)
     parser.set_defaults(run=run)
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.tables import skipped_words
 
     began = time.perf_counter()
-    with session(arguments.folder, allow_large_folders=arguments.allow_large_folders) as opened:
+    with session(arguments.folder, limits=arguments) as opened:
         if arguments.rebuild:
             opened.engine.clear()
         before = opened.wait()

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from conexus.cli.arguments import add_consent_option, add_hit_options, file_place, folder, names
+from conexus.cli.arguments import add_hit_options, add_limit_options, file_place, folder, names
 from conexus.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def add_to(commands: Commands) -> None:
         metavar="DIR",
         help="the folder to look in (default: the repository of FILE, else its folder)",
     )
-    add_consent_option(parser)
+    add_limit_options(parser)
     add_hit_options(parser)
     parser.set_defaults(run=run)
 
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     encoding = Encoding.UTF16 if arguments.json else Encoding.UTF32
     position = position_of(file, line, column, encoding)
     place = Place(str(file.resolve()), TextRange(position, position))
-    with session(root, encoding=encoding, allow_large_folders=arguments.allow_large_folders) as opened:
+    with session(root, encoding=encoding, limits=arguments) as opened:
         opened.wait()
         answer = opened.engine.related(place, relations=arguments.relation, limit=arguments.limit)
     print_answer(answer, root, as_json=arguments.json, preview=arguments.lines, output=sys.stdout)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from conexus.cli.arguments import add_consent_option, add_hit_options, folder, names
+from conexus.cli.arguments import add_hit_options, add_limit_options, folder, names
 from conexus.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def add_to(commands: Commands) -> None:
         default="include",
         help="what to do with test code (default include)",
     )
-    add_consent_option(parser)
+    add_limit_options(parser)
     add_hit_options(parser)
     parser.set_defaults(run=run)
 
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     with session(
         arguments.folder,
         encoding=Encoding.UTF16 if arguments.json else Encoding.UTF32,
-        allow_large_folders=arguments.allow_large_folders,
+        limits=arguments,
     ) as opened:
         opened.wait()
         answer = opened.engine.search(" ".join(arguments.query), limit=arguments.limit, filters=filters)

@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     stdio = Stdio()
     # Most editors start the server in the workspace. If it is new to us, workers start while the server is imported.
     processes = WorkerProcesses()
+    # Outside of what follows: without a place for indexes the server says so and ends.
     data_directory = default_data_directory()
     with contextlib.suppress(OSError):  # the current directory is gone
         if is_project(folder := Path.cwd()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import signal
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from conexus.values import EngineError, Status
 from conexus.workspace.settings_file import load_file
 
 _TICK_SECONDS = 0.05
+#: Problems with settings that are told one by one; a hostile file has thousands.
+_MOST_PROBLEMS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +48,26 @@ class Session:
 
 
 @contextmanager
-def session(folder: Path, *, allow_large_folders: bool, encoding: Encoding = Encoding.UTF16) -> Iterator[Session]:
-    """An engine that has begun to index a folder with the folder's settings; it is closed at the end."""
+def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = Encoding.UTF16) -> Iterator[Session]:
+    """An engine that has begun to index a folder with the folder's settings; it is closed at the end.
+
+    ``limits`` are the parsed options of ``add_limit_options``.
+    """
     # The engine logs for those who run a server; here every failure is said in a sentence by whoever asked.
     logging.getLogger("conexus").addHandler(logging.NullHandler())
     settings, problems = load_file(folder, Settings())
-    for problem in problems:
+    for problem in problems[:_MOST_PROBLEMS]:
         warn(problem)
+    if len(problems) > _MOST_PROBLEMS:
+        warn(f"{len(problems) - _MOST_PROBLEMS} more settings of conexus.toml were not taken")
     latest = LatestProgress()
     # One look at the files answers one command; nobody is there to hear of later changes.
-    settings = replace(settings, watcher="off", allow_large_folders=allow_large_folders)
+    settings = replace(
+        settings,
+        watcher="off",
+        allow_large_folders=limits.allow_large_folders,
+        max_file_bytes=limits.max_file_bytes or settings.max_file_bytes,
+    )
     engine = Engine(settings, encoding=encoding, listener=latest)
     try:
         with _interrupts_for_this_thread_only():

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from conexus.cli.arguments import add_consent_option, add_json_option, folder
+from conexus.cli.arguments import add_json_option, add_limit_options, folder
 from conexus.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def add_to(commands: Commands) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("folder", type=folder, metavar="DIR", help="the folder")
-    add_consent_option(parser)
+    add_limit_options(parser)
     add_json_option(parser)
     parser.set_defaults(run=run)
 
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             sys.stdout.write(dump(None))
         return ExitCode.NOTHING
-    with session(arguments.folder, allow_large_folders=arguments.allow_large_folders) as opened:
+    with session(arguments.folder, limits=arguments) as opened:
         status = opened.wait()
     if arguments.json:
         sys.stdout.write(dump(status_value(status)))

@@ -127,6 +127,7 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
 def _snapshots(model: str) -> Iterator[Path]:
     """Folders of the model's main revision in the caches that huggingface_hub and sentence-transformers use."""
     entry = "models--" + hub_name(model).replace("/", "--")
+    # A relative one would be looked for in the workspace.
     for cache in filter(Path.is_absolute, _caches()):
         try:
             revision = (cache / entry / "refs" / "main").read_text(encoding="ascii").strip()

@@ -19,8 +19,8 @@ from conexus.embedding.worker_process import WorkerProcess
 
 #: Not by the name of our own distribution: on the Python package index that is another product.
 _MISSING_EXTRA = (
-    "the setting `model` names a sentence-transformers model; install the package with:"
-    f" {sys.executable} -m pip install 'sentence-transformers>=5,<6'"
+    "the setting `model` names a sentence-transformers model, for which the package sentence-transformers is missing in"
+    f" {sys.prefix}; install Conexus again from its clone, with '.[transformers]' in place of '.'"
 )
 #: Texts a request: larger ones are no faster on a CPU, and a query waits for the request before it.
 _BATCH = 16

@@ -26,7 +26,7 @@ class Configuration:
 
     def settings(self, client: Client) -> tuple[Settings, list[Problem]]:
         """The settings that hold, with ``watcher`` resolved to who watches, and what was not taken."""
-        settings, problems = self.file.over(Settings())
+        settings, problems = self.file.merged_into(Settings())
         settings, more = merge(settings, _ours(self.initialization_options), "initializationOptions")
         problems += more
         settings, more = merge(settings, _ours(self.of_client), "configuration")

@@ -116,7 +116,9 @@ def status(given: values.Status) -> types.StatusResult:
         embedded_chunks=given.embedded_chunks,
         generation=given.generation,
         model=types.ModelStatus(
-            name=given.model.name, dimensions=given.model.dimensions, fingerprint=given.model.fingerprint
+            name=escape.message(given.model.name),
+            dimensions=given.model.dimensions,
+            fingerprint=given.model.fingerprint,
         ),
         folders=[
             types.FolderStatus(

@@ -36,10 +36,10 @@ def request_failed(message: str, *, retry_after_ms: int | None = None) -> JsonRp
     return _error(message, LSPErrorCodes.RequestFailed, data)
 
 
-def words(message: str) -> str:
+def for_client(message: str) -> str:
     """The message as clients get it: foreign text escaped, and the user's home directory written as `~`."""
     return escape.message(escape.without_home(message))
 
 
 def _error(message: str, code: ErrorCodes | LSPErrorCodes, data: object = None) -> JsonRpcException:
-    return JsonRpcException(words(message), code=code, data=data)
+    return JsonRpcException(for_client(message), code=code, data=data)

@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 MessageId = int | str
 
+#: Digits of a number that are read: more than any number of the protocol has.
+_MOST_DIGITS = 100
+
 
 class Stage(Enum):
     CREATED = 0
@@ -46,6 +49,8 @@ class Protocol(LanguageServerProtocol):
         self.stage = Stage.CREATED
         #: Called when the client asks us to exit.
         self.on_exit: Callable[[], None] = lambda: None
+        #: Called when a message came that cannot be read.
+        self.on_unreadable: Callable[[], None] = lambda: None
         self._running: dict[MessageId, asyncio.Task[Any]] = {}
         self._background: set[asyncio.Task[Any]] = set()
 
@@ -61,8 +66,11 @@ class Protocol(LanguageServerProtocol):
     def receive(self, body: bytes) -> None:
         """Handle one message body."""
         try:
-            message = json.loads(body)
+            # Editors send bytes that are not UTF-8 as they are in the buffer.
+            message = json.loads(body.decode("utf-8", "replace"), parse_int=_whole_number)
         except (ValueError, RecursionError):
+            # It may have been an edit.
+            self.on_unreadable()
             self._refuse(None, errors.parse_error())
             return
         if not isinstance(message, dict):
@@ -85,6 +93,8 @@ class Protocol(LanguageServerProtocol):
             self._check_stage(message)
             handler = self.fm.features.get(method)
             if handler is None or method in _NOTIFICATIONS:
+                if method in OF_DOCUMENTS:
+                    self.on_unreadable()
                 raise errors.method_not_found(method)
             arguments = self._arguments(method, message.get("params"))
             if method == lsp.SHUTDOWN:
@@ -159,7 +169,7 @@ class Protocol(LanguageServerProtocol):
             task.cancel()
 
     def _arguments(self, method: str, params: object) -> tuple[Any, ...]:
-        if method in _RAW:
+        if method in OF_DOCUMENTS:
             return (params,)
         cls = types.REQUESTS.get(method) or _STANDARD_PARAMS[method]
         return () if cls is None else (structure_params(self._converter, params, cls),)
@@ -230,6 +240,11 @@ class Protocol(LanguageServerProtocol):
             task.cancel()
 
 
+def _whole_number(digits: str) -> int:
+    """A number of a message. Python refuses those of thousands of digits; the protocol's end at 2**31."""
+    return int(digits[:_MOST_DIGITS])
+
+
 def _answerable(error: BaseException, method: str) -> JsonRpcException:
     """The error to answer with. One that is not meant for the client is logged, and stays here."""
     if isinstance(error, JsonRpcException):
@@ -243,7 +258,7 @@ _STANDARD_PARAMS: dict[str, type | None] = {
 }
 
 #: Notifications whose handlers read the parameters themselves: bad ones are no reason to ignore these.
-_RAW = frozenset({lsp.TEXT_DOCUMENT_DID_OPEN, lsp.TEXT_DOCUMENT_DID_CHANGE})
+OF_DOCUMENTS = frozenset({lsp.TEXT_DOCUMENT_DID_OPEN, lsp.TEXT_DOCUMENT_DID_CHANGE, lsp.TEXT_DOCUMENT_DID_CLOSE})
 
 #: Methods that are notifications: sent with an `id` they are unknown, and a request sent without is ignored.
 _NOTIFICATIONS = frozenset(method for method, entry in lsp.METHOD_TO_TYPES.items() if entry[1] is None)

@@ -107,6 +107,7 @@ async def _serve(stdio: Stdio, processes: WorkerProcesses, client_process_id: in
     server = LanguageServer("Conexus", __version__, protocol_cls=Protocol, converter_factory=make_converter)
     protocol = cast("Protocol", server.protocol)
     protocol.stdio = stdio
+    protocol.on_unreadable = lambda: documents.lose_all(session)
     protocol.on_exit = lambda: end(0 if protocol.stage is Stage.SHUT_DOWN else 1)
     parent_gone = partial(end, 1)
     session = Session(server, protocol, processes, watch_parent=lambda pid: watch_process(pid, parent_gone))

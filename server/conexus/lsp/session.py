@@ -6,13 +6,14 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 
+from conexus import escape
 from conexus.config import Settings, default_data_directory
 from conexus.index.ahead import start_if_needed
 from conexus.index.worker_processes import WorkerProcesses
@@ -26,7 +27,7 @@ from conexus.lsp.protocol import Protocol
 from conexus.lsp.registrations import Registrations
 from conexus.lsp.workers import Workers
 from conexus.values import Event, IndexChanged, Progress, StatusChanged
-from conexus.workspace.documents import Document, Documents
+from conexus.workspace.documents import Documents
 from conexus.workspace.settings_file import SettingsFile, read_settings_file
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ _RECHECK_SECONDS = 0.25
 
 #: Problems with settings that are shown one by one; a hostile file has thousands.
 _MOST_PROBLEMS = 3
-
-_LOG_LEVELS = {lsp.MessageType.Info: logging.INFO, lsp.MessageType.Error: logging.ERROR}
 
 #: How long the end waits for an engine that is still being made.
 _START_SECONDS = 10.0
@@ -74,9 +73,9 @@ class Session:
         self.settings = Settings()
         self.folders: tuple[Path, ...] = ()
         self.documents = Documents()
-        #: Documents that are open in the client with a text that is not known, as they were known last: their files
-        #: answer until the client sends a whole text.
-        self.lost: dict[str, Document] = {}
+        #: Documents that the client has open and whose text is not known, as they were last known. Their files answer
+        #: until the client sends a whole text.
+        self.lost = Documents()
         self.workers = Workers()
         self.progress = IndexProgress(server, protocol, offered=lambda: self.client.shows_progress)
         self.announcer = Announcer(
@@ -95,7 +94,7 @@ class Session:
         self._starting: asyncio.Task[Engine] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._shown: set[str] = set()
-        self._reading_file = asyncio.Lock()
+        self._reading: dict[Path | None, asyncio.Lock] = {}
 
     # --- life ---
 
@@ -134,11 +133,7 @@ class Session:
         )
         try:
             # What comes later is taken over when it comes.
-            configuring = self.protocol.spawn(self.configure(), "reading the settings")
-            await asyncio.wait({configuring}, timeout=_CONFIGURATION_SECONDS)
-            if not configuring.done():
-                logger.warning("The client did not answer workspace/configuration, or conexus.toml cannot be read")
-                self.take_settings()
+            await self._wait_for(self.configure(), self.read_settings_file())
             settings = self.settings
             engine_class = await loading
             engine = await asyncio.to_thread(
@@ -199,29 +194,40 @@ class Session:
     # --- settings ---
 
     async def configure(self) -> None:
-        """Read conexus.toml, ask the client for its settings, if it lets us, and take over what holds then."""
-        reading = asyncio.create_task(self._read_file())
+        """Ask the client for its settings, if it lets us, and use what holds then."""
         if self.client.pulls_configuration:
             try:
                 answer = await self.server.workspace_configuration_async(
                     lsp.ConfigurationParams(items=[lsp.ConfigurationItem(section=SECTION)])
                 )
                 self.configuration.of_client = answer[0] if answer else None
-            except Exception as error:  # whatever the client answered, it must not keep the engine from starting  # noqa: BLE001
+            except Exception as error:  # whatever it answered, the engine must start  # noqa: BLE001
                 logger.warning("The client did not tell its settings: %s", error)
-        await reading
         self.take_settings()
 
     async def read_settings_file(self) -> None:
-        """Read conexus.toml again, and use what it says now."""
-        await self._read_file()
-        self.take_settings()
+        """Read the first folder's conexus.toml, and use what it says now."""
+        folder = self.folders[0] if self.folders else None
+        # One reading of a folder after the other: the last one to ask has the latest content.
+        async with self._reading.setdefault(folder, asyncio.Lock()):
+            file = await asyncio.to_thread(_settings_file_of, folder)
+        if folder == (self.folders[0] if self.folders else None):
+            self.configuration.file = file
+            self.take_settings()
 
-    async def _read_file(self) -> None:
-        # One after the other: the last one to ask has the latest content.
-        async with self._reading_file:
-            folder = self.folders[0] if self.folders else None
-            self.configuration.file = await asyncio.to_thread(_settings_file_of, folder)
+    async def set_folders(self, folders: tuple[Path, ...]) -> None:
+        """Use other folders, with the settings of the first."""
+        self.folders = folders
+        await self._wait_for(self.read_settings_file())
+        if self.engine is not None:
+            self.engine.set_folders(self.folders)
+
+    async def _wait_for(self, *sources: Coroutine[Any, Any, None]) -> None:
+        """Wait for settings, but not for long. What comes later is used when it comes."""
+        tasks = [self.protocol.spawn(source, "reading the settings") for source in sources]
+        _, late = await asyncio.wait(tasks, timeout=_CONFIGURATION_SECONDS)
+        if late:
+            logger.warning("The client did not answer workspace/configuration, or conexus.toml cannot be read")
 
     def take_settings(self) -> None:
         """Work out the settings from their layers, tell of what was not understood, and use them."""
@@ -230,9 +236,10 @@ class Session:
         self._shown.update(new)
         for problem in new[:_MOST_PROBLEMS]:
             self.show(problem, lsp.MessageType.Warning)
-        if len(new) > _MOST_PROBLEMS:
-            more = len(new) - _MOST_PROBLEMS
-            self.show(f"{more} more settings were not taken; `conexus doctor` lists them.", lsp.MessageType.Warning)
+        if more := new[_MOST_PROBLEMS:]:
+            self.show(f"{len(more)} more settings were not taken; the log lists them.", lsp.MessageType.Warning)
+            for problem in more:
+                logger.warning("%s", problem)
         if self.engine is not None:
             self.engine.configure(self.settings)
         self.protocol.spawn(
@@ -240,11 +247,15 @@ class Session:
             "registering with the client",
         )
 
+    def tell(self, message: str, kind: lsp.MessageType = lsp.MessageType.Info) -> None:
+        """Show the user a message. Nothing else does: foreign text is escaped here."""
+        self.server.window_show_message(lsp.ShowMessageParams(type=kind, message=errors.for_client(message)))
+
     def show(self, message: str, kind: lsp.MessageType) -> None:
-        """Show the user a message, and log it. Nothing else shows messages: foreign text is escaped here."""
-        logger.log(_LOG_LEVELS.get(kind, logging.WARNING), "%s", message)
-        text = errors.words(message)
-        self.server.window_show_message(lsp.ShowMessageParams(type=kind, message=text))
+        """Show the user a message that he should act on, and log it."""
+        logger.log(logging.ERROR if kind is lsp.MessageType.Error else logging.WARNING, "%s", message)
+        self.tell(message, kind)
+        text = errors.for_client(message)
         self.server.window_log_message(lsp.LogMessageParams(type=kind, message=text))
 
     # --- what the engine tells ---
@@ -263,7 +274,7 @@ class Session:
             dirty_buffers=0,
             embedded_chunks=0,
             generation=0,
-            model=types.ModelStatus(name=self.settings.model, dimensions=0, fingerprint=""),
+            model=types.ModelStatus(name=escape.message(self.settings.model), dimensions=0, fingerprint=""),
             folders=[],
             phase="failed" if self.failure else "starting",
             paused=False,

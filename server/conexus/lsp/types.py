@@ -74,7 +74,7 @@ class RelatedParams:
 
 @attrs.frozen(kw_only=True)
 class OpenedDocument:
-    """The standard's `TextDocumentItem`; without a language or a version it is taken, too."""
+    """The standard's `TextDocumentItem`, of which language and version may be absent."""
 
     uri: str
     text: str
@@ -107,9 +107,10 @@ class ContentChange:
 
 @attrs.frozen(kw_only=True)
 class DidChangeParams:
-    """The standard's `DidChangeTextDocumentParams`. Each change is a `ContentChange`, if it can be read."""
+    """The standard's `DidChangeTextDocumentParams`."""
 
     text_document: ChangedDocument
+    #: Each a `ContentChange`, if it can be read: one that cannot must not make the others unreadable.
     content_changes: Sequence[Any]
 
 

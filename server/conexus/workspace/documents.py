@@ -61,14 +61,6 @@ class Documents:
         """With a document added or replaced."""
         return Documents(MappingProxyType({**self._by_id, document.id: document}))
 
-    def open(self, identity: str, text: str, version: int | None, language: str) -> Documents:
-        return self.put(Document(identity, text, version, language))
-
-    def change(self, identity: str, changes: Iterable[Change], version: int | None, encoding: Encoding) -> Documents:
-        """With a document changed; the same documents if it is not open."""
-        document = self._by_id.get(identity)
-        return self if document is None else self.put(document.changed(changes, version, encoding))
-
     def close(self, identity: str) -> Documents:
         """Without a document; the same documents if it is not open."""
         if identity not in self._by_id:

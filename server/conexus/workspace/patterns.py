@@ -37,7 +37,12 @@ _CLASSES = {
 
 def byte_string(path: str) -> str:
     """A path as this module compares it: one character for each of its bytes."""
-    return path if path.isascii() else os.fsencode(path).decode("latin-1")
+    if path.isascii():
+        return path
+    try:
+        return os.fsencode(path).decode("latin-1")
+    except UnicodeEncodeError:  # a client's name of a buffer, which no file can have
+        return path.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)

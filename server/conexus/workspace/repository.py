@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
 import subprocess
 from dataclasses import dataclass
@@ -62,7 +64,7 @@ def git_settings(directory: str) -> GitSettings:
     values = {"core.excludesfile": str(Path(config_home, "git", "ignore"))}
     try:
         answer = subprocess.run(
-            ["git", "config", "--null", "--type=path", "--get-regexp", r"^core\.(excludesfile|ignorecase)$"],
+            [_program("git"), "config", "--null", "--type=path", "--get-regexp", r"^core\.(excludesfile|ignorecase)$"],
             cwd=directory,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -78,3 +80,12 @@ def git_settings(directory: str) -> GitSettings:
     # This one file may be a symlink: people keep it in a repository of dotfiles.
     content = read_small_file(os.path.realpath(Path(directory, excludes))) if excludes else None
     return GitSettings(content or b"", values.get("core.ignorecase", "").lower() in ("true", "yes", "on", "1"))
+
+
+def _program(name: str) -> str:
+    """A program on the PATH. A relative entry of it would be one of the workspace. OSError if there is none."""
+    entries = [entry for entry in os.environ.get("PATH", os.defpath).split(os.pathsep) if os.path.isabs(entry)]  # noqa: PTH117
+    found = shutil.which(name, path=os.pathsep.join(entries))
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, "not on the PATH", name)
+    return found

@@ -15,9 +15,12 @@ from conexus.workspace.files import read_bytes
 
 #: Files above this size, in bytes, are not read. All settings together take a few hundred.
 _MAX_BYTES = 64 * 1024
-#: tomllib takes quadratic time for a key of many parts (17 s for 64 KB of ``a.a.a…``), and no setting has two.
-_MAX_DOTS = 20
-_STRING = re.compile(r""""(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
+#: A key of more than 20 parts, wherever it may be. tomllib takes quadratic time for it (17 s for 64 KB of ``a.a.a…``),
+#: and no setting has two parts. It is looked for in the raw text, so that there is no way to hide it. Each alternative
+#: is possessive and short, or begins where no other can, so that this takes linear time.
+_LONG_KEY = re.compile(
+    r"""(?<![\w-])(?:(?:[\w-]++|"(?:[^"\\\n]|\\.){0,99}+"|'[^'\n]{0,99}+')[ \t]*+\.[ \t]*+){21}""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,8 @@ class SettingsFile:
     values: Mapping[str, object] = field(default_factory=dict)
     problem: Problem | None = None
 
-    def over(self, settings: Settings) -> tuple[Settings, list[Problem]]:
-        """Returns ``settings`` with those that a repository may decide taken over, and a problem for each other one."""
+    def merged_into(self, settings: Settings) -> tuple[Settings, list[Problem]]:
+        """Returns ``settings`` with what a repository may decide replaced, and a problem for each refused value."""
         merged, problems = merge_repository(settings, self.values)
         return merged, problems if self.problem is None else [self.problem, *problems]
 
@@ -53,7 +56,7 @@ def read_settings_file(folder: Path) -> SettingsFile:
 
 def load_file(folder: Path, settings: Settings) -> tuple[Settings, list[Problem]]:
     """Returns ``settings`` with those of the folder's settings file taken over. The call may wait for a disk."""
-    return read_settings_file(folder).over(settings)
+    return read_settings_file(folder).merged_into(settings)
 
 
 def _parse(content: bytes) -> SettingsFile:
@@ -61,7 +64,7 @@ def _parse(content: bytes) -> SettingsFile:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return _problem("is not UTF-8")
-    if any(_STRING.sub("", line).partition("#")[0].count(".") > _MAX_DOTS for line in text.splitlines()):
+    if _LONG_KEY.search(text):
         return _problem("has a key of too many parts")
     try:
         return SettingsFile(tomllib.loads(text))

@@ -24,7 +24,7 @@ def did_open(session: Session, params: object) -> None:
     try:
         item = structure_params(session.protocol.converter, params, types.DidOpenParams).text_document
     except ParamsError as error:
-        _lose(session, _document_named(params), error)
+        _lose(session, _document_named(params), error, opened=True)
         return
     document = _document_of(item.uri)
     if document is not None:
@@ -49,7 +49,11 @@ def did_change(session: Session, params: object) -> None:
     try:
         changes = _changes(session, given.content_changes, known=known is not None)
         changed = former.changed(changes, _version(given.text_document.version, former), session.client.encoding)
-    except Exception as error:  # whatever it was, the text is not the editor's any more  # noqa: BLE001
+    except ParamsError as error:
+        _lose(session, document, error)
+        return
+    except Exception as error:
+        logger.exception("Applying a change failed")
         _lose(session, document, error)
         return
     if known is None:
@@ -64,27 +68,48 @@ def did_save(session: Session, params: lsp.DidSaveTextDocumentParams) -> None:
     hint(session, [params.text_document.uri])
 
 
-def did_close(session: Session, params: lsp.DidCloseTextDocumentParams) -> None:
-    document = convert.document_of_uri(params.text_document.uri)
+def did_close(session: Session, params: object) -> None:
+    """Let the disk be the truth again. ``params`` are the standard's ``DidCloseTextDocumentParams`` as JSON."""
+    try:
+        given = structure_params(session.protocol.converter, params, lsp.DidCloseTextDocumentParams)
+    except ParamsError as error:
+        _lose(session, _document_named(params), error)
+        return
+    document = convert.document_of_uri(given.text_document.uri)
     if document is not None:
-        session.lost.pop(document, None)
+        session.lost = session.lost.close(document)
         _forget(session, document)
 
 
+def lose_all(session: Session) -> None:
+    """Let the files of all open documents answer until whole texts come: a message cannot be read or names no file."""
+    for document in session.documents:
+        _lose(session, document.id, ParamsError("a message could not be read"))
+
+
 def _open(session: Session, document: Document) -> None:
-    session.lost.pop(document.id, None)
+    session.lost = session.lost.close(document.id)
     session.documents = session.documents.put(document)
     if session.engine is not None:
         session.engine.open_document(document.id, document.text, document.version, document.language)
 
 
-def _lose(session: Session, document: str | None, error: Exception) -> None:
-    """Let the file of a document answer until a whole text comes."""
-    logger.warning("The text of an open document is not known until it is sent as a whole: %s", error)
-    if document is not None:
-        former = session.documents.get(document) or session.lost.get(document)
-        session.lost[document] = former or Document(document, "", None, "")
-        _forget(session, document)
+def _lose(session: Session, document: str | None, error: Exception, *, opened: bool = False) -> None:
+    """Let the file of a document answer until a whole text comes. ``opened``: the client has just opened it.
+
+    Where a message does not say which document it is about, it may be about any.
+    """
+    if document is None:
+        lose_all(session)
+        return
+    former = session.documents.get(document) or session.lost.get(document)
+    if former is None and not opened:
+        logger.warning("Ignored a bad change of a document that is not open: %s", error)
+        return
+    if document not in session.lost:
+        logger.warning("The text of %s is not known until the editor sends it as a whole: %s", document, error)
+    session.lost = session.lost.put(former or Document(document, "", None, ""))
+    _forget(session, document)
 
 
 def _forget(session: Session, document: str) -> None:
@@ -135,7 +160,7 @@ def _document_of(uri: str) -> str | None:
 
 
 def _document_named(params: object) -> str | None:
-    """The document that parameters which cannot be read are about, if they name one."""
+    """The document that parameters which cannot be read are about; None if they name none."""
     given = params.get("textDocument") if isinstance(params, dict) else None
     uri = given.get("uri") if isinstance(given, dict) else None
-    return _document_of(uri) if isinstance(uri, str) else None
+    return (_document_of(uri) or uri) if isinstance(uri, str) else None

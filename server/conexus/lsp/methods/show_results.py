@@ -23,7 +23,7 @@ async def show_results(session: Session, params: types.SearchParams | types.Rela
     path = await asyncio.to_thread(results_page.write, text)
     uri = uri_of_path(path)
     if not await _open(session, uri):
-        session.show(f"The results are in {path}", lsp.MessageType.Info)
+        session.tell(f"The results are in {path}")
     return {"uri": uri}
 
 

@@ -20,14 +20,11 @@ def initial_folders(params: lsp.InitializeParams) -> tuple[Path, ...]:
     return ()
 
 
-def did_change_workspace_folders(session: Session, params: lsp.DidChangeWorkspaceFoldersParams) -> None:
+async def did_change_workspace_folders(session: Session, params: lsp.DidChangeWorkspaceFoldersParams) -> None:
     removed = _local([folder.uri for folder in params.event.removed])
     added = _local([folder.uri for folder in params.event.added])
     kept = [folder for folder in session.folders if folder not in removed]
-    session.folders = tuple(dict.fromkeys([*kept, *added]))
-    session.protocol.spawn(session.read_settings_file(), "reading conexus.toml")
-    if session.engine is not None:
-        session.engine.set_folders(session.folders)
+    await session.set_folders(tuple(dict.fromkeys([*kept, *added])))
 
 
 def _local(uris: Sequence[str]) -> tuple[Path, ...]:
