@@ -192,9 +192,9 @@ def merge_repository(settings: Settings, given: Mapping[str, object]) -> tuple[S
         if item is None or item.metadata["scope"] == "workspace":
             allowed[name] = value
         elif item.metadata["scope"] == "machine":
-            problems.append(Problem(f"{SETTINGS_FILE}: `{name}` can only be set in the editor"))
+            problems.append(Problem(f"{SETTINGS_FILE}: a repository cannot set `{name}`"))
         elif isinstance(value, int) and value > (most := getattr(settings, item.name)):
-            problems.append(Problem(f"{SETTINGS_FILE}: `{name}` is above {most}, and a repository cannot raise it"))
+            problems.append(Problem(f"{SETTINGS_FILE}: a repository cannot raise `{name}` above {most}"))
         else:
             allowed[name] = value
     merged, more = merge(settings, allowed, SETTINGS_FILE)

@@ -280,7 +280,8 @@ def test_a_broken_engine_fails_requests_politely(start: Start, workspace: Path, 
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "numpy.py").write_text(f"raise RuntimeError('broken in {Path.home()}')")
-    client = start(PYTHONPATH=f"{broken}:{Path(types.__file__).parents[2]}")
+    # Not below the directory that it is started in: nothing is imported from there.
+    client = start(PYTHONPATH=f"{broken}:{Path(types.__file__).parents[2]}", folder=workspace)
     client.initialize(workspace)
     error = client.error("conexus/search", {"query": "x"})
     assert error["code"] == REQUEST_FAILED

@@ -168,7 +168,8 @@ def test_nothing_but_the_protocol_is_on_standard_output(start: Start, workspace:
         "sys.path.pop(0)\ndel sys.modules['filelock']\nimport filelock\n"
     )
     source = server_environment(tmp_path)["PYTHONPATH"]
-    client = start(PYTHONPATH=f"{noisy}:{source}")
+    # Not below the directory that it is started in: nothing is imported from there.
+    client = start(PYTHONPATH=f"{noisy}:{source}", folder=workspace)
     client.initialize(workspace)
     assert client.request("conexus/search", {"query": "x"})
     assert client.shut_down() == 0

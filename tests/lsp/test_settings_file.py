@@ -94,7 +94,7 @@ def test_a_repository_lowers_limits_and_never_lifts_them(start: Start, workspace
     (folder,) = client.wait_until_quiescent()["folders"]
     assert folder["skipped"] == {"larger than maxFileBytes": 1}
     message = client.notification("window/showMessage")["message"]
-    assert message == "conexus.toml: `maxFileBytes` is above 1000000, and a repository cannot raise it"
+    assert message == "conexus.toml: a repository cannot raise `maxFileBytes` above 1000000"
     client.notification("window/logMessage")
     (workspace / "conexus.toml").write_text("maxFileBytes = 100\n")
     tell(client, workspace / "conexus.toml", "watched")

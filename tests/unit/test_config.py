@@ -165,7 +165,7 @@ def test_a_file_of_a_repository_only_lowers_limits(tmp_path: Path, name: str) ->
         file.write_text(f"{name} = {raised}\n")
         settings, problems = load_file(tmp_path, Settings())
         assert settings == Settings()
-        assert problems == [f"conexus.toml: `{name}` is above {default}, and a repository cannot raise it"]
+        assert problems == [f"conexus.toml: a repository cannot raise `{name}` above {default}"]
     file.write_text(f"{name} = 1e9\n")
     assert load_file(tmp_path, Settings())[0] == Settings()
 
@@ -181,6 +181,6 @@ def test_a_file_of_a_repository_cannot_decide_what_runs(tmp_path: Path) -> None:
     settings, problems = load_file(tmp_path, Settings())
     assert settings == Settings(max_files=7)
     assert sorted(problems) == [
-        "conexus.toml: `allowLargeFolders` can only be set in the editor",
-        "conexus.toml: `model` can only be set in the editor",
+        "conexus.toml: a repository cannot set `allowLargeFolders`",
+        "conexus.toml: a repository cannot set `model`",
     ]
