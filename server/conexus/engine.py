@@ -44,6 +44,7 @@ from conexus.values import (
     ModelStatus,
     Place,
     Progress,
+    SettingsFileChanged,
     Status,
     StatusChanged,
 )
@@ -96,6 +97,7 @@ class Engine:
             on_publish=lambda generation, folders: self._notify(IndexChanged(generation, folders)),
             on_progress=lambda done, total: self._notify(Progress("Indexing", done, total)),
             on_status=lambda: self._notify(StatusChanged()),
+            on_settings_file=lambda folder: self._notify(SettingsFileChanged(folder)),
         )
         self._indexer = Indexer(self._sync)
 
@@ -269,7 +271,7 @@ class Engine:
             phase=counts.phase,
             paused=sync.paused,
             memory_bytes=_resident_bytes(),
-            index_bytes=sum(tracked.stored.size_bytes for tracked in list(sync.folders.values())),
+            index_bytes=sum(tracked.stored.state.size_bytes for tracked in list(sync.folders.values())),
             role="reader" if any(folder.role == "reader" for folder in folders) else "writer",
         )
 
@@ -401,7 +403,7 @@ class Engine:
         if self._sync.problem:
             return "error", self._sync.problem
         for tracked in list(self._sync.folders.values()):
-            watching = tracked.watcher.degraded if tracked.watcher is not None else None
+            watching = self._sync.watching_problem(tracked.root)
             problem = tracked.refused or tracked.persistence.problem or watching
             if problem:
                 return "warning", f"{Path(tracked.root).name}: {problem}"

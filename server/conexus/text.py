@@ -182,16 +182,3 @@ class LineIndex:
 def _close(lines: list[str]) -> None:
     if not lines or lines[-1].endswith(("\n", "\r")):
         lines.append("")
-
-
-def apply_change(
-    text: str,
-    start_line: int,
-    start_column: int,
-    end_line: int,
-    end_column: int,
-    new_text: str,
-    encoding: Encoding,
-) -> str:
-    """The text with a range replaced. For several changes in a row, `LineIndex.edit` is the faster way."""
-    return LineIndex(text).edit(start_line, start_column, end_line, end_column, new_text, encoding).text

@@ -149,7 +149,14 @@ class StatusChanged:
     """Health, quiescence or message changed; ask ``status()``."""
 
 
-Event = IndexChanged | Progress | StatusChanged
+@dataclass(frozen=True, slots=True)
+class SettingsFileChanged:
+    """A folder's conexus.toml may have changed on disk."""
+
+    folder: str
+
+
+Event = IndexChanged | Progress | SettingsFileChanged | StatusChanged
 
 
 class EngineError(Exception):

@@ -186,7 +186,7 @@ def test_vectors_that_come_after_the_overlay_was_sealed_are_not_lost(root: Path,
         write(root, many)
         engine.hint([root / "many"])
         until(engine, lambda: not engine._sync._bulk.pending and engine.status().files == FILES + len(many))
-        assert len(engine._sync.folders[str(root)].index.overlay) < len(many)
+        assert len(engine._sync.searchable.overlay) < len(many)
         release.set()
         settle(engine)
         assert engine.store(PATIENCE), engine.status()

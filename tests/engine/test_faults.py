@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,11 @@ import pytest
 
 from benchmarks.disks import enlarge, fill
 from conexus.engine import Engine
+from conexus.index import persistence
 from conexus.index.folder import FolderIndex
+from conexus.index.persistence import Persistence, _Outcome
+from conexus.index.store_process import Tables
+from conexus.index.stored_index import StoredIndex
 from conexus.values import Place, Position, Status, TextRange
 from tests.faults import (
     assert_for_users,
@@ -714,25 +719,30 @@ def test_names_that_are_hostile(root: Path, data: Path, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_tried_again_soon_and_then_ever_later(
-    root: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conexus.index.persistence._FIRST_REST_SECONDS", 1.0)
-    monkeypatch.setattr("conexus.index.persistence._LONGEST_REST_SECONDS", 30.0)
+    monkeypatch.setattr(persistence, "_FIRST_REST_SECONDS", 1.0)
+    monkeypatch.setattr(persistence, "_LONGEST_REST_SECONDS", 30.0)
+    stored = StoredIndex(tmp_path / "index", str(tmp_path), "1", 8, Tables())
+    assert stored.claim()
 
-    def fail() -> None:
+    def fail() -> _Outcome:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def rest_after(work: Callable[[], None]) -> int:
-        persistence._guarded(work)
-        return round(max(persistence._not_before - time.monotonic(), 0))
+    def succeed() -> _Outcome:
+        return _Outcome(time.monotonic())
 
-    with running(root, data, stored=True) as engine:
-        assert engine.store(PATIENCE)
-        (persistence,) = (tracked.persistence for tracked in engine._sync.folders.values())
+    def rest_after(work: Callable[[], _Outcome]) -> int:
+        writing._begin(work)
+        until(lambda: not writing.busy)
+        return round(max(writing._not_before - time.monotonic(), 0))
+
+    with ThreadPoolExecutor(1) as thread:
+        writing = Persistence(stored, thread)
         assert [rest_after(fail) for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
-        assert engine.status().health == "warning"
-        rest_after(lambda: None)
-        assert engine.status().health == "ok"
+        assert "No space left on device" in (writing.problem or "")
+        writing._not_before = 0.0
+        assert rest_after(succeed) == 0
+        assert writing.problem is None
         assert rest_after(fail) == 1
-        rest_after(lambda: None)
-        persistence._not_before = 0.0
+    stored.release()

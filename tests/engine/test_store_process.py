@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import threading
 from pathlib import Path
 
 import pytest
 
+from conexus.index import store_process
 from conexus.index.store import StoreError
 from conexus.index.store_process import Abandoned, Tables
 from tests.faults import assert_equal_to_fresh, until
-from tests.workspaces import running, write
+from tests.workspaces import PATIENCE, running, write
 
 DIMENSIONS = 8
 
@@ -56,3 +59,21 @@ def test_an_engine_that_ends_early_loses_nothing_and_says_nothing(
     assert tables._abandoned
     assert not caplog.records
     assert_equal_to_fresh(root, data, tmp_path / "scratch")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot stop a process")
+def test_a_process_that_hangs_is_ended_and_the_next_call_starts_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_process, "_IDLE_SECONDS", 0.5)
+    tables = Tables()
+    tables.open(tmp_path / "index", DIMENSIONS, repair=True)
+    hung = tables._process
+    os.kill(hung.pid, signal.SIGSTOP)
+    monkeypatch.setattr(store_process, "_CALL_SECONDS", 0.2)
+    with pytest.raises(StoreError, match="did not answer"):
+        tables.open(tmp_path / "index", DIMENSIONS, repair=False)
+    assert not hung.is_alive()
+    monkeypatch.setattr(store_process, "_CALL_SECONDS", PATIENCE)
+    assert not tables.open(tmp_path / "index", DIMENSIONS, repair=False).files
+    tables.close()

@@ -293,7 +293,7 @@ def test_rows_by_another_version_are_made_anew(root: Path, data: Path, monkeypat
     with running(root, data, stored=True) as engine:
         assert rows(snapshot_of(engine)) == fresh
         stored = engine._sync.folders[str(root)].stored
-    assert stored.size_bytes > 0
+    assert stored.state.size_bytes > 0
     from conexus.index.store import Store
 
     versions = {each.version for each in Store(stored.directory, 256).files().values()}
@@ -611,7 +611,7 @@ def test_what_changed_is_stored_though_questions_go_on(root: Path, data: Path, m
 
         def asked() -> bool:
             assert "late.py" in found(engine, "stored_in_the_end")
-            return not waiting._waiting and not waiting.busy
+            return not waiting._waiting and waiting._work is None
 
         until(engine, asked)
     assert any("stored_in_the_end" in repr(row) for row in stored_rows(engine))

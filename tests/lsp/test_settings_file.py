@@ -86,6 +86,22 @@ def tell(client: RawClient, file: Path, how: str) -> None:
         client.notify("textDocument/didSave", {"textDocument": {"uri": file.as_uri()}})
 
 
+def test_a_file_that_another_program_changed_counts(start: Start, workspace: Path) -> None:
+    """No editor tells of it: the server itself watches, as in Neovim on Linux, Helix and Emacs."""
+    client = start()
+    client.initialize(workspace)
+    everything = {"README.md", "parser.py", "retry.py", "test_parser.py"}
+    names_are(client, everything)
+    file = workspace / "conexus.toml"
+    file.write_text('exclude = ["src", "conexus.toml"]\n')
+    names_are(client, {"README.md", "test_parser.py"})
+    file.write_text('exclude = ["README.md", "conexus.toml"]\n')  # it is excluded, and read all the same
+    names_are(client, everything - {"README.md"})
+    file.unlink()
+    names_are(client, everything)
+    assert client.shut_down() == 0
+
+
 def test_a_repository_lowers_limits_and_never_lifts_them(start: Start, workspace: Path) -> None:
     (workspace / "large.py").write_text(f"def large():\n    return '{'x' * 1_000_000}'\n")
     (workspace / "conexus.toml").write_text("maxFileBytes = 1099511627776\n")

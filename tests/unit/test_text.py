@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conexus.text import Encoding, LineIndex, apply_change, index_of_column, split_lines, units
+from conexus.text import Encoding, LineIndex, index_of_column, split_lines, units
 
 UTF8, UTF16, UTF32 = Encoding
 
@@ -79,11 +79,11 @@ def test_lone_surrogates_do_no_harm(encoding: Encoding) -> None:
     index = LineIndex(text)
     for offset in range(len(text)):
         assert index.offset(*index.position(offset, encoding), encoding) == offset
-    assert apply_change(text, 0, 0, 0, 1, "\ud800", encoding) == "\ud800" + text[1:]
+    assert LineIndex(text).edit(0, 0, 0, 1, "\ud800", encoding).text == "\ud800" + text[1:]
 
 
 def test_an_edit_after_a_form_feed_hits_the_line_the_editor_means() -> None:
-    assert apply_change("a\fb\nc\n", 1, 0, 1, 1, "C", UTF16) == "a\fb\nC\n"
+    assert LineIndex("a\fb\nc\n").edit(1, 0, 1, 1, "C", UTF16).text == "a\fb\nC\n"
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,7 @@ def test_the_process_ends_with_the_watcher_and_with_who_started_it(root: Path, h
     latter = watcher._process
     assert latter is not None
     watcher.stop()
+    watcher.wait()
     assert latter.poll() is not None
 
 
@@ -193,6 +194,7 @@ def test_a_stopped_watcher_is_silent_and_stops_twice(root: Path, heard: Heard) -
     heard.wait(lambda: bool(heard.losses))
     watcher.stop()
     watcher.stop()
+    watcher.wait()
     assert not any(thread.name == "conexus-watcher" for thread in threading.enumerate())
     heard.forget()
     (root / "x.py").touch()

@@ -9,9 +9,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
+from pathlib import Path
 
 from conexus.chunking import BEGINNING_MS, language_of
 from conexus.index.ahead import INLINE_FILES
+from conexus.index.manifest import remove_segment
+from conexus.index.owned import owned
 from conexus.index.pool import FATAL, Pool, Read, Task
 from conexus.index.worker_processes import WorkerProcesses
 from conexus.workspace.read import Skipped
@@ -39,6 +42,8 @@ class _Batch:
     folder: str
     paths: tuple[str, ...]
     started: int
+    #: The segment file that the worker writes.
+    into: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Done:
     doubtful: bool = False
 
 
+@owned(shared={"has_results", "idle", "pending"})
 class Bulk:
     """Not thread-safe: the indexer's thread owns it. ``wake`` is called from other threads when a batch is done."""
 
@@ -132,7 +138,8 @@ class Bulk:
         for waiting in (self._waiting, self._suspects):
             for key in [key for key in waiting if key[0] == folder]:
                 del waiting[key]
-        self._flying = {future: batch for future, batch in self._flying.items() if batch.folder != folder}
+        for future in [future for future, batch in self._flying.items() if batch.folder == folder]:
+            _drop(future, self._flying.pop(future))
 
     def can_work(self, *, workers: bool) -> bool:
         """Whether ``work_off`` would do anything now."""
@@ -202,8 +209,9 @@ class Bulk:
                     paths.append(path)
                 if len(paths) == most:
                     break
+        given = task(folder, tuple(paths))
         try:
-            future = self.pool.read(task(folder, tuple(paths)))
+            future = self.pool.read(given)
         except OSError as error:
             self._count_death(error)
             return
@@ -212,7 +220,7 @@ class Bulk:
             self._suspects.pop((folder, path), None)
         self._submitted += 1
         self._clock += 1
-        self._flying[future] = _Batch(folder, tuple(paths), self._clock)
+        self._flying[future] = _Batch(folder, tuple(paths), self._clock, given.into)
         future.add_done_callback(lambda _: self._wake())
 
     def _batch_files(self) -> int:
@@ -228,6 +236,8 @@ class Bulk:
         """
         for future in [future for future in self._flying if future.done()]:
             batch = self._flying.pop(future)
+            if future.cancelled() or future.exception() is not None:
+                remove_segment(batch.into)
             if future.cancelled():  # with the workers of another batch, which had failed
                 self._waiting.update(((batch.folder, path), None) for path in batch.paths)
                 continue
@@ -271,8 +281,9 @@ class Bulk:
     def interrupt(self) -> None:
         """Stop the workers; what they were reading waits again."""
         self.close()
-        for batch in self._flying.values():
+        for future, batch in self._flying.items():
             self._waiting.update(((batch.folder, path), None) for path in batch.paths)
+            _drop(future, batch)
         self._flying.clear()
 
     def set_workers(self, workers: int) -> None:
@@ -285,3 +296,8 @@ class Bulk:
         self._answering = False
         self._submitted = 0
         self.pool.close()
+
+
+def _drop(future: Future[Read], batch: _Batch) -> None:
+    """Have the file of a batch that nobody wants removed, as soon as its worker is done with it or has ended."""
+    future.add_done_callback(lambda _: remove_segment(batch.into))

@@ -10,7 +10,8 @@ import numpy as np
 
 from conexus.embedding.embedder import Vectors
 from conexus.index.analysis import FileFacts, IndexedFile
-from conexus.index.occupied import OccupiedDirectories
+from conexus.index.owned import owned
+from conexus.index.path_tree import PathTree
 from conexus.index.segment import Alive, MemorySegment
 from conexus.index.segment_build import build_segment
 from conexus.index.segment_merge import merge_segments
@@ -76,6 +77,7 @@ class Merge:
         return merge_segments(parts, pause)
 
 
+@owned(shared={"chunks", "files"})
 class FolderIndex:
     """Not thread-safe: the indexer's thread owns it and publishes the immutable ``views()``."""
 
@@ -88,8 +90,8 @@ class FolderIndex:
         self._recent: list[Part] = []
         self._base: list[Part] = []
         self._places: dict[str, tuple[Part, int]] = {}
-        #: Those that files lie in: builds and editors tell of many paths at which nothing ever was.
-        self._directories = OccupiedDirectories()
+        #: The paths of all files: builds and editors tell of many directories, most of which hold none.
+        self._tree = PathTree()
         self._overlay: dict[str, Fresh] = {}
         self._chunks = 0
         #: How often something came or went; in which segments it lies does not count.
@@ -127,10 +129,7 @@ class FolderIndex:
         """Paths of files at or below a path."""
         if path in self._places:
             return [path]
-        if path and path not in self._directories:
-            return []
-        prefix = path + "/" if path else ""
-        return [known for known in self._places if known.startswith(prefix)]
+        return list(self._tree.below(path)) if path else list(self._places)
 
     def facts(self, path: str) -> FileFacts | None:
         place = self._places.get(path)
@@ -228,7 +227,7 @@ class FolderIndex:
         places = {part.segment.files[number].path: (part, number) for number in part.files}
         self._places.update(places)
         for path in places:
-            self._directories.add(path)
+            self._tree.add(path)
         self._chunks += part.rows
 
     def replace(self, path: str, fresh: Fresh | None) -> None:
@@ -319,7 +318,7 @@ class FolderIndex:
             if place is None:
                 continue
             self.changes += 1
-            self._directories.discard(path)
+            self._tree.discard(path)
             part, number = place
             if id(part) not in copied:  # published views keep the old mask
                 copied.add(id(part))

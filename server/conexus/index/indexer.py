@@ -83,8 +83,14 @@ class Indexer:
 
     def wait_stored(self, timeout: float | None = None) -> bool:
         """Block until all that is searchable is stored; False on time-out or when stopped before."""
-        self._loop.post(self.sync.store)
-        return self._loop.wait(self.sync.is_stored, timeout)
+        asked = threading.Event()
+
+        def store() -> None:
+            self.sync.store()
+            asked.set()
+
+        self._loop.post(store)
+        return self._loop.wait(lambda: asked.is_set() and self.sync.is_stored, timeout)
 
     @property
     def quiescent(self) -> bool:

@@ -54,10 +54,7 @@ class Lexicon:
     def number(self, word: str) -> int:
         """The word's number, -1 if it is not here."""
         known = self._known.get(word)
-        if known is None:
-            self.learn((word,))
-            known = self._known.get(word, -1)
-        return known
+        return self._look_up((word,))[0] if known is None else known
 
     def numbers(self, terms: Iterable[tuple[str, float]]) -> tuple[tuple[int, float], ...]:
         """The numbers of those of the terms that are here, each with its weight."""
@@ -81,21 +78,29 @@ class Lexicon:
         hashes: Hashes | None = None
         here: set[str] = set()
         for lexicon in lexicons:
-            known = lexicon._known
-            if all(word in known for word in words):
-                here.update(word for word in words if known.get(word, -1) >= 0)
-                continue
-            if len(known) + len(words) > _MOST_REMEMBERED:
-                known.clear()
-            numbers = np.full(len(words), -1)
-            if hashes is None:
-                hashes = np.fromiter(map(word_hash, words), np.uint64, len(words))
-            if len(lexicon):
-                places = lexicon.hashes.searchsorted(hashes)
-                numbers = np.where(lexicon.hashes.take(places, mode="clip") == hashes, places, -1)
-            known.update(zip(words, numbers.tolist(), strict=True))
-            here.update(words[place] for place in (numbers >= 0).nonzero()[0].tolist())
+            numbers: Sequence[int | None] = [lexicon._known.get(word) for word in words]
+            if None in numbers:
+                if hashes is None:
+                    hashes = np.fromiter(map(word_hash, words), np.uint64, len(words))
+                numbers = lexicon._look_up(words, hashes)
+            here.update(word for word, number in zip(words, numbers, strict=True) if number is not None and number >= 0)
         return frozenset(here)
+
+    def _look_up(self, words: Sequence[str], hashes: Hashes | None = None) -> list[int]:
+        """The numbers of words, which are remembered. ``hashes``: theirs, where they are known.
+
+        What is returned is never read from what is remembered: another thread may forget that at any time.
+        """
+        if hashes is None:
+            hashes = np.fromiter(map(word_hash, words), np.uint64, len(words))
+        numbers = [-1] * len(words)
+        if len(self):
+            places = self.hashes.searchsorted(hashes)
+            numbers = np.where(self.hashes.take(places, mode="clip") == hashes, places, -1).tolist()
+        if len(self._known) + len(words) > _MOST_REMEMBERED:
+            self._known.clear()
+        self._known.update(zip(words, numbers, strict=True))
+        return numbers
 
     @staticmethod
     def merged(parts: Sequence[tuple[Lexicon, NDArray[np.bool_]]]) -> tuple[Lexicon, list[Numbers]]:

@@ -100,8 +100,8 @@ class Loop:
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
-                self._idle()
-                self._changed.wait_for(self._is_due, max(self._patience(), self._rests_until - time.monotonic()))
+                self._attempt(self._idle)
+                self._changed.wait_for(self._is_due, max(self._next_due(), self._rests_until - time.monotonic()))
                 if self.stopping:
                     return
                 self._busy = self.busy or not self._settled()
@@ -114,6 +114,13 @@ class Loop:
             else:
                 self._rest = min(max(2 * self._rest, _FIRST_REST_SECONDS), _LONGEST_REST_SECONDS)
                 self._rests_until = time.monotonic() + self._rest
+
+    def _next_due(self) -> float:
+        try:
+            return self._patience()
+        except Exception:
+            log.exception("it is not known when the next indexing step is due")
+            return _LONGEST_REST_SECONDS
 
     def _attempt(self, command: Command) -> bool:
         try:

@@ -118,6 +118,13 @@ def sweep(directory: Path, kept: Collection[str]) -> None:
             remove(path)
 
 
+def remove_segment(path: Path) -> None:
+    """Remove a segment file that nobody uses, and what a killed process has written of it."""
+    for draft in path.parent.glob(f"{path.name}.*.draft"):
+        remove(draft)
+    remove(path)
+
+
 def remove(path: Path) -> None:
     """Remove a file of an index, or whatever someone put in its place."""
     if path.is_dir() and not path.is_symlink():

@@ -11,6 +11,8 @@ from conexus.array_file import DamagedFile
 from conexus.heap import trim
 from conexus.index.folder import Merge
 from conexus.index.loop import Command
+from conexus.index.manifest import remove_segment
+from conexus.index.owned import owned
 from conexus.index.pool import MergeTask, Pool
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 _FEW_ROWS = 4000
 
 
+@owned()
 class Merging:
     """Owned by the indexer's thread; at most one merge of a folder is under way."""
 
@@ -37,7 +40,7 @@ class Merging:
         ``pause`` is called between the steps of what is merged in this process.
         """
         self._pool, self._post, self._done, self._pause = pool, post, done, pause
-        self._under_way: dict[str, Future[MemorySegment | Path]] = {}
+        self._under_way: dict[str, tuple[Future[MemorySegment | Path], Path]] = {}
 
     @property
     def idle(self) -> bool:
@@ -63,25 +66,30 @@ class Merging:
             (part.segment.path or part.segment, files) for part, files in zip(merge.parts, merge.files, strict=True)
         )
         version = merge.parts[0].version or tracked.stored.version
+        into = tracked.stored.path_of(name)
         try:
-            future = self._pool().merge(MergeTask(parts, version, tracked.stored.path_of(name)))
+            future = self._pool().merge(MergeTask(parts, version, into))
         except OSError as error:
             log.warning("segments are merged here: %s", error)
             tracked.index.merged(merge, merge.run(self._pause), None)
             self._done(tracked.root)
             return
-        self._under_way[tracked.root] = future
+        self._under_way[tracked.root] = future, into
         # What the callback holds must not hold the future, which holds the callback: the old segments would stay until
         # Python looks for such circles.
         future.add_done_callback(lambda done: self._post(lambda: self._finished(tracked, merge, done, name)))
 
     def _finished(self, tracked: TrackedFolder, merge: Merge, future: Future[MemorySegment | Path], name: str) -> None:
-        if self._under_way.get(tracked.root) is future:
-            del self._under_way[tracked.root]
+        known, into = self._under_way.get(tracked.root, (None, None))
+        if known is not future or into is None:
+            return  # it is not wanted any more
+        del self._under_way[tracked.root]
         if future.cancelled():
+            remove_segment(into)
             return
         error = future.exception()
         if error is not None:
+            remove_segment(into)
             # Its worker died, or a file is gone: here it needs no file, for that is mapped.
             log.warning("segments are merged here: %s", error)
             tracked.index.merged(merge, merge.run(self._pause), None)
@@ -93,10 +101,21 @@ class Merging:
         except (OSError, DamagedFile) as error:
             log.warning("a merged segment cannot be read: %s", error)
             return
-        tracked.index.merged(merge, segment, None if isinstance(result, MemorySegment) else name)
+        if isinstance(result, MemorySegment):
+            tracked.index.merged(merge, segment, None)
+        else:
+            tracked.index.merged(merge, segment, name)
+            tracked.persistence.add_segment(name)
         self._done(tracked.root)
         trim()
 
     def forget(self, folder: str) -> None:
         """Nothing of a folder is wanted any more."""
-        self._under_way.pop(folder, None)
+        future, into = self._under_way.pop(folder, (None, None))
+        if future is not None and into is not None:
+            future.add_done_callback(lambda _: remove_segment(into))
+
+    def close(self) -> None:
+        """Nothing is wanted any more."""
+        for folder in list(self._under_way):
+            self.forget(folder)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from conexus.index.folder import Part
-from conexus.index.manifest import Listed, LoadedSegment
+from conexus.index.manifest import LoadedSegment
+from conexus.index.owned import owned
 from conexus.index.segment import MemorySegment
 from conexus.index.store import KEEP_SECONDS, StoreError
 from conexus.index.store_process import Abandoned, StoredRows
-from conexus.index.stored_index import StoredIndex
+from conexus.index.stored_index import Save, StoredIndex
 
 #: Seconds between two batches: each makes a new version of the tables.
 FLUSH_SECONDS = 2.0
@@ -45,11 +46,47 @@ Places = Mapping[str, tuple[MemorySegment, int] | None]
 Locate = Callable[[Iterable[str]], Places]
 
 
+class StoreThreads:
+    """One thread for each index directory, so that work on one index waits for no other. Owned by the indexer's thread.
+
+    A directory keeps its thread: a folder that is closed and opened again is first closed.
+    """
+
+    def __init__(self) -> None:
+        self._threads: dict[Path, ThreadPoolExecutor] = {}
+
+    def of(self, directory: Path) -> ThreadPoolExecutor:
+        """The thread of an index directory."""
+        if directory not in self._threads:
+            self._threads[directory] = ThreadPoolExecutor(1, f"conexus-store-{directory.name}")
+        return self._threads[directory]
+
+    def close(self) -> None:
+        """Wait until all that was begun is done."""
+        for thread in self._threads.values():
+            thread.shutdown()
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How a piece of writing ended, told by the thread that did it."""
+
+    #: When, on the monotonic clock.
+    ended_at: float
+    failed: bool = False
+    #: Files whose rows were to be written and were not.
+    unwritten: Collection[str] = ()
+    #: Whether rows were written, and whether the tables were compacted.
+    wrote: bool = False
+    maintained: bool = False
+
+
+@owned(shared={"problem"})
 class Persistence:
     """Decides what is written when.
 
-    Its methods belong to the indexer's thread and return at once, except ``close``; the work is done by ``executor``'s
-    thread.
+    One thread owns it: the indexer's, or the one that builds a chosen model's index. Its methods return at once; the
+    work is done by ``executor``'s thread, which gets values and returns an ``_Outcome``.
     """
 
     def __init__(self, stored: StoredIndex, executor: ThreadPoolExecutor) -> None:
@@ -57,30 +94,31 @@ class Persistence:
         self._executor = executor
         #: Paths alone: what waits keeps no segment from being freed that something newer has replaced.
         self._waiting: dict[str, None] = {}
-        self._guard = threading.Lock()
-        self._work: Future[None] | None = None
+        self._work: Future[_Outcome | None] | None = None
         #: When writing may go on, on the monotonic clock, and how long it rested last.
         self._not_before, self._rest = 0.0, 0.0
         self._next_lock_try = 0.0
         self._next_list = 0.0
         self._next_look = 0.0
         self._held_since = 0.0
-        #: Whether it was tried to become the writer.
-        self._claimed = False
         #: Whether compacting left what can be dropped a while later.
         self._again = False
         self._written_at = self._maintained_at = -math.inf
         #: Names of segment files that were part of the index while this process wrote it.
         self._seen: frozenset[str] = frozenset()
-        #: Why the stored index is not kept in step, in words for the user.
-        self.problem: str | None = None
         #: Told when a piece of writing is done, so that the next one can begin; from the executor's thread.
         self.on_done: Callable[[], None] = lambda: None
 
     @property
+    def problem(self) -> str | None:
+        """Why the stored index is not kept in step, in words for the user. Any thread may ask."""
+        return self._stored.state.problem
+
+    @property
     def busy(self) -> bool:
         """Whether something is being written."""
-        return self._work is not None and not self._work.done()
+        self._collect()
+        return self._work is not None
 
     @property
     def writes(self) -> bool:
@@ -89,38 +127,32 @@ class Persistence:
 
     @property
     def _may_write(self) -> bool:
-        return self._stored.role == "writer"
+        return self._stored.state.role == "writer"
+
+    @property
+    def _claimed(self) -> bool:
+        """Whether it was tried to become the writer."""
+        return self._stored.state.claimed
 
     def in_step(self, base: Sequence[Part]) -> bool:
         """Whether all is stored that the writer should store; ``base``: the segments as they are now."""
         if not self._may_write:
             return self._claimed
-        return not (self._waiting or self.busy) and self._stored.lists(base) and self._stored.compared
+        return not (self._waiting or self.busy) and self._stored.lists(base) and self._stored.state.compared
 
     # --- opening ---
 
     def claim(self) -> None:
         """Take the lock if it is free."""
-        self._executor.submit(self._claim)
+        self._executor.submit(self._stored.claim)
 
     def open(self) -> Future[list[LoadedSegment]]:
         """Take the lock if it is free, and load what is stored. Empty where nothing can be had."""
         return self._executor.submit(self._open)
 
-    def _claim(self) -> bool:
-        """Whether the index directory can be used."""
-        try:
-            self._stored.claim()
-        except OSError as error:
-            self._cannot_use(error)
-            return False
-        finally:
-            self._claimed = True
-        return True
-
     def _open(self) -> list[LoadedSegment]:
         try:
-            return self._stored.load() if self._claim() else []
+            return self._stored.load() if self._stored.claim() else []
         except Abandoned:
             return []
         except Exception:
@@ -132,27 +164,14 @@ class Persistence:
         """For a reader, now and then: become the writer if no one holds the lock."""
         if not self._may_write and self._claimed and time.monotonic() >= self._next_lock_try:
             self._next_lock_try = time.monotonic() + _LOCK_RETRY_SECONDS
-            self._executor.submit(self._take_over)
-
-    def _take_over(self) -> None:
-        if self._may_write:
-            return
-        try:
-            if self._stored.claim():
-                self.problem = None
-        except OSError as error:
-            self._cannot_use(error)
-
-    def _cannot_use(self, error: OSError) -> None:
-        self.problem = f"the index directory cannot be used: {error.strerror}"
+            self._executor.submit(self._stored.take_over)
 
     # --- writing ---
 
     def put(self, paths: Iterable[str]) -> None:
         """The stored rows of these files shall be those that are searchable. Readers leave that to the writer."""
         if self._may_write or not self._claimed:
-            with self._guard:
-                self._waiting.update(dict.fromkeys(paths))
+            self._waiting.update(dict.fromkeys(paths))
 
     def should_wait(self, now: float, asked_at: float) -> bool:
         """Whether what waits to be written is to wait on, for a user is asking: not for ever.
@@ -179,110 +198,152 @@ class Persistence:
             self._next_look = now + LIST_SECONDS
             if self._stored.is_lost():
                 self._next_lock_try = 0.0
-                self._begin(self._stored.begin_anew)
-        self._seen = (self._seen - self._stored.removed) | {part.name for part in base if part.name is not None}
+                self._begin(self._begin_anew)
+        self._name(base)
         if self.busy or now < self._not_before:
             return
         if now >= self._next_list and not self._stored.lists(base):
             self._next_list = now + LIST_SECONDS
-            self._begin(self._stored.write_list, *_described(base), self._seen)
-        elif not hold and (self._waiting or (idle and not self._stored.compared)):
-            self._begin(self._write, locate(self._take_waiting(FLUSH_FILES)))
+            self._begin(self._write_list, self._saves(base), self._seen)
+        elif not hold and (self._waiting or (idle and not self._stored.state.compared)):
+            batch = locate(self._take_waiting(FLUSH_FILES))
+            self._begin(self._write, batch, unwritten=batch)
 
-    def _begin(self, work: Callable[..., None], *arguments: object) -> None:
-        self._work = self._executor.submit(self._guarded, work, *arguments)
-        self._work.add_done_callback(lambda _: self.on_done())
+    def add_segment(self, name: str) -> None:
+        """A segment file became part of the index: it is removed when it is no longer listed."""
+        self._seen |= {name}
+
+    def _name(self, base: Sequence[Part]) -> None:
+        """Give the segments that lie in no file a name for one: the thread that writes is told it.
+
+        So the name of a segment that is merged away while it is written is known, and its file is removed.
+        """
+        for part in base:
+            if part.name is None:
+                part.name = self._stored.new_name()
+        names = {part.name for part in base if part.name is not None}
+        self._seen = (self._seen - self._stored.state.removed) | names
+
+    def _saves(self, base: Sequence[Part]) -> tuple[Save, ...]:
+        return tuple(_save(part, self._stored.version) for part in base)
 
     def _take_waiting(self, most: int | None = None) -> Sequence[str]:
-        with self._guard:
-            batch = list(islice(self._waiting, most))
-            self._waiting = dict.fromkeys(islice(self._waiting, len(batch), None))
+        batch = list(islice(self._waiting, most))
+        self._waiting = dict.fromkeys(islice(self._waiting, len(batch), None))
         return batch
 
-    def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
-        """Do a piece of work. If it fails, that is said, and it is tried again a little later."""
-        try:
-            work(*arguments)
-        except (StoreError, OSError) as error:
-            reason = f"the index cannot be written: {error.strerror}" if isinstance(error, OSError) else str(error)
-            self.problem = f"{reason}; searching goes on from memory"
-            log.warning("%s", self.problem)
-            self._rest_a_while()
+    def _begin(self, work: Callable[..., _Outcome], *arguments: object, unwritten: Collection[str] = ()) -> None:
+        self._work = self._executor.submit(self._guarded, work, arguments, unwritten)
+        self._work.add_done_callback(lambda _: self.on_done())
+
+    def _collect(self) -> None:
+        """Take over how the last piece of writing ended, once it has."""
+        if self._work is None or not self._work.done():
+            return
+        outcome, self._work = self._work.result(), None
+        if outcome is None:
+            return
+        if outcome.unwritten:
+            self._waiting = {**dict.fromkeys(outcome.unwritten), **self._waiting}
+        if outcome.failed:
+            self._rest = min(max(2 * self._rest, _FIRST_REST_SECONDS), _LONGEST_REST_SECONDS)
+            self._not_before = outcome.ended_at + self._rest
             self._next_list = 0.0
-            self._stored.compared = False
-        except Abandoned:
-            log.debug("the server ends before its tables were opened")
-        except Exception:
-            log.exception("the index could not be stored")
-            self._rest_a_while()
         else:
-            self.problem = None
             self._rest = 0.0
-
-    def _rest_a_while(self) -> None:
-        self._rest = min(max(2 * self._rest, _FIRST_REST_SECONDS), _LONGEST_REST_SECONDS)
-        self._not_before = time.monotonic() + self._rest
-
-    def _write(self, batch: Places) -> None:
-        try:
-            self._stored.compare()
-            if batch:
-                self._stored.write_rows(*_grouped(batch))
-        except StoreError:
-            with self._guard:
-                self._waiting = {**dict.fromkeys(batch), **self._waiting}
-            raise
-        self._written_at = time.monotonic()
-        if not self._waiting:
-            self._not_before = self._written_at + FLUSH_SECONDS
+        if outcome.wrote:
+            self._written_at = outcome.ended_at
+            if not self._waiting:
+                self._not_before = self._written_at + FLUSH_SECONDS
+        if outcome.maintained:
+            self._maintained_at = outcome.ended_at
+            self._not_before = self._maintained_at + MAINTENANCE_SECONDS
 
     def maintain_if_due(self, *, quiet: bool) -> None:
         """Compact the tables if that pays; sooner when it is ``quiet``, that is, when nothing else is to be done."""
         now = time.monotonic()
+        busy = self.busy
         at_rest = quiet and not self._waiting
-        many = self._stored.versions >= (_MANY_VERSIONS if at_rest else _MOST_VERSIONS)
-        pays = self._written_at > self._maintained_at and (many or (at_rest and self._stored.dead > _MOST_DEAD))
+        state = self._stored.state
+        many = state.versions >= (_MANY_VERSIONS if at_rest else _MOST_VERSIONS)
+        pays = self._written_at > self._maintained_at and (many or (at_rest and state.dead > _MOST_DEAD))
         again = quiet and self._again and now > self._maintained_at + KEEP_SECONDS
-        if self._may_write and not self.busy and (pays or again) and now >= self._not_before:
+        if self._may_write and not busy and (pays or again) and now >= self._not_before:
             # Versions of the last moments are kept, and compacting makes one that has all the old files.
             self._again = pays
             self._begin(self._maintain)
 
-    def _maintain(self) -> None:
-        self._stored.maintain(KEEP_SECONDS)
-        self._maintained_at = time.monotonic()
-        self._not_before = self._maintained_at + MAINTENANCE_SECONDS
-
-    def clear(self) -> Future[None]:
+    def clear(self) -> None:
         """Forget what is stored."""
         self._take_waiting()
-        return self._executor.submit(self._stored.clear)
+        self._executor.submit(self._stored.clear)
 
     def close(self, base: Sequence[Part], locate: Locate) -> None:
-        """Write what waits and give up the lock.
+        """Have what waits written and the lock given up, after what is being written.
 
         The process of the tables is not started for that, which takes seconds: the next start compares them.
         """
-        self._executor.submit(self._close, *_described(base), locate(self._take_waiting())).result()
+        self._name(base)
+        try:
+            self._executor.submit(self._close, self._saves(base), self._seen, locate(self._take_waiting()))
+        except RuntimeError:  # the engine has ended, and its threads
+            self._stored.release()
 
-    def _close(self, parts: Sequence[Part], listed: Sequence[Listed], batch: Places) -> None:
+    # --- what the executor's thread does ---
+
+    def _guarded(
+        self, work: Callable[..., _Outcome], arguments: Sequence[object], unwritten: Collection[str] = ()
+    ) -> _Outcome | None:
+        """Do a piece of work. If it fails, that is said, and it is tried again a little later."""
+        try:
+            outcome = work(*arguments)
+        except Abandoned:
+            log.debug("the server ends before its tables were opened")
+            return None
+        except (StoreError, OSError) as error:
+            reason = f"the index cannot be written: {error.strerror}" if isinstance(error, OSError) else str(error)
+            problem = f"{reason}; searching goes on from memory"
+            log.warning("%s", problem)
+            self._stored.fail(problem)
+        except Exception:
+            log.exception("the index could not be stored")
+        else:
+            self._stored.succeed()
+            return outcome
+        return _Outcome(time.monotonic(), failed=True, unwritten=unwritten)
+
+    def _write_list(self, saves: Sequence[Save], seen: frozenset[str]) -> _Outcome:
+        self._stored.write_list(saves, seen)
+        return _Outcome(time.monotonic())
+
+    def _write(self, batch: Places) -> _Outcome:
+        self._stored.compare()
+        if batch:
+            self._stored.write_rows(*_grouped(batch))
+        return _Outcome(time.monotonic(), wrote=True)
+
+    def _maintain(self) -> _Outcome:
+        self._stored.maintain(KEEP_SECONDS)
+        return _Outcome(time.monotonic(), maintained=True)
+
+    def _begin_anew(self) -> _Outcome:
+        self._stored.begin_anew()
+        return _Outcome(time.monotonic())
+
+    def _close(self, saves: Sequence[Save], seen: frozenset[str], batch: Places) -> None:
         if self._may_write:
-            self._guarded(self._stored.write_list, parts, listed, self._seen)
+            self._guarded(self._write_list, (saves, seen))
             if batch and self._stored.has_process:
-                self._guarded(self._write, batch)
-        self._stored.remove_unlisted(parts)
+                self._guarded(self._write, (batch,))
+        self._stored.remove_unlisted(seen)
         self._stored.release()
 
 
-def _described(base: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Listed]]:
-    """The segments, and which of their files count now; names are not known for all."""
-    hidden = (
-        tuple(facts.path for number, facts in enumerate(part.segment.files) if number not in part.files)
-        if len(part.files) < len(part.segment.files)
-        else ()
-        for part in base
-    )
-    return tuple(base), [Listed(part.name or "", paths, part.indexed) for part, paths in zip(base, hidden, strict=True)]
+def _save(part: Part, version: str) -> Save:
+    files = part.segment.files
+    whole = len(part.files) == len(files)
+    hidden = () if whole else tuple(facts.path for number, facts in enumerate(files) if number not in part.files)
+    return Save(part.segment, part.name or "", part.version or version, hidden, part.indexed)
 
 
 def _grouped(batch: Places) -> tuple[tuple[StoredRows, ...], tuple[str, ...]]:

@@ -11,6 +11,7 @@ from conexus.heap import mapped_bytes
 from conexus.index.bulk import Key
 from conexus.index.folder import FolderIndex, Fresh
 from conexus.index.legs import Legs
+from conexus.index.owned import owned
 from conexus.index.snapshot import Snapshot, View
 
 #: A first index publishes what it has this often.
@@ -56,6 +57,7 @@ class Searchable:
                     view.segment.release()
 
 
+@owned()
 class Publisher:
     """``searchable`` may be read from any thread; the rest belongs to the indexer's thread."""
 

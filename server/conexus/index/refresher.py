@@ -6,11 +6,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 
 from conexus.array_file import DamagedFile
+from conexus.config import SETTINGS_FILE
 from conexus.embedding.embedder import Embedder
 from conexus.index.ahead import INLINE_FILES
 from conexus.index.bulk import Bulk, Done, Key
 from conexus.index.hints import TYPED_EVERY_SECONDS, TYPED_QUIET_SECONDS, Hints
 from conexus.index.loose import LooseBuffers
+from conexus.index.owned import owned
 from conexus.index.publisher import Publisher
 from conexus.index.scanning import Found, Scanning
 from conexus.index.tracked import TrackedFolder
@@ -19,6 +21,7 @@ from conexus.workspace.documents import Document
 log = logging.getLogger(__name__)
 
 
+@owned(shared={"open_in", "pending"})
 class Refresher:
     """Owned by the indexer's thread. Others may read ``pending``, ``documents`` and ``loose``."""
 
@@ -164,6 +167,8 @@ class Refresher:
         changed, gone = ([path for path in each if not found.may_be_outdated(path)] for each in differences)
         if not found.below:
             self._bulk.scanned(tracked.root)
+            if tracked.complete and (SETTINGS_FILE in changed or SETTINGS_FILE in gone):
+                self.hint([tracked.absolute(SETTINGS_FILE)])  # who reads it is told when a hint is followed
         if gone:
             tracked.remove(gone)
             self._publisher.changed(tracked.root)

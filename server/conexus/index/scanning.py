@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from conexus.index.owned import owned
 from conexus.index.tracked import TrackedFolder
 from conexus.workspace.scan import Scan, scan_in_steps
 
@@ -69,6 +70,7 @@ class _Asked:
         return self._directories.pop()
 
 
+@owned(shared={"is_awaited"})
 class Scanning:
     """Owned by the indexer's thread. Of a folder one scan of the whole is under way at most, and one of a directory."""
 

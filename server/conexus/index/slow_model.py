@@ -26,6 +26,7 @@ from conexus.index.analysis import IndexedFile
 from conexus.index.bulk import Key
 from conexus.index.folder import Fresh
 from conexus.index.loop import Command
+from conexus.index.owned import hand_over
 from conexus.index.pool import Job, read_and_analyse
 from conexus.index.remembered import RememberedEmbedder
 from conexus.index.segment import MemorySegment
@@ -41,6 +42,10 @@ _RETRY_SECONDS = 5.0
 _FILES_AT_ONCE = 24
 #: After so many new vectors the cache is looked through for what is too much.
 _COLLECT_EVERY = 1000
+
+
+class _Closed(Exception):
+    """The model was closed in the midst of a piece of work."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,14 +132,16 @@ class SlowModel:
                 tracked.remove(gone)
                 for start in range(0, len(changed), _FILES_AT_ONCE):
                     if self.closed:
-                        return
+                        raise _Closed
                     self._read(tracked, changed[start : start + _FILES_AT_ONCE])
                     tracked.store_if_due(hold=False, idle=False)
             self._live[tracked.root] = tracked.index.chunks
             self._collect()
+            hand_over(tracked, tracked.index, tracked.persistence)
             self._post(done)
 
-        self._submit(work)
+        hand_over(tracked, tracked.index, tracked.persistence)
+        self._submit(work, tracked.close)
 
     def _read(self, tracked: TrackedFolder, paths: Sequence[str]) -> None:
         embedder = self.embedder
@@ -252,30 +259,40 @@ class SlowModel:
             self._loading.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _submit(self, work: Command) -> None:
+    def _submit(self, work: Command, dropped: Command = lambda: None) -> None:
+        """Have the thread do something; ``dropped`` is called there if it ends before that is done."""
+
         def guarded() -> None:
-            while not self.closed:
-                try:
-                    work()
-                except EmbeddingError as error:
-                    log.warning("%s", error)
-                    self.problem = str(error)
-                    if self._loading is None or self._loading.given_up:
-                        with self._guard:
-                            self._filling.clear()
-                            self._waiting.clear()
-                        return
-                    self._closing.wait(_RETRY_SECONDS)
-                except Exception:
-                    log.exception("the model failed")
-                    self.problem = "the model failed, see the log"
-                    return
-                else:
-                    self.problem = None
-                    return
+            if not self._done(work):
+                dropped()
 
         if not self.closed:
             self._thread.submit(guarded)
+
+    def _done(self, work: Command) -> bool:
+        """Do something, again and again while the model starts anew; whether it was done to its end."""
+        while not self.closed:
+            try:
+                work()
+            except _Closed:
+                return False
+            except EmbeddingError as error:
+                log.warning("%s", error)
+                self.problem = str(error)
+                if self._loading is None or self._loading.given_up:
+                    with self._guard:
+                        self._filling.clear()
+                        self._waiting.clear()
+                    return False
+                self._closing.wait(_RETRY_SECONDS)
+            except Exception:
+                log.exception("the model failed")
+                self.problem = "the model failed, see the log"
+                return False
+            else:
+                self.problem = None
+                return True
+        return False
 
 
 def _missing(file: IndexedFile) -> NDArray[np.intp]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,17 +38,6 @@ class Snapshot:
     @property
     def chunks(self) -> int:
         return sum(view.live_rows() for view in self.views)
-
-    def find(self, folder: str, path: str) -> Iterator[tuple[View, range]]:
-        """The view and rows that hold a file now; none if it is not indexed or has no chunk."""
-        for view in self.views:
-            if view.folder != folder:
-                continue
-            for number, facts in enumerate(view.segment.files):
-                if facts.path == path:
-                    rows = view.segment.rows_of(number)
-                    if len(rows) and view.alive[rows.start]:
-                        yield view, rows
 
 
 @dataclass(frozen=True, slots=True)

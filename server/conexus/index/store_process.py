@@ -30,6 +30,10 @@ log = logging.getLogger(__name__)
 
 #: The process ends after so long without work.
 _IDLE_SECONDS = 20.0
+#: How long a call may take, in seconds, before the process is taken for hung and ended: by the method, where it is not
+#: the first figure. Making the indices of a million rows takes two minutes.
+_CALL_SECONDS = 600.0
+_CALLS_SECONDS = {"candidates": 20.0, "prepare": 120.0, "forget": 60.0, "index": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,10 @@ class Written:
     versions: int
     #: ``Store.dead_share``.
     dead: float
+
+
+class _HungError(Exception):
+    """A call took longer than it may."""
 
 
 class Abandoned(Exception):
@@ -159,8 +167,15 @@ class Tables:
             try:
                 connection = self._started()
                 connection.send((method, arguments))
+                if not connection.poll(_CALLS_SECONDS.get(method, _CALL_SECONDS)):
+                    raise _HungError
                 succeeded, result = connection.recv()
                 self._answered = True
+            except _HungError:
+                log.error("the process that writes the index did not answer `%s` and is ended", method)
+                self._process.kill()
+                self._end()
+                raise StoreError("the process that writes the index did not answer") from None
             except (OSError, EOFError) as error:
                 self._end()
                 if self._abandoned:

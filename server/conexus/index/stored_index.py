@@ -11,22 +11,59 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from conexus.array_file import DamagedFile
 from conexus.index import manifest, writer_lock
 from conexus.index.columns import StoredFile
 from conexus.index.folder import Part
 from conexus.index.manifest import Listed, LoadedSegment, segment_path
+from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment, save_segment
 from conexus.index.store import StoreError, exist, remove
 from conexus.index.store_process import StoredRows, Tables, Written
 from conexus.index.writer_lock import WriterLock
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """A segment to be listed, and the name of the file that it lies in or is to be written to."""
+
+    segment: MemorySegment
+    name: str
+    #: Of all that made its rows.
+    version: str
+    #: Paths of its files that do not count any more.
+    hidden: tuple[str, ...] = ()
+    #: Whether LanceDB's indices know its rows.
+    indexed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """What is on disk, as the thread that writes knows it. Each change makes a new value, so any thread may read it."""
+
+    role: Literal["writer", "reader"] = "reader"
+    #: Whether it was tried to become the writer.
+    claimed: bool = False
+    #: Why the stored index is not kept in step, in words for the user.
+    problem: str | None = None
+    size_bytes: int = 0
+    #: Segment name -> whether LanceDB's indices cover it, as in the manifest on disk.
+    listed: Mapping[str, bool] = field(default_factory=dict)
+    #: Names of segment files that were removed when the manifest was written last.
+    removed: frozenset[str] = frozenset()
+    #: Whether the tables were compared with what is searchable since this process writes them.
+    compared: bool = False
+    #: Versions of the tables on disk, and the share of their rows that was replaced or deleted.
+    versions: int = 0
+    dead: float = 0.0
 
 
 class StoredIndex:
@@ -44,17 +81,8 @@ class StoredIndex:
         self._tables = tables
         self._lock = WriterLock(directory)
         self._numbers = count(1)
-        self.role: Literal["writer", "reader"] = "reader"
-        self.size_bytes = 0
-        #: The segment files that the list names, and whether it says that LanceDB's indices know their rows.
-        self._listed: Mapping[str, bool] = {}
-        #: Names of segment files that were removed when the list was written last.
-        self.removed: frozenset[str] = frozenset()
-        #: Whether the tables were compared with what is searchable since this process writes them.
-        self.compared = False
-        #: Versions of the tables that lie on disk, and the share of their rows that was replaced or deleted.
-        self.versions = 0
-        self.dead = 0.0
+        #: Replaced as a whole by the thread that writes.
+        self.state = StoreState()
         #: Told what the tables hold when they are opened for the first time.
         self.on_opened: Callable[[Mapping[str, StoredFile]], None] = lambda files: None
 
@@ -64,6 +92,11 @@ class StoredIndex:
     def exists(self) -> bool:
         """Whether there is anything to load, so that a first answer is worth waiting for it."""
         return exists(self.directory)
+
+    @property
+    def role(self) -> Literal["writer", "reader"]:
+        """Whether this process writes the index."""
+        return self.state.role
 
     @property
     def has_process(self) -> bool:
@@ -80,7 +113,8 @@ class StoredIndex:
 
     def lists(self, base: Sequence[Part]) -> bool:
         """Whether the list has all of these segments as they are."""
-        return all(part.name is not None and self._listed.get(part.name) == part.indexed for part in base)
+        listed = self.state.listed
+        return all(part.name is not None and listed.get(part.name) == part.indexed for part in base)
 
     def is_lost(self) -> bool:
         """Whether someone else removed what this process wrote, or the lock, so that another may write too."""
@@ -88,18 +122,40 @@ class StoredIndex:
             return False
         if self._lock.is_lost():
             return True
-        missing = any(not self.path_of(name).is_file() for name in self._listed)
-        return missing or (self.compared and not exist(self.directory))
+        missing = any(not self.path_of(name).is_file() for name in self.state.listed)
+        return missing or (self.state.compared and not exist(self.directory))
 
     # --- opening ---
 
     def claim(self) -> bool:
-        """Become the writer if no other process is. Whether this one is."""
-        if self.role == "reader":
+        """Become the writer if no other process is. Whether the index directory can be used."""
+        try:
+            self._claim()
+        except OSError as error:
+            self._cannot_use(error)
+            return False
+        finally:
+            self._change(claimed=True)
+        return True
+
+    def take_over(self) -> None:
+        """As a reader, become the writer if no other process is one any more."""
+        try:
+            if self.state.role == "reader" and self._claim():
+                self._change(problem=None)
+        except OSError as error:
+            self._cannot_use(error)
+
+    def _claim(self) -> bool:
+        """Whether this process writes now."""
+        if self.state.role == "reader":
             self._make_directory()
             if self._lock.take():
                 self._become_writer()
-        return self.role == "writer"
+        return self.state.role == "writer"
+
+    def _cannot_use(self, error: OSError) -> None:
+        self._change(problem=f"the index directory cannot be used: {error.strerror}")
 
     def _become_writer(self) -> None:
         try:
@@ -114,14 +170,12 @@ class StoredIndex:
         except (OSError, DamagedFile):
             listed = {}
         manifest.sweep(self.directory, listed.keys())
-        self._listed = listed
-        self.compared = False
-        self.role = "writer"
+        self._change(listed=listed, compared=False, role="writer")
 
     def release(self) -> None:
         """Let another process write."""
         self._lock.release()
-        self.role = "reader"
+        self._change(role="reader")
 
     def load(self) -> list[LoadedSegment]:
         """What is stored, by the tables where the segment files cannot be had; empty where these cannot either."""
@@ -132,7 +186,7 @@ class StoredIndex:
         except (OSError, DamagedFile) as error:
             log.warning("%s; the index is loaded from its tables", error)
             loaded = self._load_tables()
-        self.size_bytes = _size(self.directory)
+        self._change(size_bytes=_size(self.directory))
         return loaded
 
     def _load_tables(self) -> list[LoadedSegment]:
@@ -146,7 +200,7 @@ class StoredIndex:
                 loaded.append(LoadedSegment(segment, name, tuple(range(len(segment.files))), version))
         except (StoreError, OSError, DamagedFile) as error:
             log.warning("%s; it is built anew", error)
-            if self.role == "writer":
+            if self.state.role == "writer":
                 remove(self.directory)
             return []
         return loaded
@@ -160,31 +214,26 @@ class StoredIndex:
 
     # --- writing ---
 
-    def write_list(self, parts: Sequence[Part], listed: Sequence[Listed], seen: frozenset[str]) -> None:
+    def write_list(self, saves: Sequence[Save], seen: frozenset[str]) -> None:
         """Write the segments that lie in no file yet, and the list of all; remove those of ``seen`` that it lacks."""
         self._make_directory()
-        names = []
-        for part, each in zip(parts, listed, strict=True):
-            if part.name is None or not self.path_of(part.name).is_file():
-                name = self.new_name()
-                save_segment(self.path_of(name), part.segment, part.version or self.version)
-                part.name = name
-            names.append(Listed(part.name, each.hidden, each.indexed))
-        manifest.write(self.directory, names)
-        self._listed = {each.name: each.indexed for each in names}
+        for each in saves:
+            if not self.path_of(each.name).is_file():
+                save_segment(self.path_of(each.name), each.segment, each.version)
+        manifest.write(self.directory, [Listed(each.name, each.hidden, each.indexed) for each in saves])
+        listed = {each.name: each.indexed for each in saves}
         # Those were merged into others, or have no file left that counts.
-        unused = seen - self._listed.keys()
+        unused = seen - listed.keys()
         for name in unused:
             manifest.remove(self.path_of(name))
-        self.removed = unused
-        self.size_bytes = _size(self.directory)
+        self._change(listed=listed, removed=unused, size_bytes=_size(self.directory))
 
-    def remove_unlisted(self, parts: Sequence[Part]) -> None:
-        """Remove those files of segments that this process wrote and no list names."""
+    def remove_unlisted(self, names: Iterable[str]) -> None:
+        """Remove those of the segment files that this process wrote and no list names."""
         own = f"{os.getpid()}-"
-        for part in parts:
-            if part.name is not None and part.name.startswith(own) and part.name not in self._listed:
-                manifest.remove(self.path_of(part.name))
+        for name in names:
+            if name.startswith(own) and name not in self.state.listed:
+                manifest.remove(self.path_of(name))
 
     def write_rows(self, rows: tuple[StoredRows, ...], gone: tuple[str, ...]) -> None:
         """Replace these files' rows in the tables, and delete those of files that are gone."""
@@ -192,7 +241,7 @@ class StoredIndex:
 
     def compare(self) -> None:
         """Open the tables, unless they were; what they hold is told, to be compared with what is searchable."""
-        if self.compared:
+        if self.state.compared:
             return
         self._make_directory()
         try:
@@ -202,8 +251,7 @@ class StoredIndex:
             self._tables.forget(self.directory)
             remove(self.directory)
             opened = self._tables.open(self.directory, self.dimensions, repair=True)
-        self.compared = True
-        self.size_bytes = opened.size_bytes
+        self._change(compared=True, size_bytes=opened.size_bytes)
         self.on_opened(opened.files)
 
     def maintain(self, keep_seconds: float) -> None:
@@ -211,25 +259,33 @@ class StoredIndex:
         self._count(self._tables.maintain(self.directory, self.dimensions, keep_seconds))
 
     def _count(self, written: Written) -> None:
-        self.size_bytes = written.size_bytes
-        self.versions = written.versions
-        self.dead = written.dead
+        self._change(size_bytes=written.size_bytes, versions=written.versions, dead=written.dead)
 
     def begin_anew(self) -> None:
         """Forget what was stored, and let the lock go, so that whoever takes it stores everything."""
         log.warning("files of the index are gone; it is stored again")
         self._tables.forget(self.directory)
-        self._listed = {}
-        self.compared = False
+        self._change(listed={}, compared=False)
         self.release()
+
+    def fail(self, problem: str) -> None:
+        """Writing failed: what the tables hold is not known any more."""
+        self._change(problem=problem, compared=False)
+
+    def succeed(self) -> None:
+        """Writing succeeded."""
+        if self.state.problem is not None:
+            self._change(problem=None)
+
+    def _change(self, **changes: Any) -> None:
+        self.state = replace(self.state, **changes)
 
     def clear(self) -> None:
         """Remove what is stored, if this process writes it."""
-        if self.role == "writer":
+        if self.state.role == "writer":
             self._tables.forget(self.directory)
             remove(self.directory)
-            self.compared = False
-            self._listed = {}
+            self._change(listed={}, compared=False)
 
 
 def _size(directory: Path) -> int:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-from conexus.config import Settings
+from conexus.config import SETTINGS_FILE, Settings
 from conexus.embedding.deferred import DeferredEmbedder
 from conexus.heap import trim
 from conexus.index.bulk import INLINE_SECONDS, Bulk
+from conexus.index.columns import StoredFile
 from conexus.index.loop import Loop
 from conexus.index.manifest import LoadedSegment
+from conexus.index.owned import hand_over
 from conexus.index.pool import Task
 from conexus.index.publisher import Publisher, Searchable
 from conexus.index.questions import Questions
@@ -28,6 +31,7 @@ from conexus.index.tracked import TrackedFolder, track
 from conexus.index.upkeep import Upkeep
 from conexus.index.worker_processes import WorkerProcesses
 from conexus.workspace.documents import Document
+from conexus.workspace.watch import Watcher
 
 if TYPE_CHECKING:
     from conexus.embedding.embedder import Embedder, LoadingEmbedder
@@ -68,14 +72,18 @@ class Sync:
         on_publish: Callable[[int, tuple[str, ...]], None],
         on_progress: Callable[[int, int], None],
         on_status: Callable[[], None],
+        on_settings_file: Callable[[str], None],
     ) -> None:
         """``load_embedder`` gives the shipped model, ``load_slow`` the one that ``settings.model`` names.
 
         ``processes`` may have begun to start; they are closed with this.
-        The callbacks come from the indexer's thread: what ``Publisher`` says; files done and in all; nothing.
+        The callbacks come from the indexer's thread: what ``Publisher`` says; files done and in all; nothing; the
+        folder whose conexus.toml may have changed.
         """
         self.settings = settings
         self.folders: dict[str, TrackedFolder] = {}
+        #: Our own watchers by root. They outlive a folder's index that a chosen model's replaces.
+        self._watchers: dict[str, Watcher] = {}
         #: Whether it was told which, if any.
         self._has_folders = False
         #: Why nothing can be indexed, in words for the user.
@@ -83,7 +91,7 @@ class Sync:
         self.paused = False
         self._data_directory = data_directory
         self._load_embedder = load_embedder
-        self._on_progress, self._on_status = on_progress, on_status
+        self._on_progress, self._on_status, self._on_settings_file = on_progress, on_status, on_settings_file
         self._publisher = Publisher(prepare, on_publish)
         self._embedder: Embedder | None = None
         self.loop = Loop(
@@ -106,7 +114,7 @@ class Sync:
             self._scanning,
             self._publisher,
             on_hint=self._note_activity,
-            on_refreshed=self._fill,
+            on_refreshed=self._refreshed,
         )
         self.hint = self._refresher.hint
         self._upkeep = Upkeep(
@@ -118,6 +126,8 @@ class Sync:
         )
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0
+        #: What tables held when they were opened, of folders that a chosen model's thread is still building.
+        self._opened_tables: WeakKeyDictionary[TrackedFolder, Mapping[str, StoredFile]] = WeakKeyDictionary()
         #: When the index's files may be looked at again, on the monotonic clock.
         self._verify_due = 0.0
         #: Chunks that the shipped model embedded in folders that are not searched with it any more.
@@ -166,14 +176,21 @@ class Sync:
         return tracked.embedded if tracked.embedder is self._embedder else 0
 
     def close(self) -> None:
-        """Write what waits and stop all helpers; after the loop has stopped."""
+        """Write what waits and stop all helpers, after the loop has stopped: what its thread owned is the caller's."""
+        hand_over(self._bulk, self._scanning, self._upkeep, *self._upkeep.owned)
+        for tracked in self.folders.values():
+            hand_over(tracked, tracked.index, tracked.persistence)
         self._upkeep.tables.abandon()
         self._scanning.interrupt()
-        self._bulk.close()
+        self._bulk.interrupt()
         self._takeover.close()
+        for watcher in self._watchers.values():
+            watcher.stop()
         for tracked in self.folders.values():
             tracked.close()
         self._upkeep.close()
+        for watcher in self._watchers.values():
+            watcher.wait()
         if self._embedder is not None:
             self._embedder.close()
 
@@ -239,9 +256,9 @@ class Sync:
 
     # --- the loop ---
 
+    @property
     def is_stored(self) -> bool:
-        """Whether all that is searchable, but for unsaved buffers, is stored, or it is known that it cannot be."""
-        self._upkeep.storing = not (self.is_quiescent() and all(map(_is_stored, self.folders.values())))
+        """Whether all that was to be stored is stored, or it is known that it cannot be. Any thread may ask."""
         return not self._upkeep.storing
 
     def is_quiescent(self) -> bool:
@@ -321,6 +338,8 @@ class Sync:
             self._publish_changes()
 
     def _report(self) -> None:
+        if self._upkeep.storing and self.is_quiescent():
+            self._upkeep.storing = not all(map(_is_stored, self.folders.values()))
         problems = tuple((tracked.refused, tracked.persistence.problem) for tracked in self.folders.values())
         state = (self._phase(), self.is_quiescent(), self.problem, problems)
         if state != self._reported:
@@ -333,6 +352,7 @@ class Sync:
         for root in [root for root in self.folders if root not in roots]:
             former = self.folders.pop(root)
             self._embedded_before += self._embedded_in(former)
+            self._stop_watching(root)
             former.close()
             self._forget(root)
             self._refresher.forget(root)
@@ -356,8 +376,8 @@ class Sync:
 
     def _tracked(self, root: str, embedder: Embedder) -> TrackedFolder:
         upkeep = self._upkeep
-        tracked = track(root, self.settings, embedder, self._data_directory, upkeep.thread, upkeep.tables)
-        tracked.stored.on_opened = lambda files: self.loop.post(lambda: tracked.compare(files))
+        tracked = track(root, self.settings, embedder, self._data_directory, upkeep.threads, upkeep.tables)
+        tracked.stored.on_opened = lambda rows: self.loop.post(lambda: self._tables_opened(tracked, rows))
         tracked.persistence.on_done = lambda: self.loop.post(lambda: None, awaited=False)
         return tracked
 
@@ -366,8 +386,7 @@ class Sync:
         former = self.folders.get(successor.root)
         if former is None:
             return False
-        successor.settings, successor.rules, successor.watcher = former.settings, former.rules, former.watcher
-        former.watcher = None
+        successor.settings, successor.rules = former.settings, former.rules
         self._embedded_before += self._embedded_in(former)
         former.close()
         self._forget(former.root)
@@ -382,6 +401,11 @@ class Sync:
         self._bulk.forget(root)
         self._upkeep.forget(root)
         self._publisher.changed(root)
+
+    def _refreshed(self, tracked: TrackedFolder, path: str) -> None:
+        if path == SETTINGS_FILE:
+            self._on_settings_file(tracked.root)
+        self._fill(tracked, path)
 
     def _fill(self, tracked: TrackedFolder, path: str) -> None:
         self._takeover.fill(tracked, path, lambda: self._filled(tracked, path))
@@ -406,23 +430,64 @@ class Sync:
         self._publisher.changed(tracked.root)
         self._ready(tracked)
 
+    def _tables_opened(self, tracked: TrackedFolder, rows: Mapping[str, StoredFile]) -> None:
+        """A folder's tables were opened; one that is still being built is another thread's, and compared later."""
+        if self.folders.get(tracked.root) is tracked:
+            tracked.compare(rows)
+        else:
+            self._opened_tables[tracked] = rows
+
     def _ready(self, tracked: TrackedFolder) -> None:
         tracked.loaded = True
+        if (rows := self._opened_tables.pop(tracked, None)) is not None:
+            tracked.compare(rows)
         self._watch(tracked)
 
+    # --- watching ---
+
     def _watch(self, tracked: TrackedFolder) -> None:
-        tracked.watch(
-            lambda paths: self.loop.post(lambda: self.hint(paths)),
-            lambda: self.loop.post(lambda: self.rescan(tracked.root)),
-        )
+        """Start or stop our own watcher of a folder, as its settings want it."""
+        root = tracked.root
+        if tracked.wants_watcher and root not in self._watchers:
+            watcher = Watcher(
+                Path(root),
+                lambda paths: self.loop.post(lambda: self._changed(root, paths)),
+                lambda _reason: self.loop.post(lambda: self.rescan(root)),
+                lambda path, is_directory: self._allows(root, path, is_directory=is_directory),
+            )
+            self._watchers[root] = watcher
+            watcher.start()
+        elif not tracked.wants_watcher:
+            self._stop_watching(root)
+
+    def _stop_watching(self, root: str) -> None:
+        watcher = self._watchers.pop(root, None)
+        if watcher is not None:
+            watcher.stop()
+
+    def _changed(self, root: str, paths: Iterable[str]) -> None:
+        tracked = self.folders.get(root)
+        if tracked is not None:
+            self.hint([tracked.absolute(path) for path in paths])
+
+    def _allows(self, root: str, path: str, *, is_directory: bool) -> bool:
+        """Whether the present ignore rules let a path in; asked by the watcher's thread."""
+        tracked = self.folders.get(root)
+        return tracked is not None and tracked.allows(path, is_directory)
+
+    def watching_problem(self, root: str) -> str | None:
+        """Why changes of a folder are noticed late, in a sentence for the user."""
+        watcher = self._watchers.get(root)
+        return None if watcher is None else watcher.degraded
 
     def configure(self, settings: Settings) -> None:
         former, self.settings = self.settings, settings
         if settings.workers != former.workers:
             self._bulk.set_workers(settings.workers)
         if _model_settings(settings) != _model_settings(former):
+            # Folders with an index of the shipped model keep it: it answers until the chosen model takes over.
             roots = list(self.folders)
-            self.set_folders(())
+            self.set_folders([root for root, tracked in self.folders.items() if tracked.embedder is self._embedder])
             self.set_folders(roots)
             self._choose_model()
         for tracked in self.folders.values():

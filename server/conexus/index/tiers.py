@@ -11,6 +11,8 @@ from typing import Literal
 from conexus.index.folder import Part
 from conexus.index.legs import LanceLegs, Legs
 from conexus.index.loop import Command
+from conexus.index.owned import owned
+from conexus.index.persistence import StoreThreads
 from conexus.index.store import StoreError
 from conexus.index.store_process import Tables
 from conexus.index.tracked import TrackedFolder
@@ -35,18 +37,19 @@ class _Folder:
     parts: tuple[Part, ...] = field(default_factory=tuple)
 
 
+@owned(shared={"tier"})
 class Tiers:
     """Owned by the indexer's thread."""
 
     def __init__(
         self,
         tables: Tables,
-        executor: ThreadPoolExecutor,
+        threads: StoreThreads,
         post: Callable[[Command], None],
         use: Callable[[str, Legs | None], None],
     ) -> None:
-        """``tables`` and ``executor`` are the writer's. ``use`` is told who finds a folder's candidates from now on."""
-        self._tables, self._executor, self._post, self._use = tables, executor, post, use
+        """``tables`` and ``threads`` are the writer's. ``use`` is told who finds a folder's candidates from now on."""
+        self._tables, self._threads, self._post, self._use = tables, threads, post, use
         # A process of its own: a query must not wait for a write.
         self._reading = Tables(gentle=False)
         self._asking = ThreadPoolExecutor(1, "conexus-legs")
@@ -95,7 +98,7 @@ class Tiers:
             else:
                 self._post(lambda: self._done(tracked, known, made=True))
 
-        self._executor.submit(work)
+        self._threads.of(stored.directory).submit(work)
 
     def _done(self, tracked: TrackedFolder, known: _Folder, *, made: bool) -> None:
         known.busy, known.failed = False, not made

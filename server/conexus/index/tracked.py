@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +15,9 @@ from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_ver
 from conexus.index.columns import StoredFile
 from conexus.index.directory import index_directory
 from conexus.index.folder import FolderIndex, Fresh
-from conexus.index.manifest import LoadedSegment
-from conexus.index.persistence import Persistence, Places
+from conexus.index.manifest import LoadedSegment, remove_segment
+from conexus.index.owned import owned
+from conexus.index.persistence import Persistence, Places, StoreThreads
 from conexus.index.pool import Job, Outcome, Read, read_and_analyse
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment
@@ -27,7 +27,6 @@ from conexus.workspace.documents import Document
 from conexus.workspace.ignore import IgnoreRules
 from conexus.workspace.read import TOO_LARGE, VANISHED, Skipped, read_text
 from conexus.workspace.scan import Scan
-from conexus.workspace.watch import Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,8 @@ class LeftOut:
     mtime_ns: int
 
 
-@dataclass(slots=True)
+@owned(shared={"absolute", "allows", "relative", "settled", "skipped"})
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class TrackedFolder:
     """Owned by the indexer's thread. Paths are relative to ``root``, with ``/``, where nothing else is said."""
 
@@ -51,7 +51,6 @@ class TrackedFolder:
     stored: StoredIndex
     persistence: Persistence
     data_directory: Path
-    watcher: Watcher | None = None
     #: Files left out by the latest scan, counted by reason, and those left out when they were read.
     scan_skipped: dict[str, int] = field(default_factory=dict)
     read_skipped: dict[str, LeftOut] = field(default_factory=dict)
@@ -96,25 +95,13 @@ class TrackedFolder:
         self.settings = settings
         self.rules = _rules(self.root, settings, self.data_directory)
 
-    def watch(self, hint: Callable[[list[str]], None], rescan: Callable[[], None]) -> None:
-        """Start or stop our own watcher, as the settings want it. It calls with absolute paths, or to look at all."""
-        wanted = self.settings.watcher in {"auto", "server"} and self.refused is None
-        if wanted and self.watcher is None:
-            self.watcher = Watcher(
-                Path(self.root),
-                lambda paths: hint([self.absolute(path) for path in paths]),
-                lambda _reason: rescan(),
-                self.allows,
-            )
-            self.watcher.start()
-        elif not wanted and self.watcher is not None:
-            self.watcher.stop()
-            self.watcher = None
+    @property
+    def wants_watcher(self) -> bool:
+        """Whether changes are to be noticed by a watcher of ours."""
+        return self.settings.watcher in {"auto", "server"} and self.refused is None
 
     def close(self) -> None:
-        """Stop watching, write what waits, give up the lock."""
-        if self.watcher is not None:
-            self.watcher.stop()
+        """Have what waits written and the lock given up. Returns at once."""
         self.index.seal(self.unsaved, all_of_it=True)
         self.persistence.close(self.index.base, self._to_store)
 
@@ -300,7 +287,11 @@ class TrackedFolder:
         else:
             segment, name = load_segment(read.segment, verify=False)[0], read.segment.name.removesuffix(".segment")
         numbers = [number for number, facts in enumerate(segment.files) if facts.path in current]
+        if not numbers and isinstance(read.segment, Path):
+            remove_segment(read.segment)
         self.index.adopt(segment, name, numbers)
+        if name is not None and numbers:
+            self.persistence.add_segment(name)
         for number in numbers:
             path = segment.files[number].path
             self.stale.discard(path)
@@ -348,7 +339,7 @@ def track(
     settings: Settings,
     embedder: Embedder,
     data_directory: Path,
-    store_thread: ThreadPoolExecutor,
+    threads: StoreThreads,
     tables: Tables,
 ) -> TrackedFolder:
     """A folder of which nothing is known yet. The index of two spellings of one folder is the same."""
@@ -364,7 +355,7 @@ def track(
         FolderIndex(root, embedder.fingerprint, embedder.dimensions),
         _rules(root, settings, data_directory),
         stored,
-        Persistence(stored, store_thread),
+        Persistence(stored, threads.of(directory)),
         data_directory,
     )
 

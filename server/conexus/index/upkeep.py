@@ -12,6 +12,8 @@ from conexus.index.legs import Legs
 from conexus.index.lexicon import word_hash
 from conexus.index.loop import Command
 from conexus.index.merging import Merging
+from conexus.index.owned import owned
+from conexus.index.persistence import StoreThreads
 from conexus.index.publisher import Publisher
 from conexus.index.questions import Questions
 from conexus.index.store_process import Tables
@@ -32,6 +34,7 @@ _TRIM_SECONDS = 2.0
 _RELEASE_SECONDS = 2.0
 
 
+@owned(shared={"owned", "tier"})
 class Upkeep:
     """Owned by the indexer's thread. All of it waits while there is something better to do."""
 
@@ -44,15 +47,17 @@ class Upkeep:
         kept: Callable[[TrackedFolder], Collection[str]],
     ) -> None:
         """``kept`` gives the paths of a folder that are likely to change again, because they are open."""
-        #: Where the tables of all folders are written, one call after the other.
-        self.tables, self.thread = Tables(), ThreadPoolExecutor(1, "conexus-store")
+        #: Where the tables of all folders are written, one call after the other, and who calls.
+        self.tables, self.threads = Tables(), StoreThreads()
+        #: For what concerns the process of the tables and no folder.
+        self._thread = ThreadPoolExecutor(1, "conexus-tables")
         #: When files were read last, on the monotonic clock.
         self.active_at = time.monotonic()
         #: Whether someone waits for all to be stored.
         self.storing = False
         self._bulk, self._publisher, self._questions, self._kept = bulk, publisher, questions, kept
         self._merging = Merging(lambda: bulk.pool, post, self._rearranged, questions.let_pass)
-        self._tiers = Tiers(self.tables, self.thread, post, self._find_candidates)
+        self._tiers = Tiers(self.tables, self.threads, post, self._find_candidates)
         #: Whether workers are to be replaced before the last merges.
         self._renewing = False
         #: When no question had come for a while last.
@@ -64,6 +69,11 @@ class Upkeep:
     def tier(self, folder: str) -> Tier:
         """Where a folder's candidates come from."""
         return self._tiers.tier(folder)
+
+    @property
+    def owned(self) -> tuple[object, ...]:
+        """What else belongs to the thread that owns this."""
+        return self._merging, self._tiers
 
     @property
     def rest_due(self) -> float:
@@ -83,7 +93,9 @@ class Upkeep:
 
     def close(self) -> None:
         """Stop the helpers, after what they do now."""
-        self.thread.shutdown()
+        self._merging.close()
+        self.threads.close()
+        self._thread.shutdown()
         self.tables.close()
         self._tiers.close()
 
@@ -106,7 +118,7 @@ class Upkeep:
             if self._bulk.pool.running:
                 self._bulk.close()
                 trim()
-            self.thread.submit(self.tables.close_if_idle)
+            self._thread.submit(self.tables.close_if_idle)
         if now >= max(self._trim_at, self.rest_due):
             self._trim_at = float("inf")
             # Remembered while many files are read; of one file they are there again within milliseconds.

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Hashable
 
-from conexus.values import Event, IndexChanged, Progress, StatusChanged
+from conexus.values import Event, IndexChanged, Progress, SettingsFileChanged, StatusChanged
 
 
 class EventInbox:
@@ -50,5 +50,7 @@ def _subject(event: Event) -> Hashable:
             return title
         case IndexChanged():
             return IndexChanged
+        case SettingsFileChanged():
+            return event
         case StatusChanged():
             return StatusChanged

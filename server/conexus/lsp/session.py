@@ -26,7 +26,7 @@ from conexus.lsp.progress import IndexProgress
 from conexus.lsp.protocol import Protocol
 from conexus.lsp.registrations import Registrations
 from conexus.lsp.workers import Workers
-from conexus.values import Event, IndexChanged, Progress, StatusChanged
+from conexus.values import Event, IndexChanged, Progress, SettingsFileChanged, StatusChanged
 from conexus.workspace.documents import Documents
 from conexus.workspace.settings_file import SettingsFile, read_settings_file
 
@@ -94,6 +94,8 @@ class Session:
         self._starting: asyncio.Task[Engine] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._shown: set[str] = set()
+        #: One after the other; the last one to be told has the latest folders.
+        self._changing_folders = asyncio.Lock()
         self._reading: dict[Path | None, asyncio.Lock] = {}
 
     # --- life ---
@@ -120,8 +122,6 @@ class Session:
         Raises:
             JsonRpcException: it could not be started.
         """
-        if self.engine is not None:
-            return self.engine
         return await asyncio.shield(self.start())
 
     async def _start(self) -> Engine:
@@ -157,8 +157,10 @@ class Session:
         # What was imported and built by now stays for good. Looking through it for garbage takes 100 ms and more, in
         # which nothing else runs, every few seconds of typing.
         gc.freeze()
-        engine.start(self.folders)
+        # From here on it is told what changes: nothing is missed while it starts.
         self.engine = engine
+        async with self._changing_folders:
+            await asyncio.to_thread(engine.start, self.folders)
         self._started_at = time.monotonic()
         self.announce_status()
         return engine
@@ -219,8 +221,9 @@ class Session:
         """Use other folders, with the settings of the first."""
         self.folders = folders
         await self._wait_for(self.read_settings_file())
-        if self.engine is not None:
-            self.engine.set_folders(self.folders)
+        async with self._changing_folders:
+            if self.engine is not None:
+                await asyncio.to_thread(self.engine.set_folders, self.folders)
 
     async def _wait_for(self, *sources: Coroutine[Any, Any, None]) -> None:
         """Wait for settings, but not for long. What comes later is used when it comes."""
@@ -231,6 +234,7 @@ class Session:
 
     def take_settings(self) -> None:
         """Work out the settings from their layers, tell of what was not understood, and use them."""
+        former = self.settings
         self.settings, problems = self.configuration.settings(self.client)
         new = [problem for problem in problems if problem not in self._shown]
         self._shown.update(new)
@@ -240,7 +244,7 @@ class Session:
             self.show(f"{len(more)} more settings were not taken; the log lists them.", lsp.MessageType.Warning)
             for problem in more:
                 logger.warning("%s", problem)
-        if self.engine is not None:
+        if self.engine is not None and self.settings != former:
             self.engine.configure(self.settings)
         self.protocol.spawn(
             self.registrations.follow(self.settings, self.client, symbols_offered=self.symbols_offered),
@@ -311,6 +315,9 @@ class Session:
                 self.progress.update(event)
             case IndexChanged():
                 self.announcer.index_changed(event)
+            case SettingsFileChanged():
+                if self.folders and event.folder == str(self.folders[0]):
+                    self.protocol.spawn(self.read_settings_file(), "reading conexus.toml")
             case StatusChanged():
                 if self.engine is not None:
                     self.announce_status()

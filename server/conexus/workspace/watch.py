@@ -19,12 +19,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
+from conexus.config import SETTINGS_FILE
 from conexus.workspace.ignore import IGNORE_FILES
 
 log = logging.getLogger(__name__)
 
 #: Above this many paths in one batch a scan is cheaper than following each.
 _STORM = 1000
+#: How long the end of the thread is waited for, in seconds.
+_END_SECONDS = 5.0
 #: Seconds before the first restart, and before one after many failures.
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 60.0
 
@@ -87,12 +90,15 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """After this nothing more is reported. Idempotent."""
+        """Stop reporting, but for what is being reported at this moment. Returns at once; idempotent."""
         self._stopping.set()
         if self._process is not None:
             self._process.terminate()
+
+    def wait(self) -> None:
+        """Wait until the thread and the process have ended, after ``stop``."""
         if self._thread.ident is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout=5)
+            self._thread.join(_END_SECONDS)
 
     def _run(self) -> None:
         delay = _FIRST_DELAY
@@ -178,6 +184,8 @@ class Watcher:
             self._on_paths(paths)
 
     def _is_wanted(self, path: str) -> bool:
+        if path == SETTINGS_FILE:
+            return True
         parent, _, name = path.rpartition("/")
         if name in IGNORE_FILES:
             return self._allows(parent, True)
