@@ -148,7 +148,7 @@ class Engine:
 
     def hint(self, paths: Iterable[str | Path]) -> None:
         """These paths, or something below them, may have changed."""
-        self._indexer.hint([str(path) for path in paths])
+        self._indexer.hint([str(path) for path in paths], "client")
 
     # --- questions ---
 
@@ -390,7 +390,7 @@ class Engine:
             now.overlay,
             self._encoding,
             self._sync.settings.max_file_bytes,
-            lambda path: self._indexer.hint([path]),
+            lambda path: self._indexer.hint([path], "answer"),
             self._texts(now),
             token.check,
         )

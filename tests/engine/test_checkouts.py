@@ -13,6 +13,7 @@ import pytest
 
 from conexus.config import Settings
 from conexus.engine import Engine
+from conexus.index.commands import Rescan
 from tests.repositories import changed_between, commit, git
 from tests.workspaces import PATIENCE, Row, lexical, rows, running, snapshot_of, stored_rows, write
 
@@ -178,7 +179,7 @@ def test_a_directory_that_changes_while_workers_read_it(tmp_path: Path, change: 
         if told == "hint":
             engine.hint([root / "package"])
         else:
-            sync.loop.post(lambda: sync.rescan(str(root)))
+            sync.loop.post(Rescan(str(root), "a test"))
         assert engine.wait(PATIENCE), engine.status()
         found = rows(snapshot_of(engine))
         assert engine.store(PATIENCE), engine.status()

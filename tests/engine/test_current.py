@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from conexus.engine import Engine
 from conexus.hits import MOST_LINES, PREVIEW_BYTES
+from conexus.index.commands import Finished
 from conexus.text import Encoding, LineIndex, split_lines
 from conexus.values import Answer, Hit, Place, Position, TextRange
 from tests.workspaces import PATIENCE, running, write
@@ -54,7 +55,7 @@ def held(engine: Engine) -> Iterator[None]:
         begun.set()
         assert released.wait(2 * PATIENCE)
 
-    engine._sync.loop.post(hold)
+    engine._sync.loop.post(Finished("holding", hold))
     assert begun.wait(PATIENCE)
     try:
         yield

@@ -13,6 +13,7 @@ import pytest
 
 from conexus.engine import Engine
 from conexus.index import scanning
+from conexus.index.commands import Rescan
 from conexus.index.tracked import TrackedFolder
 from conexus.workspace.scan import Scan
 from tests.workspaces import PATIENCE, rows, running, snapshot_of, until, write
@@ -60,7 +61,7 @@ def long_scan(engine: Engine, root: Path, monkeypatch: pytest.MonkeyPatch, below
     if below:
         engine.hint([root / below])
     else:
-        engine._indexer._loop.post(lambda: engine._sync.rescan(str(root)))
+        engine._indexer._loop.post(Rescan(str(root), "a test"))
     assert scans.seen.wait(PATIENCE)
     yield scans
     scans.may_end.set()
@@ -119,7 +120,7 @@ def test_a_scan_asked_for_while_one_is_under_way_comes_after_it(
     with running(root, data) as engine:
         with long_scan(engine, root, monkeypatch) as scans:
             write(root, {"app/new.py": "def written_qwxz():\n    pass\n"})
-            engine._indexer._loop.post(lambda: engine._sync.rescan(str(root)))
+            engine._indexer._loop.post(Rescan(str(root), "a test"))
         assert scans.begun == 2
         assert found(engine, "written_qwxz") == {"new.py"}
 
@@ -148,7 +149,7 @@ def test_a_scan_that_fails_begins_anew(root: Path, data: Path, monkeypatch: pyte
     with running(root, data) as engine:
         write(root, {"app/new.py": "def written_qwxz():\n    pass\n"})
         monkeypatch.setattr(scanning, "scan_in_steps", failing)
-        engine._indexer._loop.post(lambda: engine._sync.rescan(str(root)))
+        engine._indexer._loop.post(Rescan(str(root), "a test"))
         assert engine.wait(PATIENCE), engine.status()
         assert failed.is_set()
         assert found(engine, "written_qwxz") == {"new.py"}

@@ -17,6 +17,7 @@ import pytest
 from conexus.config import Settings
 from conexus.engine import Engine
 from conexus.index import bulk, merging, persistence, tracked, upkeep
+from conexus.index.commands import Finished, Rescan
 from conexus.index.folder import FolderIndex, Merge
 from conexus.index.merging import Merging
 from conexus.index.pool import Job, Outcome
@@ -268,7 +269,7 @@ def test_a_file_that_becomes_text_right_after_it_was_left_out(
 
     monkeypatch.setattr(tracked, "read_and_analyse", and_then_written)
     with running(root, data) as engine:
-        engine._sync.loop.post(lambda: engine._sync.rescan(str(root)))
+        engine._sync.loop.post(Rescan(str(root), "a test"))
         settle(engine)
         assert found(engine, "wombats")[0] == odd.name
 
@@ -590,7 +591,7 @@ def test_upkeep_does_not_take_back_that_all_is_searchable(root: Path, data: Path
             look_after(*given)
 
         sync._upkeep.look_after = slow
-        sync.loop.post(lambda: None, awaited=False)
+        sync.loop.post(Finished("nothing", lambda: None), awaited=False)
         try:
             assert within.wait(PATIENCE)
             assert engine.status().quiescent

@@ -9,15 +9,17 @@ from contextlib import contextmanager
 import pytest
 
 from conexus.index import loop as loop_module
-from conexus.index.loop import Command, Loop
+from conexus.index.loop import Action, Loop
 
 
 @contextmanager
-def running(step: Command, *, failed: Command = lambda: None, settled: bool = False) -> Iterator[Loop]:
+def running(step: Action, *, failed: Action = lambda: None, settled: bool = False) -> Iterator[Loop[Action]]:
     """A loop that always has news."""
     loop = Loop(
         "tested",
         start=lambda: True,
+        handle=lambda action: action(),
+        in_words=repr,
         step=step,
         patience=lambda: 0.0,
         has_news=lambda: True,
@@ -30,7 +32,7 @@ def running(step: Command, *, failed: Command = lambda: None, settled: bool = Fa
     loop.stop()
 
 
-def do(loop: Loop) -> None:
+def do(loop: Loop[Action]) -> None:
     """Have a command run, and the step after it."""
     done = threading.Event()
     loop.post(done.set)

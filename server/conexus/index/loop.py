@@ -1,4 +1,4 @@
-"""One thread that runs posted commands in order, and a step after them and whenever something is due."""
+"""One thread that handles posted commands in order, and makes a step after them and whenever something is due."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 log = logging.getLogger(__name__)
 
-Command = Callable[[], None]
+C = TypeVar("C")
+Action = Callable[[], None]
 
 #: How long a step that failed rests before it is tried again, in seconds: each time twice as long.
 _FIRST_REST_SECONDS, _LONGEST_REST_SECONDS = 0.1, 10.0
 
 
-class Loop:
+class Loop(Generic[C]):
     """``post``, ``wake``, ``wait`` and ``stop`` may be called from any thread."""
 
     def __init__(
@@ -24,23 +26,27 @@ class Loop:
         name: str,
         *,
         start: Callable[[], bool],
-        step: Command,
+        handle: Callable[[C], None],
+        in_words: Callable[[C], str],
+        step: Action,
         patience: Callable[[], float],
         has_news: Callable[[], bool],
-        idle: Command,
-        failed: Command,
+        idle: Action,
+        failed: Action,
         settled: Callable[[], bool],
     ) -> None:
         """All callables but ``has_news`` are called from the loop's thread alone.
 
-        ``start``: first of all; False ends the loop. ``patience``: seconds until ``step`` is due without any news.
+        ``start``: first of all; False ends the loop. ``handle``: does what a command says. ``in_words``: what it is,
+        for the log. ``patience``: seconds until ``step`` is due without any news.
         ``has_news``: whether it is due at once. ``idle``: called before each wait. ``failed``: called after a
         command or step that raised. ``settled``: whether a step has nothing to do that anyone waits for.
         """
+        self._handle, self._in_words = handle, in_words
         self._start, self._step, self._patience = start, step, patience
         self._news, self._idle, self._failed, self._settled = has_news, idle, failed, settled
         self._changed = threading.Condition()
-        self._inbox: deque[tuple[Command, bool]] = deque()
+        self._inbox: deque[tuple[C, bool]] = deque()
         self._busy = True
         #: While a failed step rests, on the monotonic clock, and how long it rested last.
         self._rests_until, self._rest = 0.0, 0.0
@@ -60,8 +66,8 @@ class Loop:
         """Whether a command waits."""
         return bool(self._inbox)
 
-    def post(self, command: Command, *, awaited: bool = True) -> None:
-        """Run a command soon, after those posted before. ``awaited``: whether the loop is ``busy`` until it has run."""
+    def post(self, command: C, *, awaited: bool = True) -> None:
+        """Have a command handled, after those posted before. ``awaited``: whether the loop is ``busy`` until then."""
         with self._changed:
             self._inbox.append((command, awaited))
             self._changed.notify_all()
@@ -100,7 +106,7 @@ class Loop:
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
-                self._attempt(self._idle)
+                self._attempt(self._idle, "telling of the state")
                 self._changed.wait_for(self._is_due, max(self._next_due(), self._rests_until - time.monotonic()))
                 if self.stopping:
                     return
@@ -108,8 +114,8 @@ class Loop:
                 commands, self._inbox = self._inbox, deque()
             while commands:
                 # Taken out first: while the loop waits, nothing is to hold what a command held, such as old segments.
-                self._attempt(commands.popleft()[0])
-            if self._attempt(self._step):
+                self._attempt_command(commands.popleft()[0])
+            if self._attempt(self._step, "an indexing step"):
                 self._rests_until = self._rest = 0.0
             else:
                 self._rest = min(max(2 * self._rest, _FIRST_REST_SECONDS), _LONGEST_REST_SECONDS)
@@ -122,14 +128,18 @@ class Loop:
             log.exception("it is not known when the next indexing step is due")
             return _LONGEST_REST_SECONDS
 
-    def _attempt(self, command: Command) -> bool:
+    def _attempt_command(self, command: C) -> None:
+        self._attempt(lambda: self._handle(command), self._in_words(command))
+
+    def _attempt(self, action: Action, words: str) -> bool:
+        """Do something; whether it succeeded. ``words`` say what it is, for the log."""
         try:
-            command()
+            action()
         except Exception:
             # One bad file or event must not end the index: what it concerned is found by the next scan.
-            log.exception("an indexing step failed")
-            if command is not self._failed:
-                self._attempt(self._failed)
+            log.exception("failed: %s", words)
+            if action is not self._failed:
+                self._attempt(self._failed, "looking for the cause of a failure")
             return False
         return True
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from conexus.array_file import DamagedFile
 from conexus.heap import trim
+from conexus.index.commands import Finished, Post
 from conexus.index.folder import Merge
-from conexus.index.loop import Command
 from conexus.index.manifest import remove_segment
 from conexus.index.owned import owned
 from conexus.index.pool import MergeTask, Pool
@@ -31,7 +31,7 @@ class Merging:
     def __init__(
         self,
         pool: Callable[[], Pool],
-        post: Callable[[Command], None],
+        post: Post,
         done: Callable[[str], None],
         pause: Callable[[], None],
     ) -> None:
@@ -77,7 +77,11 @@ class Merging:
         self._under_way[tracked.root] = future, into
         # What the callback holds must not hold the future, which holds the callback: the old segments would stay until
         # Python looks for such circles.
-        future.add_done_callback(lambda done: self._post(lambda: self._finished(tracked, merge, done, name)))
+        future.add_done_callback(
+            lambda done: self._post(
+                Finished(f"merging segments of {tracked.root}", lambda: self._finished(tracked, merge, done, name))
+            )
+        )
 
     def _finished(self, tracked: TrackedFolder, merge: Merge, future: Future[MemorySegment | Path], name: str) -> None:
         known, into = self._under_way.get(tracked.root, (None, None))

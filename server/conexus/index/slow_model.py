@@ -24,8 +24,9 @@ from conexus.embedding.embedder import EmbeddingError, LoadingEmbedder
 from conexus.embedding.recipe import document_text
 from conexus.index.analysis import IndexedFile
 from conexus.index.bulk import Key
+from conexus.index.commands import Finished, Post
 from conexus.index.folder import Fresh
-from conexus.index.loop import Command
+from conexus.index.loop import Action
 from conexus.index.owned import hand_over
 from conexus.index.pool import Job, read_and_analyse
 from conexus.index.remembered import RememberedEmbedder
@@ -54,7 +55,7 @@ class _Wanted:
 
     tracked: TrackedFolder
     file: IndexedFile
-    done: Command
+    done: Action
 
     @property
     def path(self) -> str:
@@ -68,9 +69,7 @@ class _Wanted:
 class SlowModel:
     """Its methods return at once. Callbacks are handed to ``post``, so that they run in the indexer's thread."""
 
-    def __init__(
-        self, load: Callable[[], LoadingEmbedder], post: Callable[[Command], None], cache_directory: Path
-    ) -> None:
+    def __init__(self, load: Callable[[], LoadingEmbedder], post: Post, cache_directory: Path) -> None:
         """``load`` starts loading the model and raises EmbeddingError if it cannot be had."""
         self._load, self._post, self._cache_directory = load, post, cache_directory
         self._loading: LoadingEmbedder | None = None
@@ -100,7 +99,7 @@ class SlowModel:
         """Texts that the model embedded."""
         return self._remembered.embedded if self._remembered is not None else 0
 
-    def start(self, ready: Command) -> None:
+    def start(self, ready: Action) -> None:
         """Load the model."""
 
         def work() -> None:
@@ -112,13 +111,13 @@ class SlowModel:
             self.embedder = DeferredEmbedder(self._remembered, self._remembered.known)
             if self.closed:
                 self.embedder.close()
-            self._post(ready)
+            self._post(Finished("loading the model", ready))
 
         self._submit(work)
 
     # --- a folder's index ---
 
-    def build(self, tracked: TrackedFolder, done: Command) -> None:
+    def build(self, tracked: TrackedFolder, done: Action) -> None:
         """Make a folder's index equal to the disk. Until ``done`` is called no one else may touch ``tracked``."""
 
         def work() -> None:
@@ -138,7 +137,7 @@ class SlowModel:
             self._live[tracked.root] = tracked.index.chunks
             self._collect()
             hand_over(tracked, tracked.index, tracked.persistence)
-            self._post(done)
+            self._post(Finished(f"embedding {tracked.root}", done))
 
         hand_over(tracked, tracked.index, tracked.persistence)
         self._submit(work, tracked.close)
@@ -158,7 +157,7 @@ class SlowModel:
 
     # --- what changes ---
 
-    def fill(self, tracked: TrackedFolder, path: str, done: Command) -> None:
+    def fill(self, tracked: TrackedFolder, path: str, done: Action) -> None:
         """Have the vectors made that a file in the overlay lacks. ``done`` is called when they are there."""
         fresh = tracked.index.overlay.get(path)
         wanted = _Wanted(tracked, fresh.file, done) if fresh is not None and _missing(fresh.file).size else None
@@ -191,7 +190,7 @@ class SlowModel:
                 raise
             with self._guard:
                 _forget(self._waiting, some)
-            self._post(partial(self._take, tuple(zip(some, files, strict=True))))
+            self._post(Finished("embedding what changed", partial(self._take, tuple(zip(some, files, strict=True)))))
 
     def _take(self, filled: Sequence[tuple[_Wanted, IndexedFile]]) -> None:
         """Make vectors searchable and have them stored, of what is still as it was."""
@@ -259,7 +258,7 @@ class SlowModel:
             self._loading.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _submit(self, work: Command, dropped: Command = lambda: None) -> None:
+    def _submit(self, work: Action, dropped: Action = lambda: None) -> None:
         """Have the thread do something; ``dropped`` is called there if it ends before that is done."""
 
         def guarded() -> None:
@@ -269,7 +268,7 @@ class SlowModel:
         if not self.closed:
             self._thread.submit(guarded)
 
-    def _done(self, work: Command) -> bool:
+    def _done(self, work: Action) -> bool:
         """Do something, again and again while the model starts anew; whether it was done to its end."""
         while not self.closed:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,23 @@ from conexus.embedding.deferred import DeferredEmbedder
 from conexus.heap import trim
 from conexus.index.bulk import INLINE_SECONDS, Bulk
 from conexus.index.columns import StoredFile
+from conexus.index.commands import (
+    ChangeDocument,
+    Clear,
+    CloseDocument,
+    Command,
+    Configure,
+    Finished,
+    Hint,
+    OpenDocument,
+    Reindex,
+    Rescan,
+    SetFolders,
+    SetPaused,
+    Store,
+    Verify,
+    in_words,
+)
 from conexus.index.loop import Loop
 from conexus.index.manifest import LoadedSegment
 from conexus.index.owned import hand_over
@@ -94,14 +111,16 @@ class Sync:
         self._on_progress, self._on_status, self._on_settings_file = on_progress, on_status, on_settings_file
         self._publisher = Publisher(prepare, on_publish)
         self._embedder: Embedder | None = None
-        self.loop = Loop(
+        self.loop = Loop[Command](
             "conexus-indexer",
             start=self._begin,
+            handle=self.handle,
+            in_words=in_words,
             step=self._step,
             patience=self._patience,
             has_news=lambda: self._bulk.has_results,
             idle=self._report,
-            failed=self.verify,
+            failed=self._verify,
             settled=self.is_quiescent,
         )
         self._bulk = Bulk(processes, self.loop.wake)
@@ -196,41 +215,58 @@ class Sync:
 
     # --- commands ---
 
-    def open_document(self, document: Document) -> None:
-        """A buffer's text is the truth from now on."""
+    def handle(self, command: Command) -> None:
+        """Do what a command says."""
+        match command:
+            case OpenDocument(document=document):
+                self._open_document(document)
+            case ChangeDocument(identity=identity, text=text, version=version):
+                if (former := self.documents.get(identity)) is not None:
+                    self._open_document(Document(identity, text, version, former.language))
+            case CloseDocument(identity=identity):
+                self._refresher.documents.pop(identity, None)
+                self.hint([identity])
+            case Hint(paths=paths):
+                self.hint(paths)
+            case Rescan(root=root):
+                if root in self.folders:
+                    self.folders[root].scan_due = 0.0
+            case SetFolders(roots=roots):
+                self._set_folders(roots)
+            case Configure(settings=settings):
+                self._configure(settings)
+            case SetPaused(paused=paused):
+                self._set_paused(paused)
+            case Reindex(folders=folders, paths=paths):
+                self._reindex(folders, paths)
+            case Clear():
+                self._clear()
+            case Verify(done=done):
+                self._verify()
+                if done is not None:
+                    done.set()
+            case Store(begun=begun):
+                self._upkeep.storing = True
+                begun.set()
+            case Finished(take=take):
+                take()
+
+    def _open_document(self, document: Document) -> None:
         self._refresher.documents[document.id] = document
         self.hint([document.id])
 
-    def change_document(self, identity: str, text: str, version: int | None) -> None:
-        """The whole new text of an open buffer; unknown buffers are ignored."""
-        document = self.documents.get(identity)
-        if document is not None:
-            self.open_document(Document(identity, text, version, document.language))
-
-    def close_document(self, identity: str) -> None:
-        """The disk is the truth again."""
-        self._refresher.documents.pop(identity, None)
-        self.hint([identity])
-
-    def set_paused(self, paused: bool) -> None:
-        """While paused, files are left alone; open buffers stay live."""
+    def _set_paused(self, paused: bool) -> None:
         self.paused = paused
         if paused:
             self._bulk.interrupt()
             self._scanning.interrupt()
 
-    def rescan(self, folder: str) -> None:
-        """Compare a folder with the disk soon."""
-        if folder in self.folders:
-            self.folders[folder].scan_due = 0.0
-
-    def clear(self) -> None:
-        """Forget the stored rows and build everything anew."""
+    def _clear(self) -> None:
         for tracked in self.folders.values():
             tracked.persistence.clear()
-        self.reindex((), ())
+        self._reindex((), ())
 
-    def verify(self) -> None:
+    def _verify(self) -> None:
         """Make the indexes anew that lie in files which were overwritten: something failed, or they were touched."""
         if self._is_untouched() and time.monotonic() < self._verify_due:
             return
@@ -249,10 +285,6 @@ class Sync:
 
     def _is_untouched(self) -> bool:
         return all(tracked.index.is_untouched() for tracked in self.folders.values())
-
-    def store(self) -> None:
-        """Bring the stored index in step as soon as may be."""
-        self._upkeep.storing = True
 
     # --- the loop ---
 
@@ -304,7 +336,7 @@ class Sync:
 
     def _step(self) -> None:
         if not self._is_untouched():
-            self.verify()
+            self._verify()
         now = time.monotonic()
         if now >= self._refresher.typed_due:
             self._refresher.refresh_typed()
@@ -348,7 +380,7 @@ class Sync:
 
     # --- folders ---
 
-    def set_folders(self, roots: Sequence[str]) -> None:
+    def _set_folders(self, roots: Sequence[str]) -> None:
         for root in [root for root in self.folders if root not in roots]:
             former = self.folders.pop(root)
             self._embedded_before += self._embedded_in(former)
@@ -368,7 +400,11 @@ class Sync:
         if tracked.stored.exists:
             self._loading += 1
             opened: Future[list[LoadedSegment]] = tracked.persistence.open()
-            opened.add_done_callback(lambda future: self.loop.post(lambda: self._opened(tracked, future.result())))
+            opened.add_done_callback(
+                lambda future: self.loop.post(
+                    Finished(f"loading the index of {root}", lambda: self._opened(tracked, future.result()))
+                )
+            )
         else:
             tracked.persistence.claim()
             self._ready(tracked)
@@ -377,8 +413,12 @@ class Sync:
     def _tracked(self, root: str, embedder: Embedder) -> TrackedFolder:
         upkeep = self._upkeep
         tracked = track(root, self.settings, embedder, self._data_directory, upkeep.threads, upkeep.tables)
-        tracked.stored.on_opened = lambda rows: self.loop.post(lambda: self._tables_opened(tracked, rows))
-        tracked.persistence.on_done = lambda: self.loop.post(lambda: None, awaited=False)
+        tracked.stored.on_opened = lambda rows: self.loop.post(
+            Finished(f"opening the tables of {root}", lambda: self._tables_opened(tracked, rows))
+        )
+        tracked.persistence.on_done = lambda: self.loop.post(
+            Finished(f"writing the index of {root}", lambda: None), awaited=False
+        )
         return tracked
 
     def _install(self, successor: TrackedFolder) -> bool:
@@ -451,8 +491,8 @@ class Sync:
         if tracked.wants_watcher and root not in self._watchers:
             watcher = Watcher(
                 Path(root),
-                lambda paths: self.loop.post(lambda: self._changed(root, paths)),
-                lambda _reason: self.loop.post(lambda: self.rescan(root)),
+                lambda paths: self.loop.post(Hint(tuple(str(Path(root, path)) for path in paths), "watcher")),
+                lambda reason: self.loop.post(Rescan(root, reason)),
                 lambda path, is_directory: self._allows(root, path, is_directory=is_directory),
             )
             self._watchers[root] = watcher
@@ -465,11 +505,6 @@ class Sync:
         if watcher is not None:
             watcher.stop()
 
-    def _changed(self, root: str, paths: Iterable[str]) -> None:
-        tracked = self.folders.get(root)
-        if tracked is not None:
-            self.hint([tracked.absolute(path) for path in paths])
-
     def _allows(self, root: str, path: str, *, is_directory: bool) -> bool:
         """Whether the present ignore rules let a path in; asked by the watcher's thread."""
         tracked = self.folders.get(root)
@@ -480,15 +515,15 @@ class Sync:
         watcher = self._watchers.get(root)
         return None if watcher is None else watcher.degraded
 
-    def configure(self, settings: Settings) -> None:
+    def _configure(self, settings: Settings) -> None:
         former, self.settings = self.settings, settings
         if settings.workers != former.workers:
             self._bulk.set_workers(settings.workers)
         if _model_settings(settings) != _model_settings(former):
             # Folders with an index of the shipped model keep it: it answers until the chosen model takes over.
             roots = list(self.folders)
-            self.set_folders([root for root, tracked in self.folders.items() if tracked.embedder is self._embedder])
-            self.set_folders(roots)
+            self._set_folders([root for root, tracked in self.folders.items() if tracked.embedder is self._embedder])
+            self._set_folders(roots)
             self._choose_model()
         for tracked in self.folders.values():
             tracked.configure(settings)
@@ -519,7 +554,7 @@ class Sync:
             return
         tracked.refused = found.scan.refused
 
-    def reindex(self, folders: Sequence[str], paths: Sequence[str]) -> None:
+    def _reindex(self, folders: Sequence[str], paths: Sequence[str]) -> None:
         self._refresher.renew(paths)
         for tracked in self.folders.values():
             if tracked.root in folders or not (folders or paths):

@@ -8,7 +8,8 @@ from pathlib import Path
 from conexus.config import STATIC, Settings
 from conexus.embedding.deferred import DeferredEmbedder
 from conexus.embedding.embedder import Embedder, LoadingEmbedder
-from conexus.index.loop import Command
+from conexus.index.commands import Post
+from conexus.index.loop import Action
 from conexus.index.slow_model import SlowModel
 from conexus.index.tracked import TrackedFolder
 
@@ -19,7 +20,7 @@ class Takeover:
     def __init__(
         self,
         load: Callable[[Settings], LoadingEmbedder],
-        post: Callable[[Command], None],
+        post: Post,
         make: Callable[[str, Embedder], TrackedFolder],
         install: Callable[[TrackedFolder], bool],
         data_directory: Path,
@@ -78,7 +79,7 @@ class Takeover:
                 return
         successor.close()
 
-    def fill(self, tracked: TrackedFolder, path: str, done: Command) -> None:
+    def fill(self, tracked: TrackedFolder, path: str, done: Action) -> None:
         """Have the vectors made that a refreshed file lacks, if the folder is the chosen model's."""
         if self._slow is not None and isinstance(tracked.embedder, DeferredEmbedder):
             self._slow.fill(tracked, path, done)

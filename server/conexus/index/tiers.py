@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
 
+from conexus.index.commands import Finished, Post
 from conexus.index.folder import Part
 from conexus.index.legs import LanceLegs, Legs
-from conexus.index.loop import Command
 from conexus.index.owned import owned
 from conexus.index.persistence import StoreThreads
 from conexus.index.store import StoreError
@@ -45,7 +45,7 @@ class Tiers:
         self,
         tables: Tables,
         threads: StoreThreads,
-        post: Callable[[Command], None],
+        post: Post,
         use: Callable[[str, Legs | None], None],
     ) -> None:
         """``tables`` and ``threads`` are the writer's. ``use`` is told who finds a folder's candidates from now on."""
@@ -87,16 +87,16 @@ class Tiers:
     def _begin(self, tracked: TrackedFolder, known: _Folder, base: Sequence[Part]) -> None:
         """Have the indices made; the rows of the present base are in the tables."""
         known.busy, known.parts = True, tuple(base)
-        stored = tracked.stored
+        stored, words = tracked.stored, f"making the indices of {tracked.root}"
 
         def work() -> None:
             try:
                 self._tables.index(stored.directory, stored.dimensions)
             except StoreError as error:
                 log.warning("%s; every row is looked at", error)
-                self._post(lambda: self._done(tracked, known, made=False))
+                self._post(Finished(words, lambda: self._done(tracked, known, made=False)))
             else:
-                self._post(lambda: self._done(tracked, known, made=True))
+                self._post(Finished(words, lambda: self._done(tracked, known, made=True)))
 
         self._threads.of(stored.directory).submit(work)
 
@@ -118,7 +118,7 @@ class Tiers:
 
         def work() -> None:
             ready = (answers or legs.prepare()) and legs.answer_any(tracked.stored.dimensions)
-            self._post(lambda: answered(ready))
+            self._post(Finished(f"asking the indices of {tracked.root}", lambda: answered(ready)))
 
         def answered(well: bool) -> None:
             known.busy, known.failed = False, not well

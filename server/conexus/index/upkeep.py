@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from conexus.heap import trim
 from conexus.index.bulk import Bulk
+from conexus.index.commands import Post
 from conexus.index.legs import Legs
 from conexus.index.lexicon import word_hash
-from conexus.index.loop import Command
 from conexus.index.merging import Merging
 from conexus.index.owned import owned
 from conexus.index.persistence import StoreThreads
@@ -43,7 +43,7 @@ class Upkeep:
         bulk: Bulk,
         publisher: Publisher,
         questions: Questions,
-        post: Callable[[Command], None],
+        post: Post,
         kept: Callable[[TrackedFolder], Collection[str]],
     ) -> None:
         """``kept`` gives the paths of a folder that are likely to change again, because they are open."""
