@@ -39,7 +39,7 @@ HURRY: Mapping[str, Mapping[str, float]] = {
         "LIST_SECONDS": 0.1,
         "_LOCK_RETRY_SECONDS": 0.1,
     },
-    "conexus.index.upkeep": {"_MAINTENANCE_IDLE_SECONDS": 0.3, "_WORKERS_IDLE_SECONDS": 0.1},
+    "conexus.index.maintenance": {"_MAINTENANCE_IDLE_SECONDS": 0.3, "_WORKERS_IDLE_SECONDS": 0.1},
 }
 
 _HURRIED_COMMAND = """

@@ -60,7 +60,7 @@ def rows(snapshot: Snapshot) -> list[Row]:
     for view in snapshot.views:
         segment = view.segment
         for row in range(len(segment)):
-            if view.alive[row]:
+            if view.live[row]:
                 facts = segment.files[segment.file_of[row]]
                 vector = segment.vectors[row].astype("float16").tobytes()
                 place = (int(segment.start_lines[row]), int(segment.end_lines[row]), int(segment.parts[row]))
@@ -79,7 +79,7 @@ def lexical(snapshot: Snapshot) -> dict[str, dict[str, float]]:
             for term in postings.vocabulary():
                 owners, counts = postings.of(term)
                 for row, count in zip(owners.tolist(), counts.tolist(), strict=True):
-                    if view.alive[row]:
+                    if view.live[row]:
                         path = view.segment.files[view.segment.file_of[row]].path
                         terms = found.setdefault(f"{name} {path}", {})
                         terms[term] = terms.get(term, 0.0) + count

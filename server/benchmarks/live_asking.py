@@ -34,8 +34,8 @@ def _measure(job: Job, folder: Path) -> dict[str, Times]:
     Of those that are asked again and again, and of ``new`` ones that are asked once.
     """
     new = sentences(folder, _NEW, random.Random(job.numbers.seed))  # noqa: S311
-    beside = peer.Asked(job.peer_python, folder, job.peer_model) if job.peer_python else nullcontext()
-    with job.folder("data") as data, session(folder, data) as server, beside as other:
+    run_concurrently = peer.Asked(job.peer_python, folder, job.peer_model) if job.peer_python else nullcontext()
+    with job.folder("data") as data, session(folder, data) as server, run_concurrently as other:
         server.initialize()
         server.wait_until_indexed()
         wait_until_stored(data)

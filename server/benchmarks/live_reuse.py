@@ -41,16 +41,16 @@ def measure(job: Job) -> Figure:
             first = _first(server, model)
             to_b = _switch(server, "b", probes, dice)
             to_a = _switch(server, "a", probes, dice)
-            with session(worktree, data) as beside:
-                second = _first(beside, model)
-                between = differences(beside, server, queries, words)
-                beside.stop()
+            with session(worktree, data) as run_concurrently:
+                second = _first(run_concurrently, model)
+                between = differences(run_concurrently, server, queries, words)
+                run_concurrently.stop()
             wait_until_stored(data)
             server.stop()
-        with session(folder, data) as server, session(worktree, data) as beside:
-            again, second_again = _first(server, model), _first(beside, model)
-            after = differences(beside, server, queries, words)
-            beside.stop()
+        with session(folder, data) as server, session(worktree, data) as run_concurrently:
+            again, second_again = _first(server, model), _first(run_concurrently, model)
+            after = differences(run_concurrently, server, queries, words)
+            run_concurrently.stop()
             with job.folder("fresh") as other, session(folder, other) as fresh:
                 anew = _first(fresh, model)
                 equal = differences(server, fresh, queries, words)

@@ -87,7 +87,7 @@ class _Peer:
     version: str = field(default="", init=False)
 
     def answers(self, repository: Repository) -> list[list[Hit]]:
-        queries = [question.query for question in repository.questions]
+        queries = [question.query for question in repository.requests]
         found = peer.search(self.python, repository.root, self.model, queries, top=TOP, alpha=self.alpha)
         self.version = found.version
         root = repository.root.as_posix()
@@ -132,13 +132,13 @@ def _measure(level: Level, rival: _Peer | None, arguments: argparse.Namespace) -
             found[PEER] = rival.answers(repository)
         judged = [
             Row(repository, question, {system: ranks(found[system][place], question) for system in found})
-            for place, question in enumerate(repository.questions)
+            for place, question in enumerate(repository.requests)
         ]
         _progress(level, repository, judged)
         rows += judged
         if arguments.ablations and loaded:
             for name, ranking in variants():
-                answers = zip(quality_in_process.answers(loaded, ranking), repository.questions, strict=True)
+                answers = zip(quality_in_process.answers(loaded, ranking), repository.requests, strict=True)
                 ablations.setdefault(name, []).extend(ndcg(ranks(hits, question)) for hits, question in answers)
     labels = {CONEXUS: "Conexus, in process" if arguments.in_process else "Conexus"}
     if rival:

@@ -36,7 +36,7 @@ class Repository:
     revision: str
     #: What is indexed: the repository's folder, or the part of it that the annotations are about. Absolute.
     root: Path
-    questions: tuple[Question, ...]
+    requests: tuple[Question, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _repository(entry: dict[str, object], folder: Path) -> Repository:
         language=str(entry["language"]),
         revision=str(entry.get("revision") or ""),
         root=(folder / name / part).resolve(),
-        questions=tuple(
+        requests=tuple(
             Question(each["query"], each["category"], tuple(_target(target) for target in each["targets"]))
             for each in queries
         ),

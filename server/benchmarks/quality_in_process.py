@@ -48,19 +48,19 @@ class Loaded:
     """An analysed repository and its questions as the search takes them."""
 
     snapshot: Snapshot
-    questions: tuple[tuple[Query, Mapping[str, NDArray[np.float32]], QueryTokens], ...]
+    requests: tuple[tuple[Query, Mapping[str, NDArray[np.float32]], QueryTokens], ...]
 
 
 def load(repository: Repository, embedder: Embedder, keep: Path | None) -> Loaded:
     """Analyse a repository, or take what an earlier run left in ``keep``: it knows the model, not the chunking."""
     segment = _segment(repository.root, embedder, keep)
     view = View(str(repository.root), segment, np.ones(len(segment), np.bool_))
-    questions = []
-    for question in repository.questions:
+    requests = []
+    for question in repository.requests:
         asked = understand(question.query)
         tokens = _shipped().query_tokens(asked.text)
-        questions.append((asked, {embedder.fingerprint: embedder.embed_query(asked.text)}, tokens))
-    return Loaded(Snapshot(1, (view,)), tuple(questions))
+        requests.append((asked, {embedder.fingerprint: embedder.embed_query(asked.text)}, tokens))
+    return Loaded(Snapshot(1, (view,)), tuple(requests))
 
 
 @cache
@@ -73,7 +73,7 @@ def answers(loaded: Loaded, ranking: Ranking | None = None) -> list[list[Hit]]:
     """The hits of each question, by the shipped ranking or another one."""
     by = ranking or Ranking()
     found = []
-    for asked, vectors, tokens in loaded.questions:
+    for asked, vectors, tokens in loaded.requests:
         hits = search(
             loaded.snapshot, asked, vectors=vectors, tokens=tokens, limit=TOP, weights=by.weights, ranker=by.ranker
         )

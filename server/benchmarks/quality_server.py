@@ -32,7 +32,7 @@ def answers(repository: Repository) -> list[list[Hit]]:
             raise ServerError(f"{repository.name}: {status['message']}")
         found = [
             [hit_of(hit) for hit in server.ask("conexus/search", {"query": question.query, "limit": TOP})["hits"]]
-            for question in repository.questions
+            for question in repository.requests
         ]
         server.stop()
     return found

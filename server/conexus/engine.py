@@ -23,11 +23,11 @@ from conexus.index.sync import Sync
 from conexus.index.worker_processes import WorkerProcesses
 from conexus.related.place import RelatedPlace
 from conexus.related.relations import Related, related
-from conexus.search.narrowing import rows_to_look_at
+from conexus.search.candidates import retrieve_candidates
 from conexus.search.query import Query, understand
+from conexus.search.query_expansion import expand_query
 from conexus.search.search import FileKey, Ranked, prepare, search
 from conexus.search.symbols import symbols
-from conexus.search.typos import forgiving
 from conexus.text import Encoding, LineIndex
 from conexus.values import (
     Answer,
@@ -169,14 +169,14 @@ class Engine:
         with self._asked() as now:
             vectors, degraded = _query_vectors(now, understood.text, token.check)
             token.check()
-            understood = forgiving(understood, now.snapshot.views)
+            understood = expand_query(understood, now.snapshot.views)
             ranked = search(
                 now.snapshot,
                 understood,
                 vectors=vectors,
                 tokens=_query_tokens(now, understood.text),
                 filters=filters,
-                rows=rows_to_look_at(now.snapshot, understood, vectors, now.legs),
+                rows=retrieve_candidates(now.snapshot, understood, vectors, now.candidate_sources),
                 near=self._key(near.document) if near else None,
                 open_files=frozenset(self._key(identity) for identity in list(self._sync.documents)),
                 limit=limit,
@@ -315,7 +315,7 @@ class Engine:
     def _asked(self) -> Iterator[Searchable]:
         """What a question is answered from."""
         try:
-            with self._sync.questions.answering():
+            with self._sync.requests.answering():
                 # Behind the end of a file that was cut short the process would be killed.
                 if not self._sync.searchable.is_untouched():
                     self._indexer.wait_verified(_VERIFY_SECONDS)
@@ -349,7 +349,7 @@ class Engine:
         model = next((each for each in now.embedders if isinstance(each, TokenEmbedder)), None)
         if model is None or walked > self._sync.settings.memory_mib << 20:
             return
-        query = forgiving(understand(_ANY_QUESTION), now.snapshot.views)
+        query = expand_query(understand(_ANY_QUESTION), now.snapshot.views)
         check = self._between_stages(now, CancelToken())
         vectors = {model.fingerprint: model.embed_query(query.text)}
         ranked = search(now.snapshot, query, vectors=vectors, tokens=model.query_tokens(query.text), check=check)

@@ -37,10 +37,10 @@ from conexus.index.segment_build import build_segment
 from conexus.index.snapshot import Snapshot, View
 from conexus.search.features import FEATURES, features
 from conexus.search.query import understand
+from conexus.search.query_intent import FORM, form
 from conexus.search.ranker import FARTHEST
 from conexus.search.scope import scope_of
 from conexus.search.search import CANDIDATES, candidates, diversified
-from conexus.search.sentence import FORM, form
 from conexus.search.weights import DATA
 from conexus.values import Filters
 
@@ -80,14 +80,14 @@ class Example:
 
 
 def examples_of(
-    name: str, segment: MemorySegment, questions: Sequence[tuple[str, str, Sequence[quality_data.Target]]], root: str
+    name: str, segment: MemorySegment, requests: Sequence[tuple[str, str, Sequence[quality_data.Target]]], root: str
 ) -> list[Example]:
     """``questions``: text, level and targets of each."""
     embedder = _embedder()
     snapshot = Snapshot(1, (View(root, segment, np.ones(len(segment), np.bool_)),))
     scope = scope_of(snapshot, Filters())
     found = []
-    for text, level, targets in questions:
+    for text, level, targets in requests:
         query = understand(text)
         vectors = {embedder.fingerprint: embedder.embed_query(query.text)}
         chosen = candidates(scope, query, vectors, CANDIDATES)
@@ -123,8 +123,8 @@ def _of_workspace(workspace: Workspace) -> list[Example]:
     ]
     segment = build_segment(files, embedder.fingerprint, embedder.dimensions)
     root = f"/{workspace.name}"
-    questions = [(each.text, each.category, [_target(each)]) for each in workspace.questions]
-    return examples_of(workspace.name, segment, questions, root)
+    requests = [(each.text, each.category, [_target(each)]) for each in workspace.requests]
+    return examples_of(workspace.name, segment, requests, root)
 
 
 def _target(question: Question) -> quality_data.Target:
@@ -135,9 +135,9 @@ def _target(question: Question) -> quality_data.Target:
 def _of_repository(repository: quality_data.Repository) -> list[Example]:
     loaded = quality_in_process.load(repository, _embedder(), None)
     view = loaded.snapshot.views[0]
-    level = "span" if repository.questions[0].category == "span" else "file"
-    questions = [(each.query, level, each.targets) for each in repository.questions]
-    return examples_of(repository.name, view.segment, questions, view.folder)
+    level = "span" if repository.requests[0].category == "span" else "file"
+    requests = [(each.query, level, each.targets) for each in repository.requests]
+    return examples_of(repository.name, view.segment, requests, view.folder)
 
 
 def collected(work: Any, items: Sequence[Any]) -> list[Example]:

@@ -53,7 +53,7 @@ class Workspace:
     name: str
     #: Path and text of each file.
     files: tuple[tuple[str, str], ...]
-    questions: tuple[Question, ...]
+    requests: tuple[Question, ...]
 
 
 def workspaces() -> Iterator[Workspace]:
@@ -90,7 +90,7 @@ def workspace(name: str, files: list[tuple[str, str]]) -> Workspace | None:
     documented = _documented(chunks)
     chosen = chance.sample(documented, min(_QUESTIONS, len(documented)))
     texts = dict(files)
-    questions = [
+    requests = [
         Question(sentence, "span", path, (chunk.start_line, chunk.end_line)) for sentence, path, chunk in chosen
     ]
     for _, path, chunk in chosen:
@@ -101,8 +101,8 @@ def workspace(name: str, files: list[tuple[str, str]]) -> Workspace | None:
     for path, (sentence, head) in chance.sample(heads, min(_FILE_QUESTIONS, len(heads))):
         if head in texts[path]:
             texts[path] = texts[path].replace(head, "\n" * head.count("\n"), 1)
-            questions.append(Question(sentence, "file", path, None))
-    return Workspace(name, tuple(texts.items()), tuple(questions)) if len(questions) >= 4 else None
+            requests.append(Question(sentence, "file", path, None))
+    return Workspace(name, tuple(texts.items()), tuple(requests)) if len(requests) >= 4 else None
 
 
 def _language(path: str) -> str:
@@ -147,4 +147,4 @@ def _head(text: str) -> tuple[str, str] | None:
 
 def digest(workspace: Workspace) -> str:
     """Names a workspace by all that it holds."""
-    return hashlib.blake2b(pickle.dumps(replace(workspace, questions=()), 5), digest_size=8).hexdigest()
+    return hashlib.blake2b(pickle.dumps(replace(workspace, requests=()), 5), digest_size=8).hexdigest()

@@ -76,7 +76,7 @@ def settle(engine: Engine, folders: int = 1) -> None:
             and len({view.folder for view in mine}) == folders
             and len(mine) == len(views)
             and engine.status().quiescent
-            and all(view.segment.vectors[view.alive].any(axis=1).all() for view in mine)
+            and all(view.segment.vectors[view.live].any(axis=1).all() for view in mine)
         )
 
     until(engine, settled)

@@ -71,7 +71,7 @@ def test_it_stops_wherever_it_is(engine: Engine, question: str) -> None:
 def test_one_that_was_cancelled_before_does_nothing(engine: Engine, question: str) -> None:
     token = CancelToken()
     token.cancel()
-    asked_at = engine._sync.questions.asked_at
+    asked_at = engine._sync.requests.asked_at
     with pytest.raises(Cancelled):
         QUESTIONS[question](engine, token)
-    assert engine._sync.questions.asked_at == asked_at
+    assert engine._sync.requests.asked_at == asked_at

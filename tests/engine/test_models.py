@@ -55,7 +55,7 @@ def test_a_transformer_takes_over_when_it_is_ready_and_fills_in_what_changes(tmp
         hit = engine.search("rotate_logs").hits[0]
         assert hit.symbol == "rotate_logs"
         views = engine._sync.searchable.snapshot.views
-        assert all(view.segment.vectors[view.alive].any(axis=1).all() for view in views)
+        assert all(view.segment.vectors[view.live].any(axis=1).all() for view in views)
         engine.configure(Settings(watcher="off"))
         until(engine, lambda: engine.status().model.name == "static" and engine.status().quiescent)
         assert engine.search("sort_numbers").hits[0].symbol == "sort_numbers"
@@ -96,13 +96,13 @@ def test_queries_in_flight_while_the_model_changes_are_answered_by_words(
     write(tmp_path / "work", FILES)
     with running(tmp_path / "work", tmp_path / "data", model="slow") as engine, ThreadPoolExecutor(3) as threads:
         until(engine, lambda: engine.status().model.name == "slow" and engine.status().quiescent)
-        questions = [threads.submit(engine.search, "sort_numbers") for _ in range(3)]
+        requests = [threads.submit(engine.search, "sort_numbers") for _ in range(3)]
         assert slow.asked.acquire(timeout=PATIENCE)
         # The other questions wait in the line of the one thread that embeds queries.
         queue = engine._sync.searchable.embedders[-1]._queries._work_queue  # type: ignore[attr-defined]
         until(engine, lambda: queue.qsize() == 2)
         engine.configure(Settings(watcher="off"))
-        answers = [question.result(PATIENCE) for question in questions]
+        answers = [question.result(PATIENCE) for question in requests]
         assert [answer.hits[0].symbol for answer in answers] == ["sort_numbers"] * 3
         assert any("by words alone" in (answer.index.degraded or "") for answer in answers)
         until(engine, lambda: engine.status().model.name == "static")

@@ -225,11 +225,11 @@ def is_tidy(engine: Engine, data: Path) -> None:
 def test_no_segment_file_is_left_when_segments_are_merged_while_they_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from conexus.index import persistence, stored_index, upkeep
+    from conexus.index import maintenance, persistence, stored_index
 
     monkeypatch.setattr(persistence, "LIST_SECONDS", 0.01)
-    monkeypatch.setattr(upkeep, "_MAINTENANCE_IDLE_SECONDS", 0.0)
-    monkeypatch.setattr(upkeep, "_REST_SECONDS", 0.0)
+    monkeypatch.setattr(maintenance, "_MAINTENANCE_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(maintenance, "_REST_SECONDS", 0.0)
     save, writing, go_on = stored_index.save_segment, threading.Event(), threading.Event()
 
     def slow(*arguments: Any) -> None:  # a disk that takes as long as something else takes place

@@ -184,13 +184,13 @@ def test_senseless_filters_are_refused(text: str) -> None:
 
 def test_an_overlay_shadows_the_base() -> None:
     base = view(CODE)
-    alive = base.alive.copy()
+    live = base.live.copy()
     for number, facts in enumerate(base.segment.files):
         if facts.path == "net/cookies.py":
             rows = base.segment.rows_of(number)
-            alive[rows.start : rows.stop] = False
+            live[rows.start : rows.stop] = False
     overlay = view({"net/cookies.py": "def bake_biscuit(flour):\n    return oven(flour)\n"})
-    both = Snapshot(2, (replace(base, alive=alive), overlay))
+    both = Snapshot(2, (replace(base, live=live), overlay))
     assert places(ask("bake_biscuit", both))[0] == "net/cookies.py:bake_biscuit"
     assert "net/cookies.py:parse_cookie" not in places(ask("parse_cookie", both, limit=200))
 
@@ -282,7 +282,7 @@ def test_segments_of_another_model_are_searched_by_words() -> None:
     strange = view({"net/strange.py": "def retry_forever():\n    while True:\n        attempt()\n"})
     dense = Dense.of(np.ones((len(strange.segment), 7), np.float32), strange.segment.first_rows)
     segment = replace(strange.segment, model="another", dense=dense)
-    both = Snapshot(1, (*SNAPSHOT.views, View(FOLDER, segment, strange.alive)))
+    both = Snapshot(1, (*SNAPSHOT.views, View(FOLDER, segment, strange.live)))
     assert "net/strange.py:retry_forever" in places(ask("retry_forever", both))[:1]
 
 

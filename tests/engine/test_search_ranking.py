@@ -149,7 +149,7 @@ def _cases(dead: bool) -> list[tuple[str, Snapshot]]:
     first = dict(list(CODE.items())[:2])
     views = [view(first), view({path: code for path, code in CODE.items() if path not in first})]
     if dead:
-        views[0].alive[views[0].segment.file_of == 0] = False
+        views[0].live[views[0].segment.file_of == 0] = False
     return [(text, Snapshot(1, tuple(views))) for text in ("parse mail", "queue of messages", "MailParser")]
 
 
@@ -170,7 +170,7 @@ def test_chunks_whose_tokens_are_not_known_have_none() -> None:
             "tokens": Ragged.empty(len(segment)),
         }
     )
-    found = seen("pending mail", Snapshot(1, (View(known.folder, unknown, known.alive),)))
+    found = seen("pending mail", Snapshot(1, (View(known.folder, unknown, known.live),)))
     assert len(found) == len(segment)
     assert not any(line["late"] for line in found.values())
 

@@ -12,7 +12,7 @@ import pytest
 
 from conexus.index import store_process
 from conexus.index.store import StoreError
-from conexus.index.store_process import Abandoned, Tables
+from conexus.index.store_process import ShutDown, Tables
 from tests.faults import assert_equal_to_fresh, until
 from tests.workspaces import PATIENCE, running, write
 
@@ -26,16 +26,16 @@ def test_a_process_that_still_starts_is_abandoned(tmp_path: Path) -> None:
     def ask() -> None:
         try:
             tables.open(tmp_path / "index", DIMENSIONS, repair=True)
-        except (Abandoned, StoreError) as error:
+        except (ShutDown, StoreError) as error:
             raised.append(error)
 
     asking = threading.Thread(target=ask)
     asking.start()
     until(lambda: tables.running)
-    until(lambda: tables.abandon() or tables._abandoned)
+    until(lambda: tables.kill_if_starting() or tables._shut_down)
     asking.join()
-    assert [type(error) for error in raised] == [Abandoned]
-    with pytest.raises(Abandoned):
+    assert [type(error) for error in raised] == [ShutDown]
+    with pytest.raises(ShutDown):
         tables.open(tmp_path / "index", DIMENSIONS, repair=True)
     tables.close()
 
@@ -43,7 +43,7 @@ def test_a_process_that_still_starts_is_abandoned(tmp_path: Path) -> None:
 def test_a_process_that_has_answered_is_not(tmp_path: Path) -> None:
     tables = Tables()
     tables.open(tmp_path / "index", DIMENSIONS, repair=True)
-    tables.abandon()
+    tables.kill_if_starting()
     assert not tables.open(tmp_path / "index", DIMENSIONS, repair=False).files
     tables.close()
 
@@ -54,9 +54,9 @@ def test_an_engine_that_ends_early_loses_nothing_and_says_nothing(
     root, data = tmp_path / "root", tmp_path / "data"
     write(root, {"a.py": "def alpha():\n    return 1\n", "b.py": "def beta():\n    return 2\n"})
     with caplog.at_level(logging.WARNING), running(root, data) as engine:
-        tables = engine._sync._upkeep.tables
+        tables = engine._sync._maintenance.tables
         until(lambda: tables.running)
-    assert tables._abandoned
+    assert tables._shut_down
     assert not caplog.records
     assert_equal_to_fresh(root, data, tmp_path / "scratch")
 

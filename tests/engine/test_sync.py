@@ -16,7 +16,7 @@ import pytest
 
 from conexus.config import Settings
 from conexus.engine import Engine
-from conexus.index import bulk, merging, persistence, tracked, upkeep
+from conexus.index import bulk, maintenance, merging, persistence, tracked
 from conexus.index.commands import Finished, Rescan
 from conexus.index.folder import FolderIndex, Merge
 from conexus.index.merging import Merging
@@ -157,7 +157,7 @@ def test_what_workers_merged_keeps_no_old_segment(root: Path, data: Path, monkey
 
 def test_what_can_wait_is_merged_when_all_is_stored(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The processes that write and merge take as much memory each."""
-    monkeypatch.setattr(upkeep, "_MAINTENANCE_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(maintenance, "_MAINTENANCE_IDLE_SECONDS", 0.0)
     seen: set[tuple[bool, bool]] = set()
     consider = Merging.consider
 
@@ -582,15 +582,15 @@ def test_upkeep_does_not_take_back_that_all_is_searchable(root: Path, data: Path
     """What is merged and stored in quiet moments changes no answer: nobody should wait for it."""
     with running(root, data) as engine:
         sync = engine._indexer.sync
-        within, go_on, look_after = threading.Event(), threading.Event(), sync._upkeep.look_after
+        within, go_on, run_due = threading.Event(), threading.Event(), sync._maintenance.run_due
 
         def slow(*given: object) -> None:
-            sync._upkeep._publisher.rearranged(str(root))
+            sync._maintenance._publisher.rearranged(str(root))
             within.set()
             assert go_on.wait(PATIENCE)
-            look_after(*given)
+            run_due(*given)
 
-        sync._upkeep.look_after = slow
+        sync._maintenance.run_due = slow
         sync.loop.post(Finished("nothing", lambda: None), awaited=False)
         try:
             assert within.wait(PATIENCE)
@@ -598,7 +598,7 @@ def test_upkeep_does_not_take_back_that_all_is_searchable(root: Path, data: Path
             assert engine.wait(0)
         finally:
             go_on.set()
-            sync._upkeep.look_after = look_after
+            sync._maintenance.run_due = run_due
 
 
 def test_what_changed_is_stored_though_questions_go_on(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,7 +113,7 @@ def test_where_the_process_that_is_asked_dies_every_row_is_looked_at(root: Path,
     with running(root, tmp_path / "data", memory_mib=0) as engine:
         assert engine.store(PATIENCE)
         until(engine, lambda: tier(engine) == "lancedb")
-        process = engine._sync._upkeep._tiers._reading._process
+        process = engine._sync._maintenance._tiers._reading._process
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         assert best(engine, "load_amber_birch")[0] == ("amber_16.py", 0)
@@ -134,13 +134,13 @@ def test_an_index_that_was_cleared_is_found_by_its_new_indices(root: Path, tmp_p
         assert engine.store(PATIENCE)
         until(engine, lambda: asks_indices(engine))
         assert {query: best(engine, query)[0] for query in QUERIES} == expected
-        (legs,) = engine._sync.searchable.legs.values()
-        assert legs.candidates(None, ["fresh"]).keys() == {f"aaa/new_{number}.py" for number in range(40)}
+        (candidate_sources,) = engine._sync.searchable.candidate_sources.values()
+        assert candidate_sources.candidates(None, ["fresh"]).keys() == {f"aaa/new_{number}.py" for number in range(40)}
 
 
 def asks_indices(engine: Engine) -> bool:
     now = engine._sync.searchable
-    return bool(now.legs) and all(view.indexed for view in now.snapshot.views)
+    return bool(now.candidate_sources) and all(view.indexed for view in now.snapshot.views)
 
 
 @pytest.fixture(scope="module")

@@ -40,16 +40,16 @@ class Question:
 
 
 async def test_a_cancelled_question_frees_its_thread(workers: Workers) -> None:
-    questions = [Question() for _ in range(_THREADS)]
-    tasks = [asyncio.create_task(workers.run(question)) for question in questions]
-    assert all([await question.has(question.begun) for question in questions])
+    requests = [Question() for _ in range(_THREADS)]
+    tasks = [asyncio.create_task(workers.run(question)) for question in requests]
+    assert all([await question.has(question.begun) for question in requests])
     next_one = asyncio.create_task(workers.run(lambda token: "the next"))
     for task in tasks:
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
     assert await asyncio.wait_for(next_one, PATIENCE) == "the next"
-    assert all([await question.has(question.ended) for question in questions])
+    assert all([await question.has(question.ended) for question in requests])
 
 
 async def test_a_question_that_was_cancelled_while_it_waited_never_runs(workers: Workers) -> None:

@@ -9,7 +9,7 @@ import tracemalloc
 
 import pytest
 
-from conexus.chunking import LANGUAGES, Chunk, chunk_text, kept
+from conexus.chunking import LANGUAGES, Chunk, chunk_text, tree_sitter_leak
 
 
 def symbols(chunks: list[Chunk]) -> list[str]:
@@ -217,7 +217,7 @@ def test_parsing_again_and_again_takes_no_more_memory() -> None:
     try:
         for _ in range(5):
             chunk_text(text, "python")
-        lent = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, kept.__file__)])
+        lent = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, tree_sitter_leak.__file__)])
     finally:
         tracemalloc.stop()
     assert sum(each.size for each in lent.statistics("filename")) < len(text) / 2

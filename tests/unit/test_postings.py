@@ -43,13 +43,13 @@ def test_building_keeps_every_occurrence(parts: list[list[list[str]]]) -> None:
 def test_merging_keeps_the_live_rows_in_order(parts: list[list[list[str]]], chance: object) -> None:
     lexicons, masks, pieces, expected = [], [], [], []
     for part in parts:
-        alive = np.array([chance.random() < 0.5 for _ in part], np.bool_)  # type: ignore[attr-defined]
+        live = np.array([chance.random() < 0.5 for _ in part], np.bool_)  # type: ignore[attr-defined]
         postings = built([part])
-        kept = {word for row, live in zip(part, alive, strict=True) if live for word in row}
+        kept = {word for row, live in zip(part, live, strict=True) if live for word in row}
         lexicons.append((postings.lexicon, np.array([word in kept for word in postings.lexicon.words], np.bool_)))
-        masks.append(alive)
+        masks.append(live)
         pieces.append(postings)
-        expected += [counted(row) for row, live in zip(part, alive, strict=True) if live]
+        expected += [counted(row) for row, live in zip(part, live, strict=True) if live]
     lexicon, numbers = Lexicon.merged(lexicons)
     merged = merge([Part(*each) for each in zip(pieces, numbers, masks, strict=True)], lexicon)
     assert contents(merged) == expected

@@ -137,7 +137,7 @@ def test_data_is_read_with_the_folder_that_is_indexed(tmp_path: Path) -> None:
     level = read("span", write_data(tmp_path), tmp_path)
     (repository,) = level.repositories
     assert repository.root == (tmp_path / "tea" / "src").resolve()
-    assert repository.questions[0].targets == (Target("src/a.py"), Target("src/b.py", (3, 9)))
+    assert repository.requests[0].targets == (Target("src/a.py"), Target("src/b.py", (3, 9)))
 
 
 def test_a_missing_folder_and_an_unknown_name_are_said(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from conexus.chunking.kept import Pieces
+from conexus.chunking.tree_sitter_leak import ReadCallbackBuffers
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Query
@@ -58,7 +58,7 @@ def matches(data: bytes, language: str) -> list[Match] | None:
     def late(*_: object) -> bool:
         return time.thread_time() > give_up
 
-    pieces = Pieces(data)
+    pieces = ReadCallbackBuffers(data)
 
     def read(offset: int, _: object) -> bytes:
         return pieces.lend(offset, offset + step)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.embedding.embedder import Vectors
-from conexus.embedding.halves import as_float32
+from conexus.embedding.float16 import to_float32
 
 Places = NDArray[np.intp]
 
@@ -57,7 +57,7 @@ class TokenVectors:
             new = numbers[self._places[numbers] < 0]
             stored = self._stored[new]
             rows = slice(self._count, self._count + len(new))
-            found = as_float32(stored) if stored.dtype == np.float16 else stored.astype(np.float32)
+            found = to_float32(stored) if stored.dtype == np.float16 else stored.astype(np.float32)
             self.vectors[rows] = found
             self.lengths[rows] = np.sqrt(np.einsum("ij,ij->i", found, found))
             self._count = rows.stop

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.embedding.embedder import Vectors
-from conexus.embedding.halves import as_float32
+from conexus.embedding.float16 import to_float32
 from conexus.index.moments import Moments
 
 #: Half the size, and no ranking sees the difference: 11 bits of a number that is one of hundreds.
@@ -56,7 +56,7 @@ class Dense:
         sums = np.zeros((len(first_rows) - 1, vectors.shape[1]), np.float32)
         filled = np.flatnonzero(np.diff(first_rows))
         if len(filled):
-            sums[filled] = np.add.reduceat(as_float32(stored), first_rows[filled], axis=0)
+            sums[filled] = np.add.reduceat(to_float32(stored), first_rows[filled], axis=0)
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         np.divide(sums, lengths, out=sums, where=lengths > 0)
         of_files = sums.astype(np.float16)
@@ -107,7 +107,7 @@ class Dense:
         It takes as much memory as all else of the segment.
         """
         if len(self.vectors) < FEW_ROWS and not self._whole:
-            self._whole[:] = as_float32(self.vectors), as_float32(self.of_files)
+            self._whole[:] = to_float32(self.vectors), to_float32(self.of_files)
 
     def cosines(self, vector: Vectors, into: Vectors, *, exact: bool) -> bool:
         """Fill in the cosines to all rows, of shape (rows,), and say whether they are exact.
@@ -144,12 +144,12 @@ class Dense:
 
     def exact_cosines(self, rows: NDArray[np.integer], vector: Vectors) -> Vectors:
         """The cosines to some rows, in the order given."""
-        found: Vectors = as_float32(self.vectors[rows]) @ vector
+        found: Vectors = to_float32(self.vectors[rows]) @ vector
         return found
 
     def exact_cosines_of_files(self, files: NDArray[np.integer], vector: Vectors) -> Vectors:
         """The cosines to some files, in the order given."""
-        found: Vectors = as_float32(self.of_files[files]) @ vector
+        found: Vectors = to_float32(self.of_files[files]) @ vector
         return found
 
 
@@ -159,12 +159,12 @@ def _is_small(rows: int, dimensions: int) -> bool:
 
 def _sums(moments: Moments, vectors: Stored, vector: Vectors, left_out: NDArray[np.int64]) -> tuple[float, float]:
     if not moments.known:
-        found = as_float32(vectors) @ vector
+        found = to_float32(vectors) @ vector
         found[left_out] = 0
         return float(found.sum()), float(np.dot(found, found))
     total, squares = moments.of_products(vector)
     if len(left_out):
-        found = as_float32(vectors[left_out]) @ vector
+        found = to_float32(vectors[left_out]) @ vector
         total, squares = total - float(found.sum()), squares - float(np.dot(found, found))
     return total, squares
 
@@ -172,13 +172,13 @@ def _sums(moments: Moments, vectors: Stored, vector: Vectors, left_out: NDArray[
 def _fill(into: Vectors, vectors: Stored, vector: Vectors) -> None:
     """Fill in the products of all vectors with one."""
     for start in range(0, len(vectors), _AT_ONCE):
-        np.matmul(as_float32(vectors[start : start + _AT_ONCE]), vector, out=into[start : start + _AT_ONCE])
+        np.matmul(to_float32(vectors[start : start + _AT_ONCE]), vector, out=into[start : start + _AT_ONCE])
 
 
 def _product(vectors: Stored, basis: Vectors) -> Vectors:
     product = np.empty((len(vectors), basis.shape[1]), np.float32)
     for start in range(0, len(vectors), _AT_ONCE):
-        np.matmul(as_float32(vectors[start : start + _AT_ONCE]), basis, out=product[start : start + _AT_ONCE])
+        np.matmul(to_float32(vectors[start : start + _AT_ONCE]), basis, out=product[start : start + _AT_ONCE])
     return product
 
 

@@ -12,7 +12,7 @@ from conexus.embedding.embedder import Vectors
 from conexus.index.analysis import FileFacts, IndexedFile
 from conexus.index.owned import owned
 from conexus.index.path_tree import PathTree
-from conexus.index.segment import Alive, MemorySegment
+from conexus.index.segment import LiveMask, MemorySegment
 from conexus.index.segment_build import build_segment
 from conexus.index.segment_merge import merge_segments
 from conexus.index.snapshot import View
@@ -39,11 +39,11 @@ class Fresh:
 
 
 @dataclass(slots=True, eq=False)
-class Part:
+class LiveSegment:
     """A segment, and what of it counts."""
 
     segment: MemorySegment
-    alive: Alive
+    live: LiveMask
     #: The name of the file that the segment lies in; None for one in memory alone.
     name: str | None = None
     #: Numbers of its files that count.
@@ -56,14 +56,14 @@ class Part:
     @property
     def rows(self) -> int:
         """How many rows count."""
-        return int(np.count_nonzero(self.alive))
+        return int(np.count_nonzero(self.live))
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
     """Parts that are to become one, and the files that count when it is decided."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[LiveSegment, ...]
     files: tuple[tuple[int, ...], ...]
 
     @property
@@ -87,9 +87,9 @@ class FolderIndex:
         self.model = model
         self._dimensions = dimensions
         #: Of files that changed since they were last part of the base.
-        self._recent: list[Part] = []
-        self._base: list[Part] = []
-        self._places: dict[str, tuple[Part, int]] = {}
+        self._recent: list[LiveSegment] = []
+        self._base: list[LiveSegment] = []
+        self._places: dict[str, tuple[LiveSegment, int]] = {}
         #: The paths of all files: builds and editors tell of many directories, most of which hold none.
         self._tree = PathTree()
         self._overlay: dict[str, Fresh] = {}
@@ -108,7 +108,7 @@ class FolderIndex:
         return self._chunks
 
     @property
-    def base(self) -> Sequence[Part]:
+    def base(self) -> Sequence[LiveSegment]:
         """The segments of the base."""
         return tuple(self._base)
 
@@ -185,7 +185,7 @@ class FolderIndex:
     def views(self) -> tuple[View, ...]:
         """What is searchable now. The arrays are never changed afterwards."""
         return tuple(
-            View(self.folder, part.segment, part.alive, part.indexed)
+            View(self.folder, part.segment, part.live, part.indexed)
             for part in (*self._base, *self._recent)
             if part.files
         )
@@ -214,15 +214,15 @@ class FolderIndex:
         self._base.append(part)
         self._settle(part)
 
-    def _part(self, segment: MemorySegment, numbers: Iterable[int], name: str | None) -> Part:
+    def _part(self, segment: MemorySegment, numbers: Iterable[int], name: str | None) -> LiveSegment:
         kept = set(numbers)
         if len(kept) == len(segment.files):
-            return Part(segment, np.ones(len(segment), np.bool_), name, kept)
+            return LiveSegment(segment, np.ones(len(segment), np.bool_), name, kept)
         files = np.zeros(len(segment.files), np.bool_)
         files[list(kept)] = True
-        return Part(segment, files[segment.file_of], name, kept)
+        return LiveSegment(segment, files[segment.file_of], name, kept)
 
-    def _settle(self, part: Part) -> None:
+    def _settle(self, part: LiveSegment) -> None:
         self.changes += 1
         places = {part.segment.files[number].path: (part, number) for number in part.files}
         self._places.update(places)
@@ -263,12 +263,12 @@ class FolderIndex:
         if staying:
             self._recent = [self._alone(path) for path in self._overlay if path in keep]
             kept = {id(part) for part in self._recent}
-            numbers: dict[int, tuple[Part, set[int]]] = {}
+            numbers: dict[int, tuple[LiveSegment, set[int]]] = {}
             for path in moved:
                 part, number = self._places[path]
                 if id(part) not in kept:
                     numbers.setdefault(id(part), (part, set()))[1].add(number)
-            moving = [Part(part.segment, part.alive, None, files) for part, files in numbers.values()]
+            moving = [LiveSegment(part.segment, part.live, None, files) for part, files in numbers.values()]
         else:
             moving, self._recent = self._recent, []
         merged = self._merged(moving, pause)
@@ -284,7 +284,7 @@ class FolderIndex:
         """
         if not self.seal(keep, pause, all_of_it=True):
             return False
-        small: list[Part] = []
+        small: list[LiveSegment] = []
         for part in sorted(self._base, key=lambda part: part.rows):
             same = not small or part.segment.model == small[0].segment.model
             if part.version is None and same and sum(each.rows for each in (*small, part)) <= _OVERLAY_CHUNKS:
@@ -294,18 +294,18 @@ class FolderIndex:
             self.merged(merge, merge.run(pause), None)
         return True
 
-    def _alone(self, path: str) -> Part:
+    def _alone(self, path: str) -> LiveSegment:
         """A part of one file of another part."""
         part, number = self._places[path]
         if len(part.segment.files) > 1:
             segment = merge_segments([(part.segment, (number,))])
-            part = Part(segment, np.ones(len(segment), np.bool_), None, {0})
+            part = LiveSegment(segment, np.ones(len(segment), np.bool_), None, {0})
             self._places[path] = (part, 0)
         return part
 
-    def _merged(self, parts: Sequence[Part], pause: Callable[[], None] = lambda: None) -> Part:
+    def _merged(self, parts: Sequence[LiveSegment], pause: Callable[[], None] = lambda: None) -> LiveSegment:
         segment = self._merge(parts).run(pause)
-        merged = Part(segment, np.ones(len(segment), np.bool_), None, set(range(len(segment.files))))
+        merged = LiveSegment(segment, np.ones(len(segment), np.bool_), None, set(range(len(segment.files))))
         self._places.update({facts.path: (merged, number) for number, facts in enumerate(segment.files)})
         return merged
 
@@ -322,9 +322,9 @@ class FolderIndex:
             part, number = place
             if id(part) not in copied:  # published views keep the old mask
                 copied.add(id(part))
-                part.alive = part.alive.copy()
+                part.live = part.live.copy()
             rows = part.segment.rows_of(number)
-            part.alive[rows.start : rows.stop] = False
+            part.live[rows.start : rows.stop] = False
             part.files.discard(number)
             self._chunks -= len(rows)
             emptied = emptied or not part.files
@@ -342,7 +342,7 @@ class FolderIndex:
         """
         if last:
             return self._fullest()
-        classes: dict[tuple[str, int], list[Part]] = {}
+        classes: dict[tuple[str, int], list[LiveSegment]] = {}
         for part in self._base:
             if part.rows <= MOST_ROWS // 2 and part.version is None:
                 classes.setdefault((part.segment.model, max(part.rows, 1).bit_length() // 2), []).append(part)
@@ -355,7 +355,7 @@ class FolderIndex:
     def _unbalanced(self) -> Merge | None:
         """Parts with one that has less than twice the rows of the smaller ones together."""
         for model in sorted({part.segment.model for part in self._base}):
-            smaller: list[Part] = []
+            smaller: list[LiveSegment] = []
             rows = 0
             for part in sorted(self._base, key=lambda part: part.rows):
                 if part.segment.model != model or part.version is not None or rows + part.rows > MOST_ROWS:
@@ -381,7 +381,7 @@ class FolderIndex:
                 return self._merge([part])
         return None
 
-    def _merge(self, parts: Sequence[Part]) -> Merge:
+    def _merge(self, parts: Sequence[LiveSegment]) -> Merge:
         return Merge(tuple(parts), tuple(tuple(sorted(part.files)) for part in parts))
 
     def merged(self, merge: Merge, segment: MemorySegment, name: str | None) -> None:
@@ -395,18 +395,18 @@ class FolderIndex:
             self._base.append(part)
             self._places.update({segment.files[number].path: (part, number) for number in current})
 
-    def _holds(self, part: Part, number: int) -> bool:
+    def _holds(self, part: LiveSegment, number: int) -> bool:
         place = self._places.get(part.segment.files[number].path)
         return place is not None and place[0] is part and place[1] == number
 
 
-def _rows_of(parts: Iterable[Part]) -> int:
+def _rows_of(parts: Iterable[LiveSegment]) -> int:
     return sum(part.rows for part in parts)
 
 
-def _up_to(most: int, parts: Iterable[Part]) -> list[Part]:
+def _up_to(most: int, parts: Iterable[LiveSegment]) -> list[LiveSegment]:
     """The smallest parts that have at most so many rows together."""
-    chosen: list[Part] = []
+    chosen: list[LiveSegment] = []
     rows = 0
     for part in sorted(parts, key=lambda part: part.rows):
         rows += part.rows

@@ -58,7 +58,7 @@ class Loop(Generic[C]):
 
     @property
     def busy(self) -> bool:
-        """Whether a command that is awaited waits or runs, or a step that is not for upkeep alone."""
+        """Whether a command that is awaited waits or runs, or a step that is not for maintenance alone."""
         return self._busy or any(awaited for _, awaited in self._inbox)
 
     @property

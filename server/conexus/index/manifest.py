@@ -109,7 +109,7 @@ def with_valid_tokens(segment: MemorySegment, version: str) -> MemorySegment:
     return replace(segment, tokens=Ragged.empty(len(segment)))
 
 
-def sweep(directory: Path, kept: Collection[str]) -> None:
+def remove_orphans(directory: Path, kept: Collection[str]) -> None:
     """Remove segment files and drafts that no list names and no living process may be about to use."""
     for path in directory.iterdir():
         name = path.name.removesuffix(_SUFFIX)

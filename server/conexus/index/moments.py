@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.embedding.embedder import Vectors
-from conexus.embedding.halves import as_float32
+from conexus.embedding.float16 import to_float32
 
 _AT_ONCE = 4096
 
@@ -35,7 +35,7 @@ class Moments:
         dimensions = vectors.shape[1]
         first, second = np.zeros(dimensions, np.float32), np.zeros((dimensions, dimensions), np.float32)
         for start in range(0, len(vectors), _AT_ONCE):
-            some = as_float32(vectors[start : start + _AT_ONCE])
+            some = to_float32(vectors[start : start + _AT_ONCE])
             first += some.sum(axis=0)
             second += some.T @ some
         return Moments(first, second)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from conexus.index.folder import Part
+from conexus.index.folder import LiveSegment
 from conexus.index.manifest import LoadedSegment
 from conexus.index.owned import owned
 from conexus.index.segment import MemorySegment
 from conexus.index.store import KEEP_SECONDS, StoreError
-from conexus.index.store_process import Abandoned, StoredRows
+from conexus.index.store_process import ShutDown, StoredRows
 from conexus.index.stored_index import Save, StoredIndex
 
 #: Seconds between two batches: each makes a new version of the tables.
@@ -134,7 +134,7 @@ class Persistence:
         """Whether it was tried to become the writer."""
         return self._stored.state.claimed
 
-    def in_step(self, base: Sequence[Part]) -> bool:
+    def in_step(self, base: Sequence[LiveSegment]) -> bool:
         """Whether all is stored that the writer should store; ``base``: the segments as they are now."""
         if not self._may_write:
             return self._claimed
@@ -153,7 +153,7 @@ class Persistence:
     def _open(self) -> list[LoadedSegment]:
         try:
             return self._stored.load() if self._stored.claim() else []
-        except Abandoned:
+        except ShutDown:
             return []
         except Exception:
             # Whatever it is that is stored there, the files of the workspace are the truth.
@@ -182,7 +182,7 @@ class Persistence:
             self._held_since = now
         return now - asked_at < _PAUSE_SECONDS and now - self._held_since < _LONGEST_HOLD_SECONDS
 
-    def flush_if_due(self, base: Sequence[Part], locate: Locate, *, hold: bool, idle: bool) -> None:
+    def flush_if_due(self, base: Sequence[LiveSegment], locate: Locate, *, hold: bool, idle: bool) -> None:
         """Start writing what waits, unless something is being written or was just written.
 
         ``base``: the segments as they are now; ``locate`` is called at once, if at all. With ``hold`` the tables wait
@@ -213,7 +213,7 @@ class Persistence:
         """A segment file became part of the index: it is removed when it is no longer listed."""
         self._seen |= {name}
 
-    def _name(self, base: Sequence[Part]) -> None:
+    def _name(self, base: Sequence[LiveSegment]) -> None:
         """Give the segments that lie in no file a name for one: the thread that writes is told it.
 
         So the name of a segment that is merged away while it is written is known, and its file is removed.
@@ -224,7 +224,7 @@ class Persistence:
         names = {part.name for part in base if part.name is not None}
         self._seen = (self._seen - self._stored.state.removed) | names
 
-    def _saves(self, base: Sequence[Part]) -> tuple[Save, ...]:
+    def _saves(self, base: Sequence[LiveSegment]) -> tuple[Save, ...]:
         return tuple(_save(part, self._stored.version) for part in base)
 
     def _take_waiting(self, most: int | None = None) -> Sequence[str]:
@@ -278,7 +278,7 @@ class Persistence:
         self._take_waiting()
         self._executor.submit(self._stored.clear)
 
-    def close(self, base: Sequence[Part], locate: Locate) -> None:
+    def close(self, base: Sequence[LiveSegment], locate: Locate) -> None:
         """Have what waits written and the lock given up, after what is being written.
 
         The process of the tables is not started for that, which takes seconds: the next start compares them.
@@ -297,7 +297,7 @@ class Persistence:
         """Do a piece of work. If it fails, that is said, and it is tried again a little later."""
         try:
             outcome = work(*arguments)
-        except Abandoned:
+        except ShutDown:
             log.debug("the server ends before its tables were opened")
             return None
         except (StoreError, OSError) as error:
@@ -339,7 +339,7 @@ class Persistence:
         self._stored.release()
 
 
-def _save(part: Part, version: str) -> Save:
+def _save(part: LiveSegment, version: str) -> Save:
     files = part.segment.files
     whole = len(part.files) == len(files)
     hidden = () if whole else tuple(facts.path for number, facts in enumerate(files) if number not in part.files)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from conexus.embedding.embedder import Embedder
 from conexus.heap import mapped_bytes
 from conexus.index.bulk import Key
+from conexus.index.candidate_source import CandidateSource
 from conexus.index.folder import FolderIndex, Fresh
-from conexus.index.legs import Legs
 from conexus.index.owned import owned
 from conexus.index.snapshot import Snapshot, View
 
@@ -26,7 +26,7 @@ class Searchable:
     #: The models whose vectors the snapshot holds; the one that the user chose comes last.
     embedders: tuple[Embedder, ...] = ()
     #: Who finds candidates of folders that are too large to look at every row.
-    legs: Mapping[str, Legs] = field(default_factory=dict)
+    candidate_sources: Mapping[str, CandidateSource] = field(default_factory=dict)
     #: Files of the overlay by folder and path: their text is not (or no longer) what the base holds.
     overlay: Mapping[Key, Fresh] = field(default_factory=dict)
 
@@ -53,7 +53,7 @@ class Searchable:
         """
         if not self.keep_within(budget):
             for view in self.snapshot.views:
-                if view.folder in self.legs:
+                if view.folder in self.candidate_sources:
                     view.segment.release()
 
 
@@ -70,7 +70,7 @@ class Publisher:
         self.searchable = Searchable(Snapshot(0))
         self._prepare, self._on_publish = prepare, on_publish
         #: For the next publishing; see ``Searchable``.
-        self.legs: dict[str, Legs] = {}
+        self.candidate_sources: dict[str, CandidateSource] = {}
         self._views: dict[str, tuple[View, ...]] = {}
         self._changed: set[str] = set()
         #: Whether readers do not see all that is indexed.
@@ -114,7 +114,7 @@ class Publisher:
         models = {index.model for index in by_folder.values()}
         used = tuple(embedder for embedder in embedders if embedder.fingerprint in models)
         generation = self.searchable.snapshot.generation + 1
-        searchable = Searchable(Snapshot(generation, views), used, dict(self.legs), overlay)
+        searchable = Searchable(Snapshot(generation, views), used, dict(self.candidate_sources), overlay)
         self._prepare(searchable)
         self.searchable = searchable
         self._published_at = time.monotonic()

@@ -11,7 +11,7 @@ from conexus.embedding.embedder import Embedder
 from conexus.index.ahead import INLINE_FILES
 from conexus.index.bulk import Bulk, Done, Key
 from conexus.index.hints import TYPED_EVERY_SECONDS, TYPED_QUIET_SECONDS, Hints
-from conexus.index.loose import LooseBuffers
+from conexus.index.orphan_buffers import OrphanBuffers
 from conexus.index.owned import owned
 from conexus.index.publisher import Publisher
 from conexus.index.scanning import Found, Scanning
@@ -44,7 +44,7 @@ class Refresher:
         #: Open buffers by their identity.
         self.documents: dict[str, Document] = {}
         #: Those of no folder, once there is a model.
-        self.loose: LooseBuffers | None = None
+        self.orphans: OrphanBuffers | None = None
         #: Of open buffers, apart from those of files: whoever types waits for nothing else.
         self._typed, self._told = Hints(TYPED_QUIET_SECONDS, TYPED_EVERY_SECONDS), Hints()
 
@@ -70,7 +70,7 @@ class Refresher:
 
     def begin(self, embedder: Embedder) -> None:
         """There is a model."""
-        self.loose = LooseBuffers(embedder)
+        self.orphans = OrphanBuffers(embedder)
 
     def forget(self, root: str) -> None:
         """Nothing of a folder is wanted any more."""
@@ -128,7 +128,7 @@ class Refresher:
         root, path = key
         tracked = self._folders.get(root)
         if tracked is None:
-            self._refresh_loose(path, wanted=True)
+            self._refresh_orphan(path, wanted=True)
             return
         if tracked.rules.forget(path):
             tracked.scan_due = 0.0
@@ -138,7 +138,7 @@ class Refresher:
         changes = tracked.index.changes
         document = self.documents.get(absolute)
         in_folder = tracked.refused is None and tracked.allows(path, is_directory=False)
-        self._refresh_loose(absolute, wanted=not in_folder)
+        self._refresh_orphan(absolute, wanted=not in_folder)
         tracked.unsaved.discard(path)
         if document is not None and in_folder:
             tracked.read_buffer(path, document)
@@ -152,9 +152,9 @@ class Refresher:
             self._publisher.changed(root)
         self._on_refreshed(tracked, path)
 
-    def _refresh_loose(self, identity: str, *, wanted: bool) -> None:
+    def _refresh_orphan(self, identity: str, *, wanted: bool) -> None:
         document = self.documents.get(identity) if wanted else None
-        if self.loose is not None and self.loose.refresh(identity, document):
+        if self.orphans is not None and self.orphans.refresh(identity, document):
             self._publisher.changed("")
 
     # --- many files ---

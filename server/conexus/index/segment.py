@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from conexus.array_file import Mapped
 from conexus.chunking.chunk import KINDS
 from conexus.embedding.embedder import Vectors
-from conexus.embedding.halves import as_float32
+from conexus.embedding.float16 import to_float32
 from conexus.index.analysis import Digests, FileFacts
 from conexus.index.dense import Dense, fields_of
 from conexus.index.lexicon import Hashes, Lexicon, Numbers
@@ -24,7 +24,7 @@ from conexus.index.postings import Postings, Rows
 from conexus.index.strings import Strings
 from conexus.ragged import Ragged, places_of
 
-Alive = NDArray[np.bool_]
+LiveMask = NDArray[np.bool_]
 #: Fields of postings, by what they are over.
 OF_ROWS = ("body", "names", "references", "definitions")
 OF_FILES = ("stems", "parents", "file_names")
@@ -152,9 +152,9 @@ class MemorySegment:
         return Breadcrumbs(self.lexicon.words, self.crumbs)
 
     @cached_property
-    def has_symbol(self) -> Alive:
+    def has_symbol(self) -> LiveMask:
         """Which rows have a symbol."""
-        has: Alive = self.lexicon.words.lengths[self.symbol_numbers] > 0
+        has: LiveMask = self.lexicon.words.lengths[self.symbol_numbers] > 0
         return has
 
     @cached_property
@@ -163,7 +163,7 @@ class MemorySegment:
         fields = (self.body, self.names, self.references, self.definitions)
         return self.dense.bytes_walked + 32 * len(self) + sum(each.rows.nbytes + each.counts.nbytes for each in fields)
 
-    def referring(self, hashes: Hashes, counted: Alive | None) -> NDArray[np.int64]:
+    def referring(self, hashes: Hashes, counted: LiveMask | None) -> NDArray[np.int64]:
         """In how many of the rows that count (None: all do) some words, given by their hashes, are referred to."""
         known = self.lexicon.hashes
         if not len(known):
@@ -204,7 +204,7 @@ class MemorySegment:
         """The vectors of a file's chunks by their digest, as far as they were made."""
         rows = self.rows_of(file)
         span = slice(rows.start, rows.stop)
-        pairs = zip(self.digests[span].tolist(), as_float32(self.vectors[span]), strict=True)
+        pairs = zip(self.digests[span].tolist(), to_float32(self.vectors[span]), strict=True)
         return {digest: vector for digest, vector in pairs if vector.any()}
 
     def kind(self, row: int) -> str:

@@ -13,7 +13,7 @@ from conexus.index import postings
 from conexus.index.dense import Dense
 from conexus.index.lexicon import Lexicon, Numbers
 from conexus.index.postings import Part, Postings
-from conexus.index.segment import OF_FILES, OF_ROWS, Alive, Crumbs, MemorySegment
+from conexus.index.segment import OF_FILES, OF_ROWS, Crumbs, LiveMask, MemorySegment
 from conexus.ragged import Ragged
 
 
@@ -87,13 +87,13 @@ def merge_segments(
     )
 
 
-def _mask(size: int, numbers: Sequence[int]) -> Alive:
+def _mask(size: int, numbers: Sequence[int]) -> LiveMask:
     mask = np.zeros(size, np.bool_)
     mask[list(numbers)] = True
     return mask
 
 
-def _used(segment: MemorySegment, files: Alive, rows: Alive) -> Alive:
+def _used(segment: MemorySegment, files: LiveMask, rows: LiveMask) -> LiveMask:
     """Which words of a segment's lexicon its kept files and rows need."""
     if files.all():
         return np.ones(len(segment.lexicon), np.bool_)
@@ -111,7 +111,7 @@ def _used(segment: MemorySegment, files: Alive, rows: Alive) -> Alive:
     return used
 
 
-def _merged_crumbs(parts: Sequence[tuple[Crumbs, Numbers, Alive]]) -> Crumbs:
+def _merged_crumbs(parts: Sequence[tuple[Crumbs, Numbers, LiveMask]]) -> Crumbs:
     numbers: dict[tuple[int, ...], int] = {}
     of_rows: list[Numbers] = []
     for crumbs, words, rows in parts:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from conexus.index.analysis import FileFacts
-from conexus.index.segment import Alive, MemorySegment
+from conexus.index.segment import LiveMask, MemorySegment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,12 +18,12 @@ class View:
     #: Absolute path of the workspace folder, empty for buffers outside all folders.
     folder: str
     segment: MemorySegment
-    alive: Alive
+    live: LiveMask
     #: Whether LanceDB's indices find the segment's rows, so that not all of them need be looked at.
     indexed: bool = False
 
     def live_rows(self) -> int:
-        return int(np.count_nonzero(self.alive))
+        return int(np.count_nonzero(self.live))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

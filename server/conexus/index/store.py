@@ -258,7 +258,7 @@ class Store:
     def _segments_of_indices(self) -> int:
         return max((each.num_segments or 0 for each in self._chunks.list_indices()), default=0)
 
-    # --- upkeep ---
+    # --- maintenance ---
 
     def repair(self) -> int:
         """Delete rows that a killed writer left behind, and tables of other layouts. Only for the writer.

@@ -18,9 +18,9 @@ from typing import Any
 
 from conexus.array_file import DamagedFile
 from conexus.embedding.embedder import Vectors
-from conexus.index.addresses import Chunks
 from conexus.index.child import begin_child, lower_priority, spawn_context
 from conexus.index.columns import Files, StoredFile
+from conexus.index.row_ids import ChunkRefs
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment, save_segment
 from conexus.index.store import Batch, Store, StoreError
@@ -66,7 +66,7 @@ class _HungError(Exception):
     """A call took longer than it may."""
 
 
-class Abandoned(Exception):
+class ShutDown(Exception):
     """The process was ended before it had done anything, because the server ends."""
 
 
@@ -82,7 +82,7 @@ class Tables:
         self._used_at = 0.0
         #: Whether the process has answered a call.
         self._answered = False
-        self._abandoned = False
+        self._shut_down = False
 
     def open(self, directory: Path, dimensions: int, *, repair: bool) -> Opened:
         """What the tables of a directory hold; they are made where there are none. StoreError if they cannot be."""
@@ -119,9 +119,9 @@ class Tables:
 
     def candidates(
         self, directory: Path, vector: Vectors | None, words: tuple[str, ...], counts: tuple[int, int, int]
-    ) -> Chunks:
+    ) -> ChunkRefs:
         """Rows that may answer, from the indices; see ``TableSearch.candidates``."""
-        found: Chunks = self._call("candidates", directory, vector, words, counts)
+        found: ChunkRefs = self._call("candidates", directory, vector, words, counts)
         return found
 
     def prepare(self, directory: Path) -> None:
@@ -145,14 +145,14 @@ class Tables:
             finally:
                 self._guard.release()
 
-    def abandon(self) -> None:
+    def kill_if_starting(self) -> None:
         """End a process that has not answered any call yet: it imports LanceDB, and whoever ends would wait for it.
 
         Calls raise ``Abandoned`` from then on. What they would have stored, the next start does.
         """
         process = self._process
         if process is not None and process.pid is not None and not self._answered:
-            self._abandoned = True
+            self._shut_down = True
             process.kill()
 
     def close(self) -> None:
@@ -162,8 +162,8 @@ class Tables:
 
     def _call(self, method: str, *arguments: Any) -> Any:
         with self._guard:
-            if self._abandoned:
-                raise Abandoned
+            if self._shut_down:
+                raise ShutDown
             try:
                 connection = self._started()
                 connection.send((method, arguments))
@@ -178,8 +178,8 @@ class Tables:
                 raise StoreError("the process that writes the index did not answer") from None
             except (OSError, EOFError) as error:
                 self._end()
-                if self._abandoned:
-                    raise Abandoned from error
+                if self._shut_down:
+                    raise ShutDown from error
                 raise StoreError("the process that writes the index ended") from error
             finally:
                 self._used_at = time.monotonic()
@@ -292,7 +292,7 @@ class _Server:
 
     def candidates(
         self, directory: Path, vector: Vectors | None, words: tuple[str, ...], counts: tuple[int, int, int]
-    ) -> Chunks:
+    ) -> ChunkRefs:
         if directory not in self._searches:
             self._searches[directory] = TableSearch(directory)
         try:

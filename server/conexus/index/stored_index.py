@@ -20,7 +20,7 @@ from typing import Any, Literal
 from conexus.array_file import DamagedFile
 from conexus.index import manifest, writer_lock
 from conexus.index.columns import StoredFile
-from conexus.index.folder import Part
+from conexus.index.folder import LiveSegment
 from conexus.index.manifest import Listed, LoadedSegment, segment_path
 from conexus.index.segment import MemorySegment
 from conexus.index.segment_file import load_segment, save_segment
@@ -111,7 +111,7 @@ class StoredIndex:
         """Where a segment file of this index lies."""
         return segment_path(self.directory, name)
 
-    def lists(self, base: Sequence[Part]) -> bool:
+    def lists(self, base: Sequence[LiveSegment]) -> bool:
         """Whether the list has all of these segments as they are."""
         listed = self.state.listed
         return all(part.name is not None and listed.get(part.name) == part.indexed for part in base)
@@ -169,7 +169,7 @@ class StoredIndex:
             listed = {name: indexed for name, indexed in named.items() if self.path_of(name).is_file()}
         except (OSError, DamagedFile):
             listed = {}
-        manifest.sweep(self.directory, listed.keys())
+        manifest.remove_orphans(self.directory, listed.keys())
         self._change(listed=listed, compared=False, role="writer")
 
     def release(self) -> None:

@@ -35,17 +35,17 @@ from conexus.index.commands import (
     in_words,
 )
 from conexus.index.loop import Loop
+from conexus.index.maintenance import Maintenance
 from conexus.index.manifest import LoadedSegment
 from conexus.index.owned import hand_over
 from conexus.index.pool import Task
 from conexus.index.publisher import Publisher, Searchable
-from conexus.index.questions import Questions
 from conexus.index.refresher import Refresher
+from conexus.index.request_gate import RequestGate
 from conexus.index.scanning import Found, Scanning
 from conexus.index.takeover import Takeover
 from conexus.index.tiers import Tier
 from conexus.index.tracked import TrackedFolder, track
-from conexus.index.upkeep import Upkeep
 from conexus.index.worker_processes import WorkerProcesses
 from conexus.workspace.documents import Document
 from conexus.workspace.watch import Watcher
@@ -125,7 +125,7 @@ class Sync:
         )
         self._bulk = Bulk(processes, self.loop.wake)
         #: Those that are being answered, in any thread.
-        self.questions = Questions()
+        self.requests = RequestGate()
         self._scanning = Scanning()
         self._refresher = Refresher(
             self.folders,
@@ -136,10 +136,10 @@ class Sync:
             on_refreshed=self._refreshed,
         )
         self.hint = self._refresher.hint
-        self._upkeep = Upkeep(
+        self._maintenance = Maintenance(
             self._bulk,
             self._publisher,
-            self.questions,
+            self.requests,
             partial(self.loop.post, awaited=False),
             self._refresher.open_in,
         )
@@ -176,30 +176,30 @@ class Sync:
     def counts(self) -> Counts:
         """How far the indexer is."""
         folders = list(self.folders.values())
-        buffers = self._refresher.loose
-        loose = buffers.index.files if buffers is not None else 0
-        indexed = sum(tracked.index.files for tracked in folders) + loose
+        buffers = self._refresher.orphans
+        orphans = buffers.index.files if buffers is not None else 0
+        indexed = sum(tracked.index.files for tracked in folders) + orphans
         total = sum(max(tracked.total_files - len(tracked.read_skipped), tracked.index.files) for tracked in folders)
         complete = self._has_folders and all(tracked.settled for tracked in folders) and self._bulk.idle
         pending = self._refresher.pending + self._bulk.pending + self._takeover.pending
-        return Counts(self._phase(), pending, indexed, total + loose, complete)
+        return Counts(self._phase(), pending, indexed, total + orphans, complete)
 
     def embedded_chunks(self) -> int:
         """Chunks that the answering model embedded since the start; those whose vectors were known do not count."""
         if self._takeover.embedder is not None:
             return self._takeover.embedded
-        loose = self._refresher.loose.embedded if self._refresher.loose is not None else 0
-        return self._embedded_before + loose + sum(map(self._embedded_in, list(self.folders.values())))
+        orphans = self._refresher.orphans.embedded if self._refresher.orphans is not None else 0
+        return self._embedded_before + orphans + sum(map(self._embedded_in, list(self.folders.values())))
 
     def _embedded_in(self, tracked: TrackedFolder) -> int:
         return tracked.embedded if tracked.embedder is self._embedder else 0
 
     def close(self) -> None:
         """Write what waits and stop all helpers, after the loop has stopped: what its thread owned is the caller's."""
-        hand_over(self._bulk, self._scanning, self._upkeep, *self._upkeep.owned)
+        hand_over(self._bulk, self._scanning, self._maintenance, *self._maintenance.owned)
         for tracked in self.folders.values():
             hand_over(tracked, tracked.index, tracked.persistence)
-        self._upkeep.tables.abandon()
+        self._maintenance.tables.kill_if_starting()
         self._scanning.interrupt()
         self._bulk.interrupt()
         self._takeover.close()
@@ -207,7 +207,7 @@ class Sync:
             watcher.stop()
         for tracked in self.folders.values():
             tracked.close()
-        self._upkeep.close()
+        self._maintenance.close()
         for watcher in self._watchers.values():
             watcher.wait()
         if self._embedder is not None:
@@ -246,7 +246,7 @@ class Sync:
                 if done is not None:
                     done.set()
             case Store(begun=begun):
-                self._upkeep.storing = True
+                self._maintenance.storing = True
                 begun.set()
             case Finished(take=take):
                 take()
@@ -291,7 +291,7 @@ class Sync:
     @property
     def is_stored(self) -> bool:
         """Whether all that was to be stored is stored, or it is known that it cannot be. Any thread may ask."""
-        return not self._upkeep.storing
+        return not self._maintenance.storing
 
     def is_quiescent(self) -> bool:
         if self.loop.busy or self._refresher.pending or self._publisher.behind or self._embedder is None:
@@ -324,10 +324,10 @@ class Sync:
     def _patience(self) -> float:
         """Seconds until something is due that no one announces."""
         now = time.monotonic()
-        due = [now + (0.1 if self._upkeep.storing else 2.0), self._publisher.due]
+        due = [now + (0.1 if self._maintenance.storing else 2.0), self._publisher.due]
         due += [self._refresher.typed_due, self._refresher.told_due]
-        if self._upkeep.rest_due > now:
-            due.append(self._upkeep.rest_due)
+        if self._maintenance.rest_due > now:
+            due.append(self._maintenance.rest_due)
         if not self.paused:
             if self._bulk.can_work(workers=self._may_use_workers()):
                 due.append(now)
@@ -352,7 +352,7 @@ class Sync:
             self._end_of_bulk()
         if now >= self._publisher.due:
             self._publish()
-        self._upkeep.look_after(list(self.folders.values()), self.settings.memory_mib << 20)
+        self._maintenance.run_due(list(self.folders.values()), self.settings.memory_mib << 20)
 
     def _end_of_bulk(self) -> None:
         for tracked in self.folders.values():
@@ -360,7 +360,7 @@ class Sync:
                 tracked.stale.clear()
                 tracked.index.rest(self._refresher.open_in(tracked))
                 tracked.complete = tracked.finishing = True
-                self._upkeep.all_read()
+                self._maintenance.all_read()
                 self._publisher.changed(tracked.root)
         if self._bulk.done:
             self._on_progress(self._bulk.done, self._bulk.done)
@@ -370,8 +370,8 @@ class Sync:
             self._publish_changes()
 
     def _report(self) -> None:
-        if self._upkeep.storing and self.is_quiescent():
-            self._upkeep.storing = not all(map(_is_stored, self.folders.values()))
+        if self._maintenance.storing and self.is_quiescent():
+            self._maintenance.storing = not all(map(_is_stored, self.folders.values()))
         problems = tuple((tracked.refused, tracked.persistence.problem) for tracked in self.folders.values())
         state = (self._phase(), self.is_quiescent(), self.problem, problems)
         if state != self._reported:
@@ -411,8 +411,8 @@ class Sync:
         self._takeover.build(root)
 
     def _tracked(self, root: str, embedder: Embedder) -> TrackedFolder:
-        upkeep = self._upkeep
-        tracked = track(root, self.settings, embedder, self._data_directory, upkeep.threads, upkeep.tables)
+        maintenance = self._maintenance
+        tracked = track(root, self.settings, embedder, self._data_directory, maintenance.threads, maintenance.tables)
         tracked.stored.on_opened = lambda rows: self.loop.post(
             Finished(f"opening the tables of {root}", lambda: self._tables_opened(tracked, rows))
         )
@@ -439,7 +439,7 @@ class Sync:
         """Nothing that is under way for a folder's present index is wanted any more."""
         self._scanning.forget(root)
         self._bulk.forget(root)
-        self._upkeep.forget(root)
+        self._maintenance.forget(root)
         self._publisher.changed(root)
 
     def _refreshed(self, tracked: TrackedFolder, path: str) -> None:
@@ -542,7 +542,7 @@ class Sync:
         now, has_time = time.monotonic(), self._slice()
         for tracked in self.folders.values():
             if tracked.loaded and self._scanning.due(tracked) <= now:
-                for found in self._scanning.go_on(tracked, has_time, self._upkeep.active_at):
+                for found in self._scanning.go_on(tracked, has_time, self._maintenance.active_at):
                     self._scanned(tracked, found)
 
     def _scanned(self, tracked: TrackedFolder, found: Found) -> None:
@@ -573,7 +573,7 @@ class Sync:
         self._on_progress(self._bulk.done, self._bulk.done + self._bulk.pending)
 
     def _note_activity(self) -> None:
-        self._upkeep.active_at = time.monotonic()
+        self._maintenance.active_at = time.monotonic()
 
     def _task(self, root: str, paths: tuple[str, ...]) -> Task:
         tracked = self.folders[root]
@@ -588,7 +588,7 @@ class Sync:
 
     def tier(self, folder: str) -> Tier:
         """Where a folder's candidates come from."""
-        return self._upkeep.tier(folder)
+        return self._maintenance.tier(folder)
 
     def _publish_changes(self) -> None:
         if self._publisher.waiting:
@@ -601,8 +601,8 @@ class Sync:
         indexes = [tracked.index for tracked in self.folders.values()]
         chosen = self._takeover.embedder
         embedders = (self._model(),) if chosen is None else (self._model(), chosen)
-        if self._refresher.loose is not None:
-            indexes.append(self._refresher.loose.index)
+        if self._refresher.orphans is not None:
+            indexes.append(self._refresher.orphans.index)
         self._publisher.publish(indexes, embedders)
 
     def _model(self) -> Embedder:

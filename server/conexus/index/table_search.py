@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from conexus.embedding.embedder import Vectors
-from conexus.index.addresses import ADDRESS, Address, Addresses, Chunks
+from conexus.index.row_ids import ADDRESS, Address, ChunkRefs, RowIdMap
 from conexus.index.store import StoreError, chunks_table, first_line
 
 Result = TypeVar("Result")
@@ -41,10 +41,10 @@ class TableSearch:
         threading.Thread(target=lambda: asyncio.run(live()), name="conexus-table-search", daemon=True).start()
         self._loop = started.result()
 
-        async def opened() -> tuple[Any, Addresses]:
+        async def opened() -> tuple[Any, RowIdMap]:
             database = await lancedb.connect_async(str(directory))
             table = await database.open_table(chunks_table())
-            return table, Addresses(table)
+            return table, RowIdMap(table)
 
         try:
             self._table, self._addresses = self._wait(opened())
@@ -60,7 +60,7 @@ class TableSearch:
 
         self._wait(read())
 
-    def candidates(self, vector: Vectors | None, words: Sequence[str], counts: tuple[int, int, int]) -> Chunks:
+    def candidates(self, vector: Vectors | None, words: Sequence[str], counts: tuple[int, int, int]) -> ChunkRefs:
         """Rows that may answer: the nearest, and those with the words in their code and in their names.
 
         ``counts`` says how many of each; of the nearest more than are wanted, for their index goes by vectors of a
@@ -78,7 +78,7 @@ class TableSearch:
         except Exception as error:  # lancedb raises RuntimeError, OSError, ValueError and its own
             raise StoreError(f"the index cannot be searched: {first_line(error)}") from error
 
-    async def _find(self, vector: Vectors | None, words: str, counts: tuple[int, int, int]) -> Chunks:
+    async def _find(self, vector: Vectors | None, words: str, counts: tuple[int, int, int]) -> ChunkRefs:
         from lancedb.query import MatchQuery
 
         nearest, by_words, by_names = counts

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
 
+from conexus.index.candidate_source import CandidateSource, LanceCandidates
 from conexus.index.commands import Finished, Post
-from conexus.index.folder import Part
-from conexus.index.legs import LanceLegs, Legs
+from conexus.index.folder import LiveSegment
 from conexus.index.owned import owned
 from conexus.index.persistence import StoreThreads
 from conexus.index.store import StoreError
@@ -34,7 +34,7 @@ class _Folder:
     busy: bool = False
     failed: bool = False
     #: The base when the indices were begun.
-    parts: tuple[Part, ...] = field(default_factory=tuple)
+    parts: tuple[LiveSegment, ...] = field(default_factory=tuple)
 
 
 @owned(shared={"tier"})
@@ -46,13 +46,13 @@ class Tiers:
         tables: Tables,
         threads: StoreThreads,
         post: Post,
-        use: Callable[[str, Legs | None], None],
+        use: Callable[[str, CandidateSource | None], None],
     ) -> None:
         """``tables`` and ``threads`` are the writer's. ``use`` is told who finds a folder's candidates from now on."""
         self._tables, self._threads, self._post, self._use = tables, threads, post, use
         # A process of its own: a query must not wait for a write.
         self._reading = Tables(gentle=False)
-        self._asking = ThreadPoolExecutor(1, "conexus-legs")
+        self._asking = ThreadPoolExecutor(1, "conexus-candidates")
         self._folders: dict[str, _Folder] = {}
 
     def tier(self, folder: str) -> Tier:
@@ -84,7 +84,7 @@ class Tiers:
             elif known.tier == "memory":
                 self._try(tracked, known)
 
-    def _begin(self, tracked: TrackedFolder, known: _Folder, base: Sequence[Part]) -> None:
+    def _begin(self, tracked: TrackedFolder, known: _Folder, base: Sequence[LiveSegment]) -> None:
         """Have the indices made; the rows of the present base are in the tables."""
         known.busy, known.parts = True, tuple(base)
         stored, words = tracked.stored, f"making the indices of {tracked.root}"
@@ -114,17 +114,17 @@ class Tiers:
         known.busy = True
         # Queries would wait for tables that are opened anew.
         answers = known.tier == "lancedb"
-        legs = LanceLegs(self._reading, tracked.stored.directory)
+        candidate_sources = LanceCandidates(self._reading, tracked.stored.directory)
 
         def work() -> None:
-            ready = (answers or legs.prepare()) and legs.answer_any(tracked.stored.dimensions)
+            ready = (answers or candidate_sources.prepare()) and candidate_sources.answer_any(tracked.stored.dimensions)
             self._post(Finished(f"asking the indices of {tracked.root}", lambda: answered(ready)))
 
         def answered(well: bool) -> None:
             known.busy, known.failed = False, not well
             if well and self._folders.get(tracked.root) is known:
                 known.tier = "lancedb"
-                self._use(tracked.root, legs)
+                self._use(tracked.root, candidate_sources)
             elif not well:
                 for part in tracked.index.base:
                     part.indexed = False

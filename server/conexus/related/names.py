@@ -19,7 +19,7 @@ def defining(scope: Scope, name: str) -> list[int]:
     for number, view in enumerate(scope.views):
         found, _ = view.segment.definitions.of(name.lower())
         first = scope.first_rows[number]
-        rows += [first + row for row in found.tolist() if view.alive[row] and view.segment.symbols[row] == name]
+        rows += [first + row for row in found.tolist() if view.live[row] and view.segment.symbols[row] == name]
     return rows
 
 

@@ -56,7 +56,7 @@ def anchor(scope: Scope, place: RelatedPlace) -> Anchor:
             continue
         for file, facts in enumerate(view.segment.files):
             rows = view.segment.rows_of(file)
-            if facts.path == place.path and len(rows) and view.alive[rows.start]:
+            if facts.path == place.path and len(rows) and view.live[rows.start]:
                 return _anchor(scope, place, number, file, selected)
     return Anchor(place, (), frozenset(), -1, "", False, "", (), selected)
 

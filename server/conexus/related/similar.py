@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.embedding.halves import as_float32
+from conexus.embedding.float16 import to_float32
 from conexus.index.terms import terms
 from conexus.related.found import Found
 from conexus.related.place import Anchor
@@ -72,7 +72,7 @@ def _vectors(scope: Scope, anchor: Anchor, embed: Embed | None) -> Mapping[str, 
     number = scope.view_of(anchor.rows[0])
     segment = scope.views[number].segment
     rows = [row - scope.first_rows[number] for row in anchor.rows]
-    return {segment.model: as_float32(segment.vectors[rows]).mean(axis=0)}
+    return {segment.model: to_float32(segment.vectors[rows]).mean(axis=0)}
 
 
 def _words(scope: Scope, anchor: Anchor) -> Scores:

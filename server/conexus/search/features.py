@@ -20,11 +20,11 @@ from conexus.index.snapshot import View
 from conexus.ragged import Ragged, run_starts
 from conexus.search.bm25 import Scores, idf
 from conexus.search.query import Query
+from conexus.search.query_intent import FORM, form
 from conexus.search.reasons import among
 from conexus.search.scope import Scope
-from conexus.search.sentence import FORM, form
+from conexus.search.segment_facts import SegmentFacts
 from conexus.search.signals import FoundWord, Signals
-from conexus.search.tables import Table
 
 #: Of a candidate's file, so many of the best candidates are looked at for ``file_count``.
 _BEST = 50
@@ -119,7 +119,7 @@ class _Part:
     """The candidates of one view."""
 
     view: View
-    table: Table
+    table: SegmentFacts
     #: Their places among all candidates, and their rows in the view.
     places: NDArray[np.int64]
     rows: NDArray[np.int64]
@@ -198,7 +198,7 @@ def _referred(scope: Scope, size: int, parts: Sequence[_Part]) -> NDArray[np.int
     asked = hashes[has_symbol]
     often = np.zeros(len(asked), np.int64)
     for view in scope.views:
-        often += view.segment.referring(asked, None if scope.counted is None else view.alive)
+        often += view.segment.referring(asked, None if scope.counted is None else view.live)
     referred = np.zeros(size, np.int64)
     referred[has_symbol] = often
     return referred

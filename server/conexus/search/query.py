@@ -12,7 +12,7 @@ from conexus.search.operators import Operators, parse
 from conexus.search.variants import variants
 from conexus.values import BadQuery
 
-#: Longer texts (a selection used as a query) are cut to this for the lexical legs.
+#: Longer texts (a selection used as a query) are cut to this for the lexical signals.
 LONGEST = 10_000
 #: No name of code is longer.
 LONGEST_WORD = 256
@@ -84,8 +84,8 @@ class Query:
     wants_examples: bool = False
     #: Names and words that stand for mistyped ones, as the index spells them.
     corrected: frozenset[str] = frozenset()
-    #: Whether ``typos.forgiving`` made it, which need not look at it again.
-    forgiven: bool = field(default=False, compare=False)
+    #: Whether ``query_expansion.expand_query`` made it, which need not look at it again.
+    expanded: bool = field(default=False, compare=False)
 
 
 def understand(text: str) -> Query:

@@ -17,7 +17,7 @@ from conexus.index.roles import Role
 from conexus.index.snapshot import RowRef, Snapshot, View
 from conexus.search.bm25 import Field
 from conexus.search.operators import Operators, kind_named, shown
-from conexus.search.tables import Table, table
+from conexus.search.segment_facts import SegmentFacts, table
 from conexus.values import BadQuery, Filters, Tests
 from conexus.workspace.patterns import PatternList, byte_string
 
@@ -37,7 +37,7 @@ class Scope:
     """The rows of all views, numbered one after the other, and so their files."""
 
     views: tuple[View, ...]
-    tables: tuple[Table, ...]
+    tables: tuple[SegmentFacts, ...]
     #: The rows of view ``v`` are ``first_rows[v]:first_rows[v + 1]``.
     first_rows: tuple[int, ...]
     first_files: tuple[int, ...]
@@ -167,26 +167,26 @@ def _whole_scope(snapshot: Snapshot) -> Scope:
         _join((each.roles for each in tables), np.uint8),
         _join((view.segment.kinds for view in views), np.uint8),
         _join((view.segment.parts for view in views), np.uint16),
-        _join((view.alive for view in views), np.bool_),
+        _join((view.live for view in views), np.bool_),
         counted,
         counted_files,
     )
 
 
 def _counted(
-    views: Sequence[View], tables: Sequence[Table], file_of: NDArray[np.int32]
+    views: Sequence[View], tables: Sequence[SegmentFacts], file_of: NDArray[np.int32]
 ) -> tuple[Mask | None, Mask | None]:
     """Which rows and files count; None if all do."""
     # A file without any row does not count, for one cannot tell whether it is still there.
     files = _join((facts.has_rows for facts in tables), np.bool_)
-    if all(view.alive.all() for view in views):
+    if all(view.live.all() for view in views):
         return None, None if files.all() else files
-    rows = np.concatenate([view.alive for view in views])
+    rows = np.concatenate([view.live for view in views])
     files[file_of[~rows]] = False
     return rows, files
 
 
-def _check_languages(operators: Operators, tables: Sequence[Table]) -> None:
+def _check_languages(operators: Operators, tables: Sequence[SegmentFacts]) -> None:
     """``BadQuery`` for a language that is neither one we know nor any file's: most likely mistyped."""
     for name in operators.languages:
         if tables and name not in LANGUAGES and not any(name in facts.language_numbers for facts in tables):
@@ -234,10 +234,10 @@ class _Chosen:
             tests=(filters.tests, operators.tests),
         )
 
-    def rows(self, view: View, facts: Table) -> Mask:
+    def rows(self, view: View, facts: SegmentFacts) -> Mask:
         """The view's rows that may be answered."""
         segment = view.segment
-        allowed = view.alive.copy()
+        allowed = view.live.copy()
         if self.folders and _folder(view.folder) not in self.folders:
             allowed[:] = False
             return allowed
@@ -251,7 +251,7 @@ class _Chosen:
                 allowed &= ((facts.roles & np.uint8(Role.TEST)) != 0) == (tests == "only")
         return allowed
 
-    def _files(self, view: View, facts: Table) -> Mask | None:
+    def _files(self, view: View, facts: SegmentFacts) -> Mask | None:
         if not (self.languages or self.not_languages or self.paths or self.not_paths):
             return None
         files = np.ones(len(view.segment.files), np.bool_)
@@ -279,12 +279,12 @@ def _word(pattern: str) -> tuple[str, ...]:
 _CONTAINS = "\0"
 
 
-def _in_languages(facts: Table, names: Iterable[str]) -> Mask:
+def _in_languages(facts: SegmentFacts, names: Iterable[str]) -> Mask:
     numbers = [facts.language_numbers[name] for name in names if name in facts.language_numbers]
     return np.isin(facts.languages, numbers)
 
 
-def _matching(view: View, facts: Table, patterns: tuple[str, ...]) -> Mask:
+def _matching(view: View, facts: SegmentFacts, patterns: tuple[str, ...]) -> Mask:
     known = facts.chosen.get(patterns)
     if known is not None:
         return known

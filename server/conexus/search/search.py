@@ -19,13 +19,13 @@ from conexus.search import reasons
 from conexus.search.bm25 import Scores
 from conexus.search.features import MEMBERS, Candidates, features
 from conexus.search.query import Query
+from conexus.search.query_expansion import expand_query
+from conexus.search.query_intent import topic_share
 from conexus.search.ranker import DEFAULT as RANKER
 from conexus.search.ranker import Ranker
 from conexus.search.scope import Scope, scope_of
-from conexus.search.sentence import topic_share
+from conexus.search.segment_facts import table
 from conexus.search.signals import QueryVectors, Signals, make_exact, signals
-from conexus.search.tables import table
-from conexus.search.typos import forgiving
 from conexus.search.weights import DEFAULT, SignalWeights, Weights
 from conexus.values import Filters
 
@@ -123,7 +123,7 @@ def candidates(
     check: Callable[[], None] = lambda: None,
 ) -> Candidates:
     """The best rows by the sum of their signals."""
-    query = forgiving(query, scope.views)
+    query = expand_query(query, scope.views)
     found = signals(scope, query, vectors, weights, check)
     check()
     mix = weights.symbol if query.symbol_like else weights.prose

@@ -15,11 +15,11 @@ from conexus.index.dense import FEW_ROWS, NOWHERE
 from conexus.index.postings import Rows
 from conexus.index.segment import own_name
 from conexus.ragged import run_starts
-from conexus.search.beside import beside
 from conexus.search.bm25 import Scores, Sought, idf, mean_of, norms, saturated, sums_from
+from conexus.search.concurrently import run_concurrently
 from conexus.search.query import Query
-from conexus.search.scale import Scale, Tally
 from conexus.search.scope import Scope
+from conexus.search.standardize import RunningStats, ZScore
 from conexus.search.weights import SignalWeights, Weights
 
 #: Query vectors by the fingerprint of the model that made them, each of shape (dimensions,).
@@ -57,17 +57,17 @@ class Signal:
 
     #: Shape (rows,) or (files,).
     raw: Scores
-    scale: Scale
+    scale: ZScore
     #: Whether it says 0 of everything.
     silent: bool = False
 
     @staticmethod
     def none(size: int) -> Signal:
-        return Signal(np.broadcast_to(np.float32(0), (size,)), Scale.none(), silent=True)
+        return Signal(np.broadcast_to(np.float32(0), (size,)), ZScore.none(), silent=True)
 
     @staticmethod
     def plain(values: Scores) -> Signal:
-        return Signal(values, Scale.none())
+        return Signal(values, ZScore.none())
 
     @staticmethod
     def likeness(raw: Scores, counted: NDArray[np.bool_] | None = None) -> Signal:
@@ -77,7 +77,7 @@ class Signal:
             return Signal.none(len(raw))
         # Zeros change no sum: several times faster than choosing the others.
         seen = raw if counted is None or size == len(raw) else raw * counted
-        return Signal(raw, Scale.of(seen, size))
+        return Signal(raw, ZScore.of(seen, size))
 
     def __getitem__(self, places: NDArray[np.integer] | int) -> Scores:
         """What is said of some, in the order given."""
@@ -168,7 +168,7 @@ def signals(
     few = are_few(scope)
     work = partial(_dense, scope, vectors, check, exact=few)
     # Of few rows they are there before another thread has begun.
-    likenesses = work if few else beside(work)
+    likenesses = work if few else run_concurrently(work)
     in_body: list[FoundWord] = []
     in_names: list[FoundWord] = []
     lexicons = [view.segment.lexicon for view in scope.views]
@@ -209,7 +209,7 @@ def _dense(
     rows = np.zeros(scope.rows, np.float32)
     files = np.empty(scope.files, np.float32)
     missing: list[tuple[slice, slice]] = []
-    tally, tally_of_files = Tally(), Tally()
+    tally, tally_of_files = RunningStats(), RunningStats()
     all_exact = True
     for number, view in enumerate(scope.views):
         vector = vectors.get(view.segment.model)
@@ -241,7 +241,7 @@ def _dense(
 
 
 def _add(
-    tally: Tally,
+    tally: RunningStats,
     sums: Callable[[NDArray[np.float32], NDArray[np.int64]], tuple[float, float]],
     vector: NDArray[np.float32],
     found: Scores,
@@ -381,7 +381,7 @@ def _defined(scope: Scope, query: Query) -> Signal:
         alike: list[int] = []
         for first, view in zip(scope.first_rows, scope.views, strict=False):
             defining = view.segment.definitions.of(name.lower())[0]
-            for row in defining[view.alive[defining]].tolist():
+            for row in defining[view.live[defining]].tolist():
                 symbol = view.segment.symbols[row]
                 (exact if name in (symbol, own_name(symbol)) else alike).append(first + row)
         found = np.array(exact or alike, np.int64)

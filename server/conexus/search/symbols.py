@@ -12,12 +12,12 @@ from conexus.index.segment import name_parts, own_name
 from conexus.index.snapshot import Snapshot
 from conexus.index.terms import fold, word_terms, words
 from conexus.search.query import Query, understand
+from conexus.search.query_expansion import corrections, defined_names, expand_query
 from conexus.search.reasons import of_rows
 from conexus.search.scope import Scope, scope_of
 from conexus.search.search import Ranked, answering, best, penalties
+from conexus.search.segment_facts import NameList
 from conexus.search.signals import QueryVectors, signals
-from conexus.search.tables import NameList
-from conexus.search.typos import corrections, defined_names, forgiving
 from conexus.search.weights import DEFAULT, Weights
 from conexus.values import Filters
 
@@ -63,7 +63,7 @@ def symbols(
     check()
     agreement = _agreement(scope, query)
     if not agreement[scope.allowed].any():
-        query = forgiving(query, scope.views)
+        query = expand_query(query, scope.views)
         agreement = _likeness(scope, query)
     found = signals(scope, query, vectors, weights, check)
     check()

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from conexus.embedding.embedder import Vectors
-from conexus.index.addresses import Chunks
+from conexus.index.row_ids import ChunkRefs
 from conexus.index.store import StoreError
 from conexus.index.store_process import Tables
 
@@ -24,16 +24,16 @@ _ANY_WORDS = ("the", "get", "set", "name", "test", "error", "file", "read")
 NEAREST, BY_WORDS, BY_NAMES = 1200, 600, 300
 
 
-class Legs(Protocol):
+class CandidateSource(Protocol):
     """Finds candidates of one folder."""
 
-    def candidates(self, vector: Vectors | None, words: Sequence[str]) -> Chunks | None:
+    def candidates(self, vector: Vectors | None, words: Sequence[str]) -> ChunkRefs | None:
         """Chunks that may answer; None if they cannot be had. Blocks for milliseconds."""
         ...
 
 
 @dataclass(slots=True)
-class LanceLegs:
+class LanceCandidates:
     """Asks a process that reads the tables while another writes them. Safe in several threads."""
 
     tables: Tables
@@ -55,7 +55,7 @@ class LanceLegs:
         anywhere = np.full(dimensions, dimensions**-0.5, np.float32)
         return self.candidates(anywhere, _ANY_WORDS) is not None
 
-    def candidates(self, vector: Vectors | None, words: Sequence[str]) -> Chunks | None:
+    def candidates(self, vector: Vectors | None, words: Sequence[str]) -> ChunkRefs | None:
         try:
             found = self.tables.candidates(self.directory, vector, tuple(words), (NEAREST, BY_WORDS, BY_NAMES))
         except StoreError as error:

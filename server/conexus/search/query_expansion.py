@@ -10,8 +10,8 @@ from conexus.index.postings import Rows
 from conexus.index.snapshot import View
 from conexus.index.terms import is_unspaced, word_terms
 from conexus.search.query import PAIR_WEIGHT, Concept, Query, prose_words, says_nothing
+from conexus.search.segment_facts import table
 from conexus.search.spellings import SHORTEST
-from conexus.search.tables import table
 
 #: How much an occurrence of a term counts that is spelled nearly like a word.
 TYPO_WEIGHT = 0.8
@@ -30,14 +30,14 @@ _MOST_PARTS = 4
 _MOST_ROWS = 100
 
 
-def forgiving(query: Query, views: Sequence[View]) -> Query:
+def expand_query(query: Query, views: Sequence[View]) -> Query:
     """The query with what it may mean besides, without the other forms of its words that occur nowhere.
 
     Looks all its words up at once, for what follows. A word that occurs in no form gets the terms that are spelled
     nearly like it. Words that together are a name, and names in lower case, become identifiers. What occurs is never
     corrected, so that asking twice changes nothing.
     """
-    if query.forgiven:
+    if query.expanded:
         return query
     asked = [term for concept in query.concepts for term, _ in concept.terms]
     asked += [name.lower() for name in query.identifiers]
@@ -74,7 +74,7 @@ def forgiving(query: Query, views: Sequence[View]) -> Query:
         concepts=tuple(concepts),
         identifiers=tuple(dict.fromkeys((*query.identifiers, *identifiers))),
         corrected=query.corrected | frozenset(corrected),
-        forgiven=True,
+        expanded=True,
     )
 
 
@@ -111,7 +111,7 @@ def defined_names(term: str, views: Sequence[View]) -> tuple[str, ...]:
             rows, _ = segment.names.of(term)
             rows = rows if len(rows) <= _MOST_ROWS else rows[:0]
         rows = rows[:_MOST_ROWS]
-        defining = rows[view.alive[rows] & (segment.parts[rows] == 0)]
+        defining = rows[view.live[rows] & (segment.parts[rows] == 0)]
         # Many definitions have the same name.
         for number in dict.fromkeys(segment.symbol_numbers[defining].tolist()):
             symbol = segment.lexicon.words[number]
@@ -178,12 +178,12 @@ def _occurs(term: str, views: Sequence[View]) -> bool:
 
 def _any_counts(view: View, rows: Rows) -> bool:
     # Most words are in no row of a segment. Most rows count, so that the first ones tell; a common word has very many.
-    return len(rows) > 0 and bool(view.alive[rows[:_MOST_ROWS]].any() or view.alive[rows].any())
+    return len(rows) > 0 and bool(view.live[rows[:_MOST_ROWS]].any() or view.live[rows].any())
 
 
 def _rows(term: str, views: Sequence[View]) -> int:
     """How many rows are called by a term."""
-    return sum(int(view.alive[view.segment.names.of(term)[0]].sum()) for view in views)
+    return sum(int(view.live[view.segment.names.of(term)[0]].sum()) for view in views)
 
 
 def _term(word: str) -> str:

@@ -7,29 +7,29 @@ import time
 
 import pytest
 
-from conexus.index import questions
-from conexus.index.questions import Questions
+from conexus.index import request_gate
+from conexus.index.request_gate import RequestGate
 from tests.workspaces import PATIENCE
 
 
-def passing(asked: Questions) -> threading.Thread:
+def passing(asked: RequestGate) -> threading.Thread:
     """A thread that waits between two steps."""
-    thread = threading.Thread(target=asked.let_pass)
+    thread = threading.Thread(target=asked.yield_to_requests)
     thread.start()
     return thread
 
 
 def test_without_a_question_nothing_waits() -> None:
-    asked = Questions()
-    asked.let_pass()
+    asked = RequestGate()
+    asked.yield_to_requests()
     with asked.answering():
         assert time.monotonic() - asked.asked_at < PATIENCE
-    asked.let_pass()
+    asked.yield_to_requests()
 
 
 def test_work_waits_until_the_last_one_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(questions, "_LONGEST_SECONDS", PATIENCE)
-    asked = Questions()
+    monkeypatch.setattr(request_gate, "_LONGEST_SECONDS", PATIENCE)
+    asked = RequestGate()
     with asked.answering():
         with asked.answering():
             work = passing(asked)
@@ -40,15 +40,15 @@ def test_work_waits_until_the_last_one_is_answered(monkeypatch: pytest.MonkeyPat
 
 
 def test_one_that_failed_is_answered_too() -> None:
-    asked = Questions()
+    asked = RequestGate()
     with pytest.raises(ValueError, match="no such"), asked.answering():
         raise ValueError("no such")
-    asked.let_pass()
+    asked.yield_to_requests()
     assert asked._running == 0
 
 
 def test_work_goes_on_under_questions_without_a_pause() -> None:
-    asked = Questions()
+    asked = RequestGate()
     with asked.answering():
         work = passing(asked)
         work.join(PATIENCE)

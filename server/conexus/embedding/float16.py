@@ -13,7 +13,7 @@ _KEPT = np.int32(~0x70000000)
 _BIAS = np.float32(2.0**112)
 
 
-def as_float32(halves: NDArray[np.float16]) -> NDArray[np.float32]:
+def to_float32(halves: NDArray[np.float16]) -> NDArray[np.float32]:
     """The same finite numbers, in an array of their own."""
     bits = halves.view(np.int16).astype(np.int32)
     bits <<= _SHIFT

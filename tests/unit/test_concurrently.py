@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conexus.search.beside import beside
+from conexus.search.concurrently import run_concurrently
 
 PATIENCE = 30
 
 
 @pytest.fixture(autouse=True)
 def another_core(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with ThreadPoolExecutor(1, "conexus-beside") as thread:
-        monkeypatch.setattr("conexus.search.beside._thread", lambda: thread)
+    with ThreadPoolExecutor(1, "conexus-concurrently") as thread:
+        monkeypatch.setattr("conexus.search.concurrently._thread", lambda: thread)
         yield
 
 
@@ -27,9 +27,9 @@ def test_another_thread_works_meanwhile() -> None:
         assert goes_on.wait(PATIENCE)
         return threading.current_thread().name
 
-    result = beside(work)
+    result = run_concurrently(work)
     goes_on.set()
-    assert result().startswith("conexus-beside")
+    assert result().startswith("conexus-concurrently")
 
 
 def test_where_it_is_busy_whoever_asks_does_the_work() -> None:
@@ -40,9 +40,9 @@ def test_where_it_is_busy_whoever_asks_does_the_work() -> None:
         assert goes_on.wait(PATIENCE)
         return "long"
 
-    first = beside(long)
+    first = run_concurrently(long)
     assert begun.wait(PATIENCE)
-    second = beside(lambda: threading.current_thread().name)
+    second = run_concurrently(lambda: threading.current_thread().name)
     assert second() == threading.current_thread().name
     goes_on.set()
     assert first() == "long"
@@ -53,10 +53,10 @@ def test_what_the_work_raises_is_raised_and_the_thread_goes_on() -> None:
         raise KeyError("nothing")
 
     with pytest.raises(KeyError, match="nothing"):
-        beside(fail)()
-    assert beside(lambda: 1)() == 1
+        run_concurrently(fail)()
+    assert run_concurrently(lambda: 1)() == 1
 
 
 def test_with_a_single_core_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conexus.search.beside._thread", lambda: None)
-    assert beside(lambda: threading.current_thread().name)() == threading.current_thread().name
+    monkeypatch.setattr("conexus.search.concurrently._thread", lambda: None)
+    assert run_concurrently(lambda: threading.current_thread().name)() == threading.current_thread().name

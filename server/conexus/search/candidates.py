@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.index.addresses import Chunks
-from conexus.index.legs import Legs
+from conexus.index.candidate_source import CandidateSource
+from conexus.index.row_ids import ChunkRefs
 from conexus.index.segment import MemorySegment
 from conexus.index.snapshot import Snapshot, View
 from conexus.ragged import places_of
 from conexus.search.bm25 import idf
 from conexus.search.query import Query
 from conexus.search.scope import scope_of
+from conexus.search.segment_facts import table
 from conexus.search.signals import QueryVectors
-from conexus.search.tables import table
 from conexus.values import Filters
 
 #: Rows of one segment that define a name of the query.
@@ -28,14 +28,14 @@ _MOST_WHOLE, _MOST_ROWS_OF_WHOLE = 250, 200
 _MOST_CALLED, _MOST_CALLED_ALIKE, _ROWS_OF_CALLED = 24, 200, 30
 
 
-def rows_to_look_at(
-    snapshot: Snapshot, query: Query, vectors: QueryVectors, legs: Mapping[str, Legs]
+def retrieve_candidates(
+    snapshot: Snapshot, query: Query, vectors: QueryVectors, candidate_sources: Mapping[str, CandidateSource]
 ) -> NDArray[np.int64] | None:
     """Rows of the snapshot's scope, ascending: those that indices find, and all of views that these do not know.
 
     None: all, where there are no indices, or a folder's candidates cannot be had.
     """
-    if not query.text or not any(view.indexed and view.folder in legs for view in snapshot.views):
+    if not query.text or not any(view.indexed and view.folder in candidate_sources for view in snapshot.views):
         return None
     scope = scope_of(snapshot, Filters())
     words = list(dict.fromkeys(term for concept in query.concepts for term, _ in concept.terms))
@@ -43,11 +43,11 @@ def rows_to_look_at(
     called = _called(scope.views, query)
     chosen: list[NDArray[np.int64]] = []
     for view, first in zip(scope.views, scope.first_rows, strict=False):
-        if not view.indexed or view.folder not in legs:
+        if not view.indexed or view.folder not in candidate_sources:
             chosen.append(np.arange(first, first + len(view.segment)))
             continue
         if view.folder not in found:
-            candidates = legs[view.folder].candidates(vectors.get(view.segment.model), words)
+            candidates = candidate_sources[view.folder].candidates(vectors.get(view.segment.model), words)
             if candidates is None:
                 return None
             found[view.folder] = _Found.of(candidates)
@@ -59,12 +59,12 @@ def rows_to_look_at(
 class _Found:
     """The candidates of a folder."""
 
-    chunks: Chunks
+    chunks: ChunkRefs
     #: The files with the most candidates: the best of them may be a row that no index names.
     likeliest: frozenset[str]
 
     @staticmethod
-    def of(chunks: Chunks) -> _Found:
+    def of(chunks: ChunkRefs) -> _Found:
         order = sorted(chunks, key=lambda path: (-len(chunks[path]), path))
         return _Found(chunks, frozenset(order[:_MOST_WHOLE]))
 

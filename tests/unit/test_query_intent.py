@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conexus.search.query import understand
-from conexus.search.sentence import FORM, form, topic_share
+from conexus.search.query_intent import FORM, form, topic_share
 from conexus.search.weights import DEFAULT
 
 

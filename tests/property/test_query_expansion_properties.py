@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from conexus.index.terms import word_terms
 from conexus.search.query import understand
-from conexus.search.typos import corrections, forgiving
+from conexus.search.query_expansion import corrections, expand_query
 from tests.fixtures import fixture, snapshot
 
 VIEWS = snapshot(
@@ -85,8 +85,8 @@ def test_every_single_edit_of_a_name_finds_it(case: tuple[str, str]) -> None:
 @given(st.one_of(mistyped().map(lambda case: case[1]), st.text(max_size=60)))
 def test_a_corrected_query_is_not_corrected_again(text: str) -> None:
     assume(text.strip() and ":" not in text)
-    query = forgiving(understand(text), VIEWS)
-    assert forgiving(query, VIEWS) == query
+    query = expand_query(understand(text), VIEWS)
+    assert expand_query(query, VIEWS) == query
     asked = understand(text).identifiers
     assert query.identifiers[: len(asked)] == asked
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def beside(work: Callable[[], T]) -> Callable[[], T]:
+def run_concurrently(work: Callable[[], T]) -> Callable[[], T]:
     """Have work begun by another thread, if one is free; what is returned waits for its result, or does it itself.
 
     To be asked once; raises what the work raises.
@@ -31,4 +31,4 @@ def beside(work: Callable[[], T]) -> Callable[[], T]:
 @lru_cache(maxsize=1)
 def _thread() -> ThreadPoolExecutor | None:
     """One for the whole process; None where there is but one core."""
-    return ThreadPoolExecutor(1, "conexus-beside") if (os.cpu_count() or 1) > 1 else None
+    return ThreadPoolExecutor(1, "conexus-concurrently") if (os.cpu_count() or 1) > 1 else None

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 _LONGEST_SECONDS = 0.1
 
 
-class Questions:
+class RequestGate:
     """Safe in several threads."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Questions:
                 self._running -= 1
                 self._changed.notify_all()
 
-    def let_pass(self) -> None:
+    def yield_to_requests(self) -> None:
         """To be called between two steps of work that can wait: blocks while one is being answered."""
         if self._running:
             with self._changed:

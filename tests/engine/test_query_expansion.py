@@ -8,9 +8,9 @@ import pytest
 
 from conexus.index.snapshot import Snapshot
 from conexus.search.query import Query, understand
+from conexus.search.query_expansion import corrections, defined_names, expand_query
 from conexus.search.search import search
 from conexus.search.symbols import symbols
-from conexus.search.typos import corrections, defined_names, forgiving
 from tests.fixtures import fixture, model, snapshot, view, where
 
 SNAPSHOT = snapshot(
@@ -51,7 +51,7 @@ VIEWS = SNAPSHOT.views
 
 
 def ask(text: str, of: Snapshot = SNAPSHOT) -> list[str]:
-    query = forgiving(understand(text), of.views)
+    query = expand_query(understand(text), of.views)
     return [where(each.ref) for each in search(of, query, vectors={}, limit=5)]
 
 
@@ -82,7 +82,7 @@ def test_the_name_that_is_meant_is_first(query: str, first: str) -> None:
 
 
 def test_several_words_are_a_name_in_any_style() -> None:
-    query = forgiving(understand("merge config"), VIEWS)
+    query = expand_query(understand("merge config"), VIEWS)
     assert set(query.identifiers) == {"mergeconfig", "merge_config"}
     assert set(ask("merge config")[:2]) == {"config/merge.ts:mergeConfig", "config/defaults.py:merge_config"}
 
@@ -90,24 +90,25 @@ def test_several_words_are_a_name_in_any_style() -> None:
 def test_what_occurs_is_left_as_it_is() -> None:
     for text in ("retry the action", "MessagePackSerializer", "lang:python", "x y z"):
         query = understand(text)
-        assert without_other_forms(forgiving(query, VIEWS)) == without_other_forms(query)
+        assert without_other_forms(expand_query(query, VIEWS)) == without_other_forms(query)
         assert not query.corrected
 
 
 def test_other_forms_that_occur_nowhere_are_not_looked_for() -> None:
-    (before,), (after,) = (query.concepts for query in (understand("configs"), forgiving(understand("configs"), VIEWS)))
+    query = understand("configs")
+    (before,), (after,) = query.concepts, expand_query(query, VIEWS).concepts
     assert {term for term, _ in before.terms} > {"configs", "config", "configing"}
     assert [term for term, _ in after.terms] == ["configs", "config"]
 
 
 def without_other_forms(query: Query) -> Query:
-    return replace(query, concepts=tuple(replace(each, terms=each.terms[:1]) for each in query.concepts), forgiven=True)
+    return replace(query, concepts=tuple(replace(each, terms=each.terms[:1]) for each in query.concepts), expanded=True)
 
 
 def test_words_of_prose_keep_their_first_letter() -> None:
     assert "retry" in corrections("xetry", VIEWS)
-    assert forgiving(understand("xetry it"), VIEWS).corrected == frozenset()
-    assert forgiving(understand("retyr it"), VIEWS).corrected == {"retry"}
+    assert expand_query(understand("xetry it"), VIEWS).corrected == frozenset()
+    assert expand_query(understand("retyr it"), VIEWS).corrected == {"retry"}
 
 
 def test_the_reasons_say_what_was_meant() -> None:
@@ -134,9 +135,9 @@ def test_names_are_as_their_definitions_write_them() -> None:
 
 def test_rows_that_no_longer_count_are_no_occurrences() -> None:
     base = SNAPSHOT.views[0]
-    gone = Snapshot(2, (replace(base, alive=base.alive & False),))
+    gone = Snapshot(2, (replace(base, live=base.live & False),))
     assert corrections("retyr", gone.views) == ()
     overlay = view({"a.py": "def retrys(action):\n    return action()\n"})
     assert corrections("retry", (*gone.views, overlay)) == ("retrys",)
     anything = understand("anything")
-    assert forgiving(anything, ()) == without_other_forms(anything)
+    assert expand_query(anything, ()) == without_other_forms(anything)

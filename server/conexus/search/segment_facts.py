@@ -76,7 +76,7 @@ class SymbolTerms(NamedTuple):
         return SymbolTerms(found[0], frozenset(found[1:] or found), frozenset(found))
 
 
-class Table:
+class SegmentFacts:
     """Safe in several threads: two may derive the same at once. Arrays have one entry for each file or row.
 
     It does not hold its segment, which would then never be forgotten.
@@ -126,18 +126,18 @@ class Table:
         return {path: number for number, path in enumerate(self._paths)}
 
 
-_tables: dict[int, Table] = {}
+_tables: dict[int, SegmentFacts] = {}
 _lock = Lock()
 
 
-def table(segment: MemorySegment) -> Table:
+def table(segment: MemorySegment) -> SegmentFacts:
     """The segment's table, made on first use and forgotten with the segment. Safe in several threads."""
     known = _tables.get(id(segment))
     if known is None:
         with _lock:
             known = _tables.get(id(segment))
             if known is None:
-                known = _tables[id(segment)] = Table(segment)
+                known = _tables[id(segment)] = SegmentFacts(segment)
                 # Most of the segment was looked at for it, and at a start all segments are.
                 segment.release()
                 weakref.finalize(segment, _tables.pop, id(segment), None).atexit = False

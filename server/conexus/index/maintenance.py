@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from conexus.heap import trim
 from conexus.index.bulk import Bulk
+from conexus.index.candidate_source import CandidateSource
 from conexus.index.commands import Post
-from conexus.index.legs import Legs
 from conexus.index.lexicon import word_hash
 from conexus.index.merging import Merging
 from conexus.index.owned import owned
 from conexus.index.persistence import StoreThreads
 from conexus.index.publisher import Publisher
-from conexus.index.questions import Questions
+from conexus.index.request_gate import RequestGate
 from conexus.index.store_process import Tables
 from conexus.index.terms import word_terms
 from conexus.index.tiers import Tier, Tiers
@@ -35,14 +35,14 @@ _RELEASE_SECONDS = 2.0
 
 
 @owned(shared={"owned", "tier"})
-class Upkeep:
+class Maintenance:
     """Owned by the indexer's thread. All of it waits while there is something better to do."""
 
     def __init__(
         self,
         bulk: Bulk,
         publisher: Publisher,
-        questions: Questions,
+        requests: RequestGate,
         post: Post,
         kept: Callable[[TrackedFolder], Collection[str]],
     ) -> None:
@@ -55,8 +55,8 @@ class Upkeep:
         self.active_at = time.monotonic()
         #: Whether someone waits for all to be stored.
         self.storing = False
-        self._bulk, self._publisher, self._questions, self._kept = bulk, publisher, questions, kept
-        self._merging = Merging(lambda: bulk.pool, post, self._rearranged, questions.let_pass)
+        self._bulk, self._publisher, self._requests, self._kept = bulk, publisher, requests, kept
+        self._merging = Merging(lambda: bulk.pool, post, self._rearranged, requests.yield_to_requests)
         self._tiers = Tiers(self.tables, self.threads, post, self._find_candidates)
         #: Whether workers are to be replaced before the last merges.
         self._renewing = False
@@ -78,7 +78,7 @@ class Upkeep:
     @property
     def rest_due(self) -> float:
         """When it will have been quiet for long enough, on the monotonic clock, if nothing comes until then."""
-        return max(self.active_at + _MAINTENANCE_IDLE_SECONDS, self._questions.asked_at + _REST_SECONDS)
+        return max(self.active_at + _MAINTENANCE_IDLE_SECONDS, self._requests.asked_at + _REST_SECONDS)
 
     def all_read(self) -> None:
         """The last merges begin."""
@@ -99,17 +99,17 @@ class Upkeep:
         self.tables.close()
         self._tiers.close()
 
-    def look_after(self, folders: Collection[TrackedFolder], budget: int) -> None:
+    def run_due(self, folders: Collection[TrackedFolder], budget: int) -> None:
         """Begin what is due; called after every step. ``budget``: bytes that queries may walk through."""
         now = time.monotonic()
-        if now - self._questions.asked_at > _PAUSE_SECONDS:
+        if now - self._requests.asked_at > _PAUSE_SECONDS:
             self._calm_at = now
         self._renew_workers()
         walked = sum(each.index.bytes_walked for each in folders)
-        idle = now - max(self.active_at, self._questions.asked_at) > _MAINTENANCE_IDLE_SECONDS
+        idle = now - max(self.active_at, self._requests.asked_at) > _MAINTENANCE_IDLE_SECONDS
         for tracked in folders:
             quiet = tracked.settled and now >= self.rest_due
-            if quiet and tracked.index.rest(self._kept(tracked), self._questions.let_pass):
+            if quiet and tracked.index.rest(self._kept(tracked), self._requests.yield_to_requests):
                 self._rearranged(tracked.root)
             self._merge(tracked, now, quiet=quiet)
             self._tiers.consider(tracked, budget, walked, idle=idle)
@@ -128,7 +128,7 @@ class Upkeep:
         if now >= self._release_at:
             self._release_at = now + _RELEASE_SECONDS
             for tracked in folders:
-                if now - self._questions.asked_at > _RELEASE_SECONDS or self.tier(tracked.root) == "lancedb":
+                if now - self._requests.asked_at > _RELEASE_SECONDS or self.tier(tracked.root) == "lancedb":
                     tracked.index.release()
 
     def _renew_workers(self) -> None:
@@ -152,10 +152,10 @@ class Upkeep:
         # The process of the tables takes as much memory as the workers: it waits until those have ended. What many
         # files' first write takes of the processor it leaves to questions, for a while.
         hold = not tracked.settled or self._bulk.pool.running
-        hold = hold or (not (self.storing or quiet) and persistence.should_wait(now, self._questions.asked_at))
+        hold = hold or (not (self.storing or quiet) and persistence.should_wait(now, self._requests.asked_at))
         was_busy = persistence.busy
         tracked.store_if_due(hold=hold, idle=quiet or (tracked.settled and self.storing))
-        if persistence.busy and not was_busy and now - self._questions.asked_at >= _REST_SECONDS:
+        if persistence.busy and not was_busy and now - self._requests.asked_at >= _REST_SECONDS:
             # What the last questions looked at makes room for what writing takes.
             tracked.index.release()
         if tracked.settled:
@@ -165,9 +165,9 @@ class Upkeep:
         if persistence.busy:
             self._trim_at = now + _TRIM_SECONDS
 
-    def _find_candidates(self, folder: str, legs: Legs | None) -> None:
-        """From now on ``legs`` finds a folder's candidates; None: every row is looked at."""
-        self._publisher.legs.pop(folder, None)
-        if legs is not None:
-            self._publisher.legs[folder] = legs
+    def _find_candidates(self, folder: str, candidate_sources: CandidateSource | None) -> None:
+        """Have a source find a folder's candidates from now on; None: every row is scored."""
+        self._publisher.candidate_sources.pop(folder, None)
+        if candidate_sources is not None:
+            self._publisher.candidate_sources[folder] = candidate_sources
         self._publisher.rearranged(folder)

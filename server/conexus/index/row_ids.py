@@ -20,10 +20,10 @@ ADDRESS = "_rowid"
 Address = NDArray[np.uint64]
 _COLUMNS = ["path", "ordinal"]
 #: The numbers of chunks in their file, by its path.
-Chunks = dict[str, list[int]]
+ChunkRefs = dict[str, list[int]]
 
 
-class Addresses:
+class RowIdMap:
     """Those of one table, read in the background: 16 bytes for each row. Of one event loop."""
 
     def __init__(self, table: Any) -> None:
@@ -32,7 +32,7 @@ class Addresses:
         self._known = _Known()
         self._reading: asyncio.Task[None] | None = None
 
-    async def chunks(self, asked: Address) -> Chunks:
+    async def chunks(self, asked: Address) -> ChunkRefs:
         """The chunks at these addresses. Raises what LanceDB does where it must be asked."""
         found, unknown = self._known.split(asked)
         if len(unknown):
@@ -93,14 +93,14 @@ class _Known:
         self._added.clear()
         self._numbers.clear()
 
-    def split(self, asked: Address) -> tuple[Chunks, Address]:
+    def split(self, asked: Address) -> tuple[ChunkRefs, Address]:
         """The chunks at those of the addresses that are known, and the other addresses."""
         if not len(self._addresses):
             return {}, asked
         places = self._addresses.searchsorted(asked)
         known = self._addresses.take(places, mode="clip") == asked
         kept = places[known]
-        found: Chunks = {}
+        found: ChunkRefs = {}
         for file, ordinal in zip(self._files[kept].tolist(), self._ordinals[kept].tolist(), strict=True):
             found.setdefault(self._paths[file], []).append(ordinal)
         return found, asked[~known]

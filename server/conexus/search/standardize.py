@@ -13,28 +13,28 @@ _LEAST_DEVIATION = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class ZScore:
     """The mean and deviation of values over all rows."""
 
     mean: np.float32
     deviation: np.float32
 
     @staticmethod
-    def of(values: Scores, size: int) -> Scale:
+    def of(values: Scores, size: int) -> ZScore:
         """What standardises values, of which ``size`` are counted and the others are 0."""
-        tally = Tally()
+        tally = RunningStats()
         # The mean of squares costs a third of `std`, which makes an array of differences.
         tally.add(size, float(values.sum()), float(np.dot(values, values)))
         return tally.scale()
 
     @staticmethod
-    def by(mean: float, variance: float) -> Scale:
-        return Scale(np.float32(mean), np.float32(max(variance, _LEAST_DEVIATION**2) ** 0.5))
+    def by(mean: float, variance: float) -> ZScore:
+        return ZScore(np.float32(mean), np.float32(max(variance, _LEAST_DEVIATION**2) ** 0.5))
 
     @staticmethod
-    def none() -> Scale:
+    def none() -> ZScore:
         """Leaves values as they are."""
-        return Scale(np.float32(0), np.float32(1))
+        return ZScore(np.float32(0), np.float32(1))
 
     def of_values(self, values: Scores) -> Scores:
         """Values less the mean, over the deviation."""
@@ -42,7 +42,7 @@ class Scale:
         return result
 
 
-class Tally:
+class RunningStats:
     """The sums of values and of their squares, of one view after the other."""
 
     def __init__(self) -> None:
@@ -55,9 +55,9 @@ class Tally:
         self._sum += total
         self._squares += squares
 
-    def scale(self) -> Scale:
+    def scale(self) -> ZScore:
         """What standardises all values."""
         if not self._size:
-            return Scale.none()
+            return ZScore.none()
         mean = self._sum / self._size
-        return Scale.by(mean, self._squares / self._size - mean**2)
+        return ZScore.by(mean, self._squares / self._size - mean**2)

@@ -18,7 +18,7 @@ _give_back.restype = None
 _OURS = 3
 
 
-class Pieces:
+class ReadCallbackBuffers:
     """Pieces of bytes that are lent to a library."""
 
     def __init__(self, data: bytes) -> None:

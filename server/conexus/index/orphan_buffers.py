@@ -9,7 +9,7 @@ from conexus.index.folder import FolderIndex, Fresh
 from conexus.workspace.documents import Document
 
 
-class LooseBuffers:
+class OrphanBuffers:
     """Owned by the indexer's thread. Nothing of them is ever stored."""
 
     def __init__(self, embedder: Embedder) -> None:
