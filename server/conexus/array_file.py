@@ -1,7 +1,8 @@
-"""Named arrays in one file, mapped into memory when they are read.
+"""Stores named arrays in one file and maps them into memory when they are read.
 
-The layout is that of safetensors (a length, a JSON header, the arrays), so other programs can read it. Its own library
-reads into memory what this only maps, and needs all arrays at once to write them.
+The file has the layout of safetensors (a length, a JSON header, the arrays), so other programs can read it. The
+safetensors library is not used, because it reads the file into memory, which this module only maps, and because it
+needs all arrays at once to write them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
 
-#: Every array begins at a multiple of this, so that it can be used where it lies.
+#: Alignment in bytes: every array begins at a multiple of this, so that it can be used in place.
 _ALIGNMENT = 64
 _AT_ONCE = 1 << 20
 _CHECKSUM = "crc32"
@@ -31,33 +32,41 @@ _NAMES = {np.dtype(kind): name for name, kind in _KINDS.items()}
 
 
 class DamagedFile(RuntimeError):
-    """The file is not one of arrays, or not whole."""
+    """Raised if a file is not a file of arrays, is incomplete, or does not match its checksum."""
 
 
 class Mapped:
-    """A file of arrays in memory, and how the file was when it was mapped.
+    """A file of arrays mapped into memory, and the state (identity, size, time) that the file had when it was mapped.
 
-    Who reads behind the end of a file that was cut short meanwhile is killed by the system (SIGBUS): look before.
+    The system kills a process (SIGBUS) that reads past the end of a file which was cut short after it was mapped.
+    Callers therefore check the file before they read.
     """
 
     def __init__(self, file: IO[bytes], path: Path) -> None:
-        """OSError where it cannot be mapped."""
+        """Maps ``file``, which was opened from ``path``. Raises OSError if it cannot be mapped."""
         self.memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._path = path
         self._state = _state_of(os.fstat(file.fileno()))
 
     def __len__(self) -> int:
-        """In bytes."""
+        """Returns the size of the mapping in bytes."""
         return len(self.memory)
 
     def is_untouched(self) -> bool:
-        """Whether nobody seems to have written into the file. None of its bytes is looked at."""
+        """Decides from the file's size and time whether the file seems unchanged. Reads none of its bytes.
+
+        Returns True if the path no longer exists or names another file, because neither changes the mapped file.
+        """
         state = self._state_now()
-        # Another file of that name leaves this one as it was.
+        # Another file under this path leaves the mapped file unchanged.
         return state is None or state[:2] != self._state[:2] or state == self._state
 
     def is_whole(self) -> bool:
-        """Whether the arrays are still what was written. Every byte is looked at; other threads go on."""
+        """Decides by checksum whether the arrays are still as they were written.
+
+        Reads every byte, while other threads go on. If the arrays are whole, the present state of the file becomes
+        the reference for ``is_untouched``.
+        """
         state = self._state_now()
         if self.memory.size() < len(self.memory):
             return False
@@ -73,13 +82,13 @@ class Mapped:
         return True
 
     def release(self) -> None:
-        """Let go of the pages that were looked at. They stay in the system's cache, and are had from there again."""
+        """Releases the mapped pages. They stay in the system's cache, from which later reads take them again."""
         if hasattr(mmap, "MADV_DONTNEED"):
             self.memory.madvise(mmap.MADV_DONTNEED)
 
     def _state_now(self) -> tuple[int, ...] | None:
         try:
-            return _state_of(os.stat(self._path))  # noqa: PTH116  before every question: Path costs more than the call
+            return _state_of(os.stat(self._path))  # noqa: PTH116  before every request: Path costs more than the call
         except OSError:
             return None
 
@@ -89,7 +98,7 @@ def _state_of(facts: os.stat_result) -> tuple[int, ...]:
 
 
 def save(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
-    """Write a file: afterwards it is there whole, or as it was before. OSError where it cannot be written."""
+    """Writes a file atomically: afterwards it is complete or as before. Raises OSError if it cannot be written."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
     try:
         with draft.open("wb") as file:
@@ -105,7 +114,7 @@ def _write(file: IO[bytes], arrays: Mapping[str, NDArray[Any]], metadata: Mappin
     header: dict[str, Any] = {}
     end = 0
     for name, array in contents.items():
-        # safetensors has no gaps between arrays; each is filled up to the next one's beginning by an array of its own.
+        # safetensors allows no gaps between arrays, so an extra array fills each gap up to the next array's beginning.
         start = end + -end % _ALIGNMENT
         if start > end:
             header[f"__{name}"] = {"dtype": "U8", "shape": [start - end], "data_offsets": [end, start]}
@@ -135,10 +144,10 @@ def _bytes(array: NDArray[Any]) -> memoryview:
 
 
 def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str], Mapped]:
-    """The arrays, which cannot be written to, the metadata, and what is mapped; nothing is read yet but the header.
+    """Returns the arrays of a file (read-only), its metadata and the mapping. Reads nothing but the header.
 
-    With ``verify`` all is read once and compared with the checksum that was written. OSError where the file cannot be
-    read, DamagedFile where it is no such file.
+    With ``verify``, everything is read once and compared with the stored checksum. Raises OSError if the file cannot
+    be read, DamagedFile if it is not a file of arrays or is damaged.
     """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")

@@ -19,7 +19,7 @@ STATIC = "static"
 SETTINGS_FILE = "conexus.toml"
 
 
-#: Whom a setting belongs to; ``Settings`` says what each means.
+#: Who may decide a setting; ``Settings`` documents each scope.
 Scope = Literal["workspace", "limit", "machine"]
 
 
@@ -32,11 +32,11 @@ def _setting(default: Any, description: str, *, least: int | None = None, scope:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a user can set. The names on the wire and in conexus.toml are the camelCase of these.
+    """All settings of a user. On the wire and in conexus.toml their names are written in camelCase.
 
-    A setting of scope ``machine`` decides what runs on the user's computer or how much it may take, so a file that
-    comes with someone's repository cannot set it: loading a model, for one, can run code. A setting of scope ``limit``
-    protects the computer from the repository, whose file can only lower it.
+    A setting of scope ``machine`` decides what runs on the user's computer or how much that may use. The conexus.toml
+    of a repository therefore cannot set it: loading a model, for example, can run code. A setting of scope ``limit``
+    protects the computer from the repository, so the repository's file can only lower it.
     """
 
     watcher: Watcher = _setting(
@@ -90,12 +90,15 @@ class Settings:
     )
 
 
-#: Where indexes lie, if the user says so.
+#: Name of the environment variable that overrides the directory of the indexes.
 DATA_DIRECTORY_VARIABLE = "CONEXUS_DATA_DIR"
 
 
 def default_data_directory() -> Path:
-    """The user's data directory for Conexus, or what CONEXUS_DATA_DIR names. OSError if there is neither."""
+    """Returns the directory that CONEXUS_DATA_DIR names, or else the user's data directory for Conexus.
+
+    Raises OSError if there is neither.
+    """
     given = os.environ.get(DATA_DIRECTORY_VARIABLE)
     if given:
         return Path(given).absolute()
@@ -109,26 +112,26 @@ def default_data_directory() -> Path:
         ) from error
 
 
-#: Characters that a message quotes of a name that is not ours.
+#: Maximum number of characters that a message quotes of a foreign name.
 _LONGEST_NAME = 60
 
 
 class Problem(str):
-    """One sentence about a setting that was not taken, for the user."""
+    """One sentence for the user about a setting that was rejected."""
 
     __slots__ = ()
 
 
 def camel_case(name: str) -> str:
-    """``max_file_bytes`` -> ``maxFileBytes``."""
+    """Converts a name to camelCase: ``max_file_bytes`` -> ``maxFileBytes``."""
     head, *tail = name.split("_")
     return head + "".join(part.capitalize() for part in tail)
 
 
 def merge(settings: Settings, given: object, source: str) -> tuple[Settings, list[Problem]]:
-    """Settings with the valid ones of ``given`` (wire names -> values) taken over, and a problem for each other one.
+    """Returns ``settings`` with the valid values of ``given`` (wire name -> value), and a problem for each other one.
 
-    Never raises: a setting that is not understood keeps its former value.
+    Never raises: a setting with an invalid value keeps its former value.
     """
     if given is None:
         return settings, []
@@ -179,10 +182,10 @@ def _words(hint: Any) -> str:
 
 
 def merge_repository(settings: Settings, given: Mapping[str, object]) -> tuple[Settings, list[Problem]]:
-    """Returns ``settings`` with what a repository may decide replaced, and a problem for each refused value.
+    """Returns ``settings`` with the values that a repository may set, and a problem for each refused value.
 
-    ``given`` is what its conexus.toml says. It decides settings of the scope ``workspace``, and lowers those of the
-    scope ``limit``.
+    ``given`` holds the values of the repository's conexus.toml. They can set settings of scope ``workspace`` and lower
+    settings of scope ``limit``.
     """
     by_name = {camel_case(item.name): item for item in fields(Settings)}
     problems: list[Problem] = []

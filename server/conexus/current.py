@@ -1,4 +1,4 @@
-"""What documents say at this moment, beside what of them is indexed: an edit is indexed a moment after it was made."""
+"""Compares the present text of documents with their indexed text, because an edit is indexed only a moment later."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from conexus.text import split_lines
 from conexus.workspace.documents import Document, Documents
 from conexus.workspace.read import Skipped, read_current
 
-#: Who types a question gets nearly the same hits after each letter.
+#: Number of files whose lines are cached, because a user who types a query gets nearly the same hits after each letter.
 _MOST_FILES = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """A document whose text is another one than the indexed one: the lines of both, with their line ends.
+    """The lines, with their line ends, of a document's present text and of its different indexed text.
 
-    A document that is gone has no lines.
+    ``lines`` is empty for a document that no longer exists.
     """
 
     indexed: Sequence[str]
@@ -32,23 +32,24 @@ class Edited:
     _moves: LineMap
 
     def span(self, first: int, last: int) -> tuple[int, int]:
-        """Where the indexed lines ``[first, last)`` are now; as ``LineMap.span``."""
+        """Returns the present position of the indexed lines ``[first, last)``; see ``LineMap.span``."""
         return self._moves.span(first, last)
 
     def indexed_span(self, first: int, last: int) -> tuple[int, int]:
-        """Which indexed lines ``[first, last)`` of the present text were.
+        """Returns the indexed lines that correspond to the lines ``[first, last)`` of the present text.
 
-        For lines that are new, it is the line that they were put in after: what is typed mostly goes on with it.
+        For new lines it returns the line after which they were inserted, because typed text mostly continues that
+        line.
         """
         start, end = LineMap(self.lines, self.indexed).span(first, max(last, first + 1))
         return (max(start - 1, 0), max(start, 1)) if start == end else (start, end)
 
 
 class CurrentTexts:
-    """The documents as they were when this was made. It is made for one answer, and used by one thread."""
+    """The documents as they were when this object was made. One thread uses it, for one answer."""
 
     def __init__(self, documents: Documents, overlay: Mapping[FileKey, Fresh], max_file_bytes: int) -> None:
-        """``documents`` are at least as new as ``overlay``, the indexed state of files by folder and path."""
+        """``overlay`` maps folder and path to the indexed state of a file; ``documents`` are at least as new."""
         self._documents = documents
         self._overlay = overlay
         self._max_file_bytes = max_file_bytes
@@ -56,20 +57,21 @@ class CurrentTexts:
         self._lines: dict[str, list[str]] = {}
 
     def version(self, document: str) -> int | None:
-        """The version of an open document, None if it is not open or has none."""
+        """Returns the version of an open document, or None if it is not open or has no version."""
         opened = self._documents.get(document)
         return opened.version if opened is not None else None
 
     def lines(self, text: str) -> list[str]:
-        """The lines of a document's text, with their line ends. Not to be changed."""
+        """Returns the lines of a document's text, with their line ends. Callers must not change the list."""
         if text not in self._lines:
             self._lines[text] = split_lines(text)
         return self._lines[text]
 
     def edited(self, folder: str, path: str) -> Edited | None:
-        """How a file differs from what is indexed of it; None if it does not, or if no document tells.
+        """Returns how a file differs from its indexed text.
 
-        ``folder`` is empty for a document outside all folders, of which ``path`` is then the name.
+        Returns None if it does not differ, or if neither an open nor a just closed document holds its text.
+        ``folder`` is empty for a document outside all folders; ``path`` is then the document's name.
         """
         key = (folder, path)
         if key not in self._edited:
@@ -83,7 +85,7 @@ class CurrentTexts:
             return self._of_buffer(opened, fresh)
         if fresh is None or fresh.text is None:
             return None
-        # Closed a moment ago: what counts is the disk again, or nothing if the buffer was all there was.
+        # The document was closed a moment ago: the disk is the truth again, or nothing is left of a mere buffer.
         lines = file_lines(document, self._max_file_bytes) if key[0] else ()
         indexed = self.lines(fresh.text)
         return Edited(indexed, lines, LineMap(indexed, lines))
@@ -93,7 +95,7 @@ class CurrentTexts:
             return None
         lines = self.lines(opened.text)
         if fresh is None:
-            # Opened a moment ago. A file that changed on disk since it was indexed is taken for what was indexed.
+            # The document was opened a moment ago. The file on disk stands for the indexed text, even if it changed.
             indexed: Sequence[str] = file_lines(opened.id, self._max_file_bytes) or lines
         else:
             indexed = _lines_of_chunks(fresh.file.chunks) if fresh.text is None else self.lines(fresh.text)
@@ -101,22 +103,22 @@ class CurrentTexts:
 
 
 def document_of(folder: str, path: str) -> str:
-    """The absolute path of a folder's file; outside all folders the name that it has."""
-    # A sum and no join, which takes five times as long: asked for each hit.
+    """Returns the absolute path of a folder's file, or ``path`` itself for a document outside all folders."""
+    # Concatenation, because a path join takes five times as long and this runs for each hit.
     return (folder if folder.endswith(os.sep) else folder + os.sep) + path if folder else path
 
 
 def file_lines(path: str, max_bytes: int) -> Sequence[str]:
-    """The lines of a file on disk; none if it cannot be read."""
+    """Returns the lines of a file on disk, or no lines if it cannot be read."""
     try:
-        status = os.stat(path)  # noqa: PTH116  asked for each hit
+        status = os.stat(path)  # noqa: PTH116  called for each hit
     except (OSError, ValueError):
         return ()
     return lines_of_state(path, status.st_size, status.st_mtime_ns, max_bytes)
 
 
 def lines_of_state(path: str, size: int, mtime_ns: int, max_bytes: int) -> Sequence[str]:
-    """The lines of a file, which is read anew if it has another size or time than when it was read last."""
+    """Returns the lines of a file, and reads the file again if its size or time differs from the last reading."""
     last = _last_read(path, max_bytes)
     state, lines = last.read
     if state != (size, mtime_ns):
@@ -127,7 +129,10 @@ def lines_of_state(path: str, size: int, mtime_ns: int, max_bytes: int) -> Seque
 
 
 class _LastRead:
-    """The state that a file was read in last, and its lines: both replaced at once, for there are several threads."""
+    """The state in which a file was last read, and its lines.
+
+    Both are replaced in one assignment, because several threads use them.
+    """
 
     __slots__ = ("read",)
 
@@ -141,7 +146,10 @@ def _last_read(_path: str, _max_bytes: int) -> _LastRead:
 
 
 def _lines_of_chunks(chunks: Sequence[Chunk]) -> list[str]:
-    """The lines of a text up to the last that is not blank; blank ones between chunks may have had spaces."""
+    """Returns the lines of a text up to the last non-blank line.
+
+    Blank lines between chunks are returned empty, even if they had spaces in the text.
+    """
     lines: list[str] = []
     for chunk in chunks:
         lines += ["\n"] * (chunk.start_line - len(lines))

@@ -1,4 +1,4 @@
-"""The façade: an API for the ideal client. Its values are in values.py; nothing here knows LSP or JSON."""
+"""The façade: an API for the ideal client. Its values are in values.py; this module knows neither LSP nor JSON."""
 
 from __future__ import annotations
 
@@ -54,15 +54,18 @@ from conexus.workspace.roots import normalise_roots
 
 log = logging.getLogger(__name__)
 
-#: A question waits so long until the index's files were looked at, if somebody wrote into them.
+#: Maximum time in seconds that a request waits for the index's files to be verified, if someone wrote into them.
 _VERIFY_SECONDS = 30.0
 
-#: With words that any code has, and one that none has.
+#: Query of the warm-up: words that any code has, and one word that no code has.
 _ANY_QUESTION = "where the configuration file is parsed and the first tests of errors qxzvkjwy"
 
 
 class Engine:
-    """Thread-safe. Nothing here blocks for long except ``search``, ``related``, ``symbols``, ``wait`` and ``close``."""
+    """The engine of one workspace. Thread-safe.
+
+    Only ``search``, ``related``, ``symbols``, ``wait``, ``store`` and ``close`` block for long.
+    """
 
     def __init__(
         self,
@@ -73,16 +76,17 @@ class Engine:
         data_directory: Path | None = None,
         processes: WorkerProcesses | None = None,
     ) -> None:
-        """``encoding``: the unit of all columns. ``listener`` is called from the engine's own threads.
+        """``encoding`` is the unit of all columns. ``listener`` is called from the engine's own threads.
 
-        ``processes``: as many as the settings want, which may have begun to start; closed with the engine.
+        ``processes`` are the worker processes, as many as the settings request. They may already be starting, and are
+        closed with the engine.
         """
         self._encoding = encoding
         self._notify = listener or (lambda event: None)
         self._closed = False
-        #: Whether the complete index was asked something.
+        #: Whether ``_warm_up`` was called for the complete index.
         self._warm = False
-        #: The documents as we were told last. The indexer's own come after, one edit after the other.
+        #: The documents as the client sent them last. The indexer's own copy follows, edit by edit.
         self._documents = Documents()
         self._documents_lock = threading.Lock()
         self._processes = processes or WorkerProcesses(settings.workers)
@@ -101,38 +105,41 @@ class Engine:
         )
         self._indexer = Indexer(self._sync)
 
-    # --- life ---
+    # --- lifecycle ---
 
     def start(self, folders: Sequence[Path]) -> None:
-        """Begin indexing in the background. Returns at once."""
+        """Starts indexing in the background. Returns at once."""
         start_if_needed(self._processes, self._sync.settings, folders, self._data_directory)
         self._indexer.start(_roots(folders))
 
     def set_folders(self, folders: Sequence[Path]) -> None:
-        """These are the workspace's folders from now on."""
+        """Replaces the workspace's folders."""
         self._indexer.set_folders(_roots(folders))
 
     def configure(self, settings: Settings) -> None:
-        """Take over settings; what they change is done in the background."""
+        """Replaces the settings; the changes take effect in the background."""
         self._indexer.configure(settings)
 
     def close(self) -> None:
-        """Write what waits to be written, stop threads and processes. Idempotent."""
+        """Writes pending data and stops threads and processes. Idempotent."""
         if not self._closed:
             self._closed = True
             self._indexer.stop()
 
-    # --- the world changes ---
+    # --- changes of documents and files ---
 
     def open_document(self, document: str, text: str, version: int | None, language: str) -> None:
-        """``document``: absolute path, or URI for a buffer without a file. ``language``: the client's languageId."""
+        """Adds an open document.
+
+        ``document`` is an absolute path, or a URI for a buffer without a file; ``language`` is the client's languageId.
+        """
         opened = Document(document, text, version, language)
         with self._documents_lock:
             self._documents = self._documents.put(opened)
         self._indexer.open_document(opened)
 
     def change_document(self, document: str, text: str, version: int | None) -> None:
-        """The whole new text of an open buffer; unknown buffers are ignored."""
+        """Replaces the whole text of an open buffer; unknown buffers are ignored."""
         with self._documents_lock:
             former = self._documents.get(document)
             if former is None:
@@ -141,16 +148,16 @@ class Engine:
         self._indexer.change_document(document, text, version)
 
     def close_document(self, document: str) -> None:
-        """The disk is the truth again."""
+        """Closes a document: the disk is the truth again."""
         with self._documents_lock:
             self._documents = self._documents.close(document)
         self._indexer.close_document(document)
 
     def hint(self, paths: Iterable[str | Path]) -> None:
-        """These paths, or something below them, may have changed."""
+        """Reports that these paths, or something below them, may have changed."""
         self._indexer.hint([str(path) for path in paths], "client")
 
-    # --- questions ---
+    # --- requests ---
 
     def search(
         self,
@@ -161,7 +168,10 @@ class Engine:
         near: Place | None = None,
         cancel: CancelToken | None = None,
     ) -> Answer:
-        """The best chunks for a query. ``BadQuery`` if it cannot be understood, ``Cancelled`` if asked to stop."""
+        """Returns the best chunks for a query.
+
+        Raises BadQuery if the query cannot be understood, Cancelled if ``cancel`` was set.
+        """
         started = time.perf_counter()
         token = cancel or CancelToken()
         token.check()
@@ -186,7 +196,7 @@ class Engine:
             return self._answer(started, now, ranked, token, understood, degraded)
 
     def symbols(self, query: str, *, limit: int = 50, cancel: CancelToken | None = None) -> Answer:
-        """Definitions, exact names first, then by meaning."""
+        """Returns definitions, exact names first, then by meaning. Raises as ``search``, but allows an empty query."""
         started = time.perf_counter()
         token = cancel or CancelToken()
         token.check()
@@ -205,7 +215,10 @@ class Engine:
         filters: Filters | None = None,
         cancel: CancelToken | None = None,
     ) -> Answer:
-        """Code that has to do with a place. ``BadQuery`` if the place is in no folder and no open buffer."""
+        """Returns code that is related to a place.
+
+        Raises BadQuery if the place is in no folder and no open buffer, Cancelled if ``cancel`` was set.
+        """
         started = time.perf_counter()
         token = cancel or CancelToken()
         folder, path = self._key(place.document)
@@ -239,7 +252,7 @@ class Engine:
             return self._answer(started, now, found, token, degraded=next(iter(degraded), None))
 
     def status(self) -> Status:
-        """Everything a user may want to know of the index, as it is at this moment."""
+        """Returns all that a user may want to know about the index, as it is at this moment."""
         sync = self._sync
         counts, now = sync.counts(), sync.searchable
         health, message = self._health()
@@ -278,52 +291,55 @@ class Engine:
     # --- commands ---
 
     def reindex(self, folders: Sequence[str] = (), paths: Sequence[str] = ()) -> None:
-        """Read these again from scratch (all folders if none is named). Returns when accepted."""
+        """Rebuilds these folders (all if none is named), or only these paths, from scratch. Returns when accepted."""
         self._indexer.reindex(folders, paths)
 
     def pause(self) -> None:
-        """Stop indexing files; open buffers stay live."""
+        """Stops indexing files; open buffers stay live."""
         self._indexer.set_paused(True)
 
     def resume(self) -> None:
         self._indexer.set_paused(False)
 
     def clear(self) -> None:
-        """Forget the persisted index of all folders and build it anew."""
+        """Deletes the persisted index of all folders and rebuilds it."""
         self._indexer.clear()
 
     @property
     def quiescent(self) -> bool:
-        """Whether all that was saved and typed is searchable, and each folder was looked at."""
+        """Whether all saved and typed text is searchable and each folder was compared with the disk once."""
         return self._indexer.quiescent
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until quiescent; False on time-out."""
+        """Blocks until quiescent. Returns False on time-out."""
         return self._indexer.wait(timeout)
 
     def store(self, timeout: float | None = None) -> bool:
-        """Block until all that is searchable, but for unsaved buffers, is stored; False on time-out or if it cannot be.
+        """Blocks until all that is searchable, except unsaved buffers, is stored.
 
-        Nothing is to be done where another process writes.
+        Returns False on time-out or if it cannot be stored. Where another process writes, there is nothing to store.
         """
         ended = self._indexer.wait_stored(timeout)
         return ended and not any(each.persistence.problem for each in list(self._sync.folders.values()))
 
-    # --- inside ---
+    # --- internals ---
 
     @contextmanager
     def _asked(self) -> Iterator[Searchable]:
-        """What a question is answered from."""
+        """Yields the searchable state from which a request is answered.
+
+        Has the index's files verified if the request fails unexpectedly.
+        """
         try:
             with self._sync.requests.answering():
-                # Behind the end of a file that was cut short the process would be killed.
+                # Reading past the end of a file that was cut short would kill the process.
                 if not self._sync.searchable.is_untouched():
                     self._indexer.wait_verified(_VERIFY_SECONDS)
                 yield self._sync.searchable
         except (EngineError, EmbeddingError, Cancelled):
             raise
         except Exception:
-            # Perhaps someone wrote into the index's files, which are mapped.
+            # Someone may have written into the index's files, which are mapped.
             self._indexer.verify()
             raise
 
@@ -335,15 +351,15 @@ class Engine:
                 self._warm = True
                 self._warm_up(now)
         except Exception:
-            # It would be derived by the first question; it must not keep what is indexed from being seen.
+            # The first request would derive the data instead; a failure here must not prevent the publication.
             log.exception("what questions need of the index could not be prepared")
             self._indexer.verify()
 
     def _warm_up(self, now: Searchable) -> None:
-        """Ask anything, so that the first question to a complete index takes no longer than the next ones.
+        """Runs one search, so that the first request to a complete index takes no longer than the next ones.
 
-        It would be several times slower: what all questions derive from the index is not there yet, and neither are
-        the pages of its files.
+        Without it, the first request would be several times slower, because the data that all requests derive from the
+        index does not exist yet and the pages of the index's files are not in memory yet.
         """
         walked = sum(view.segment.bytes_walked for view in now.snapshot.views)
         model = next((each for each in now.embedders if isinstance(each, TokenEmbedder)), None)
@@ -372,8 +388,8 @@ class Engine:
 
     @property
     def _most_mapped(self) -> int:
-        """Bytes of the index's files that stay in memory between two stages of a question, or two questions."""
-        # Half of what may be looked at: what comes next looks at as much again before it is let go.
+        """Bytes of the index's files that may stay in memory between two stages of a request, or two requests."""
+        # Half of the memory budget, because the next stage may read as much again before its pages are released.
         return (self._sync.settings.memory_mib << 20) // 2
 
     def _between_stages(self, now: Searchable, token: CancelToken) -> Callable[[], None]:
@@ -396,7 +412,7 @@ class Engine:
         )
 
     def _texts(self, now: Searchable) -> CurrentTexts:
-        # Taken after what is searchable, so never older than it.
+        # The documents are read after ``now`` was, so they are never older than its overlay.
         return CurrentTexts(self._documents, now.overlay, self._sync.settings.max_file_bytes)
 
     def _health(self) -> tuple[Health, str]:
@@ -412,7 +428,7 @@ class Engine:
         return "ok", ""
 
     def _key(self, document: str) -> FileKey:
-        """The folder and relative path of a document; no folder and the document itself where there is none."""
+        """Returns the folder and relative path of a document; ``("", document)`` if it is in no folder."""
         for tracked in list(self._sync.folders.values()):
             relative = tracked.relative(document)
             if relative:
@@ -420,7 +436,7 @@ class Engine:
         return "", document
 
     def _selected(self, place: Place, document: Document | None) -> str:
-        """The text of a place; empty if it is a mere position or cannot be read."""
+        """Returns the text of a place; empty if the place is a mere position or cannot be read."""
         start, end = place.range.start, place.range.end
         if start == end:
             return ""
@@ -458,7 +474,10 @@ def _load_transformer(settings: Settings) -> LoadingEmbedder:
 
 
 def _query_vectors(now: Searchable, text: str, check: Callable[[], None]) -> tuple[dict[str, Vectors], str | None]:
-    """The query's vector by model, and why one is missing. ``check`` is called while a slow model is waited for."""
+    """Returns the query's vector by model fingerprint, and why one is missing (None: all are there).
+
+    ``check`` is called during the wait for a slow model.
+    """
     vectors: dict[str, Vectors] = {}
     degraded = None
     for embedder in now.embedders if text.strip() else ():
@@ -473,7 +492,7 @@ def _query_vectors(now: Searchable, text: str, check: Callable[[], None]) -> tup
 
 
 def _query_tokens(now: Searchable, text: str) -> QueryTokens | None:
-    """The query's tokens for late interaction, if a model that has them is there."""
+    """Returns the query's tokens for late interaction; None if no model has tokens or the text is blank."""
     models = (embedder for embedder in now.embedders if isinstance(embedder, TokenEmbedder))
     return next((model.query_tokens(text) for model in models if text.strip()), None)
 

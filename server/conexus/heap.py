@@ -1,4 +1,4 @@
-"""Keeps memory that is not used from staying with the process."""
+"""Makes the process return unused memory to the system."""
 
 from __future__ import annotations
 
@@ -8,32 +8,35 @@ import sys
 from functools import cache
 from pathlib import Path
 
-#: Parameters of mallopt(3).
+#: Parameter numbers of mallopt(3).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-#: An array of more bytes goes straight back to the system; by default glibc raises this to 32 MiB, and holes stay.
+#: Size in bytes above which a freed array is returned straight to the system. By default glibc raises this threshold to
+#: 32 MiB, and holes then stay in the heap.
 _LARGE = 4 << 20
-#: So much free memory at the end of the heap is kept for what comes next. A question takes and frees some ten MiB.
+#: Free bytes at the end of the heap that the server and its helper processes keep for later allocations. A request
+#: allocates and frees some ten MiB.
 KEPT, KEPT_BY_HELPERS = 32 << 20, 1 << 20
 
 
 def limit(kept: int = KEPT) -> None:
-    """Let this process hold little that it does not use: one heap for all threads, and ``kept`` free bytes of it.
+    """Limits the unused memory of this process: one heap for all threads, with ``kept`` free bytes at its end.
 
-    Only glibc's allocator needs to be told.
+    Only glibc's allocator needs this.
 
-    A heap for each thread, the default, makes them no faster, for they hold Python's lock while they allocate.
+    One heap suffices: one heap for each thread, the default, makes threads no faster, because they hold Python's lock
+    while they allocate.
     """
     for parameter, value in ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, _LARGE), (_TRIM_THRESHOLD, kept)):
         _call("mallopt", parameter, value)
 
 
 def trim() -> None:
-    """Return what is free to the system."""
+    """Returns free memory to the system."""
     _call("malloc_trim", 0)
 
 
 def mapped_bytes() -> int:
-    """What this process has of mapped files in its memory; 0 where the system does not say."""
+    """Returns how many bytes of mapped files are in this process's memory; 0 if the system does not report it."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[2])
     except (OSError, ValueError, IndexError):

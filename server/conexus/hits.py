@@ -1,4 +1,4 @@
-"""Ranked rows -> hits: reads the text that a row stands for, as it is now, and says where it lies."""
+"""Turns ranked rows into hits: reads the present text of each row and determines its range."""
 
 from __future__ import annotations
 
@@ -24,35 +24,38 @@ from conexus.search.search import Ranked
 from conexus.text import Encoding, split_lines, units
 from conexus.values import Hit, Position, TextRange
 
-#: Lines of a hit that is a definition: a longer one is cut, but never inside its first chunk.
+#: Maximum number of lines of a hit that is a definition: a longer one is cut, but never inside its first chunk.
 MOST_LINES = 40
-#: Kinds whose members need not be indented.
+#: Kinds of definition whose members need not be indented.
 _UNINDENTED = frozenset({"module", "section"})
 
-#: Rows that are remembered as they were shown.
+#: Number of rows whose shown form is cached.
 _MOST_SHOWN = 512
-#: Bytes of a preview, in UTF-8: what a client shows beside a list.
+#: Maximum size of a preview, in bytes of UTF-8. A client shows the preview beside a list.
 PREVIEW_BYTES = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How hits are made of rows."""
+    """What ``hits_of`` needs to make hits of rows."""
 
     overlay: Mapping[tuple[str, str], Fresh]
     encoding: Encoding
     max_file_bytes: int
-    #: Told of a file that is no longer what was indexed; the hit is still given.
+    #: Called with the path of a file that is no longer as it was indexed; the hit is still returned.
     on_stale: Callable[[str], None]
-    #: What open documents say now: hits are given in their lines.
+    #: The present texts of open documents: hits are given in their lines.
     texts: CurrentTexts
-    #: Called before each hit; raises if the question was cancelled.
+    #: Called before each hit; raises if the request was cancelled.
     check: Callable[[], None] = lambda: None
-    #: What ``state`` found, by path: several hits of one file are of one text.
+    #: Results of ``state`` by path, so that several hits of one file are of one text.
     _states: dict[str, tuple[int, int] | None] = field(default_factory=dict)
 
     def state(self, path: str, facts: FileFacts) -> tuple[int, int] | None:
-        """Size and time of a file that was indexed as ``facts`` say; None if it is gone."""
+        """Returns the size (bytes) and time (ns) of a file; None if it no longer exists.
+
+        Calls ``on_stale`` if they differ from ``facts``, the file's indexed state.
+        """
         if path not in self._states:
             self._states[path] = state = _state(path)
             if state != (facts.size, facts.mtime_ns):
@@ -69,9 +72,9 @@ def _state(path: str) -> tuple[int, int] | None:
 
 
 def hits_of(ranked: Iterable[Ranked | Related], reader: Reader, query: Query | None = None) -> tuple[Hit, ...]:
-    """A hit for each ranked row, in order; the words of ``query`` are marked in it.
+    """Returns a hit for each ranked row, in order, with the words of ``query`` marked in it.
 
-    A row is left out if all of its lines were taken out of an open document since they were indexed.
+    A row is left out if all of its lines were removed from an open document since they were indexed.
     """
     asked = marked_terms(query) if query is not None else frozenset()
     hits = (_hit(each, reader, asked) for each in ranked)
@@ -107,7 +110,7 @@ def _hit(ranked: Ranked | Related, reader: Reader, asked: frozenset[str]) -> Hit
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What of a hit does not depend on the question."""
+    """The part of a hit that does not depend on the query."""
 
     lines: Sequence[str]
     preview: str
@@ -117,7 +120,7 @@ class _Shown:
 
     @staticmethod
     def of(segment: MemorySegment, row: int, start: int, own: int, lines: Sequence[str], encoding: Encoding) -> _Shown:
-        """``start``: where ``lines`` begin; ``own``: how many of them are the row's."""
+        """Makes a row's shown form. ``lines`` begin with line ``start``; the first ``own`` lines are the row's."""
         return _Shown(
             lines,
             _clip("".join(lines), PREVIEW_BYTES),
@@ -128,7 +131,7 @@ class _Shown:
 
 
 def _shown(ref: RowRef, reader: Reader, document: str) -> _Shown | None:
-    """None if nothing is left of the row."""
+    """Returns the shown form of a row; None if nothing is left of the row."""
     segment, row = ref.view.segment, ref.row
     key = (ref.view.folder, ref.path)
     fresh, edited = reader.overlay.get(key), reader.texts.edited(*key)
@@ -156,7 +159,10 @@ def _shown_of_file(
     max_bytes: int,
     encoding: Encoding,
 ) -> _Shown:
-    """Of a file as it is on disk now: who types a question gets nearly the same hits after each letter."""
+    """Returns the shown form of a row, from its file as it is on disk now.
+
+    The result is cached, because a user who types a query gets nearly the same hits after each letter.
+    """
     segment = of()
     if segment is None:
         raise RuntimeError("whoever asks for a row holds its segment")
@@ -167,10 +173,11 @@ def _shown_of_file(
 
 
 def _moved(edited: Edited, start: int, own: int, length: int) -> tuple[int, int, list[str]]:
-    """Where a row and the lines of its hit are after an edit.
+    """Returns where a row and the lines of its hit are after an edit.
 
-    ``own`` is how many lines the row has, ``length`` how many the hit. Returns the first line, how many are the row's,
-    and the lines: not more than ``MOST_LINES`` or as many as there were, none if nothing is left of the row.
+    ``own`` is the number of lines of the row, ``length`` the number of lines of the hit. Returns the first line, the
+    number of lines that are the row's, and the lines: at most ``MOST_LINES`` or as many as before, whichever is more,
+    and none if nothing is left of the row.
     """
     first, end = edited.span(start, start + max(own, length))
     left = edited.span(start, start + own)[1] - first
@@ -183,7 +190,7 @@ def _moved(edited: Edited, start: int, own: int, length: int) -> tuple[int, int,
 
 
 def _lines(ref: RowRef, reader: Reader, document: str, fresh: Fresh | None) -> list[str]:
-    """The lines of a hit: of the buffer that was indexed, or of the file as it is on disk now."""
+    """Returns the lines of a hit: from the overlay if it has the file, else from the file as it is on disk now."""
     segment, row = ref.view.segment, ref.row
     start = int(segment.start_lines[row])
     if fresh is not None and fresh.text is None:
@@ -207,7 +214,7 @@ def _length(segment: MemorySegment, row: int) -> int:
 
 
 def _buffer_lines(chunks: Sequence[Chunk], number: int) -> list[str]:
-    """Lines of a text from a chunk on, as many as a hit may have; what lies between chunks is blank."""
+    """Returns the lines of a text from a chunk on, as many as a hit may have; lines between chunks are blank."""
     start = chunks[number].start_line
     lines: list[str] = []
     for chunk in chunks[number:]:
@@ -219,9 +226,9 @@ def _buffer_lines(chunks: Sequence[Chunk], number: int) -> list[str]:
 
 
 def _definition(segment: MemorySegment, row: int, lines: Sequence[str]) -> list[str]:
-    """Of the lines from a row's first on those of the definition that it begins, or its own if it begins none.
+    """Returns the lines of the definition that a row begins, or the row's own lines if it begins none.
 
-    At most ``MOST_LINES``, but all of the row's own.
+    ``lines`` begin with the row's first line. The result has at most ``MOST_LINES``, but all of the row's own lines.
     """
     start, own = int(segment.start_lines[row]), _length(segment, row)
     if not segment.symbols[row] or segment.parts[row] > 0:
@@ -242,13 +249,16 @@ def _definition(segment: MemorySegment, row: int, lines: Sequence[str]) -> list[
 
 
 def _is_inside(segment: MemorySegment, row: int, follower: int, line: str, its_line: str) -> bool:
-    """Whether a later row is a piece or a member of the definition that a row begins, given their first lines."""
+    """Decides whether a later row is a piece or a member of the definition that ``row`` begins.
+
+    ``line`` and ``its_line`` are the first lines of ``row`` and of the later row.
+    """
     symbol, crumb = segment.symbols[row], segment.breadcrumbs[row]
     if segment.symbols[follower] == symbol and segment.breadcrumbs[follower] == crumb:
         return bool(segment.parts[follower] > 0)
     if segment.breadcrumbs[follower][: len(crumb) + 1] != (*crumb, symbol):
         return False
-    # Methods that stand outside of their type, as in Go and C++, have the same breadcrumb as those inside.
+    # Methods written outside their type, as in Go and C++, have the same breadcrumb as methods inside it.
     return segment.kind(row) in _UNINDENTED or _indentation(its_line) > _indentation(line)
 
 
@@ -278,7 +288,7 @@ def _name_range(lines: Sequence[str], symbol: str, kind: str, start: int, encodi
 
 
 def _clip(text: str, most: int) -> str:
-    """The text cut to a number of UTF-8 bytes, at a line end if one is not far."""
+    """Returns the text cut to at most ``most`` bytes of UTF-8, at a line end if one is in the second half."""
     if len(text) * 4 <= most or (text.isascii() and len(text) <= most):
         return text
     encoded = text.encode("utf-8", "replace")
@@ -290,7 +300,7 @@ def _clip(text: str, most: int) -> str:
 
 
 def _ranges(lines: Sequence[str], spans: list[tuple[int, int]], start: int, encoding: Encoding) -> Iterable[TextRange]:
-    """Spans of offsets in lines, of which the first is line ``start``, as ranges; none crosses a line end."""
+    """Yields spans of offsets in ``lines``, which begin with line ``start``, as ranges. No span crosses a line end."""
     if not spans:
         return
     starts = list(accumulate(map(len, lines), initial=0))

@@ -1,4 +1,4 @@
-"""Where the lines of a text are in another state of it. Pure, and in time about linear in the texts."""
+"""Maps the lines of a text to the lines of another state of it. Pure; time is about linear in the texts' length."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class _Run(NamedTuple):
-    """Lines that are equal in both texts."""
+    """A run of lines that are equal in both texts: its first line in each, and its number of lines."""
 
     old: int
     new: int
@@ -17,25 +17,26 @@ class _Run(NamedTuple):
 
 
 class LineMap:
-    """From lines of an old text to those of a new one. Immutable.
+    """Maps lines of an old text to lines of a new text. Immutable.
 
-    Lines are the same if they are equal but for their line ends. What is the same is looked for from both ends of the
-    texts, and between those around lines that each text has once ("patience"). What is left are changes: so many old
-    lines became so many new ones.
+    Two lines are the same if they are equal apart from their line ends. Equal lines are searched from both ends of the
+    texts and, between those ends, around lines that each text has exactly once ("patience"). The remaining lines are
+    changes: a number of old lines became a number of new lines.
     """
 
     __slots__ = ("_runs",)
 
     def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:
-        """Lines with or without their line ends."""
+        """Takes the lines of both texts, with or without their line ends."""
         self._runs = _equal_runs([line.rstrip("\r\n") for line in old], [line.rstrip("\r\n") for line in new])
 
     def span(self, first: int, last: int) -> tuple[int, int]:
-        """Where the old lines ``[first, last)`` are: the new lines ``[first, last)``, which always exist.
+        """Returns the new lines ``[first, last)`` for the old lines ``[first, last)``; the new lines always exist.
 
-        Lines around a change keep it: they grow or shrink with it. What was put in before or after them is not
-        theirs. They are none, at the place where they were, if they were taken out. A change that begins or ends
-        inside of them is cut as many lines from its beginning as they are. Lines outside the old text are clamped.
+        A span that includes a change grows or shrinks with it. It does not include lines that were inserted directly
+        before or after it. If its lines were removed, it is empty, at the place where they were. A span that begins or
+        ends inside a change cuts the changed lines at the same distance from the change's beginning. Lines outside
+        the old text are clamped.
         """
         start = self._start(first)
         return (start, self._end(last)) if last > first else (start, start)
@@ -56,12 +57,15 @@ class LineMap:
         return after.new if line == after.old else min(run.new + line - run.old, after.new)
 
     def _run_before(self, line: int) -> int:
-        """The number of the last run that begins at or before a line."""
+        """Returns the number of the last run that begins at or before a line."""
         return bisect_right(self._runs, max(line, 0), key=lambda run: run.old) - 1
 
 
 def _equal_runs(old: Sequence[str], new: Sequence[str]) -> list[_Run]:
-    """In order, not overlapping; the first begins both texts and the last ends both, and these may be empty."""
+    """Returns the runs in order, without overlap.
+
+    The first run begins both texts and the last run ends both; these two may be empty.
+    """
     most = min(len(old), len(new))
     head = next((line for line in range(most) if old[line] != new[line]), most)
     tail = next((line for line in range(most - head) if old[-1 - line] != new[-1 - line]), most - head)
@@ -87,7 +91,7 @@ def _equal_runs(old: Sequence[str], new: Sequence[str]) -> list[_Run]:
 
 
 def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
-    """Places of the lines that both texts have once, in the order of the old one."""
+    """Returns the (old, new) numbers of the lines that each text has exactly once, in the order of the old text."""
     if not old or not new:
         return []
     once = {line for line, count in Counter(new).items() if count == 1}
@@ -97,7 +101,7 @@ def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def _rising(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """A longest choice of pairs, in order, whose second numbers rise."""
+    """Returns a longest subsequence of the pairs whose second numbers rise."""
     ends: list[int] = []  # the pair that ends the best choice of each length
     before: list[int] = []
     for number, (_, second) in enumerate(pairs):

@@ -1,4 +1,4 @@
-"""The lines of a text of which few are looked at."""
+"""Provides the lines of a text and creates only the requested ones."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _LINE_FEED = ord("\n")
 
 
 class Lines(Sequence[str]):
-    """The lines of a text as ``split_lines`` gives them, of which only those are made that someone looks at."""
+    """The lines of a text as ``split_lines`` returns them; only requested lines are created."""
 
     __slots__ = ("_starts", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
-        # Most texts are plain: where their lines begin is found by comparing bytes.
+        # Most texts are ASCII without carriage returns, so comparing bytes finds where their lines begin.
         if text.isascii() and "\r" not in text:
             ends = (np.frombuffer(text.encode("ascii"), np.uint8) == _LINE_FEED).nonzero()[0]
             last = () if not text or text.endswith("\n") else (len(text),)

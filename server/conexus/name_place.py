@@ -1,16 +1,16 @@
-"""Where in the lines of a definition its name stands."""
+"""Finds a definition's name in the lines of the definition."""
 
 import re
 from collections.abc import Iterable
 
-#: What may stand before a definition on its line: comments that are closed, attributes, annotations, decorators.
+#: Matches what may precede a definition on its line: closed comments, attributes, annotations, decorators.
 _BEFORE = re.compile(r"\s*(?:(?:/\*.*?\*/|#!?\[[^\]]*\]|\[\[.*?\]\]|@[\w.]+(?:\([^()]*\))?)\s*)*")
-#: What a line of documentation begins with. `#define NAME` is code.
+#: Matches the beginning of a line of documentation. `#define NAME` is code.
 _DOCUMENTATION = re.compile(r"#(?!\s*define\b)|//|\*|--|;|%|\"\"\"|'''")
 
 
 def place_of_name(lines: Iterable[str], name: str, kind: str) -> tuple[int, int] | None:
-    """The number of the line and the index in it, both from 0; None if the name is nowhere but in comments."""
+    """Returns the name's line number and index in that line, both from 0; None if it is nowhere outside comments."""
     inside_comment = False
     for number, line in enumerate(lines):
         start = 0
@@ -19,7 +19,7 @@ def place_of_name(lines: Iterable[str], name: str, kind: str) -> tuple[int, int]
             if start < 2:
                 continue
             inside_comment = False
-        # A heading is written like a comment of other languages.
+        # A heading looks like a comment of other languages.
         if kind != "section":
             before = _BEFORE.match(line, start)
             start = before.end() if before else start
@@ -34,7 +34,7 @@ def place_of_name(lines: Iterable[str], name: str, kind: str) -> tuple[int, int]
 
 
 def _find_word(line: str, word: str, start: int) -> int:
-    """As `str.find`, but not within a longer word."""
+    """Returns the index of a whole word at or after ``start``, or -1; like `str.find`, but not within a longer word."""
     while (at := line.find(word, start)) >= 0:
         end = at + len(word)
         if not (_are_of_one_word(line[at - 1 : at + 1]) or _are_of_one_word(line[end - 1 : end + 1])):

@@ -1,4 +1,4 @@
-"""Rows of different lengths in one flat array: numbers that belong to chunks, without a Python object for each."""
+"""Stores rows of different lengths in one flat array, so that the numbers of a chunk need no Python object each."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ Values = NDArray[np.uint16]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ragged:
-    """Row ``r`` is ``values[starts[r]:starts[r + 1]]``. Nobody changes the arrays."""
+    """Rows of different lengths: row ``r`` is ``values[starts[r]:starts[r + 1]]``. The arrays are never changed."""
 
     values: Values
-    #: Shape (rows + 1,), the first one 0 and the last one the number of values.
+    #: Shape (rows + 1,); the first number is 0, the last is the number of values.
     starts: NDArray[np.int64]
 
     @staticmethod
     def of(rows: Sequence[Values]) -> Ragged:
-        """These rows, in their order."""
+        """Makes a ``Ragged`` of these rows, in their order."""
         values = np.concatenate(rows) if rows else np.empty(0, np.uint16)
         return Ragged.cut(values, np.fromiter(map(len, rows), np.int64, len(rows)))
 
     @staticmethod
     def cut(values: Values, lengths: NDArray[np.int64]) -> Ragged:
-        """The values as rows of these lengths, which are together as many as there are values."""
+        """Cuts the values into rows of these lengths, whose sum is the number of values."""
         return Ragged(values, _starts(lengths))
 
     @staticmethod
     def joined(parts: Sequence[Ragged]) -> Ragged:
-        """The rows of all parts, one part's after the other's."""
+        """Concatenates the rows of all parts, part after part."""
         if not parts:
             return Ragged.of([])
         if len(parts) == 1:
@@ -43,32 +43,32 @@ class Ragged:
 
     @staticmethod
     def empty(rows: int) -> Ragged:
-        """So many rows without values."""
+        """Makes ``rows`` rows without values."""
         return Ragged(np.empty(0, np.uint16), np.zeros(rows + 1, np.int64))
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """Returns the number of rows."""
         return len(self.starts) - 1
 
     def row(self, number: int) -> Values:
-        """One row, not copied. IndexError beyond the last."""
+        """Returns one row, not copied. Raises IndexError beyond the last row."""
         return self.values[self.starts[number] : self.starts[number + 1]]
 
     def kept(self, mask: NDArray[np.bool_]) -> Ragged:
-        """The rows at which ``mask``, of shape (rows,), is true, in their order."""
+        """Returns the rows at which ``mask``, of shape (rows,), is true, in their order."""
         lengths = np.diff(self.starts)
         return Ragged.cut(self.values[np.repeat(mask, lengths)], lengths[mask])
 
     def rows(self, numbers: NDArray[np.int64]) -> Ragged:
-        """The rows with these numbers, 0 or more, in the order given; one may be asked for several times."""
+        """Returns the rows with these numbers (0 or more), in the given order; a number may occur several times."""
         places, starts = places_of(self.starts[numbers], self.starts[numbers + 1])
         return Ragged(self.values[places], starts)
 
 
 def places_of(firsts: NDArray[np.integer], ends: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All places of several ranges, one range after the other, and where each range's begin among them (and the end).
+    """Returns all places of several ranges, range after range, and where each range begins among them (and the end).
 
-    ``ends`` are exclusive.
+    ``ends`` are exclusive. The second array has shape (ranges + 1,).
     """
     lengths = (ends - firsts).astype(np.int64)
     starts = _starts(lengths)
@@ -82,7 +82,7 @@ def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def run_starts(values: NDArray[Any]) -> NDArray[np.int64]:
-    """Where in an array each value begins that is not the one before it."""
+    """Returns the places at which a value differs from the value before it; the first place always counts."""
     begins = np.empty(len(values), np.bool_)
     begins[:1] = True
     np.not_equal(values[1:], values[:-1], out=begins[1:])

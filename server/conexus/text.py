@@ -1,6 +1,6 @@
 """Text as editors see it: lines, and columns in UTF-8, UTF-16 or UTF-32 code units.
 
-Line ends are exactly ``\\n``, ``\\r\\n`` and ``\\r``, as the Language Server Protocol has it (3.17, "Text
+Line ends are exactly ``\\n``, ``\\r\\n`` and ``\\r``, as the Language Server Protocol defines them (3.17, "Text
 Documents"). `str.splitlines` also ends lines at form feeds and other separators, which would shift every
 later line of an open buffer. Offsets are indices into a Python string, that is, code points. Lone
 surrogates, which an editor can send, are ordinary code points here.
@@ -15,28 +15,28 @@ from itertools import accumulate
 
 
 class Encoding(StrEnum):
-    """What a column counts: code units of this encoding. The values are the protocol's names."""
+    """The unit of columns: code units of this encoding. The values are the protocol's names."""
 
     UTF8 = "utf-8"
     UTF16 = "utf-16"
     UTF32 = "utf-32"
 
 
-#: Where `str.splitlines` ends a line and the protocol does not.
+#: Characters at which `str.splitlines` ends a line and the protocol does not.
 _FOREIGN_LINE_ENDS = ("\f", "\v", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a text with their line ends; joined they are the text. An empty text has none."""
+    """Returns the lines of a text with their line ends; joined, they are the text. An empty text has no lines."""
     if any(mark in text for mark in _FOREIGN_LINE_ENDS):
         return _LINE.findall(text)
     return text.splitlines(keepends=True)
 
 
 def units(text: str, encoding: Encoding) -> int:
-    """The length of a text in code units."""
+    """Returns the length of a text in code units."""
     if encoding is Encoding.UTF32 or text.isascii():
         return len(text)
     if encoding is Encoding.UTF16:
@@ -45,10 +45,10 @@ def units(text: str, encoding: Encoding) -> int:
 
 
 def index_of_column(line: str, column: int, encoding: Encoding) -> int:
-    """The index into a line of a column.
+    """Returns the index into a line that corresponds to a column.
 
-    A column past the end is the end before the line's line end, one inside a character is the character's
-    start, a negative one is 0.
+    A column past the end gives the place before the line end, a column inside a character gives the character's
+    start, and a negative column gives 0.
     """
     if column <= 0:
         return 0
@@ -75,16 +75,16 @@ def _index_of_utf16(line: str, column: int) -> int:
     for match in _ASTRAL.finditer(line, 0, min(column, len(line))):
         if column <= match.start() + pairs_before:
             break
-        pairs_before += 1  # also if the column is inside the pair, and so becomes its start
+        pairs_before += 1  # also if the column is inside the pair: the result is then the pair's start
     return column - pairs_before
 
 
 class LineIndex:
     """A text with its lines; immutable, and cheap to edit.
 
-    It keeps the lines apart, so that an edit copies a list of references and not the text, and joins them
-    only when the text is asked for. The last line never has a line end: the text ``"a\\n"`` has the lines
-    ``"a\\n"`` and ``""``.
+    It stores the lines separately, so that an edit copies a list of references and not the text, and joins
+    them only when the text is requested. The last line never has a line end: the text ``"a\\n"`` has the
+    lines ``"a\\n"`` and ``""``.
     """
 
     __slots__ = ("_lines", "_starts", "_text")
@@ -102,23 +102,23 @@ class LineIndex:
 
     @property
     def line_count(self) -> int:
-        """At least 1."""
+        """The number of lines, at least 1."""
         return len(self._all_lines())
 
     def line(self, number: int) -> str:
-        """The line with its line end, empty if there is no such line."""
+        """Returns the line with its line end, or an empty string if there is no such line."""
         lines = self._all_lines()
         return lines[number] if 0 <= number < len(lines) else ""
 
     def offset(self, line: int, column: int, encoding: Encoding) -> int:
-        """The code-point offset of a position; one outside the text is moved to the nearest place inside."""
+        """Returns the code-point offset of a position; a position outside the text is clamped to the nearest place."""
         line, index = self._place(line, column, encoding)
         return self._line_starts()[line] + index
 
     def position(self, offset: int, encoding: Encoding) -> tuple[int, int]:
-        """The (line, column) of a code-point offset.
+        """Returns the (line, column) of a code-point offset.
 
-        An offset outside the text is moved inside, one in the middle of ``\\r\\n`` to before it.
+        An offset outside the text is clamped; an offset in the middle of ``\\r\\n`` gives the place before it.
         """
         starts = self._line_starts()
         line = bisect_right(starts, max(offset, 0)) - 1
@@ -135,9 +135,9 @@ class LineIndex:
         new_text: str,
         encoding: Encoding,
     ) -> LineIndex:
-        """The text with a range replaced.
+        """Returns the text with a range replaced by ``new_text``.
 
-        Positions are clamped as by `offset`; a reversed range is turned round.
+        Positions are clamped as by `offset`; the ends of a reversed range are swapped.
         """
         start, end = sorted(
             (self._place(start_line, start_column, encoding), self._place(end_line, end_column, encoding))

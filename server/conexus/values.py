@@ -33,7 +33,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a hit must be. Empty means no restriction. Applied before ranking."""
+    """The conditions that a hit must satisfy. Empty means no restriction. They are applied before ranking."""
 
     languages: tuple[str, ...] = ()
     #: gitignore-style patterns of folder-relative paths.
@@ -49,7 +49,7 @@ class Filters:
 class Hit:
     document: str
     range: TextRange
-    #: The version of the open buffer that all ranges are valid for: its latest. None if the document is not open.
+    #: The latest version of the open buffer, for which all ranges are valid. None if the document is not open.
     version: int | None
     #: Absolute path of the workspace folder, empty for a buffer outside all of them.
     folder: str
@@ -61,10 +61,10 @@ class Hit:
     score: float
     reasons: tuple[str, ...]
     preview: str
-    #: Where words of the query stand, inside ``range``.
+    #: Ranges of the query's words, inside ``range``.
     matches: tuple[TextRange, ...] = ()
     relation: str | None = None
-    #: Where the symbol's name stands, for clients that show one line.
+    #: Range of the symbol's name, for clients that show one line.
     name_range: TextRange | None = None
 
 
@@ -90,10 +90,10 @@ class FolderStatus:
     files: int
     chunks: int
     complete: bool
-    #: Files left out, by reason in words ("binary", "larger than maxFileBytes", …).
+    #: Number of files left out, by reason in words ("binary", "larger than maxFileBytes", …).
     skipped: dict[str, int]
     role: Literal["writer", "reader"]
-    #: What says which rows are looked at for a query: ``memory``, all; ``lancedb``, its indices.
+    #: Which rows a query scores: with ``memory`` all rows, with ``lancedb`` the candidates from LanceDB's indices.
     tier: Literal["memory", "lancedb"]
 
 
@@ -111,10 +111,10 @@ class Status:
     message: str
     files: int
     chunks: int
-    #: Files whose latest text is not searchable yet.
+    #: Number of files whose latest text is not searchable yet.
     pending: int
     dirty_buffers: int
-    #: Chunks that the answering model embedded since the start; those whose vectors were known do not count.
+    #: Number of chunks that the answering model embedded since the start; chunks with a known vector do not count.
     embedded_chunks: int
     generation: int
     model: ModelStatus
@@ -126,7 +126,7 @@ class Status:
     role: Literal["writer", "reader"]
 
 
-# --- events: what the engine tells its owner, called from the engine's own threads ---
+# --- events: the engine passes them to its listener, in the engine's own threads ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class IndexChanged:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Work of which a user would want to see a bar. ``done == total`` ends it."""
+    """The progress of work for which a user would want a progress bar. ``done == total`` ends it."""
 
     title: str
     done: int
@@ -146,7 +146,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """Health, quiescence or message changed; ask ``status()``."""
+    """Health, quiescence or message changed; ``status()`` returns the new values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class EngineError(Exception):
 
 
 class BadQuery(EngineError):
-    """The request itself is wrong; the message names what."""
+    """The request itself is wrong; the message names the wrong part."""
 
 
 class Cancelled(Exception):
@@ -173,7 +173,7 @@ class Cancelled(Exception):
 
 @dataclass(slots=True)
 class CancelToken:
-    """Set by the asker, looked at by the engine between stages."""
+    """A flag that the caller sets to cancel a request. The engine checks it between stages."""
 
     cancelled: bool = False
 

@@ -1,4 +1,4 @@
-"""Chunking: from a file's text and language to its chunks. Pure, and light to import."""
+"""Splits the text of a file into chunks, by its language. Pure, and light to import."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from conexus.chunking.languages import (
     language_of_document,
 )
 
-#: Raised whenever the same text may give other chunks than before: an index with another version is built anew.
+#: Version of the chunks. Raise it when the same text may give other chunks: an index with another version is rebuilt.
 CHUNKER_VERSION = 1
 
 __all__ = [
@@ -28,7 +28,10 @@ __all__ = [
 
 
 def chunk_text(text: str, language: str) -> list[Chunk]:
-    """The chunks of a file, in order; every non-blank line is in exactly one. Takes any text and any language."""
+    """Returns the chunks of a file, in order. Every non-blank line is in exactly one chunk.
+
+    Accepts any text and any language.
+    """
     from conexus.chunking.layout import chunks
 
     return chunks(text, canonical_language(language))

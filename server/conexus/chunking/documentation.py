@@ -1,10 +1,10 @@
-"""Documentation without its markers."""
+"""Extracts the text of comments and docstrings, without their markers."""
 
 from __future__ import annotations
 
 import re
 
-# What a line of a comment begins with in any of the languages, and what a block comment ends with.
+# Markers at the beginning of a comment line in any of the languages, and at the end of a block comment.
 _OPENING = re.compile(r"^[ \t]*(?:/{2,}!?<?|/\*+!?<?|\*+(?!/)|<!--|#+['!]?|--+(?:\[=*\[)?|\{-+)?(?: ?[|^](?= |$))?")
 _CLOSING = re.compile(r"(?:\*+/|-+\}|\]=*\]|-->)$")
 _TAG = re.compile(
@@ -15,7 +15,7 @@ _STRING = re.compile(r"^\s*(?:[rRbBuUfF]{0,2}|@|~[sS])?(\"\"\"|'''|\"|')(.*)\1\s
 
 
 def comment_text(lines: list[str]) -> str:
-    """The text of comment lines, without markers and common indentation."""
+    """Returns the text of comment lines, without markers and common indentation."""
     return _TAG.sub("", _trimmed([_without_markers(line.rstrip()) for line in lines])).strip()
 
 
@@ -27,7 +27,7 @@ def _without_markers(line: str) -> str:
 
 
 def string_text(literal: str) -> str:
-    """The text of a docstring: without quotes, prefix and common indentation."""
+    """Returns the text of a docstring, without quotes, prefix and common indentation."""
     whole = _STRING.match(literal)
     return _trimmed((whole[2] if whole else literal).replace("\r\n", "\n").replace("\r", "\n").split("\n"))
 

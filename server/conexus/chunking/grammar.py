@@ -1,4 +1,4 @@
-"""Grammars and queries: from the bytes of a file to the matches of its language's query."""
+"""Parses the bytes of a file with its language's grammar, and runs the language's query on the tree."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ if TYPE_CHECKING:
 
 Match: TypeAlias = "tuple[int, dict[str, list[Node]]]"
 
-# In-progress matches that a query may hold. Real files need a few hundred; hostile nesting would need millions.
+# Maximum number of in-progress matches of a query. Real files need a few hundred; hostile nesting would need millions.
 _MATCH_LIMIT = 20_000
 
-# Seconds of this thread's processor time that parsing may take: real files need 0.2 s per MB, hostile ones hours.
+# Seconds of this thread's processor time that parsing may take, in any case and for each byte. Real files need 0.2 s
+# per MB, hostile files need hours.
 _SECONDS = 0.5
 _SECONDS_PER_BYTE = 1.5e-6
 
-# Half a second of querying, and what may be spent on finding out.
+# Number of pairs of loose tokens that cost a query half a second, and number of nodes that may be examined to count
+# the pairs.
 _MOST_LOOSE_PAIRS = 400_000_000
 _MOST_NODES_WITH_ERRORS = 2_000
 
-# Bytes handed to the parser at a time. Grammars that look back often ask for the same ones again.
+# Number of bytes that one read returns, to the parser and to a query's predicates. Grammars that look back often read
+# the same bytes again.
 _STEP = 4096
 _STEP_OF_NAMES = 64
 
 
 @cache
 def grammar(language: str) -> tuple[Language, Query]:
-    """The grammar and the query of one of ``LANGUAGES``."""
+    """Returns the grammar and the compiled query of one of ``LANGUAGES``."""
     from tree_sitter import Query
     from tree_sitter_language_pack import get_language
 
@@ -48,7 +51,7 @@ _INHERITED = {"tsx": "typescript"}
 
 
 def matches(data: bytes, language: str) -> list[Match] | None:
-    """The matches of the language's query in ``data``, or None where parsing would take too long."""
+    """Returns the matches of the language's query in ``data``, or None if parsing or the query would take too long."""
     from tree_sitter import Parser, QueryCursor
 
     known, query = grammar(language)
@@ -64,7 +67,7 @@ def matches(data: bytes, language: str) -> list[Match] | None:
         return pieces.lend(offset, offset + step)
 
     try:
-        # Only a parse that reads through a callback can be stopped. It costs nothing measurable.
+        # Only a parse that reads through a callback can be stopped. The callback costs nothing measurable.
         tree = Parser(known).parse(read, progress_callback=late)
         if _is_rubble(tree.root_node):
             return None
@@ -78,7 +81,10 @@ def matches(data: bytes, language: str) -> list[Match] | None:
 
 
 def _is_rubble(root: Node) -> bool:
-    """Whether errors left so many loose tokens side by side that a query, quadratic in them, would take too long."""
+    """Decides whether errors left so many loose tokens side by side that a query would take too long.
+
+    The time of a query is quadratic in their number.
+    """
     if not root.has_error:
         return False
     waiting = [root]

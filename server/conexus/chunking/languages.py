@@ -1,4 +1,4 @@
-"""Names of languages: what a file is written in, and which name of a language is the canonical one."""
+"""Determines the language of a file and the canonical name of a language."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-#: The languages that are chunked by definition: each has a grammar and a query, Markdown aside.
+#: The languages whose files are chunked by definition. Each of them except Markdown has a grammar and a query.
 LANGUAGES = frozenset(
     {
         "bash",
@@ -33,10 +33,10 @@ LANGUAGES = frozenset(
     }
 )
 
-#: The language of textual files that nothing else is known of.
+#: The language of text files if nothing else is known about them.
 TEXT = "text"
 
-# Language identifiers of editors, and the names that people type, beside the canonical ones.
+# Canonical names by other names: language identifiers of editors, and names that people type.
 _ALIASES = MappingProxyType(
     {
         "c#": "csharp",
@@ -89,7 +89,7 @@ _EXTENSIONS = MappingProxyType({
         "clojure": "clj cljs cljc edn",
         "cmake": "cmake",
         "coffeescript": "coffee",
-        # A header may be either; the C++ grammar reads C headers well, the C grammar does not read C++ ones.
+        # A header may be C or C++. The C++ grammar reads C headers well; the C grammar does not read C++ headers.
         "cpp": "cc cpp cxx c++ h hh hpp hxx h++ inl ipp tcc tpp cu cuh ino",
         "csharp": "cs csx cake",
         "css": "css",
@@ -183,13 +183,13 @@ _KNOWN = LANGUAGES | {TEXT, *_ALIASES.values(), *_EXTENSIONS.values(), *_FILE_NA
 
 
 def canonical_language(name: str) -> str:
-    """The one name that a language has here: ``ts`` -> ``typescript``; an unknown name stays, in lower case."""
+    """Returns the canonical name of a language: ``ts`` -> ``typescript``. An unknown name is returned in lower case."""
     name = name.strip().lower()
     return _ALIASES.get(name, name)
 
 
-#: How long it takes to compile the queries of some languages, once in a process, in milliseconds; of others it is about
-#: 10. Python's lock is held for as long, so a server that reads files beside other work does well to begin with others.
+#: Milliseconds that compiling the query of a language takes, once in a process; about 10 for languages not listed.
+#: Compilation holds Python's lock, so a server that reads files beside other work should begin with other languages.
 BEGINNING_MS = {
     "cpp": 160, "elixir": 120, "haskell": 90, "zig": 80, "swift": 50, "ruby": 45, "csharp": 40, "tsx": 35,
     "typescript": 30, "kotlin": 30, "scala": 30, "php": 25, "javascript": 20,
@@ -197,7 +197,7 @@ BEGINNING_MS = {
 
 
 def language_of(path: str, first_line: str = "") -> str:
-    """The language of a file by its name, else by its first line (shebang, mode line), else ``text``.
+    """Returns the language of a file by its name, else by its first line (shebang, mode line), else ``text``.
 
     ``path`` may have any kind of separator; ``first_line`` may be the whole text.
     """
@@ -216,10 +216,10 @@ def language_of(path: str, first_line: str = "") -> str:
 
 
 def language_of_document(name: str, path: str, text: str) -> str:
-    """The language of an open document that a client calls ``name``.
+    """Returns the language of an open document whose language the client calls ``name``.
 
-    A name that nobody knows says less than the path: Emacs' Eglot calls every file ``prog`` where it runs one server
-    for all modes.
+    An unknown name says less than the path, because Emacs' Eglot calls the language of every file ``prog`` if it runs
+    one server for all modes.
     """
     named = canonical_language(name)
     if named in _KNOWN:

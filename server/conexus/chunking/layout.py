@@ -1,4 +1,4 @@
-"""Laying out a file: every non-blank line goes to exactly one chunk."""
+"""Lays out a file: assigns every non-blank line to exactly one chunk."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from conexus.chunking.splitting import Bounds, pieces
 
 _TEXT = Bounds(lines=40, bytes=1500)
 
-# Larger files, and files of which most is one line, were not written by hand: their definitions help nobody.
+# Larger files, and files that consist mostly of one longer line, were not written by hand: their definitions help
+# nobody.
 _MOST_BYTES = 2_000_000
 _LONG_LINE = 5_000
 
-# Nor were files of brackets and quotes, whose nesting takes some parsers minutes: a quarter of code is punctuation.
+# Larger files that consist mostly of brackets and quotes were not written by hand either, and their nesting takes some
+# parsers minutes. A quarter of code is punctuation.
 _FEW_BYTES = 16_000
 _MOST_PUNCTUATION = 0.45
 _NO_PUNCTUATION = bytes(byte for byte in range(256) if byte > 127 or chr(byte).isalnum() or chr(byte) in "_ \t\r\n")
@@ -31,7 +33,7 @@ _LONE_RETURN = re.compile(rb"\r(?!\n)")
 _MOST_REFERENCES = 200
 _LONGEST_NAME = 100
 
-# Lines that say nothing by themselves go with what stands before them: brackets, `end`, `} // namespace x`.
+# Lines that say nothing by themselves stay with the lines before them: brackets, `end`, `} // namespace x`.
 _CLOSER = re.compile(
     rb"\s*(?:[^\w\s]*|(?:end|fi|done|esac|endif|else|public|private|protected)\b[^\w]*"
     rb"|(?:[})\]]+|end\b|#\s*endif\b|\?>)[;,)]*\s*(?:(?://|/\*|#|--).*)?)\s*",
@@ -43,25 +45,25 @@ _LONGEST_CLOSER = 200
 _MOST_HEADER_LINES = 2
 _OPENERS = (b"{", b"(", b"[")
 
-# A head of more lines, most of them documentation, is cut.
+# Number of lines above which a head that is mostly documentation is cut.
 _LONG_HEAD = 40
 _LEAST_LINES_OF_PIECE = 8
 
 
 @dataclass(slots=True)
 class _Segment:
-    """Consecutive lines of one owner: the index of a definition, or -1."""
+    """Consecutive lines with one owner. ``owner`` is the index of a definition, or -1 for none."""
 
     owner: int
     first: int
     end: int
-    #: Whether it begins with the first line of its owner.
+    #: Whether this is the first segment of its owner.
     head: bool = False
 
 
 def chunks(text: str, language: str) -> list[Chunk]:
-    """The chunks of a text; ``language`` is canonical."""
-    # Lone surrogates are no UTF-8, but they are text that an editor may send.
+    """Returns the chunks of a text. ``language`` is a canonical name."""
+    # Lone surrogates are not valid UTF-8, but an editor may send them.
     data = text.encode("utf-8", "surrogatepass")
     lines = data.splitlines(keepends=True)
     starts = [0, *accumulate(map(len, lines))]
@@ -77,7 +79,7 @@ def _outline(data: bytes, lines: list[bytes], starts: list[int], language: str) 
         return None
     if language == "markdown":
         return markdown.outline(data, lines, starts)
-    # The grammars take a carriage return by itself for a blank.
+    # The grammars treat a lone carriage return as a blank.
     return outline(_LONE_RETURN.sub(b"\n", data) if b"\r" in data else data, starts, language)
 
 
@@ -91,7 +93,7 @@ def _is_written_by_hand(data: bytes, lines: list[bytes]) -> bool:
 
 
 def _owners(count: int, definitions: list[Definition]) -> list[int]:
-    """For each line the innermost definition that it belongs to, or -1."""
+    """Returns, for each line, the index of the innermost definition that contains it, or -1."""
     owners = [-1] * count
     for index, definition in enumerate(definitions):
         start, end = definition.start_line, definition.end_line
@@ -134,7 +136,7 @@ def _says_nothing(lines: list[bytes], start: int, end: int) -> bool:
 def _without_bare_headers(
     lines: list[bytes], segments: list[_Segment], definitions: list[Definition]
 ) -> list[_Segment]:
-    """Lines such as ``impl Foo {`` and ``export default {`` are no use alone: they go with the member that follows."""
+    """Joins lines such as ``impl Foo {`` and ``export default {``, which are of no use alone, to the next member."""
     kept: list[_Segment] = []
     pending: _Segment | None = None
     for segment in segments:
@@ -205,7 +207,7 @@ def _pieces(
     first = segment.first
     own = segment.end - definition.first_line
     if segment.head and segment.end - first > max(_LONG_HEAD, 3 * own):
-        # Pages of documentation above a few lines of code: whoever looks for the code shall be shown it.
+        # Pages of documentation above a few lines of code are cut off, so that a search for the code shows the code.
         latest = definition.first_line
         cut = min(latest, max(segment.end - max(_LONG_HEAD, 3 * own), first + _LEAST_LINES_OF_PIECE))
         yield from pieces(lines, starts, first, cut, WHOLE)

@@ -1,4 +1,7 @@
-"""The outline of a Markdown file: its sections. Read by line, since the grammar's scanner crashes on deep nesting."""
+"""Finds the outline of a Markdown file, its sections.
+
+Reads the file line by line, because the grammar's scanner crashes on deep nesting.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ _FRONT_MATTER = re.compile(rb"(?:---|\+\+\+)\s*$")
 
 
 def outline(data: bytes, lines: Sequence[bytes], starts: Sequence[int]) -> Outline:
-    """Sections with the titles of the enclosing ones as breadcrumb; references are names in code spans."""
+    """Returns the sections, with the titles of the enclosing sections as breadcrumb.
+
+    References are names in code spans. ``starts`` holds the byte offsets of the lines, followed by the file's size.
+    """
     found = Outline()
     enclosing: list[tuple[int, Definition]] = []
     for line, level, title in _headings(lines):
@@ -46,7 +52,7 @@ def _close(section: Definition, line: int, starts: Sequence[int]) -> None:
 
 
 def _headings(lines: Sequence[bytes]) -> list[tuple[int, int, str]]:
-    """(line, level, title) of each heading outside of code blocks and front matter."""
+    """Returns (line, level, title) of each heading outside of code blocks and front matter."""
     headings: list[tuple[int, int, str]] = []
     fence = b""
     line = _after_front_matter(lines)

@@ -1,4 +1,4 @@
-"""The outline of a file: its definitions, what stands above them, and the names it refers to."""
+"""Finds the outline of a file: its definitions, the comments and attributes above them, and the names it refers to."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from conexus.chunking.splitting import Bounds
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-# A definition of one of these kinds holds members, each of which is a chunk of its own.
+# Kinds of definition that hold members. Each member is a chunk of its own.
 CONTAINERS = frozenset({"class", "struct", "interface", "trait", "enum", "module", "section"})
 _METHOD_OWNERS = CONTAINERS - {"module", "section"}
 
-# Values that hold definitions: objects, tables, types that a function or a variable stands for.
+# Kinds of values that hold definitions: objects, tables, types that a function or a variable stands for.
 _LITERALS = frozenset({"variable", "constant", "property", "type"})
 
-# Smaller functions inside others stay part of them; so do larger ones while the outer is a chunk of readable size.
+# A nested function with fewer lines stays part of the outer function. A longer nested function also stays part of it if
+# the outer function is a chunk of readable size.
 _LEAST_LINES_IN_FUNCTION = 8
 _LEAST_LINES_IN_LITERAL = 3
 WHOLE = Bounds(lines=60, bytes=2500)
 
-# Declarations and constants below these stay with their neighbours.
+# Declarations and constants with fewer lines stay with their neighbours.
 _LEAST_LINES_DOCUMENTED = 3
 _LEAST_LINES_UNDOCUMENTED = 4
 
-# In these, a function is written as several declarations of one name.
+# Languages in which a function may be written as several declarations of one name.
 _CLAUSES = frozenset({"elixir", "haskell", "typescript", "tsx"})
 _OF_CLAUSES = frozenset({"function", "method", "macro"})
 _MOST_CLAUSE_LINES = 40
 
 _ABOVE = frozenset({"comment", "attribute"})
 
-# Definitions below this depth stay part of the one they are in.
+# Maximum depth of a definition. Deeper definitions stay part of the enclosing definition.
 _DEEPEST = 32
 
 _QUALIFIED = re.compile(r"(operator\b.*|~?[\w$]+[?!]?)\s*\Z", re.DOTALL)
@@ -48,22 +49,22 @@ _OF_NO_NAME = frozenset({"", "prototype", "exports", "module", "self", "this", "
 
 @dataclass(slots=True)
 class Definition:
-    """A definition while the file is laid out. Lines are 0-based; ``end_line`` is exclusive."""
+    """A definition during the layout of its file. Lines are 0-based; ``end_line`` is exclusive."""
 
     kind: str
     symbol: str
-    #: Names that its own name is qualified with, as in ``Foo::bar``.
+    #: The names that qualify the definition's own name: ``Foo`` in ``Foo::bar``.
     scope: tuple[str, ...]
     start_byte: int
     end_byte: int
-    #: The first line of the documentation above it.
+    #: The first line, including comments and attributes above the definition.
     start_line: int
-    #: The first line of its own.
+    #: The first line of the definition itself.
     first_line: int
     end_line: int
-    #: A declaration or constant: a chunk of its own only where it is documented or long.
+    #: Whether it is a declaration or constant, which is a chunk of its own only if it is documented or long.
     minor: bool = False
-    #: Only a namespace for its members: of no interest by itself.
+    #: Whether it is only a namespace for its members, and of no interest by itself.
     scope_only: bool = False
     breadcrumb: tuple[str, ...] = ()
     documentation: str = ""
@@ -74,20 +75,20 @@ class Outline:
     """What the query found. ``definitions`` are ordered: outer before inner, earlier before later."""
 
     definitions: list[Definition] = field(default_factory=list)
-    #: Last line -> first line, of comments and attributes that have their lines to themselves.
+    #: Last line -> first line of each comment or attribute that is the first thing on its line.
     above: dict[int, int] = field(default_factory=dict)
-    #: First line -> the byte range, of the comments among them.
+    #: First line -> byte range of each comment in ``above``.
     comments: dict[int, tuple[int, int]] = field(default_factory=dict)
     #: Byte ranges of docstrings.
     docstrings: list[tuple[int, int]] = field(default_factory=list)
-    #: (byte offset, name), unordered.
+    #: (byte offset, name) of each reference, unordered.
     references: list[tuple[int, bytes]] = field(default_factory=list)
 
 
 def outline(data: bytes, starts: list[int], language: str) -> Outline | None:
-    """The outline of a file of a language in ``LANGUAGES``; None where it cannot be had in reasonable time.
+    """Returns the outline of a file, or None if finding it would take too long.
 
-    ``starts``: byte offsets of the file's lines.
+    ``language`` is one of ``LANGUAGES``. ``starts`` holds the byte offsets of the file's lines.
     """
     found = matches(data, language)
     if found is None:
@@ -96,7 +97,7 @@ def outline(data: bytes, starts: list[int], language: str) -> Outline | None:
     references = result.references
     wrappers: dict[int, int] = {}
     keywords: set[int] = set()
-    # By byte range. Of several patterns that match one node the first in the query counts.
+    # Candidates by byte range. If several patterns match one node, one with a name counts, else the first in the query.
     candidates: dict[tuple[int, int], tuple[bool, int, Definition]] = {}
     for pattern, captures in found:
         for role, nodes in captures.items():
@@ -105,7 +106,7 @@ def outline(data: bytes, starts: list[int], language: str) -> Outline | None:
                     start, end = node.byte_range
                     references.append((start, data[start:end]))
             elif role == "_keyword":
-                # What makes a call a definition, as `def` and `describe` do, is no reference.
+                # A name that makes a call a definition, such as `def` or `describe`, is not a reference.
                 keywords.update(node.start_byte for node in nodes)
             elif role in _ABOVE:
                 for node in nodes:
@@ -182,7 +183,7 @@ def _text(data: bytes, node: Node) -> str:
 
 
 def _qualified(text: str) -> tuple[str, tuple[str, ...]]:
-    """``a::Foo<T>::bar`` -> ``bar`` in (``a``, ``Foo``)."""
+    """Splits a qualified name: ``a::Foo<T>::bar`` -> ``bar`` and (``a``, ``Foo``)."""
     last = _QUALIFIED.search(text)
     if last is None:
         return text, ()
@@ -198,10 +199,10 @@ def _scope(text: str) -> tuple[str, ...]:
 
 
 def _nested(ordered: list[Definition], result: Outline, data: bytes, language: str) -> list[Definition]:
-    """The definitions that become chunks, with kind, breadcrumb, documentation and lines as they will be laid out."""
+    """Returns the definitions that become chunks, with their final kind, breadcrumb, documentation and lines."""
     kept: list[Definition] = []
     enclosing: list[Definition] = []
-    # The latest definition that became a chunk, at the top and inside each of the enclosing ones.
+    # The latest definition that became a chunk, at the top level and inside each enclosing definition.
     latest: list[Definition | None] = [None]
     for definition in ordered:
         while enclosing and enclosing[-1].end_byte <= definition.start_byte:
@@ -242,7 +243,7 @@ def _nested(ordered: list[Definition], result: Outline, data: bytes, language: s
 
 
 def _stands_alone(definition: Definition, parent: Definition | None) -> bool:
-    """Whether a definition inside another one is cut out of it."""
+    """Decides whether a definition inside ``parent`` is cut out of it."""
     if parent is None or parent.kind in CONTAINERS:
         return True
     lines = definition.end_line - definition.first_line
@@ -253,7 +254,7 @@ def _stands_alone(definition: Definition, parent: Definition | None) -> bool:
 
 
 def _is_clause(definition: Definition, sibling: Definition, language: str) -> bool:
-    """Whether a definition goes on with the one before, as the equations of a function do."""
+    """Decides whether a definition continues ``sibling``, the one before, as the equations of a function do."""
     return (
         language in _CLAUSES
         and definition.kind in _OF_CLAUSES

@@ -1,4 +1,4 @@
-"""Cutting a run of lines into pieces of bounded size, where a reader would cut it."""
+"""Cuts a run of lines into pieces of bounded size, where a reader would cut it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How large a piece may get: lines, and bytes of UTF-8. A single line is never cut."""
+    """The maximum size of a piece, in lines and in bytes of UTF-8. A single line is never cut."""
 
     lines: int
     bytes: int
@@ -17,11 +17,11 @@ class Bounds:
 def pieces(
     lines: Sequence[bytes], starts: Sequence[int], first: int, end: int, bounds: Bounds
 ) -> Iterator[tuple[int, int]]:
-    """Cut lines ``[first, end)`` into consecutive runs within ``bounds``, with blank edges left out.
+    """Cuts lines ``[first, end)`` into consecutive runs within ``bounds``, without blank lines at their edges.
 
-    ``lines`` are the file's lines, ``starts`` their byte offsets with the file's size at the end. A run that exceeds
-    the bounds by a fifth stays whole; a longer one is cut in its second half, before the least indented line, by
-    preference after a blank line.
+    ``lines`` are the file's lines, ``starts`` their byte offsets, followed by the file's size. A run that exceeds the
+    bounds by up to a fifth stays whole. The cut of a longer run is in the second half of the lines that fit into the
+    bounds, before the least indented line, by preference after a blank line.
     """
     while True:
         while first < end and not lines[first].strip():
@@ -46,7 +46,7 @@ def _without_blanks(lines: Sequence[bytes], first: int, end: int) -> int:
 
 
 def _cut(lines: Sequence[bytes], starts: Sequence[int], first: int, end: int, bounds: Bounds) -> int:
-    """The line before which to cut; ``first < cut <= end``."""
+    """Returns the line before which to cut; ``first < cut <= end``."""
     allowed = starts[first] + bounds.bytes
     latest = first + 1
     while latest < end and latest - first < bounds.lines and starts[latest + 1] <= allowed:
@@ -63,7 +63,11 @@ def _cut(lines: Sequence[bytes], starts: Sequence[int], first: int, end: int, bo
 
 
 def _cost(line: bytes, before: bytes) -> int:
-    """How bad it is to cut before ``line``: its indentation in columns, less where a blank line makes a pause."""
+    """Returns the cost of a cut before ``line``.
+
+    The cost grows with the line's indentation in columns. It is lower after a blank line, higher if the line closes or
+    continues a block, and very high if the line is blank.
+    """
     text = line.lstrip(b" \t")
     indentation = len(line) - len(text)
     if line[:1] == b"\t":

@@ -1,4 +1,4 @@
-"""Prints the answer of search and related."""
+"""Prints the answers of ``conexus search`` and ``conexus related``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from conexus.values import Answer
 
 
 def print_answer(answer: Answer, folder: Path, *, as_json: bool, preview: int, output: TextIO) -> None:
-    """``folder`` is the searched folder as the user named it, ``preview`` the lines to show of each hit."""
+    """Prints an answer. ``folder`` is the searched folder as the user named it.
+
+    ``preview`` is the number of lines to show of each hit.
+    """
     if as_json:
         output.write(dump(answer_value(answer)))
         return

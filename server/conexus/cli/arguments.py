@@ -1,4 +1,4 @@
-"""Pieces of the command line that several commands share."""
+"""Argument types and options that several commands share."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _PLACE = re.compile(r"(?P<file>.+?):(?P<line>[0-9]+)(?::(?P<column>[0-9]+))?", r
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence instead of a page of usage."""
+    """A parser that says in one sentence what is wrong, instead of printing a page of usage."""
 
     def error(self, message: str) -> NoReturn:
-        # A shell's `*` may have put names of files among the arguments.
+        # The message may contain names of files, which a shell put in the place of `*`.
         self.exit(ExitCode.USAGE, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
 
 
 def folder(text: str) -> Path:
-    """An existing folder, as the user wrote it."""
+    """Returns an existing folder, as the user wrote it. Raises ArgumentTypeError if there is no such folder."""
     path = Path(text)
     if not path.is_dir():
         what = "is not a folder" if path.exists() else "does not exist"
@@ -37,7 +37,10 @@ def folder(text: str) -> Path:
 
 
 def file_place(text: str) -> tuple[Path, int, int | None]:
-    """``FILE:LINE[:COLUMN]`` as (file, line, column), counted from 1 as compilers and grep do."""
+    """Returns ``FILE:LINE[:COLUMN]`` as (file, line, column), counted from 1 as compilers and grep do.
+
+    Raises ArgumentTypeError if the text has another form, or if there is no such file.
+    """
     match = _PLACE.fullmatch(text)
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form FILE:LINE or FILE:LINE:COLUMN")
@@ -51,7 +54,7 @@ def file_place(text: str) -> tuple[Path, int, int | None]:
 
 
 def count(least: int, most: int) -> _Count:
-    """An argument type: a whole number from ``least`` to ``most``."""
+    """Returns an argument type: a whole number from ``least`` to ``most``."""
     return _Count(least, most)
 
 
@@ -67,7 +70,7 @@ class _Count:
 
 
 def names(text: str) -> list[str]:
-    """``python,rust`` as a list."""
+    """Returns ``python,rust`` as a list. Raises ArgumentTypeError if there is no name."""
     given = [name for part in text.split(",") if (name := part.strip())]
     if not given:
         raise argparse.ArgumentTypeError("must not be empty")
@@ -75,7 +78,7 @@ def names(text: str) -> list[str]:
 
 
 def add_hit_options(parser: argparse.ArgumentParser) -> None:
-    """The options of every command that prints hits."""
+    """Adds the options of every command that prints hits."""
     parser.add_argument(
         "--limit", type=count(1, MAX_HITS), default=10, metavar="N", help="at most N hits, 1 to 200 (default 10)"
     )
@@ -86,7 +89,10 @@ def add_hit_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_limit_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that lift limits. A repository's own conexus.toml cannot: it must not consent for its reader."""
+    """Adds the options that lift limits.
+
+    A repository's conexus.toml cannot lift them, because it must not consent for its reader.
+    """
     parser.add_argument(
         "--allow-large-folders", action="store_true", help="index a home directory, / or very many files too"
     )

@@ -1,4 +1,4 @@
-"""What ``conexus doctor`` looks at. A check never raises: what it meets is its finding."""
+"""The checks of ``conexus doctor``. A check never raises, because an error is its finding."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ Level = Literal["OK", "WARN", "FAIL"]
 
 _TESTED_PYTHON = ((3, 11), (3, 13))
 _INOTIFY = Path("/proc/sys/fs/inotify")
-#: Disk space below which indexing soon fails, and below which it may.
+#: Bytes of free disk space below which indexing soon fails, and below which it may fail.
 _SCARCE_BYTES, _LOW_BYTES = 100 * 2**20, 2**30
 _IMPORT_SECONDS = 120
-#: Problems with settings that are told; a hostile file has thousands.
+#: Maximum number of problems with settings that are reported. A hostile file has thousands.
 _MOST_PROBLEMS = 20
-#: Packages with native code: that they are installed does not say that this machine can run them.
+#: Packages with native code, which this machine may be unable to run although they are installed.
 _NATIVE = ("lancedb", "pyarrow", "numpy", "tokenizers", "tree_sitter", "watchfiles")
-#: Never by the bare name: on the Python package index it is another product's.
+#: Advice to install Conexus. It does not use the bare name, which is another product's on the Python package index.
 _INSTALL = "install Conexus from a clone of its repository (`pip install .` there), or again from the editor"
 _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]: print(name, flush=True); importlib.import_module(name)"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the report. ``advice`` says what to do, in a sentence, where something is to be done."""
+    """One line of the report. ``advice`` says in a sentence what to do; it is empty if there is nothing to do."""
 
     level: Level
     subject: str
@@ -48,9 +48,9 @@ class Check:
 
 
 def all_checks(folder: Path, model: str | None = None) -> Iterator[Check]:
-    """The checks of the installation, of a sentence-transformers model if one is named, and of a folder.
+    """Yields the checks of the installation, of a sentence-transformers model if one is named, and of a folder.
 
-    Each is made when it is asked for.
+    Each check runs when it is requested.
     """
     yield from installation_checks()
     if model is not None:
@@ -59,7 +59,7 @@ def all_checks(folder: Path, model: str | None = None) -> Iterator[Check]:
 
 
 def installation_checks() -> Iterator[Check]:
-    """Is all here that was installed, and does this machine run it?"""
+    """Checks that everything is installed and that this machine can run it."""
     yield _python()
     yield _packages()
     yield _native_code()
@@ -68,7 +68,7 @@ def installation_checks() -> Iterator[Check]:
 
 
 def folder_checks(folder: Path) -> Iterator[Check]:
-    """Can this folder (absolute) be indexed and watched, and its index be kept?"""
+    """Checks that this folder (absolute) can be indexed and watched, and that its index can be kept."""
     yield from _guarded("data", _data_directory)
     yield from _guarded("disk", _disk_space)
     yield from _guarded("settings", lambda: _settings(folder))
@@ -111,7 +111,7 @@ def _packages() -> Check:
 
 
 def _native_code() -> Check:
-    # In a process of its own: code for another processor ends the process that runs it.
+    # In a process of its own, because code for another processor ends the process that runs it.
     command = [sys.executable, "-P", "-c", _IMPORT, *_NATIVE]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_SECONDS, check=False)
@@ -199,7 +199,7 @@ def _settings(folder: Path) -> Check:
 
 
 def own_model(model: str) -> Check:
-    """Does a sentence-transformers model, as the setting ``model`` names it, load and embed?"""
+    """Checks that a sentence-transformers model, as the setting ``model`` names it, loads and embeds."""
     from conexus.embedding.embedder import EmbeddingError
     from conexus.embedding.transformer import TransformerEmbedder
 

@@ -1,4 +1,4 @@
-"""``conexus doctor``: is everything in place, and what to do where it is not."""
+"""``conexus doctor``: checks that everything is in place, and says what to do if it is not."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def run(arguments: argparse.Namespace) -> int:
         failed = failed or check.level == "FAIL"
         level = paint(f"{check.level:<4}", LEVELS[check.level], colour)
         advice = f": {check.advice}" if check.advice else ""
-        # One after the other, for some take seconds.
+        # Each line is printed at once, because some checks take seconds.
         print(f"{level}  {check.subject:<12} {one_line(check.found + advice)}", flush=True)
     return ExitCode.NOTHING if failed else ExitCode.OK

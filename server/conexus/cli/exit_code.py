@@ -1,4 +1,4 @@
-"""What the exit status of every command means. ``docs/cli.md`` and ``conexus --help`` say the same."""
+"""The meanings of the exit status of every command. ``docs/cli.md`` and ``conexus --help`` say the same."""
 
 from __future__ import annotations
 

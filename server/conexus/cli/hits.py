@@ -1,4 +1,4 @@
-"""Hits for people: a line that grep's readers understand (``path:line: …``), then some lines of the code."""
+"""Formats hits for people: a line that readers of grep understand (``path:line: …``), then some lines of the code."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _WIDEST = 200
 
 
 def hit_lines(hit: Hit, folder: Path, *, preview: int, colour: bool) -> Iterator[str]:
-    """A hit as lines without line ends; ``folder`` is the searched folder as the user named it.
+    """Yields a hit as lines without line ends. ``folder`` is the searched folder as the user named it.
 
-    Columns of the hit are code points: the session's encoding is UTF-32.
+    The columns of the hit count code points, because the session's encoding is UTF-32.
     """
     path = paint(one_line(_shown_path(hit, folder)), PATH, colour)
     line = paint(str(hit.range.start.line + 1), LINE, colour)
@@ -30,7 +30,7 @@ def hit_lines(hit: Hit, folder: Path, *, preview: int, colour: bool) -> Iterator
 
 
 def _shown_path(hit: Hit, folder: Path) -> str:
-    # As grep does: below the folder as it was given, so that an editor can open what is printed.
+    # As in grep, the path begins with the folder as the user named it, so that an editor can open the printed path.
     return str(folder / relpath(hit.document, folder.resolve()))
 
 
@@ -46,7 +46,10 @@ def _name(hit: Hit, colour: bool) -> str:
 
 
 def _preview_lines(hit: Hit, count: int) -> Iterator[tuple[int, str]]:
-    """The first lines of a hit that are not blank, with their numbers from 0, and the first one with a match."""
+    """Yields (number, text) of the first ``count`` non-blank lines of a hit; numbers count from 0.
+
+    If none of these lines has a match, the first line with a match takes the place of the last of them.
+    """
     shown = [
         (number, text)
         for number, text in enumerate((line.rstrip("\r\n") for line in split_lines(hit.preview)), hit.range.start.line)
@@ -61,7 +64,7 @@ def _preview_lines(hit: Hit, count: int) -> Iterator[tuple[int, str]]:
 
 
 def _marked(hit: Hit, number: int, text: str, colour: bool) -> str:
-    """The line with its matches painted; a very long line is cut."""
+    """Returns the line with its matches painted. A very long line is cut."""
     line, end = "", 0
     for match in sorted(hit.matches, key=lambda span: (span.start.line, span.start.column)):
         if match.start.line == match.end.line == number and end <= match.start.column < _WIDEST:

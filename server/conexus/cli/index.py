@@ -1,4 +1,4 @@
-"""``conexus index``: bring the index of a folder up to date."""
+"""``conexus index``: brings the index of a folder up to date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Answers as JSON, with the names and positions of docs/protocol.md: lines and columns from 0, columns in UTF-16."""
+"""Formats answers as JSON, with the names and positions of docs/protocol.md.
+
+Lines and columns count from 0, and columns count UTF-16 units.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from conexus.values import Answer, Hit, Status, TextRange
 
 
 def dump(value: Any) -> str:
-    """Indented, and pure ASCII, so that no terminal or pipe can misread it."""
+    """Returns a value as JSON, indented and pure ASCII, so that no terminal or pipe can misread it."""
     return json.dumps(value, indent=2) + "\n"
 
 
 def answer_value(answer: Answer) -> dict[str, Any]:
-    """The result of ``conexus/search`` and ``conexus/related``."""
+    """Returns the result of ``conexus/search`` or ``conexus/related``."""
     index: dict[str, Any] = {
         "complete": answer.index.complete,
         "indexedFiles": answer.index.indexed_files,
@@ -32,7 +35,7 @@ def answer_value(answer: Answer) -> dict[str, Any]:
 
 
 def status_value(status: Status) -> dict[str, Any]:
-    """The result of ``conexus/status``, without the version of a protocol that was not spoken."""
+    """Returns the result of ``conexus/status`` without the protocol's version, because no protocol was spoken."""
     return {
         "quiescent": status.quiescent,
         "health": status.health,
@@ -85,7 +88,7 @@ def _hit_value(hit: Hit) -> dict[str, Any]:
         "matches": [_range_value(match) for match in hit.matches],
     }
     optional = ("version", "symbol", "kind", "container", "relation", "nameRange")
-    # As on the wire: what is not known is not there. A version may be 0.
+    # As in the protocol, unknown fields are left out. A version of 0 is known.
     return {name: field for name, field in value.items() if name not in optional or field not in (None, "")}
 
 

@@ -18,7 +18,7 @@ _COMMANDS = (serve, index, search, related, status, doctor)
 
 
 def command_line() -> Parser:
-    """The parser of the whole command line; what a command does is in its ``run``."""
+    """Returns the parser of the whole command line. Each command sets a function ``run``, which does its work."""
     codes = "\n".join(f"  {code.value:<4} {code.meaning}" for code in ExitCode)
     parser = Parser(
         prog="conexus",
@@ -35,20 +35,20 @@ def command_line() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status.
+    """Runs one command and returns the exit status.
 
     Raises SystemExit for --help, --version and a wrong command line, as argparse does.
     """
     arguments = command_line().parse_args(argv)
-    # What is written (indexes, result pages) holds the user's code: it is for the user alone.
+    # Only the user may read the files that are written (indexes, result pages), because they hold the user's code.
     os.umask(0o077)
-    # One query is too small a piece of work to share among cores: waking and joining threads costs three times what
-    # it saves, and keeps the fan running. Read when numpy and tokenizers are first imported, which is later.
+    # One query is too small a piece of work to share among cores: waking and joining threads costs three times what it
+    # saves, and keeps the fan running. The variables are read when numpy and tokenizers are first imported, later.
     for variable, value in (("OPENBLAS_NUM_THREADS", "1"), ("TOKENIZERS_PARALLELISM", "false")):
         os.environ.setdefault(variable, value)
-    # Before there are other threads: each that allocates sooner keeps a heap of its own.
+    # Called before there are other threads, because each thread that allocates earlier keeps a heap of its own.
     limit()
-    # A file's name need not be text in the terminal's encoding.
+    # The terminal's encoding may lack characters of a file's name.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # The reader (`head`, a pager) has seen enough. What is still buffered must not fail again at exit.
+        # The reader (`head`, a pager) has read enough. Writing the rest of the buffer must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except Exception as error:  # the promise of this module: no traceback for users

@@ -1,4 +1,4 @@
-"""What the command line writes for people: one line at a time, with foreign text escaped."""
+"""Writes the command line's output for people: one line at a time, with foreign text escaped."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from conexus.escape import one_line
 
 
 def say(line: str) -> None:
-    """Write a line of an answer to standard output."""
+    """Writes a line of an answer to standard output."""
     print(one_line(line))
 
 
 def warn(message: str) -> None:
-    """Write a warning or an error to standard error."""
+    """Writes a warning or an error to standard error."""
     print(f"conexus: {one_line(message)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Colours on a terminal."""
+"""Colours text on a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LEVELS = {"OK": _GOOD, "WARN": _WARNING, "FAIL": _BAD}
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """Colour goes only to a terminal, and not where NO_COLOR is set (https://no-color.org)."""
+    """Decides whether to write colours: only to a terminal, and not if NO_COLOR is set (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

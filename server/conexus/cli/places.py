@@ -1,4 +1,4 @@
-"""From a place as the user names it to the workspace and the position that the engine knows."""
+"""Finds the workspace and the engine's position for a place as the user names it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _ROOT_MARKS = (".git", ".hg", ".jj", "conexus.toml")
 
 
 def workspace_of(file: Path) -> Path:
-    """The nearest folder above a file that is a repository or has settings, else the file's own.
+    """Returns the nearest folder above a file that is a repository or has settings, else the file's own folder.
 
-    It is relative to the working directory if the file is.
+    The result is relative to the working directory if the file's path is relative.
     """
     parents = file.resolve().parents
     found = next((parent for parent in parents if any((parent / mark).exists() for mark in _ROOT_MARKS)), parents[0])
@@ -22,9 +22,10 @@ def workspace_of(file: Path) -> Path:
 
 
 def position_of(file: Path, line: int, column: int | None, encoding: Encoding) -> Position:
-    """The engine's position of a place that counts from 1 and in characters; without a column, where the code begins.
+    """Returns the engine's position of a place whose line and column count from 1, in characters.
 
-    Raises BadQuery if the file has no such line, OSError if it cannot be read.
+    Without a column, the position is the first character of the line that is not blank. Raises BadQuery if the file has
+    no such line, OSError if the file cannot be read.
     """
     lines = LineIndex(file.read_bytes().decode("utf-8", "replace"))
     if line > lines.line_count:

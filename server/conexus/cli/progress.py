@@ -1,4 +1,4 @@
-"""A progress bar on standard error while the engine works, and nothing where that is no terminal."""
+"""Shows a progress bar on standard error while the engine works, if standard error is a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ Show = Callable[[], None]
 
 
 class LatestProgress:
-    """Keeps the last progress event. The engine calls it from its own threads; one reference is assigned at once."""
+    """Keeps the latest progress event.
+
+    The engine calls it from its own threads. It needs no lock, because the assignment of one reference is atomic.
+    """
 
     def __init__(self) -> None:
         self.value: Progress | None = None
@@ -24,7 +27,7 @@ class LatestProgress:
 
 @contextmanager
 def progress_bar(latest: LatestProgress) -> Iterator[Show]:
-    """Gives a function that brings the bar up to date. The bar goes away at the end: it is no part of the output."""
+    """Yields a function that updates the bar. The bar is removed at the end, because it is no part of the output."""
     if not sys.stderr.isatty():
         yield lambda: None
         return

@@ -1,4 +1,4 @@
-"""``conexus related``: the code that belongs to a place in a file."""
+"""``conexus related``: finds the code that belongs to a place in a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The smallest definition of each language, to see that its grammar and its query work on this machine."""
+"""The smallest definition of each language, to check that its grammar and its query work on this machine."""
 
 from __future__ import annotations
 

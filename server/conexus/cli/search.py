@@ -1,4 +1,4 @@
-"""``conexus search``: find code in a folder by meaning."""
+"""``conexus search``: finds code in a folder by meaning."""
 
 from __future__ import annotations
 

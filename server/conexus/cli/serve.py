@@ -1,4 +1,4 @@
-"""``conexus serve``: the language server on standard input and output, for editors to start."""
+"""``conexus serve``: runs the language server on standard input and output. Editors start it."""
 
 from __future__ import annotations
 
@@ -40,11 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     from conexus.index.worker_processes import WorkerProcesses
     from conexus.lsp.stdio import Stdio
 
-    # The client's pipes first: no process that is started from here on is to have them.
+    # The client's pipes are taken first, because no process that is started from here on may have them.
     stdio = Stdio()
-    # Most editors start the server in the workspace. If it is new to us, workers start while the server is imported.
+    # Most editors start the server in the workspace. If the workspace has no index yet, worker processes start while
+    # the server is imported.
     processes = WorkerProcesses()
-    # Outside of what follows: without a place for indexes the server says so and ends.
+    # Outside the block below, which suppresses errors: without a directory for indexes, the server must say so and end.
     data_directory = default_data_directory()
     with contextlib.suppress(OSError):  # the current directory is gone
         if is_project(folder := Path.cwd()):

@@ -1,4 +1,4 @@
-"""An engine for the time of one command."""
+"""Runs an engine for the time of one command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from conexus.values import EngineError, Status
 from conexus.workspace.settings_file import load_file
 
 _TICK_SECONDS = 0.05
-#: Problems with settings that are told one by one; a hostile file has thousands.
+#: Maximum number of problems with settings that are reported one by one. A hostile file has thousands.
 _MOST_PROBLEMS = 20
 
 
@@ -32,9 +32,12 @@ class Session:
     latest: LatestProgress
 
     def wait(self) -> Status:
-        """Wait until what is searchable equals the files, with a bar. Raises EngineError if it cannot."""
+        """Waits, with a progress bar, until the index equals the files, and returns the status.
+
+        Raises EngineError if the index cannot be brought up to date.
+        """
         with progress_bar(self.latest) as show:
-            # In short steps, so that the bar moves and Ctrl-C is heard.
+            # In short steps, so that the bar moves and Ctrl-C works.
             while not self.engine.wait(_TICK_SECONDS):
                 show()
                 _raise_if_broken(self.engine.status())
@@ -49,11 +52,11 @@ class Session:
 
 @contextmanager
 def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = Encoding.UTF16) -> Iterator[Session]:
-    """An engine that has begun to index a folder with the folder's settings; it is closed at the end.
+    """Yields a session whose engine has begun to index a folder, with the folder's settings. Closes it at the end.
 
     ``limits`` are the parsed options of ``add_limit_options``.
     """
-    # The engine logs for those who run a server; here every failure is said in a sentence by whoever asked.
+    # The engine's log is for people who run a server. Here, the command reports every failure in a sentence.
     logging.getLogger("conexus").addHandler(logging.NullHandler())
     settings, problems = load_file(folder, Settings())
     for problem in problems[:_MOST_PROBLEMS]:
@@ -61,7 +64,7 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
     if len(problems) > _MOST_PROBLEMS:
         warn(f"{len(problems) - _MOST_PROBLEMS} more settings of conexus.toml were not taken")
     latest = LatestProgress()
-    # One look at the files answers one command; nobody is there to hear of later changes.
+    # No watcher, because one scan of the files suffices for one command, and later changes do not matter.
     settings = replace(
         settings,
         watcher="off",
@@ -79,14 +82,14 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
 
 @contextmanager
 def _interrupts_for_this_thread_only() -> Iterator[None]:
-    """Threads begun inside, and the processes that they begin, do not hear Ctrl-C.
+    """Blocks Ctrl-C in the threads that are started inside, and in the processes that these threads start.
 
-    The terminal sends it to all of them; a process that is still importing would die of it with a traceback.
+    The terminal sends Ctrl-C to all of them, and a process that is still importing would end with a traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    # Its start, which is else left to the first of those threads, makes that thread hear again.
+    # Started here, because otherwise the first of those threads starts it, which unblocks Ctrl-C in that thread.
     resource_tracker.ensure_running()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -96,8 +99,8 @@ def _interrupts_for_this_thread_only() -> Iterator[None]:
 
 
 def index_of(folder: Path) -> Path | None:
-    """The directory of a folder's index, None if the folder was not indexed."""
-    # A terminal has no other model than the shipped one: conexus.toml cannot name any.
+    """Returns the directory of a folder's index, or None if the folder was not indexed."""
+    # The command line uses only the shipped model, because conexus.toml cannot name another one.
     directory = index_directory(default_data_directory(), str(folder.resolve()), STATIC)
     return directory if exists(directory) else None
 

@@ -1,4 +1,4 @@
-"""``conexus status``: what the index of a folder holds."""
+"""``conexus status``: prints what the index of a folder holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts about an index in words."""
+"""Formats facts about an index in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 def size(count: int) -> str:
-    """Bytes in the largest unit that leaves a whole number in front of the point."""
+    """Returns a number of bytes in the largest unit that leaves a number of at least 1, with one decimal."""
     number, unit = float(count), 0
     while number >= 1024 and unit < len(_UNITS) - 1:
         number, unit = number / 1024, unit + 1
@@ -19,7 +19,7 @@ def size(count: int) -> str:
 
 
 def skipped_words(status: Status) -> str:
-    """`` (12 left out: 10 binary, 2 larger than maxFileBytes)``, empty if no file was left out."""
+    """Returns `` (12 left out: 10 binary, 2 larger than maxFileBytes)``, or an empty text if no file was left out."""
     reasons = Counter[str]()
     for part in status.folders:
         reasons.update(part.skipped)
@@ -30,7 +30,7 @@ def skipped_words(status: Status) -> str:
 
 
 def status_lines(status: Status) -> Iterator[str]:
-    """A status for people: one fact a line."""
+    """Yields a status for people, one fact per line."""
     for part in status.folders:
         complete = "complete" if part.complete else "incomplete"
         yield f"folder   {part.path}"

@@ -1,4 +1,4 @@
-"""A slow model, used where no one may wait for it."""
+"""Wraps a slow model for callers that must not wait for it."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ import numpy as np
 
 from conexus.embedding.embedder import Embedder, EmbeddingError, Vectors
 
-#: So long a query waits for its vector; then it is answered by words alone.
+#: Seconds that a query waits for its vector. After that, the query is answered by words alone.
 QUERY_SECONDS = 1.0
-#: How often one that waits looks whether its question was cancelled.
+#: Seconds between two checks of whether a waiting query was cancelled.
 _CHECK_SECONDS = 0.02
 
 
 class DeferredEmbedder:
-    """Gives the vectors of documents that are ``known``, zeros for others, and a query's vector only in time.
+    """Embeds without a long wait: documents get their known vectors or zeros, a query gets its vector in time or fails.
 
-    The zeros are to be filled in later with ``embedder``.
+    The zeros are to be replaced later with vectors from ``embedder``.
     """
 
     def __init__(self, embedder: Embedder, known: Callable[[Sequence[str]], Vectors] | None = None) -> None:
-        """``embedder`` must be ready. ``known`` takes no time: vectors of texts, zero where there is none."""
+        """``embedder`` must be ready. ``known`` returns vectors at once, with a zero row for each unknown text."""
         self.embedder = embedder
         self._known = known
-        # Asked again and again, also while the model starts anew or after it was closed.
+        # Copied, because callers read them often, also while the model restarts and after it was closed.
         self.name, self.dimensions, self.fingerprint = embedder.name, embedder.dimensions, embedder.fingerprint
         self._queries = ThreadPoolExecutor(1, "conexus-query-vector")
-        #: A query that was not embedded in time: while the model is still at it, no other one waits.
+        #: The query that was not embedded in time. While the model still works on it, every other query fails at once.
         self._late: Future[Vectors] | None = None
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         return np.zeros((len(texts), self.dimensions), np.float32) if self._known is None else self._known(texts)
 
     def embed_query(self, text: str, check: Callable[[], None] = lambda: None) -> Vectors:
-        """Raises EmbeddingError if the model is busy for too long, or at once while it is too busy for another query.
+        """Returns the query's vector, of shape (dimensions,).
 
-        It raises the same if the model is closed meanwhile. ``check`` is called now and then, and raises if the vector
-        is not wanted any more.
+        Raises EmbeddingError if the model needs longer than ``QUERY_SECONDS``, at once while the model still works on
+        an earlier query that was late, and if the model is closed while the query waits. ``check`` is called several
+        times during the wait, and raises an exception if the vector is not wanted any more.
         """
         late = self._late
         if late is not None and not late.done():

@@ -1,4 +1,4 @@
-"""What the index asks of an embedding model."""
+"""Protocols of embedding models: what the index needs from a model."""
 
 from __future__ import annotations
 
@@ -37,30 +37,31 @@ class Embedder(Protocol):
         ...
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of shape (len(texts), dimensions), float32, each of length 1 (or 0 for a text without tokens)."""
+        """Returns float32 vectors of shape (len(texts), dimensions), each of length 1 (0 for a text without tokens)."""
         ...
 
     def embed_query(self, text: str) -> Vectors:
-        """A vector of shape (dimensions,), float32, of length 1 (or 0)."""
+        """Returns a float32 vector of shape (dimensions,), of length 1 (0 for a text without tokens)."""
         ...
 
     def close(self) -> None:
-        """Release what the model holds; calling it twice is harmless."""
+        """Releases what the model holds. A second call is harmless."""
         ...
 
 
 class TokenEmbedder(ABC):
-    """A model whose single tokens have vectors, which can be compared with those that the index keeps."""
+    """A model that has a vector for each token, so that a query's tokens can be compared with those in the index."""
 
-    # No protocol: each question asks which models are of this kind, and to compare all methods takes a while.
+    # An abstract class, because every search checks which models are of this kind: for a protocol, isinstance compares
+    # all methods, which takes a while.
 
     @abstractmethod
     def embed_tokens(self, documents: DocumentTokens) -> Vectors:
-        """As ``embed_documents``, of texts whose tokens are known."""
+        """Returns vectors as ``embed_documents`` does, for texts whose tokens are known."""
 
     @abstractmethod
     def query_tokens(self, text: str) -> QueryTokens:
-        """The query for late interaction with sets of this model's tokens."""
+        """Returns the query's tokens, ready for late interaction with sets of this model's tokens."""
 
 
 class LoadingEmbedder(Embedder, Protocol):
@@ -68,9 +69,12 @@ class LoadingEmbedder(Embedder, Protocol):
 
     @property
     def given_up(self) -> bool:
-        """Whether it failed so often that it will not be tried again."""
+        """Whether the model failed so often that it will not be started again."""
         ...
 
     def wait_ready(self, timeout: float | None = None) -> bool:
-        """Block until the model is loaded; False on time-out. EmbeddingError if it failed or was closed."""
+        """Waits until the model is loaded. Returns False if that takes longer than ``timeout`` seconds.
+
+        Raises EmbeddingError if the model failed or was closed.
+        """
         ...

@@ -1,4 +1,4 @@
-"""Messages between a model's process and ours: a JSON object, then bytes, each after its length."""
+"""Reads and writes messages between a model's process and ours: two lengths, then a JSON object, then bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LENGTHS = struct.Struct("<QQ")
 
 
 def write_frame(stream: IO[bytes], head: dict[str, Any], body: bytes = b"") -> None:
-    """Raises OSError if nobody reads."""
+    """Writes one message. Raises OSError if nobody reads."""
     encoded = json.dumps(head).encode("ascii")
     stream.write(_LENGTHS.pack(len(encoded), len(body)))
     stream.write(encoded)
@@ -19,7 +19,7 @@ def write_frame(stream: IO[bytes], head: dict[str, Any], body: bytes = b"") -> N
 
 
 def read_frame(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
-    """Raises EOFError where the stream ends, also within a message."""
+    """Reads one message. Raises EOFError if the stream ends, also within a message."""
     head, body = _LENGTHS.unpack(_exactly(stream, _LENGTHS.size))
     decoded: dict[str, Any] = json.loads(_exactly(stream, head))
     return decoded, _exactly(stream, body)

@@ -1,7 +1,7 @@
-"""Late interaction on static token vectors: how well the best token of a chunk stands for each token of a query.
+"""Late interaction on static token vectors: compares each token of a query with the nearest token of a chunk.
 
-MaxSim of Khattab & Zaharia, "ColBERT: Efficient and Effective Passage Search via Contextualized Late Interaction over
-BERT", 2020, with the shipped model's token vectors, which have no context: one product for all tokens at once.
+This is MaxSim of Khattab & Zaharia, "ColBERT: Efficient and Effective Passage Search via Contextualized Late
+Interaction over BERT", 2020. The shipped model's token vectors have no context, so one product serves all tokens.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from numpy.typing import NDArray
 from conexus.embedding.embedder import Vectors
 from conexus.embedding.token_vectors import Places, TokenVectors
 
-#: A question's further tokens hardly change what is found; a selection used as a query has many.
+#: Maximum number of tokens of a query. Further tokens hardly change the results; a selection used as a query has many.
 MOST_TOKENS = 32
-#: Vectors of so many tokens are multiplied at once.
+#: Number of token vectors that are multiplied at once.
 _BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueryTokens:
-    """The tokens of a query, ready to be compared with those of chunks."""
+    """The tokens of a query, ready to be compared with the tokens of chunks."""
 
     #: Unit vectors, shape (tokens, dimensions).
     vectors: Vectors
-    #: How much each token of the query counts, shape (tokens,), together 1: the length of its vector.
+    #: Weight of each token of the query, shape (tokens,), sum 1: in proportion to the length of the token's vector.
     weights: NDArray[np.float32]
-    #: Vectors of all tokens.
+    #: The vectors of all tokens of the model.
     table: TokenVectors
 
     @staticmethod
@@ -39,9 +39,10 @@ class QueryTokens:
         return QueryTokens(table.vectors[own] / weights[:, None], weights / max(float(weights.sum()), 1e-9), table)
 
     def best(self, values: NDArray[np.uint16], starts: NDArray[np.int64]) -> NDArray[np.float32]:
-        """For each row the cosine of each query token to its nearest token of the row; shape (rows, tokens).
+        """Returns, for each row, the cosine of each query token to the nearest token of the row.
 
-        Row ``r`` has the tokens ``values[starts[r]:starts[r + 1]]``; 0 for a row without any.
+        The result has shape (rows, tokens). Row ``r`` has the tokens ``values[starts[r]:starts[r + 1]]``; a row without
+        tokens gets 0.
         """
         found = np.zeros((len(self.weights), len(starts) - 1), np.float32)
         if not len(values) or not len(self.weights):
@@ -58,13 +59,13 @@ class QueryTokens:
         return found.T
 
     def _cosines(self, own: Places) -> NDArray[np.float32]:
-        """Of each token of the query and each at one of these places; shape (tokens, len(own))."""
+        """Returns the cosine of each query token and each token at the places ``own``; shape (tokens, len(own))."""
         found = np.empty((len(self.weights), len(own)), np.float32)
-        # In blocks that stay in the processor's cache: gathering the vectors costs more than multiplying them.
+        # In blocks that stay in the processor's cache, because gathering the vectors costs more than multiplying them.
         gathered = np.empty((min(_BLOCK, len(own)), self.table.dimensions), np.float32)
         for start in range(0, len(own), _BLOCK):
             block = own[start : start + _BLOCK]
-            # mode: with "raise", the default, numpy would gather into a copy of `out` first
+            # mode="clip", because with "raise", the default, numpy would gather into a copy of `out` first
             self.table.vectors.take(block, axis=0, out=gathered[: len(block)], mode="clip")
             np.matmul(self.vectors, gathered[: len(block)].T, out=found[:, start : start + _BLOCK])
         found /= np.maximum(self.table.lengths[own], 1e-9)

@@ -1,4 +1,4 @@
-"""Where a sentence-transformers model lies, and what identifies it. Reads files only: neither torch nor a network."""
+"""Locates a sentence-transformers model and identifies it. Reads files only, and needs neither torch nor a network."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 from conexus.embedding.embedder import EmbeddingError
 from conexus.embedding.recipe import RECIPE_VERSION
 
-#: Tokens of a text beyond these do not count, whatever the model allows: attention grows with their square.
+#: Maximum number of tokens of a text, whatever the model allows: the cost of attention grows with their square.
 MAX_TOKENS = 1024
 
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 _WEIGHTS = (".safetensors", ".bin")
 _IDENTIFYING = (*_WEIGHTS, ".json", ".txt", ".model")
-#: The same weights again, for other runtimes.
+#: Folders that hold the same weights for other runtimes.
 _OTHER_RUNTIMES = ("onnx", "openvino")
-#: Files up to this size are hashed whole, larger ones in samples.
+#: Maximum size in bytes of a file that is hashed as a whole. Larger files are hashed in samples.
 _WHOLE = 1 << 20
 _SAMPLE = 4096
 _SAMPLES = 64
@@ -29,14 +29,14 @@ _SAMPLES = 64
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """``name`` is fit for the user's eyes. ``folder`` is None for a hub name that must first be downloaded."""
+    """The name of a model, fit to be shown to the user, and its folder; None for a model that must be downloaded."""
 
     name: str
     folder: Path | None
 
 
 def locate(model: str) -> ModelSource:
-    """Find the model: a folder, or a name of the Hugging Face hub that is in the local cache or may be downloaded.
+    """Finds the model: a folder, or a name of the Hugging Face hub that is in the local cache or may be downloaded.
 
     Raises EmbeddingError with a sentence for the user.
     """
@@ -58,12 +58,15 @@ def locate(model: str) -> ModelSource:
 
 
 def hub_name(model: str) -> str:
-    """The full name: one without an organisation is of sentence-transformers' own."""
+    """Returns the full name of a model: a name without an organisation belongs to sentence-transformers."""
     return model if "/" in model else f"sentence-transformers/{model}"
 
 
 def fingerprint(folder: Path) -> str:
-    """Identifies weights, tokenizer, prompts and text recipe. Takes milliseconds: large files are sampled."""
+    """Returns an identifier of weights, tokenizer, prompts and text recipe.
+
+    The call takes milliseconds, because large files are sampled. Raises EmbeddingError if a file cannot be read.
+    """
     hashed = hashlib.blake2b(f"{RECIPE_VERSION} {MAX_TOKENS}".encode(), digest_size=12)
     try:
         for path in _identifying_files(folder):
@@ -77,10 +80,10 @@ def fingerprint(folder: Path) -> str:
 
 
 def foreign_code(folder: Path) -> str:
-    """A class outside sentence-transformers that the model asks to import, or nothing.
+    """Returns the name of a class outside sentence-transformers that the model asks to import, or an empty string.
 
-    sentence-transformers 5 runs such code of a local folder unasked; a workspace that names its own model must not
-    run code on the machine of whoever opens it.
+    sentence-transformers 5 runs such code of a local folder without asking. A workspace that names its own model must
+    not run code on the machine of the person who opens it.
     """
     for path in _identifying_files(folder):
         if path.name in {"modules.json", "router_config.json", "wordembedding_config.json"}:
@@ -125,9 +128,9 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
 
 
 def _snapshots(model: str) -> Iterator[Path]:
-    """Folders of the model's main revision in the caches that huggingface_hub and sentence-transformers use."""
+    """Yields folders of the model's main revision in the caches that huggingface_hub and sentence-transformers use."""
     entry = "models--" + hub_name(model).replace("/", "--")
-    # A relative one would be looked for in the workspace.
+    # Relative paths of caches are skipped, because they would name folders of the workspace.
     for cache in filter(Path.is_absolute, _caches()):
         try:
             revision = (cache / entry / "refs" / "main").read_text(encoding="ascii").strip()
@@ -147,7 +150,7 @@ def _caches() -> Iterator[Path]:
 
 
 def _expanded(path: str | Path) -> Path:
-    """The path with ``~`` expanded; as it is where there is no home directory."""
+    """Returns the path with ``~`` expanded, or the path itself if there is no home directory."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises
 
 

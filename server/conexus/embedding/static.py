@@ -1,8 +1,8 @@
-"""Static models: one vector for each token, and a text's vector is a sum of its tokens'.
+"""Static models: each token has one vector, and the vector of a text is the sum of its tokens' vectors.
 
 The layout is that of sentence-transformers' ``StaticEmbedding``; here numpy and tokenizers suffice to run it. The
-shipped model also says how much the parts of a document count; in its sums a token counts by the square root of how
-often a part has it, so that no word drowns the others by being repeated.
+shipped model also has a weight for each part of a document. In its sums, a token counts by the square root of its
+frequency in a part, so that a repeated word does not drown the others.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class StaticEmbedder(TokenEmbedder):
         """Raises EmbeddingError if the folder holds no such model."""
         module = folder / MODULE
         if not module.is_dir():
-            # Where sentence-transformers 5 saves it.
+            # sentence-transformers 5 saves the module's files in the model's folder itself.
             module = folder
         try:
             tensors, _, weights = load(module / "model.safetensors", verify=False)
@@ -50,12 +50,12 @@ class StaticEmbedder(TokenEmbedder):
             raise EmbeddingError(f"the model in `{folder.name}` is damaged: {error}") from error
         if table.ndim != 2 or self._tokens.vocabulary > len(table):
             raise EmbeddingError(f"the model in `{folder.name}` is damaged: its tokenizer knows more tokens than it")
-        #: How much each of ``recipe.PARTS`` counts; a model without this takes a text as a whole, by the plain mean.
+        #: Weight of each of ``recipe.PARTS``. A model without weights embeds a text as a whole, by the plain mean.
         self._part_weights = tensors.get("part_weights")
         if self._part_weights is not None and self._part_weights.shape != (len(PARTS),):
             raise EmbeddingError(f"the model in `{folder.name}` is damaged: it does not weigh {len(PARTS)} parts")
         self._table = TokenVectors(table)
-        #: The query that was asked last, and its tokens.
+        #: The latest query and its tokens.
         self._latest: tuple[str, list[int]] = ("", [])
         hashed = hashlib.blake2b(weights.memory, digest_size=12)
         hashed.update(tokenizer)
@@ -85,7 +85,10 @@ class StaticEmbedder(TokenEmbedder):
         return vectors
 
     def embed_tokens(self, documents: DocumentTokens) -> Vectors:
-        """The vectors of documents, given their tokens. Only for a model that says how much their parts count."""
+        """Returns the vectors of documents whose tokens are given.
+
+        Raises ValueError if the model has no weights for the parts of a document.
+        """
         if self._part_weights is None:
             raise ValueError("this model takes a text as a whole")
         tokens, shares, starts = documents.weighed(self._part_weights)
@@ -102,7 +105,7 @@ class StaticEmbedder(TokenEmbedder):
         if self._part_weights is None:
             np.add.reduce(self._table.of(tokens), axis=0, out=vector[0])
         else:
-            # In the order of a document's, so that the same text has the same vector to the last bit.
+            # Summed in the order of a document's tokens, so that the same text has the same vector to the last bit.
             numbers, often = np.unique(np.array(tokens, np.int64), return_counts=True)
             shares = float(self._part_weights[-1]) * np.sqrt(often)
             np.matmul(shares.astype(np.float32), self._table.of(numbers), out=vector[0])
@@ -114,13 +117,13 @@ class StaticEmbedder(TokenEmbedder):
         return QueryTokens.of(self._numbers(text), self._table)
 
     def _numbers(self, query: str) -> list[int]:
-        """The tokens of a query, which is asked for its vector and for its tokens."""
+        """Returns a query's tokens. The latest are kept, because a search needs the query's vector and its tokens."""
         asked, numbers = self._latest
         if asked != query:
-            # A query has no parts, whatever lines it has: it is all body.
+            # A query has no parts. Its lines are joined, so that all of it is the body.
             (numbers,) = self._tokens.numbers([" ".join(query.splitlines())])
             self._latest = query, numbers
         return numbers
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Does nothing, because the model holds only memory."""

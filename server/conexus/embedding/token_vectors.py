@@ -1,4 +1,4 @@
-"""The vectors of a static model's tokens, each made ready when it is first met."""
+"""The vectors of a static model's tokens. Each is converted to float32 when it is first used."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ Places = NDArray[np.intp]
 
 
 class TokenVectors:
-    """Safe in several threads: what was handed out never moves.
+    """A table of token vectors. Safe to use from several threads, because a returned vector never moves.
 
-    Code has a small part of a vocabulary, and float32 takes twice the memory of what is stored: to convert all of it
-    would be most of a process's start.
+    Code uses a small part of a vocabulary, and float32 takes twice the memory of the stored vectors. To convert all of
+    them would take most of the time that a process needs to start.
     """
 
     def __init__(self, stored: NDArray[np.floating]) -> None:
-        """``stored``: shape (tokens, dimensions)."""
+        """``stored`` holds the vectors of all tokens, shape (tokens, dimensions)."""
         self._stored = stored
         self._places = np.full(len(stored), -1, np.intp)
         self._lock = threading.Lock()
         self._count = 0
-        #: Shape (tokens, dimensions). Only rows at ``places`` hold anything: the system gives memory to those alone.
+        #: Converted vectors, shape (tokens, dimensions). Only the rows that ``places`` returned hold vectors, and the
+        #: system allocates memory for those rows only.
         self.vectors: Vectors = np.empty(stored.shape, np.float32)
-        #: Of each row of ``vectors``.
+        #: Length of each row of ``vectors``, shape (tokens,).
         self.lengths = np.empty(len(stored), np.float32)
 
     @property
     def tokens(self) -> int:
-        """How many tokens have a vector."""
+        """The number of tokens that have a vector."""
         return len(self._stored)
 
     @property
@@ -41,7 +42,7 @@ class TokenVectors:
         return int(self._stored.shape[1])
 
     def places(self, numbers: NDArray[np.integer] | list[int]) -> Places:
-        """Where in ``vectors`` those of some tokens are, in the order given."""
+        """Returns the rows of ``vectors`` that hold the given tokens' vectors, in the order given."""
         places = self._places.take(numbers)
         if len(places) and places.min() < 0:
             self._learn(np.unique(numbers))
@@ -49,7 +50,7 @@ class TokenVectors:
         return places
 
     def of(self, numbers: NDArray[np.integer] | list[int]) -> Vectors:
-        """The vectors of some tokens, in the order given."""
+        """Returns the vectors of the given tokens, in the order given."""
         return self.vectors.take(self.places(numbers), axis=0)
 
     def _learn(self, numbers: NDArray[np.integer]) -> None:
@@ -61,5 +62,5 @@ class TokenVectors:
             self.vectors[rows] = found
             self.lengths[rows] = np.sqrt(np.einsum("ij,ij->i", found, found))
             self._count = rows.stop
-            # Last, for whoever sees a place looks there.
+            # Assigned last, because another thread reads a row as soon as it sees the row's number.
             self._places[new] = np.arange(rows.start, rows.stop)

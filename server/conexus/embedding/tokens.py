@@ -1,4 +1,4 @@
-"""Text -> token numbers, several times faster than the tokenizer alone: code repeats its words."""
+"""Converts texts to token numbers, several times faster than the tokenizer alone, because code repeats its words."""
 
 from __future__ import annotations
 
@@ -20,39 +20,40 @@ from conexus.embedding.normal import valid_unicode
 from conexus.embedding.recipe import PARTS, parts_of
 from conexus.ragged import Ragged, run_starts
 
-#: Where the shipped model lies.
+#: The folder of the shipped model.
 SHIPPED = Path(__file__).with_name("model")
 MODULE = "0_StaticEmbedding"
 TOKENIZER = "tokenizer.json"
 
-#: Tokens of a text beyond these do not count: the head of a definition says what it is.
+#: Maximum number of tokens of a text. Later tokens do not count, because the head of a definition says what it is.
 MAX_TOKENS = 512
 
 _WORD = re.compile(r"\w+")
-#: Words remembered; most folders have fewer. Longer words are encoded data: texts with one are encoded whole.
+#: Number of words whose tokens are kept (most folders have fewer), and the maximum length of such a word in characters.
+#: Longer words are encoded data; a text that contains one is tokenized as a whole.
 _MOST_WORDS = 40_000
 _LONGEST = 64
-#: Of a number that says whose token it is and which; the shipped model's have 16.
+#: Number of bits of the token in a number that combines an owner and a token. The shipped model's tokens have 16 bits.
 _TOKEN_BITS = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DocumentTokens:
-    """The tokens of several documents' texts, by the parts of the recipe."""
+    """The tokens of the texts of several documents, by the parts of the recipe."""
 
-    #: Document after document, in each part after part.
+    #: Token numbers: document after document, and in each document part after part.
     values: NDArray[np.int64]
-    #: How many each part has, shape (documents, parts).
+    #: Number of tokens of each part, shape (documents, parts).
     lengths: NDArray[np.int64]
 
     def of(self, documents: Sequence[int]) -> DocumentTokens:
-        """Those of some documents, in ascending order."""
+        """Returns the tokens of the given documents, in ascending order of the documents."""
         kept = np.zeros(len(self.lengths), np.bool_)
         kept[list(documents)] = True
         return DocumentTokens(self.values[kept.repeat(self.lengths.sum(axis=1))], self.lengths[kept])
 
     def sets(self) -> Ragged:
-        """The tokens of each document, each once, ascending: of its first ``MAX_TOKENS``."""
+        """Returns the distinct tokens among the first ``MAX_TOKENS`` of each document, in ascending order."""
         lengths = self.lengths.sum(axis=1)
         ends = lengths.cumsum()
         counted = np.arange(len(self.values)) - (ends - lengths).repeat(lengths) < MAX_TOKENS
@@ -63,10 +64,11 @@ class DocumentTokens:
         return Ragged.cut(values, np.bincount(pairs >> _TOKEN_BITS, minlength=len(lengths)))
 
     def weighed(self, weights: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32], list[int]]:
-        """How much each token of a document counts: the sum over parts of a part's weight times its frequency's root.
+        """Computes how much each token of a document counts.
 
-        ``weights``: of the parts. Returns the tokens of each document, ascending, how much each counts, and where each
-        document's begin (and the end).
+        A token counts by the sum, over the parts, of the part's weight times the square root of the token's frequency
+        in the part. ``weights`` are the weights of the parts. Returns the distinct tokens of each document, ascending;
+        how much each token counts; and the index where each document's tokens begin, followed by the end of the last.
         """
         size = len(self.lengths)
         owners = np.arange(self.lengths.size).repeat(self.lengths.ravel())
@@ -88,16 +90,17 @@ class DocumentTokens:
 
 
 class WordTokens:
-    """Remembers the tokens of every word. For tokenizers to which a word means the same wherever it stands.
+    """Tokenizes texts word by word, and keeps the tokens of every word.
 
-    Safe in several threads: what they share is a dictionary of finished values.
+    If the tokenizer may give a word different tokens at different places, every text is tokenized as a whole. Safe to
+    use from several threads, because they share only a dictionary of finished values.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
-        # Tokens are kept as bytes, which are joined at once and take a third of what a list of numbers does.
+        # Tokens are kept as bytes, which are joined in one step and take a third of the memory of a list of numbers.
         self._kind = "H" if self.vocabulary <= 1 << 16 else "I"
         self._bytes_of_text = MAX_TOKENS * array(self._kind).itemsize
         self._known: dict[str, bytes] = {}
@@ -105,17 +108,17 @@ class WordTokens:
 
     @property
     def vocabulary(self) -> int:
-        """How many tokens there are."""
+        """The number of tokens in the vocabulary."""
         return self._tokenizer.get_vocab_size()
 
     def numbers(self, texts: Sequence[str]) -> list[list[int]]:
-        """The token numbers of each text, at most ``MAX_TOKENS`` of them."""
+        """Returns the token numbers of each text, at most ``MAX_TOKENS`` for each."""
         return [array(self._kind, packed).tolist() for packed in self._packed(texts)]
 
     def documents(self, texts: Sequence[str]) -> DocumentTokens:
-        """The tokens of the texts of documents, part by part."""
+        """Returns the tokens of the texts of documents, part by part."""
         parts = [part for text in texts for part in parts_of(text)]
-        # Those of one file have much in common but their bodies.
+        # Equal parts are tokenized once, because documents of one file share much except their bodies.
         different = list(dict.fromkeys(parts))
         known = dict(zip(different, self._packed(different), strict=True))
         packed = [known[part] for part in parts]
@@ -137,19 +140,19 @@ class WordTokens:
         return packed
 
     def _words(self, text: str) -> list[str] | None:
-        """The words of a text whose tokens may be those of its words, nothing for any other text."""
-        # Python and the tokenizer agree on what a word is for ASCII only.
+        """Returns the words of a text, or None if the text must not be tokenized word by word."""
+        # Python and the tokenizer agree only for ASCII on what a word is.
         return _WORD.findall(text) if self._by_word and text.isascii() else None
 
     def _learned(self, words: set[str]) -> tuple[dict[str, bytes], set[str]]:
-        """What has the tokens of all the words but the longest, and those."""
+        """Returns a dictionary with the tokens of the words, and the set of the words that are too long for it."""
         known = self._known
         new = words.difference(known)
         long = {word for word in new if len(word) > _LONGEST}
         new -= long
         if new:
             if len(known) > _MOST_WORDS:
-                # A new dictionary: another thread may still read the old one.
+                # A new dictionary, because another thread may still read the old one.
                 self._known = known = {word: known[word] for word in words if word in known}
             listed = list(new)
             known.update(zip(listed, self._encoded(listed), strict=True))
@@ -161,7 +164,7 @@ class WordTokens:
         return [array(self._kind, encoding.ids[:MAX_TOKENS]).tobytes() for encoding in encodings]
 
     def _has_plain_words(self) -> bool:
-        """Whether this tokenizer takes texts apart at everything that is no letter, digit or underscore."""
+        """Tests with a sample whether the tokenizer splits texts at every character but letters, digits and `_`."""
         words = ("parseHTTPRequest", "user_id", "i32", "x", "gr")
         try:
             apart = self._encoded(words)
@@ -174,14 +177,14 @@ class WordTokens:
 
 @lru_cache(maxsize=1)
 def shipped_tokens() -> WordTokens:
-    """The shipped model's, one for the whole process."""
+    """Returns the tokenizer of the shipped model, one object for the whole process."""
     return WordTokens(tokenizer_in_steps(_shipped_tokenizer()))
 
 
 def tokenizer_in_steps(content: bytes) -> Tokenizer:
-    """What ``Tokenizer.from_buffer`` gives of a WordPiece tokenizer.
+    """Returns what ``Tokenizer.from_buffer`` returns for the content of a WordPiece tokenizer's file.
 
-    That keeps all other threads from running for as long as it takes, twice as long as any of these steps does.
+    ``from_buffer`` keeps all other threads from running until it returns, twice as long as any of the steps here does.
     """
     described = json.loads(content)
     model = described["model"]
@@ -195,7 +198,7 @@ def tokenizer_in_steps(content: bytes) -> Tokenizer:
 
 @lru_cache(maxsize=1)
 def shipped_tokens_fingerprint() -> str:
-    """Identifies what a token's number means."""
+    """Returns an identifier of what a token's number means."""
     return hashlib.blake2b(_shipped_tokenizer(), digest_size=6).hexdigest()
 
 

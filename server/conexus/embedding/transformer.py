@@ -1,4 +1,4 @@
-"""Any sentence-transformers model, in a process of its own: torch is never imported in ours."""
+"""Runs any sentence-transformers model in a process of its own, so that torch is never imported in ours."""
 
 from __future__ import annotations
 
@@ -17,32 +17,34 @@ from conexus.embedding.embedder import EmbeddingError, Vectors
 from conexus.embedding.model_folder import ModelSource, fingerprint, locate
 from conexus.embedding.worker_process import WorkerProcess
 
-#: Not by the name of our own distribution: on the Python package index that is another product.
+#: Error message. It does not name our own distribution, because that name is another product's on the Python package
+#: index.
 _MISSING_EXTRA = (
     "the setting `model` names a sentence-transformers model, for which the package sentence-transformers is missing in"
     f" {sys.prefix}; install Conexus again from its clone, with '.[transformers]' in place of '.'"
 )
-#: Texts a request: larger ones are no faster on a CPU, and a query waits for the request before it.
+#: Number of texts in a request. Larger requests are no faster on a CPU, and a query waits for the request before it.
 _BATCH = 16
 _LOAD_SECONDS = 600.0
 _DOWNLOAD_SECONDS = 3600.0
-#: Failures in a row after which the model is not started again.
+#: Number of failures in a row after which the model is not started again.
 _ATTEMPTS = 3
-#: The pause before a second start; before each further one it is four times as long.
+#: Seconds before the second start of the model. The pause before each further start is four times as long.
 _PAUSE_SECONDS = 1.0
 
 
 class TransformerEmbedder:
-    """Loads in the background from its construction on; embedding waits for that. Safe to call from any thread.
+    """Embeds with a model that loads in the background from construction on. Safe to call from any thread.
 
-    A process that ends, hangs or grows too large costs the texts at hand an EmbeddingError and is started again at
-    the next use after a pause; until then, and for good after three failures in a row, every use raises the same.
+    Embedding waits until the model is loaded. If the process ends, hangs or grows too large, the current request raises
+    EmbeddingError, and the process is started again at the next use after a pause. Until then, and for good after three
+    failures in a row, every use raises the same error.
     """
 
     def __init__(self, model: str, *, memory_mib: int, timeout_seconds: float) -> None:
         """``model`` is a folder or a name of the Hugging Face hub.
 
-        Raises EmbeddingError for what is known at once: no such model, or sentence-transformers is not installed.
+        Raises EmbeddingError if there is no such model, or if sentence-transformers is not installed.
         """
         if importlib.util.find_spec("sentence_transformers") is None:
             raise EmbeddingError(_MISSING_EXTRA)
@@ -51,7 +53,7 @@ class TransformerEmbedder:
         self._timeout_seconds = timeout_seconds
         self._fingerprint = ""
         self._dimensions = 0
-        #: Guards what follows; notified at each change of it.
+        #: Guards the attributes below, and is notified when one of them changes.
         self._change = threading.Condition()
         self._worker: WorkerProcess | None = None
         self._loading = False
@@ -70,13 +72,16 @@ class TransformerEmbedder:
 
     @property
     def dimensions(self) -> int:
-        """Waits until the model is loaded; raises EmbeddingError if it cannot be."""
+        """The number of dimensions. Waits until the model is loaded; raises EmbeddingError if it cannot be loaded."""
         self._ready_worker()
         return self._dimensions
 
     @property
     def fingerprint(self) -> str:
-        """Known before the model is loaded; raises EmbeddingError while one that is not on this machine downloads."""
+        """The fingerprint, which is known before the model is loaded.
+
+        Raises EmbeddingError while a model that is not on this machine is being downloaded.
+        """
         if not self._fingerprint:
             folder = self._source.folder
             if folder is None:
@@ -92,7 +97,7 @@ class TransformerEmbedder:
 
     @property
     def problem(self) -> str:
-        """The last failure, for the user; empty when there was none since the last success."""
+        """The last failure, in words for the user; empty if there was none since the last success."""
         with self._change:
             return self._problem
 
@@ -104,12 +109,15 @@ class TransformerEmbedder:
 
     @property
     def process_id(self) -> int | None:
-        """The process of the model, None while there is none."""
+        """The id of the model's process, None while there is no process."""
         with self._change:
             return None if self._worker is None else self._worker.process_id
 
     def wait_ready(self, timeout: float | None = None) -> bool:
-        """Whether the model is loaded within ``timeout`` seconds. Raises EmbeddingError if it cannot be."""
+        """Waits until the model is loaded. Returns False if that takes longer than ``timeout`` seconds.
+
+        Raises EmbeddingError if the model cannot be loaded.
+        """
         with self._change:
             self._start_again()
             if not self._change.wait_for(lambda: not self._loading, timeout):
@@ -118,9 +126,9 @@ class TransformerEmbedder:
             return True
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors of shape (len(texts), dimensions), float32. Raises EmbeddingError."""
+        """Returns float32 unit vectors of shape (len(texts), dimensions). Raises EmbeddingError if the model fails."""
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
-        # Texts of like length together: a batch is padded to its longest.
+        # Texts of similar length share a batch, because a batch is padded to its longest text.
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
@@ -128,7 +136,10 @@ class TransformerEmbedder:
         return vectors
 
     def embed_query(self, text: str) -> Vectors:
-        """A unit vector of shape (dimensions,), float32; goes before waiting documents. Raises EmbeddingError."""
+        """Returns a float32 unit vector of shape (dimensions,). A query is embedded before documents that wait.
+
+        Raises EmbeddingError if the model fails.
+        """
         row: Vectors = self._embed("query", [text])[0].copy()
         return row
 

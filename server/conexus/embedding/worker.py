@@ -1,7 +1,8 @@
-"""The process of a sentence-transformers model: ``python -P -m conexus.embedding.worker``, spoken to in frames.
+"""The process of a sentence-transformers model: ``python -P -m conexus.embedding.worker``. It communicates in frames.
 
-The first frame in is the set-up, answered when the model is loaded; each further one asks for vectors. The process
-ends with its standard input, with its parent, or when it needs more memory than the set-up allows.
+The first frame that it reads is the set-up, which it answers when the model is loaded. Each further frame requests
+vectors. The process ends when its standard input or its parent ends, or when it needs more memory than the set-up
+allows.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _MESSAGE_CHARACTERS = 300
 
 def main() -> int:
     requests, replies = _private_streams()
-    # Ctrl-C in a terminal goes to every process of the group; our parent decides what it means.
+    # Ctrl-C in a terminal reaches every process of the group; our parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICENESS)
     try:
@@ -45,7 +46,7 @@ def main() -> int:
                 folder = _download(setup["model"])
             model = _load(folder)
             dimensions = _encode(model, "query", ["dimensions"]).shape[1]
-        except Exception as error:  # noqa: BLE001 - whatever a model's code raises is told to the user
+        except Exception as error:  # noqa: BLE001 - whatever a model's code raises is reported to the user
             write_frame(replies, {"error": _words(error, folder)})
             return 1
         write_frame(replies, {"dimensions": dimensions, "folder": str(folder)})
@@ -56,7 +57,7 @@ def main() -> int:
 
 
 def _private_streams() -> tuple[IO[bytes], IO[bytes]]:
-    """Our frames' streams. What libraries print goes to standard error from here on, and they read nothing."""
+    """Returns the streams of our frames. From here on, libraries print to standard error and read an empty input."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -66,9 +67,9 @@ def _private_streams() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _watch(memory_mib: int, parent: int) -> None:
-    """End this process from a thread if it grows beyond ``memory_mib`` or its parent is gone.
+    """Starts a thread that ends this process if it grows beyond ``memory_mib`` or its parent is gone.
 
-    RLIMIT_AS cannot do it: torch maps several times the memory that it uses.
+    RLIMIT_AS cannot do this, because torch maps several times the memory that it uses.
     """
 
     def watch() -> None:
@@ -83,7 +84,7 @@ def _watch(memory_mib: int, parent: int) -> None:
 
 
 def resident_mib() -> float:
-    """The memory this process uses, in MiB; where there is no /proc, the most it ever used."""
+    """Returns the memory that this process uses, in MiB. Without /proc, returns the most that it ever used."""
     try:
         pages = int(Path("/proc/self/statm").read_bytes().split()[1])
     except (OSError, IndexError, ValueError):
@@ -95,7 +96,10 @@ def resident_mib() -> float:
 
 
 def _download(model: str) -> str:
-    """Fetch the model into the hub's cache; the user asked for it by name. Returns its folder."""
+    """Downloads the model, which the user asked for by name, into the hub's cache. Returns its folder.
+
+    Raises EmbeddingError if the download fails.
+    """
     from huggingface_hub import constants, snapshot_download
 
     name = hub_name(model)
@@ -109,7 +113,7 @@ def _download(model: str) -> str:
         raise EmbeddingError(
             f"it is not in the local cache and could not be downloaded ({type(error).__name__})"
         ) from error
-    # All is here now; loading must fetch nothing more, and no code of another repository.
+    # Everything is downloaded. Loading must fetch nothing more, and no code of another repository.
     constants.HF_HUB_OFFLINE = True
     return folder
 
@@ -122,7 +126,7 @@ def _load(folder: str) -> SentenceTransformer:
     model: SentenceTransformer = SentenceTransformer(folder, local_files_only=True, trust_remote_code=False)
     model.eval()
     longest = model.max_seq_length
-    # None: without a limit. A StaticEmbedding has an infinite one that cannot be set, and needs none.
+    # None means no limit. A StaticEmbedding has an infinite limit, which cannot be set and need not be.
     if longest is None or MAX_TOKENS < longest < float("inf"):
         model.max_seq_length = MAX_TOKENS
     return model
@@ -131,7 +135,7 @@ def _load(folder: str) -> SentenceTransformer:
 def _answer(model: SentenceTransformer, request: dict[str, Any], replies: IO[bytes], folder: str) -> None:
     try:
         vectors = _encode(model, request["kind"], request["texts"])
-    except Exception as error:  # noqa: BLE001 - whatever a model's code raises is told to the user
+    except Exception as error:  # noqa: BLE001 - whatever a model's code raises is reported to the user
         write_frame(replies, {"error": _words(error, folder)})
     else:
         write_frame(replies, {"shape": vectors.shape}, vectors.tobytes())
@@ -147,7 +151,7 @@ def _encode(model: SentenceTransformer, kind: str, texts: list[str]) -> Vectors:
 
 
 def _words(error: Exception, folder: str | None) -> str:
-    """The first line of the error without our paths."""
+    """Returns the first line of the error's message, without our paths."""
     text = str(error).strip() or type(error).__name__
     line = text.splitlines()[0]
     if folder:

@@ -1,4 +1,4 @@
-"""A model's process, seen from ours: start it, ask it within a time, know why it ended."""
+"""Controls a model's process: starts it, sends requests with a time limit, and says why it ended."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from conexus.embedding.frames import read_frame, write_frame
 from conexus.embedding.model_folder import ModelSource
 from conexus.embedding.worker import OUT_OF_MEMORY
 
-#: How long a process may take to end when it is told to.
+#: Seconds that a process may take to end after it was told to.
 _GRACE_SECONDS = 1.0
 
 
 class WorkerProcess:
-    """One process, from its start to its end. ``ask`` is called by one thread at a time, ``stop`` by any."""
+    """One process, from its start to its end. ``ask`` is called by one thread at a time, ``stop`` by any thread."""
 
     def __init__(self, source: ModelSource, memory_mib: int) -> None:
         self._name = source.name
@@ -29,8 +29,8 @@ class WorkerProcess:
         self._asking = threading.Lock()
         self._overdue = 0.0
         self._stopped = False
-        # -P: a file of the workspace named like a module must not be imported in its place. Nothing of this process
-        # reaches our own standard streams, which carry the protocol and the log.
+        # -P, because a file of the workspace that is named like a module must not be imported in its place. The process
+        # does not write to our own standard streams, which carry the protocol and the log.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "conexus.embedding.worker"],
             stdin=subprocess.PIPE,
@@ -50,7 +50,7 @@ class WorkerProcess:
         return not self._stopped and self._process.poll() is None
 
     def load(self, seconds: float) -> dict[str, Any]:
-        """Load the model; returns its ``dimensions`` and ``folder``. Raises as ``ask`` does."""
+        """Loads the model within ``seconds``. Returns its ``dimensions`` and ``folder``. Raises as ``ask`` does."""
         setup = {
             "model": self._name,
             "folder": None if self._folder is None else str(self._folder),
@@ -60,7 +60,11 @@ class WorkerProcess:
         return self.ask(setup, seconds)[0]
 
     def ask(self, request: dict[str, Any], seconds: float) -> tuple[dict[str, Any], bytes]:
-        """Raises EmbeddingError if the process answers with an error, ends, or takes longer and is ended for it."""
+        """Sends a request. Returns the head and the body of the answer.
+
+        Raises EmbeddingError if the process answers with an error or ends. A process that takes longer than ``seconds``
+        is killed.
+        """
         timer = threading.Timer(seconds, self._end_overdue, (seconds,))
         timer.daemon = True
         with self._asking:
@@ -77,7 +81,7 @@ class WorkerProcess:
         return head, body
 
     def stop(self) -> None:
-        """End the process, also in the midst of its work: it holds nothing worth saving. Twice is harmless."""
+        """Ends the process, even during its work, because it holds nothing worth saving. A second call is harmless."""
         self._stopped = True
         self._process.terminate()
         try:
@@ -87,7 +91,7 @@ class WorkerProcess:
             self._process.wait()
         with self._asking, contextlib.suppress(OSError):
             self._replies.close()
-            # What was left to write has no reader any more.
+            # Data that was not written yet has no reader any more.
             self._requests.close()
 
     def _end_overdue(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Worker processes that start before anything else is loaded, where it is plain that they will be needed."""
+"""Starts worker processes before anything else is loaded, where it is plain that they will be needed."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from conexus.index.directory import index_directory
 from conexus.index.worker_processes import WorkerProcesses
 from conexus.workspace.roots import needs_consent
 
-#: What lies in the root of a project.
+#: Names of files and directories that mark the root of a project.
 _MARKS = (
     ".git", ".hg", ".jj", ".svn", "conexus.toml", "build.gradle", "build.sbt", "Cargo.toml", "CMakeLists.txt",
     "composer.json", "Gemfile", "go.mod", "Makefile", "mix.exs", "package.json", "Package.swift", "pom.xml",
     "pyproject.toml", "setup.py",
 )  # fmt: skip
-#: More waiting files than this are work for the worker processes.
+#: Most waiting files that are read inline; if more wait, worker processes read them.
 INLINE_FILES = 40
-#: Directories that are looked through for as many: whoever waits for this has not been answered yet.
+#: Directories that are searched for more than ``INLINE_FILES`` files. The limit is low because whoever waits for this
+#: search has not been answered yet.
 _MOST_DIRECTORIES = 200
 
 
 def start_if_needed(
     processes: WorkerProcesses, settings: Settings, folders: Iterable[Path], data_directory: Path
 ) -> None:
-    """Have them start if one of the folders has no index yet, and many files."""
+    """Starts the worker processes, unless they run, if one of the folders has no index yet and has many files."""
     if not processes.running and any(_is_new(folder, settings, data_directory) for folder in folders):
         processes.start_ahead()
 
 
 def is_project(folder: Path) -> bool:
-    """Whether a folder looks like one that an editor would open, and not like one above several of those."""
+    """Decides whether a folder looks like one that an editor would open, and not like a parent of such folders."""
     return any((folder / mark).exists() for mark in _MARKS)
 
 
@@ -45,7 +46,10 @@ def _is_new(folder: Path, settings: Settings, data_directory: Path) -> bool:
 
 
 def _has_many_files(folder: str) -> bool:
-    """A look at the first ones; whether the rules let them in would take too long to tell."""
+    """Decides whether a folder has more than ``INLINE_FILES`` files in its first ``_MOST_DIRECTORIES`` directories.
+
+    The ignore rules are not applied, because that would take too long.
+    """
     count = looked_at = 0
     directories = [folder]
     while directories and looked_at < _MOST_DIRECTORIES:

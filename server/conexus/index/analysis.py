@@ -1,4 +1,4 @@
-"""What the index keeps of one file: its chunks, their terms, their tokens and their vectors."""
+"""Analyses one file for the index: makes its chunks, their terms, their tokens and their vectors."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ Digests = NDArray[np.int64]
 
 
 def analysis_version(fingerprint: str) -> str:
-    """Names all that decides what a file's rows are; the model's fingerprint comes last, after a ``|``."""
+    """Returns a name for everything that determines a file's rows; the model's fingerprint is last, after a ``|``."""
     return f"chunker {CHUNKER_VERSION}, terms {TERMS_VERSION}, {_tokens_version()}|{fingerprint}"
 
 
 def model_of(version: str) -> str:
-    """The fingerprint of the model in an ``analysis_version``."""
+    """Returns the fingerprint of the model in an ``analysis_version``."""
     return version.rpartition("|")[2]
 
 
 def has_present_tokens(version: str) -> bool:
-    """Whether token numbers in rows of an ``analysis_version`` mean what they mean to this release's model."""
+    """Decides whether token numbers in rows of an ``analysis_version`` mean what they mean to this release's model."""
     return version.rpartition("|")[0].endswith(_tokens_version())
 
 
 def _tokens_version() -> str:
-    # Loads the tokenizers' library: only where a model is there already.
+    # The import loads the tokenizers' library, so this is called only where a model is loaded already.
     from conexus.embedding.tokens import shipped_tokens_fingerprint
 
     return f"tokens {shipped_tokens_fingerprint()}"
@@ -50,9 +50,9 @@ def _tokens_version() -> str:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What tells whether a file changed since it was indexed."""
+    """The facts that tell whether a file changed since it was indexed."""
 
-    #: Relative to the folder, with ``/``; the URI for a buffer without a file.
+    #: Path relative to the folder, with ``/``; for a buffer outside all folders its absolute path or URI.
     path: str
     language: str
     size: int
@@ -67,25 +67,28 @@ class IndexedFile:
 
     facts: FileFacts
     chunks: tuple[Chunk, ...]
-    #: Identify the text that was embedded, so that an unchanged chunk is not embedded twice.
+    #: 64-bit digests of the embedded texts, shape (chunks,), so that an unchanged chunk is not embedded twice.
     digests: Digests
-    #: Shape (chunks, dimensions), float32.
+    #: Vectors of the chunks, shape (chunks, dimensions), float32.
     vectors: Vectors
-    #: The shipped model's tokens of the text that was embedded, each once, ascending; whatever made ``vectors``.
+    #: Tokens of each embedded text, each once, ascending: the shipped model's, whichever model made ``vectors``.
     tokens: Ragged
     body: Occurrences
     names: Occurrences
     references: Occurrences
-    #: Of how many chunks the embedder was asked for the vector.
+    #: Number of chunks for which the embedder was asked for a vector.
     embedded: int = 0
 
     def with_vectors(self, vectors: Vectors) -> IndexedFile:
-        """The same file with other vectors."""
+        """Returns the same file with other vectors."""
         return replace(self, vectors=vectors)
 
 
 def analyse(facts: FileFacts, text: str, embedder: Embedder, reuse: Mapping[int, Vectors] | None = None) -> IndexedFile:
-    """Chunk a text, take its terms and tokens, embed the chunks whose vector is not in ``reuse`` (digest -> vector)."""
+    """Chunks a text, takes its terms and tokens, and embeds its chunks.
+
+    ``reuse`` maps digests to vectors: a chunk whose vector is in it is not embedded.
+    """
     from conexus.embedding.tokens import shipped_tokens
 
     chunks = tuple(chunk_text(text, facts.language))
@@ -107,7 +110,7 @@ def analyse(facts: FileFacts, text: str, embedder: Embedder, reuse: Mapping[int,
 
 
 def name_terms(path: str, chunk: Chunk) -> list[str]:
-    """The terms by which a chunk is called: its symbol, what encloses it, its file and the folders next to it."""
+    """Returns the terms of a chunk's name: its symbol, its breadcrumb, its file's stem and the last three folders."""
     return terms(" ".join((chunk.symbol, *chunk.breadcrumb, *_place(path))))
 
 
@@ -120,7 +123,7 @@ def _place(path: str) -> tuple[str, ...]:
 def _embed(
     texts: list[str], tokens: DocumentTokens, digests: Digests, embedder: Embedder, reuse: Mapping[int, Vectors]
 ) -> tuple[Vectors, int]:
-    """The vectors, and how many of them were made now."""
+    """Returns the vectors, shape (len(texts), dimensions), and how many of them were made now."""
     vectors = np.zeros((len(texts), embedder.dimensions), np.float32)
     new: list[int] = []
     for row, digest in enumerate(digests.tolist()):
@@ -132,7 +135,7 @@ def _embed(
     if not new:
         return vectors, 0
     if isinstance(embedder, TokenEmbedder):
-        # It is the shipped model, whose tokens these are.
+        # ``embedder`` is the shipped model, and ``tokens`` are its tokens.
         vectors[new] = embedder.embed_tokens(tokens if len(new) == len(texts) else tokens.of(new))
     else:
         vectors[new] = embedder.embed_documents([texts[row] for row in new])

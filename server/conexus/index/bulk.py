@@ -1,4 +1,4 @@
-"""The files that wait to be read in bulk, and the worker processes that read them."""
+"""Keeps the files that wait to be read in bulk, and has worker processes read them."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from conexus.workspace.read import Skipped
 
 log = logging.getLogger(__name__)
 
-#: So long files are read here before others get their turn.
+#: Seconds for which files are read in this thread before other work gets its turn.
 INLINE_SECONDS = 0.05
 
-#: Files that a worker is handed at once: few at first, so that results come soon, and then ever more, so that there are
-#: few segments to be merged.
+#: Files of a worker's first batches, and of its largest ones. Batches are small at first, so that results are there
+#: soon, and grow, so that there are few segments to be merged.
 _FIRST_FILES, _MOST_FILES = 24, 144
-#: While workers start, so many of the waiting files are looked through for one that may be read here, and of which
-#: languages it may be: nothing else goes on while a language's queries are compiled.
+#: While workers start: how many waiting files to consider for inline reading, and the query-compile time in ms that
+#: their language must stay below, because nothing else runs while a language's queries are compiled.
 _MOST_LOOKED_AT, _MOST_BEGINNING_MS = 1000, 40
-#: Where workers die so often without one answer, it is not the files' fault.
+#: Deaths of workers without a result in between after which no workers are used: the files are not the cause.
 _MOST_DEATHS = 4
 
-#: A file: absolute path of its folder, path relative to it.
+#: A file: the absolute path of its folder, and the path relative to that folder.
 Key = tuple[str, str]
 
 
@@ -48,47 +48,51 @@ class _Batch:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Files that were read, and which of them nothing newer is known of."""
+    """The result of a batch. ``current`` has the paths of its files about which nothing newer is known."""
 
     folder: str
     read: Read
     current: frozenset[str]
-    #: Whether a scan came meanwhile: what it saw of them may be newer than what was read, or that they are gone.
+    #: Whether a scan ended while the files were read: what it saw of them may be newer than what was read, or they may
+    #: be gone.
     doubtful: bool = False
 
 
 @owned(shared={"has_results", "idle", "pending"})
 class Bulk:
-    """Not thread-safe: the indexer's thread owns it. ``wake`` is called from other threads when a batch is done."""
+    """Has files read in bulk. Not thread-safe: the indexer thread owns it.
+
+    ``wake`` is called from other threads when a batch is done.
+    """
 
     def __init__(self, processes: WorkerProcesses, wake: Callable[[], None]) -> None:
-        #: The processes, for other work than reading too.
+        #: The worker processes, for reading and for other work.
         self.pool = Pool(processes)
         self._wake = wake
         self._waiting: dict[Key, None] = {}
         self._flying: dict[Future[Read], _Batch] = {}
-        # When which file was handled otherwise, on a clock that ticks at every such event.
+        # A counter of events that serves as a clock, and the time on it at which each file was handled otherwise.
         self._clock = 0
         self._superseded: dict[Key, int] = {}
-        # When which folder was scanned, on that clock.
+        # Time of the latest scan of each folder, on that clock.
         self._scanned: dict[str, int] = {}
-        # Files of which one made a worker die: each is tried alone, so that the others are not blamed.
+        # Files of batches whose worker died: each is tried alone, so that the others are not blamed.
         self._suspects: dict[Key, None] = {}
-        # Whether the workers have started: their first result came.
+        # Whether the workers have started, that is, have returned a first result.
         self._answering = False
-        # How often workers died since one last answered, and whether one ever did.
+        # Deaths of workers since the latest result, and whether there ever was a result.
         self._deaths = 0
         self._answered = False
-        # What may be read here while workers start, the best last.
+        # Files that may be read in this thread while workers start, the best last.
         self._quick: list[Key] = []
         # Batches handed over since the workers started.
         self._submitted = 0
-        #: Files done since there was last nothing to do.
+        #: Number of files that are done since there was last nothing to do.
         self.done = 0
 
     @property
     def pending(self) -> int:
-        """Files that wait or are being read."""
+        """Number of files that wait or are being read."""
         flying = sum(len(batch.paths) for batch in list(self._flying.values()))
         return len(self._waiting) + len(self._suspects) + flying
 
@@ -101,7 +105,7 @@ class Bulk:
         return any(future.done() for future in list(self._flying))
 
     def add(self, keys: Iterable[Key]) -> None:
-        """Let files wait, except those that are being read already and were not superseded since."""
+        """Adds waiting files, except files that are being read already and were not superseded since."""
         reading = {
             (batch.folder, path)
             for batch in self._flying.values()
@@ -111,9 +115,9 @@ class Bulk:
         self._waiting.update((key, None) for key in keys if key not in reading)
 
     def supersede(self, key: Key) -> None:
-        """A file, or all that lies in a directory, was handled otherwise just now.
+        """Records that a file, or every file in a directory, was handled otherwise just now.
 
-        What a worker read of it before is out of date.
+        What a worker read of these files before is out of date.
         """
         self._waiting.pop(key, None)
         self._suspects.pop(key, None)
@@ -128,12 +132,15 @@ class Bulk:
                     self._superseded.update((each, self._clock) for each in inside)
 
     def scanned(self, folder: str) -> None:
-        """A folder was compared with the disk just now, but for what is being read of it: that is in doubt."""
+        """Records that a scan of a folder just finished.
+
+        Files still being read by workers were not compared; they are rechecked when their result arrives.
+        """
         self._clock += 1
         self._scanned[folder] = self._clock
 
     def forget(self, folder: str) -> None:
-        """Nothing of a folder is wanted any more."""
+        """Drops the waiting files and the batches of a folder, because nothing of it is wanted any more."""
         self._scanned.pop(folder, None)
         for waiting in (self._waiting, self._suspects):
             for key in [key for key in waiting if key[0] == folder]:
@@ -142,7 +149,7 @@ class Bulk:
             _drop(future, self._flying.pop(future))
 
     def can_work(self, *, workers: bool) -> bool:
-        """Whether ``work_off`` would do anything now."""
+        """Decides whether ``work_off`` would do anything now."""
         pays = workers and self._workers_pay
         return self._next_here(pays=pays) is not None or (pays and self._can_submit)
 
@@ -154,10 +161,10 @@ class Bulk:
         *,
         workers: bool,
     ) -> None:
-        """Have waiting files read: many by workers, a few by ``read_here``, and the first ones while workers start.
+        """Has waiting files read: many by workers, a few by ``read_here``, and the first ones while workers start.
 
-        ``task`` makes one of a folder and paths. ``stop`` is asked after each file that is read here; ``workers`` says
-        whether workers may be used.
+        ``task`` makes a task of a folder and paths. ``stop`` is asked before each file that is read in this thread.
+        ``workers`` says whether workers may be used.
         """
         pays = workers and self._workers_pay
         while workers and self._workers_pay and self._can_submit:
@@ -169,7 +176,10 @@ class Bulk:
             self.done += 1
 
     def _next_here(self, *, pays: bool) -> Key | None:
-        """The file to be read in this process now; none if workers, if they pay, are to read all that waits."""
+        """Returns the file to be read in this thread now; None if there is none.
+
+        There is none, too, if workers pay (``pays``) and are to read all files that wait.
+        """
         if not pays:
             return next(iter(self._waiting), None)
         if self._answering:
@@ -184,19 +194,22 @@ class Bulk:
 
     @property
     def _workers_pay(self) -> bool:
-        """Whether so much waits that worker processes are worth their start, or they have started anyway."""
+        """Whether enough files wait to be worth the start of worker processes, or workers are in use anyway.
+
+        False where workers died too often.
+        """
         many = bool(self._flying or self._suspects) or len(self._waiting) > INLINE_FILES
         return many and self._deaths < _MOST_DEATHS
 
     @property
     def _can_submit(self) -> bool:
-        """Whether a batch would find a worker soon: two for each keep them busy while results are taken."""
+        """Whether a batch would find a worker soon: two for each worker keep it busy while results are taken over."""
         if self._suspects:
             return not self._flying
         return bool(self._waiting) and len(self._flying) < 2 * self.pool.workers
 
     def _submit(self, task: Callable[[str, tuple[str, ...]], Task]) -> None:
-        """Hand the next batch to a worker."""
+        """Hands the next batch to a worker."""
         paths: list[str] = []
         most = self._batch_files()
         if self._suspects:
@@ -224,21 +237,24 @@ class Bulk:
         future.add_done_callback(lambda _: self._wake())
 
     def _batch_files(self) -> int:
-        """How many files the next batch may have. In the end all workers are to be done at about the same time."""
+        """Returns how many files the next batch may have.
+
+        The last batches are smaller, so that all workers are done at about the same time.
+        """
         rounds = self._submitted // (2 * self.pool.workers)
         share = len(self._waiting) // (2 * self.pool.workers)
         return max(_FIRST_FILES, min(_FIRST_FILES * (1 + rounds), _MOST_FILES, share))
 
     def results(self) -> Iterator[Done]:
-        """What was read since the last call.
+        """Yields the results since the last call.
 
-        Where a worker died (killed, out of memory, a parser's fault) its files are tried one by one.
+        If a worker died (killed, out of memory, a parser's fault), its files are tried one by one.
         """
         for future in [future for future in self._flying if future.done()]:
             batch = self._flying.pop(future)
             if future.cancelled() or future.exception() is not None:
                 remove_segment(batch.into)
-            if future.cancelled():  # with the workers of another batch, which had failed
+            if future.cancelled():  # together with the workers of another batch, which had failed
                 self._waiting.update(((batch.folder, path), None) for path in batch.paths)
                 continue
             error = future.exception()
@@ -252,7 +268,10 @@ class Bulk:
             self._superseded.clear()
 
     def _after_death(self, batch: _Batch, error: BaseException) -> Iterator[Done]:
-        """A batch ended with its worker: its files are tried alone, and one that was alone is left out."""
+        """Has the files of a batch whose worker died tried alone, and leaves out a file that was alone.
+
+        A file is left out only if workers have returned a result before.
+        """
         if self._answered and len(batch.paths) == 1:
             log.warning("%s makes an indexing process fail", batch.paths[0])
             self._count_death(error)
@@ -279,7 +298,7 @@ class Bulk:
         return self._superseded.get((batch.folder, path), 0) <= batch.started
 
     def interrupt(self) -> None:
-        """Stop the workers; what they were reading waits again."""
+        """Stops the workers; the files that they were reading wait again."""
         self.close()
         for future, batch in self._flying.items():
             self._waiting.update(((batch.folder, path), None) for path in batch.paths)
@@ -287,17 +306,17 @@ class Bulk:
         self._flying.clear()
 
     def set_workers(self, workers: int) -> None:
-        """Go on with another number of workers, see ``Settings.workers``."""
+        """Stops the workers; the next ones are as many as ``workers`` says, see ``Settings.workers``."""
         self.interrupt()
         self.pool = Pool(WorkerProcesses(workers))
 
     def close(self) -> None:
-        """Stop the workers."""
+        """Stops the workers."""
         self._answering = False
         self._submitted = 0
         self.pool.close()
 
 
 def _drop(future: Future[Read], batch: _Batch) -> None:
-    """Have the file of a batch that nobody wants removed, as soon as its worker is done with it or has ended."""
+    """Removes the segment file of a batch that nobody wants, as soon as its worker is done with it or has ended."""
     future.add_done_callback(lambda _: remove_segment(batch.into))

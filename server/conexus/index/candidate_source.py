@@ -1,4 +1,4 @@
-"""Candidates from LanceDB's indices, for an index that is too large to look at every row of it for each query."""
+"""Finds candidates by LanceDB's indices, for an index that is too large for each query to score every row."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ log = logging.getLogger(__name__)
 
 _ANY_WORDS = ("the", "get", "set", "name", "test", "error", "file", "read")
 
-#: Candidates of each leg. Of what is shown, 10 or 20, nearly all are among the first hundreds by vector or by words. Of
-#: the nearest twice as many as by words, as their index only knows about how near they are.
+#: Candidates requested from each index: by vectors, by words of the code, by words of names. Of the 10 or 20 results
+#: that are shown, nearly all are among the first hundreds by vector or by words. The vector index is quantised to 4
+#: bits, so it must return twice as many.
 NEAREST, BY_WORDS, BY_NAMES = 1200, 600, 300
 
 
@@ -28,21 +29,24 @@ class CandidateSource(Protocol):
     """Finds candidates of one folder."""
 
     def candidates(self, vector: Vectors | None, words: Sequence[str]) -> ChunkRefs | None:
-        """Chunks that may answer; None if they cannot be had. Blocks for milliseconds."""
+        """Returns chunks that may answer a query; None if the source fails. Blocks for milliseconds."""
         ...
 
 
 @dataclass(slots=True)
 class LanceCandidates:
-    """Asks a process that reads the tables while another writes them. Safe in several threads."""
+    """Asks a process that reads the tables while another process writes them. Safe to use from several threads."""
 
     tables: Tables
     directory: Path
-    #: Why candidates could not be had, once, for the log.
+    #: Whether the latest call for candidates failed: of several failures in a row only the first is logged.
     _failed: bool = False
 
     def prepare(self) -> bool:
-        """Open the tables anew, which may have been made again; False if that cannot be. Takes a second or more."""
+        """Opens the tables again, because they may have been rebuilt. Returns False if that fails.
+
+        Takes a second or more.
+        """
         try:
             self.tables.prepare(self.directory)
         except StoreError as error:
@@ -51,7 +55,10 @@ class LanceCandidates:
         return True
 
     def answer_any(self, dimensions: int) -> bool:
-        """Have the process load what all questions need of the indices; False if candidates cannot be had."""
+        """Makes one query, so that the process loads what all queries need of the indices.
+
+        Returns False if the query fails.
+        """
         anywhere = np.full(dimensions, dimensions**-0.5, np.float32)
         return self.candidates(anywhere, _ANY_WORDS) is not None
 

@@ -1,4 +1,4 @@
-"""What all helper processes have in common: how they start, and that they end with their parent."""
+"""Defines what all helper processes have in common: how they start, and that they end with their parent."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from conexus.heap import KEPT_BY_HELPERS, limit
 from conexus.isolation import isolate_children
 from conexus.logs import log_to_stderr
 
-#: What is added to the niceness of this process for that of a helper.
+#: The niceness of a helper process, relative to that of this process.
 _NICER = 10
 
 
 def spawn_context() -> SpawnContext:
-    """Returns what helper processes are started with: never by fork, because the parent has threads."""
+    """Returns the context that starts helper processes: never by fork, because the parent has threads."""
     isolate_children()
     return multiprocessing.get_context("spawn")
 
 
 def lower_priority(process: int) -> None:
-    """Give a helper process, by its number, low priority.
+    """Gives a helper process low priority; ``process`` is its number.
 
-    The parent does that as soon as it has started one: what the helper imports first takes half a second.
+    The parent calls this as soon as it has started the helper, because the helper's first imports take half a second.
     """
     with contextlib.suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, process, os.getpriority(os.PRIO_PROCESS, 0) + _NICER)
 
 
 def begin_child() -> None:
-    """To be called first in a helper process: it ends with the parent."""
+    """Prepares a helper process so that it ends with its parent; the process calls this first."""
     # An interrupt at the terminal reaches the whole group; the parent ends its helpers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -44,7 +44,7 @@ def begin_child() -> None:
 
 
 def _end_with_parent() -> None:
-    # A killed parent closes no queue that its helpers wait at: without this they would wait for ever.
+    # A killed parent closes no queue that its helpers wait for: without this thread they would never end.
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

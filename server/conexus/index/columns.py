@@ -1,4 +1,4 @@
-"""What the tables hold, column by column: of segments as rows, and of rows as segments."""
+"""Turns segments into rows of the tables, column by column, and such rows into segments."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from conexus.ragged import Ragged
 from conexus.text import split_lines
 from conexus.workspace.read import Skipped, read_text
 
-#: A token number as it is stored, on whatever machine.
+#: The type of a stored token number, the same on every machine: 16 bits, the low byte first.
 _TOKEN = np.dtype("<u2")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """What the tables know of a file."""
+    """A file as the tables hold it."""
 
     facts: FileFacts
-    #: Versions of all that made the rows; see ``analysis.analysis_version``.
+    #: Versions of everything that made the rows; see ``analysis.analysis_version``.
     version: str
-    #: How many rows it has.
+    #: Number of its rows.
     chunks: int
 
 
@@ -49,18 +49,18 @@ class Files:
 
     @property
     def counts(self) -> list[int]:
-        """Rows of each file."""
+        """Number of rows of each file."""
         return [len(self.segment.rows_of(number)) for number in self.numbers]
 
     @property
     def rows(self) -> NDArray[np.int64]:
-        """Their rows, ascending."""
+        """Row numbers of all these files, ascending, shape (rows,)."""
         spans = [self.segment.rows_of(number) for number in self.numbers]
         return np.concatenate([np.empty(0, np.int64), *(np.arange(span.start, span.stop) for span in spans)])
 
 
 def files_schema() -> Any:
-    """The columns of the table of files."""
+    """Returns the columns of the table of files, as a pyarrow schema."""
     import pyarrow as pa
 
     columns = [
@@ -79,7 +79,7 @@ def files_schema() -> Any:
 
 
 def chunks_schema(dimensions: int) -> Any:
-    """The columns of the table of chunks, whose vectors have so many ``dimensions``."""
+    """Returns the columns of the table of chunks, as a pyarrow schema; its vectors have ``dimensions`` components."""
     import pyarrow as pa
 
     text = ["id", "path", "language", "kind", "symbol"]
@@ -94,7 +94,7 @@ def chunks_schema(dimensions: int) -> Any:
 
 
 def file_rows(batch: Sequence[Files], version: str, generation: int) -> Any:
-    """The rows of files, as a table."""
+    """Returns the rows of files, as a pyarrow table."""
     import pyarrow as pa
 
     rows = [
@@ -115,7 +115,7 @@ def file_rows(batch: Sequence[Files], version: str, generation: int) -> Any:
 
 
 def chunk_rows(files: Files, folder: str, generation: int) -> Any:
-    """The rows of the chunks of files that lie in a folder, as a table."""
+    """Returns the rows of the chunks of files, as a pyarrow table; ``folder`` is the absolute path of their folder."""
     import pyarrow as pa
 
     segment, rows = files.segment, files.rows
@@ -156,7 +156,10 @@ def chunk_rows(files: Files, folder: str, generation: int) -> Any:
 
 
 def segment_of_rows(table: Any, files: Sequence[StoredFile], dimensions: int) -> MemorySegment:
-    """The inverse of ``chunk_rows``, for rows in the order of ``files``, which were made by the same version."""
+    """Makes a segment from rows: the inverse of ``chunk_rows``.
+
+    The rows are in the order of ``files``, and the same version made all of them.
+    """
     table = table.combine_chunks()
     version = files[0].version if files else ""
     vectors = _one_array(table["vector"]).flatten().to_numpy(zero_copy_only=False)
@@ -189,13 +192,13 @@ def _stored_tokens(tokens: Ragged) -> list[bytes]:
 
 
 def _ragged(stored: Sequence[bytes]) -> Ragged:
-    """The inverse of ``_stored_tokens``."""
+    """Makes rows of token numbers from stored bytes: the inverse of ``_stored_tokens``."""
     lengths = np.fromiter(map(len, stored), np.int64, len(stored)) // _TOKEN.itemsize
     return Ragged.cut(np.frombuffer(b"".join(stored), _TOKEN).astype(np.uint16), lengths)
 
 
 def _lists(pa: Any, name: str, postings: Postings, rows: NDArray[np.int64], words: Any) -> dict[str, Any]:
-    """Two list columns, words and counts of each row, made of flat arrays."""
+    """Returns two list columns, the words and the counts of each row, made of flat arrays."""
     numbers, counts, starts = postings.selected(rows)
     offsets = pa.array(starts.astype(np.int32))
     return {
@@ -227,7 +230,7 @@ def _named_crumbs(segment: MemorySegment, rows: NDArray[np.int64]) -> list[tuple
 
 
 def _texts(files: Files, folder: str) -> Iterator[str]:
-    """The code of the chunks, as it is on disk; empty where a file is not what it was when it was indexed."""
+    """Yields the code of each chunk as it is on disk; an empty text where the file changed since it was indexed."""
     segment = files.segment
     for number, facts in zip(files.numbers, files.facts, strict=True):
         read = read_text(Path(folder, facts.path), facts.size)
@@ -238,7 +241,7 @@ def _texts(files: Files, folder: str) -> Iterator[str]:
 
 
 def _occurrences(table: Any, name: str) -> Occurrences:
-    """The inverse of ``_lists`` for a whole table."""
+    """Makes occurrences from two list columns of a whole table: the inverse of ``_lists``."""
     column = _one_array(table[name])
     encoded = column.flatten().dictionary_encode()
     lengths = np.diff(column.offsets.to_numpy())

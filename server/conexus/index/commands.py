@@ -1,4 +1,4 @@
-"""What the indexer's thread is told: values, handled one after the other in the order in which they were posted."""
+"""Defines the commands of the indexer thread: values that it handles one after the other, in the order of posting."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from typing import Literal
 from conexus.config import Settings
 from conexus.workspace.documents import Document
 
-#: Who says that files may have changed: the client, our own watcher, or an answer that found a file other than indexed.
+#: The source of a hint: the client, our own watcher, or an answer that found a file to differ from the index.
 Cause = Literal["client", "watcher", "answer"]
 
 
 @dataclass(frozen=True, slots=True)
 class SetFolders:
-    """These are the workspace's folders from now on: absolute paths, none below another."""
+    """Sets the workspace's folders: absolute paths, none below another."""
 
     roots: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """These settings hold from now on."""
+    """Sets the settings that apply from now on."""
 
     settings: Settings
 
 
 @dataclass(frozen=True, slots=True)
 class OpenDocument:
-    """A buffer's text is the truth from now on."""
+    """Makes the text of a buffer the truth of its file from now on."""
 
     document: Document
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeDocument:
-    """The whole new text of an open buffer; unknown buffers are ignored."""
+    """Replaces the whole text of an open buffer; an unknown buffer is ignored."""
 
     identity: str
     text: str
@@ -46,14 +46,14 @@ class ChangeDocument:
 
 @dataclass(frozen=True, slots=True)
 class CloseDocument:
-    """The disk is the truth of a buffer's file again."""
+    """Makes the disk the truth of a buffer's file again."""
 
     identity: str
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """These absolute paths, or something below them, may have changed."""
+    """Reports that these absolute paths, or something below them, may have changed."""
 
     paths: tuple[str, ...]
     cause: Cause
@@ -61,7 +61,7 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Rescan:
-    """A folder is to be compared with the disk; ``reason`` says in words why its watcher wants that."""
+    """Requests that a folder is compared with the disk; ``reason`` says in words why its watcher wants that."""
 
     root: str
     reason: str
@@ -69,7 +69,7 @@ class Rescan:
 
 @dataclass(frozen=True, slots=True)
 class Reindex:
-    """The rows of these folders (all, if none is named) or of these paths alone are to be made anew."""
+    """Rebuilds the rows of these folders (all, if none is named) or of these paths alone."""
 
     folders: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
@@ -77,35 +77,41 @@ class Reindex:
 
 @dataclass(frozen=True, slots=True)
 class SetPaused:
-    """Files are left alone while paused; open buffers stay live."""
+    """Pauses or resumes scans and the reading of files in bulk; open buffers and hints are still handled."""
 
     paused: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Clear:
-    """The stored rows are to be forgotten and everything built anew."""
+    """Deletes the stored rows and rebuilds everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Files of the index may have been overwritten. ``done`` is set when what lies in such files is gone."""
+    """Reports that segment files may have been overwritten.
+
+    ``done`` is set when the rows of such files are not searchable any more.
+    """
 
     done: threading.Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The stored index is to be brought in step as soon as may be. ``begun`` is set when that is known."""
+    """Requests that the stored index is brought in step as soon as possible.
+
+    ``begun`` is set when the indexer thread has accepted that.
+    """
 
     begun: threading.Event
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Work that other threads or processes did has ended: ``take`` takes its result over."""
+    """Reports that work of another thread or process has ended; ``take`` takes over its result."""
 
-    #: In words, for the log.
+    #: The work in words, for the log.
     work: str
     take: Callable[[], None]
 
@@ -130,7 +136,7 @@ Post = Callable[[Command], None]
 
 
 def in_words(command: Command) -> str:
-    """Says what a command is, for the log: its name and its cause, and nothing of files' or buffers' text."""
+    """Returns a command in words, for the log: its name and its cause, and nothing of a file's or buffer's text."""
     match command:
         case Finished(work=work):
             return work

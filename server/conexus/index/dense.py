@@ -1,4 +1,4 @@
-"""The vectors of a segment, and a smaller form of them that finds the nearest ones faster."""
+"""Holds the vectors of a segment, and a smaller form of them that finds the nearest vectors faster."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from conexus.embedding.embedder import Vectors
 from conexus.embedding.float16 import to_float32
 from conexus.index.moments import Moments
 
-#: Half the size, and no ranking sees the difference: 11 bits of a number that is one of hundreds.
+#: Vectors as float16, at half the size of float32. No ranking shows the difference: each of hundreds of components
+#: keeps 11 bits.
 Stored = NDArray[np.float16]
 
-#: A product with all vectors of fewer rows takes less time than looking at the best ones twice, once they are float32.
+#: Below this many rows one exact float32 pass is faster than the two-pass (PCA, then rescore) search.
 FEW_ROWS = 20_000
-#: Principal components that are looked at first, and how many rows there must be at least.
+#: Number of principal components that the first pass uses, and the fewest rows of a segment that has them.
 _LEADING, _LEAST_ROWS = 32, 2048
 _AT_ONCE = 4096
 NOWHERE = np.empty(0, np.int64)
@@ -26,32 +27,37 @@ NOWHERE = np.empty(0, np.int64)
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """Nobody changes the arrays. Float16 has no fast product, so that is taken of float32 made of it.
+    """The vectors of a segment's rows and files. The arrays are never changed.
 
-    In all but small segments that is the share of each vector in the directions in which the vectors differ most
-    (principal components; Pearson 1901): of 120 000 rows the ten best by all signals were among the 1000 best by 32 of
-    256 components for each of 641 questions, with an eighth of the bytes read. How all cosines are spread is known
-    exactly.
+    Float16 has no fast product, so products are taken of float32 arrays made of it. In all but small segments these
+    arrays hold only each vector's components in the directions in which the vectors differ most (principal components;
+    Pearson 1901): of 120 000 rows the ten best by all signals were among the 1000 best by 32 of 256 components for each
+    of 641 queries, with an eighth of the bytes read. How all cosines are spread is known exactly, from ``moments``.
     """
 
-    #: Shape (rows, dimensions), each of about length 1, or 0.
+    #: Vectors of the rows, shape (rows, dimensions), each of about length 1, or 0.
     vectors: Stored
-    #: The means of each file's vectors, of length 1, or 0; shape (files, dimensions).
+    #: Means of each file's vectors, scaled to length 1, or 0; shape (files, dimensions).
     of_files: Stored
-    #: Shape (dimensions, components); (dimensions, 0) in a small segment, where nothing is left out.
+    #: Directions of the leading components, shape (dimensions, components); (dimensions, 0) in a small segment, which
+    #: has no leading components.
     basis: Vectors
-    #: The leading components, shapes (rows, components) and (files, components).
+    #: Leading components of the rows and of the files, shapes (rows, components) and (files, components).
     leading: Vectors
     leading_of_files: Vectors
-    #: Of the rows and of the files, where there are leading components.
+    #: Moments of the vectors of rows and of files, known where there are leading components.
     moments: Moments
     moments_of_files: Moments
-    #: The vectors of rows and of files as float32, once ``prepare`` made them.
+    #: The vectors of rows and of files as float32, once ``prepare`` made them; else empty.
     _whole: list[Vectors] = field(default_factory=list, repr=False)
 
     @staticmethod
     def of(vectors: Vectors | Stored, first_rows: NDArray[np.int32]) -> Dense:
-        """``vectors``: shape (rows, dimensions); ``first_rows``: where each file's begin, and the end."""
+        """Makes the vectors of a segment.
+
+        ``vectors``: shape (rows, dimensions). ``first_rows``: the first row of each file, then the number of rows;
+        shape (files + 1,).
+        """
         stored = vectors.astype(np.float16)
         sums = np.zeros((len(first_rows) - 1, vectors.shape[1]), np.float32)
         filled = np.flatnonzero(np.diff(first_rows))
@@ -66,7 +72,7 @@ class Dense:
 
     @staticmethod
     def merged(parts: Sequence[tuple[Dense, NDArray[np.bool_], NDArray[np.bool_]]]) -> Dense:
-        """Of several segments' vectors those that masks of rows and files keep."""
+        """Merges the vectors of several segments; masks of rows and of files say which are kept."""
         vectors = np.concatenate([dense.vectors[rows] for dense, rows, _ in parts])
         of_files = np.concatenate([dense.of_files[files] for dense, _, files in parts])
         if _is_small(*vectors.shape):
@@ -77,7 +83,7 @@ class Dense:
 
     @staticmethod
     def small(vectors: Stored, of_files: Stored) -> Dense:
-        """Of vectors that are all looked at."""
+        """Makes vectors without leading components: ``cosines`` reads all vectors in full."""
         none = np.empty((vectors.shape[1], 0), np.float32)
         return Dense(vectors, of_files, none, none[:0], none[:0], Moments.none(), Moments.none())
 
@@ -93,26 +99,26 @@ class Dense:
 
     @property
     def exact(self) -> bool:
-        """Whether there are no leading components, so that ``cosines`` are those of the whole vectors in any case."""
+        """Whether there are no leading components, so that ``cosines`` are exact in any case."""
         return not self.basis.shape[1]
 
     @property
     def bytes_walked(self) -> int:
-        """What ``cosines`` reads at least."""
+        """Bytes that ``cosines`` reads at least."""
         return self.vectors.size * 4 if self.exact else self.leading.nbytes
 
     def prepare(self) -> None:
-        """Make what products are faster with, where there are not too many rows for it.
+        """Makes float32 copies of the vectors if there are fewer than ``FEW_ROWS`` rows.
 
-        It takes as much memory as all else of the segment.
+        Products are faster with the copies, which take as much memory as everything else of the segment.
         """
         if len(self.vectors) < FEW_ROWS and not self._whole:
             self._whole[:] = to_float32(self.vectors), to_float32(self.of_files)
 
     def cosines(self, vector: Vectors, into: Vectors, *, exact: bool) -> bool:
-        """Fill in the cosines to all rows, of shape (rows,), and say whether they are exact.
+        """Fills ``into``, shape (rows,), with the cosines of all rows to ``vector``. Returns whether they are exact.
 
-        Unless they are to be, those of the leading components may do.
+        Without ``exact`` they are cosines of the leading components, if there are any.
         """
         if not exact and not self.exact:
             np.matmul(self.leading, vector @ self.basis, out=into)
@@ -124,7 +130,7 @@ class Dense:
         return True
 
     def cosines_of_files(self, vector: Vectors, into: Vectors, *, exact: bool) -> bool:
-        """As ``cosines``, to all files, of shape (files,)."""
+        """Fills ``into``, shape (files,), with the cosines of all files; otherwise as ``cosines``."""
         if not exact and not self.exact:
             np.matmul(self.leading_of_files, vector @ self.basis, out=into)
             return False
@@ -135,20 +141,20 @@ class Dense:
         return True
 
     def sums(self, vector: Vectors, left_out: NDArray[np.int64] = NOWHERE) -> tuple[float, float]:
-        """The sum of the exact cosines to all rows but some, and that of their squares."""
+        """Returns the sum of the exact cosines of all rows but ``left_out``, and the sum of their squares."""
         return _sums(self.moments, self.vectors, vector, left_out)
 
     def sums_of_files(self, vector: Vectors, left_out: NDArray[np.int64] = NOWHERE) -> tuple[float, float]:
-        """As ``sums``, of files."""
+        """Returns the same sums as ``sums``, over all files but ``left_out``."""
         return _sums(self.moments_of_files, self.of_files, vector, left_out)
 
     def exact_cosines(self, rows: NDArray[np.integer], vector: Vectors) -> Vectors:
-        """The cosines to some rows, in the order given."""
+        """Returns the cosines of some rows to ``vector``, in the order given."""
         found: Vectors = to_float32(self.vectors[rows]) @ vector
         return found
 
     def exact_cosines_of_files(self, files: NDArray[np.integer], vector: Vectors) -> Vectors:
-        """The cosines to some files, in the order given."""
+        """Returns the cosines of some files to ``vector``, in the order given."""
         found: Vectors = to_float32(self.of_files[files]) @ vector
         return found
 
@@ -170,7 +176,7 @@ def _sums(moments: Moments, vectors: Stored, vector: Vectors, left_out: NDArray[
 
 
 def _fill(into: Vectors, vectors: Stored, vector: Vectors) -> None:
-    """Fill in the products of all vectors with one."""
+    """Fills ``into`` with the products of all vectors with one."""
     for start in range(0, len(vectors), _AT_ONCE):
         np.matmul(to_float32(vectors[start : start + _AT_ONCE]), vector, out=into[start : start + _AT_ONCE])
 
@@ -183,5 +189,8 @@ def _product(vectors: Stored, basis: Vectors) -> Vectors:
 
 
 def fields_of(value: Any) -> dict[str, Any]:
-    """What a dataclass is pickled as: without what is derived and kept, which another thread may add to meanwhile."""
+    """Returns the fields of a dataclass as the state to be pickled.
+
+    Cached attributes are left out, because another thread may add to them while this one pickles.
+    """
     return {each.name: getattr(value, each.name) for each in fields(value)}

@@ -1,4 +1,4 @@
-"""The searchable state of one workspace folder: segments, what of them still counts, and texts of what changed."""
+"""Keeps the searchable state of one workspace folder: segments, their live rows, and texts of changed files."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from conexus.index.segment_build import build_segment
 from conexus.index.segment_merge import merge_segments
 from conexus.index.snapshot import View
 
-#: Segments of one size class are merged when there are this many: every row is copied about log4(rows) times.
+#: Number of segments of one size class that are merged together: every row is copied about log4(rows) times.
 _FAN_IN = 4
-#: … or when they make one that is not merged again until all files are read: then there are fewer at the end.
+#: Merge earlier if the result reaches this many rows: during the first index it is then left alone, so fewer segments
+#: remain at the end.
 _FULL = 18_000
-#: Segments of single files that changed are merged when there are more: every view costs each query some time.
+#: Most segments of the overlay; if there are more, they are merged, because every view costs each query some time.
 _MOST_RECENT = 4
-#: What changed is one small segment until it has so many chunks; then it is one of the base.
+#: Most chunks of the overlay; if it has more, it becomes a segment of the base.
 _OVERLAY_CHUNKS = 3000
-#: No merge makes a larger segment, for it takes some 4 KB of memory for each row; but a very large index is one of so
-#: many segments at least, for each costs a query some time.
+#: Most rows of a merged segment, because a merge takes some 4 KB of memory for each row. The last merges of a very
+#: large index make larger segments, but leave at least ``_MOST_SEGMENTS``, because each costs a query some time.
 MOST_ROWS, _MOST_SEGMENTS = 32_000, 8
 
 
@@ -40,61 +41,67 @@ class Fresh:
 
 @dataclass(slots=True, eq=False)
 class LiveSegment:
-    """A segment, and what of it counts."""
+    """A segment with a mask of its live rows."""
 
     segment: MemorySegment
     live: LiveMask
-    #: The name of the file that the segment lies in; None for one in memory alone.
+    #: Name of the segment file that it is stored in or about to be written to; None for a segment in memory alone.
     name: str | None = None
-    #: Numbers of its files that count.
+    #: Numbers of its live files.
     files: set[int] = field(default_factory=set)
-    #: Of what made the rows, if that is not what makes them now: never merged with others.
+    #: Version of what made the rows, if that is not the present one; such a segment is never merged.
     version: str | None = None
-    #: Whether LanceDB's indices know its rows.
+    #: Whether LanceDB's indices cover its rows.
     indexed: bool = False
 
     @property
     def rows(self) -> int:
-        """How many rows count."""
+        """Number of live rows."""
         return int(np.count_nonzero(self.live))
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Parts that are to become one, and the files that count when it is decided."""
+    """Segments (``parts``) to be merged into one, and the numbers of their live files when that is decided."""
 
     parts: tuple[LiveSegment, ...]
     files: tuple[tuple[int, ...], ...]
 
     @property
     def rows(self) -> int:
-        """Rows of the merged segment."""
+        """Number of rows of the merged segment."""
         return _rows_of(self.parts)
 
     def run(self, pause: Callable[[], None] = lambda: None) -> MemorySegment:
-        """The merged segment, its files those of ``files`` in their order. ``pause`` is called between two steps."""
+        """Returns the merged segment, with the files of ``files`` in their order.
+
+        ``pause`` is called between two steps. Raises DamagedFile if a segment file was overwritten.
+        """
         parts = [(part.segment, each) for part, each in zip(self.parts, self.files, strict=True)]
         return merge_segments(parts, pause)
 
 
 @owned(shared={"chunks", "files"})
 class FolderIndex:
-    """Not thread-safe: the indexer's thread owns it and publishes the immutable ``views()``."""
+    """Holds the base and the overlay of one folder.
+
+    Not thread-safe: the indexer thread owns it and publishes the immutable ``views()``.
+    """
 
     def __init__(self, folder: str, model: str, dimensions: int) -> None:
-        """``folder``: absolute path, empty for buffers outside all folders."""
+        """``folder``: absolute path, empty for buffers of no folder."""
         self.folder = folder
         self.model = model
         self._dimensions = dimensions
-        #: Of files that changed since they were last part of the base.
+        #: Segments of the overlay: files that changed since they were last part of the base.
         self._recent: list[LiveSegment] = []
         self._base: list[LiveSegment] = []
         self._places: dict[str, tuple[LiveSegment, int]] = {}
-        #: The paths of all files: builds and editors tell of many directories, most of which hold none.
+        #: Paths of all files: builds and editors give hints of many directories, and most of these hold no file.
         self._tree = PathTree()
         self._overlay: dict[str, Fresh] = {}
         self._chunks = 0
-        #: How often something came or went; in which segments it lies does not count.
+        #: Counts the files that were added or removed; a move to another segment does not count.
         self.changes = 0
 
     # --- reading ---
@@ -114,11 +121,11 @@ class FolderIndex:
 
     @property
     def overlay(self) -> Mapping[str, Fresh]:
-        """The files that changed, by path. A copy: it may be kept."""
+        """The files of the overlay by path. A copy: it may be kept."""
         return dict(self._overlay)
 
     def is_of_buffer(self, path: str) -> bool:
-        """Whether a file's rows were read from an open buffer, and are still in the overlay."""
+        """Decides whether a file's rows were read from an open buffer and are still in the overlay."""
         fresh = self._overlay.get(path)
         return fresh is not None and fresh.text is not None
 
@@ -126,7 +133,7 @@ class FolderIndex:
         yield from self._places
 
     def below(self, path: str) -> list[str]:
-        """Paths of files at or below a path."""
+        """Returns the paths of files at or below a path."""
         if path in self._places:
             return [path]
         return list(self._tree.below(path)) if path else list(self._places)
@@ -137,35 +144,35 @@ class FolderIndex:
 
     @property
     def bytes_walked(self) -> int:
-        """What of the base a query may have to look at."""
+        """Bytes of the base that a query may have to read."""
         return sum(part.segment.bytes_walked for part in self._base)
 
     def release(self) -> None:
-        """Let go of what was looked at of the files that the base lies in."""
+        """Releases the memory pages of the base's segment files that were read."""
         for part in self._base:
             part.segment.release()
 
     def is_whole(self) -> bool:
-        """Whether the files that the base lies in are as they were written. Looks at every byte of them."""
+        """Decides whether the base's segment files are as they were written. Reads every byte of them."""
         whole = all(part.segment.is_whole() for part in self._base)
         self.release()
         return whole
 
     def is_untouched(self) -> bool:
-        """Whether nobody seems to have written into the files that the base lies in."""
+        """Decides whether nobody seems to have written into the base's segment files."""
         return all(part.segment.is_untouched() for part in self._base)
 
     def not_indexed(self, path: str) -> None:
-        """The segment that holds a file is not one whose rows LanceDB's indices know."""
+        """Records that LanceDB's indices do not cover the segment that holds an indexed file."""
         self._places[path][0].indexed = False
 
     def located(self, path: str) -> tuple[MemorySegment, int]:
-        """The segment that holds an indexed file, and the file's number in it. KeyError for any other."""
+        """Returns the segment that holds an indexed file, and the file's number in it. Raises KeyError for others."""
         part, number = self._places[path]
         return part.segment, number
 
     def vectors(self, path: str) -> dict[int, Vectors]:
-        """The vectors of a file's present chunks by their digest, as far as this folder's model has made them."""
+        """Returns the vectors of a file's present chunks by digest, as far as this folder's model has made them."""
         if path not in self._places:
             return {}
         segment, number = self.located(path)
@@ -174,7 +181,7 @@ class FolderIndex:
         return segment.vectors_of(number)
 
     def stored(self, paths: Iterable[str]) -> dict[str, tuple[Path, int]]:
-        """Of those of some files whose vectors lie in a segment file and are this folder's model's: where."""
+        """Maps each path to (segment file, file number) where reusable vectors of the current model are stored."""
         places = ((path, self.located(path)) for path in paths if path in self._places)
         return {
             path: (segment.path, number)
@@ -183,7 +190,7 @@ class FolderIndex:
         }
 
     def views(self) -> tuple[View, ...]:
-        """What is searchable now. The arrays are never changed afterwards."""
+        """Returns what is searchable now. The arrays are never changed afterwards."""
         return tuple(
             View(self.folder, part.segment, part.live, part.indexed)
             for part in (*self._base, *self._recent)
@@ -201,9 +208,9 @@ class FolderIndex:
         *,
         indexed: bool = False,
     ) -> None:
-        """Take over files of a segment, all if none are given; what is known of them otherwise is dropped.
+        """Takes over files of a segment, all if none are given, in the place of their former rows.
 
-        ``name``, ``version`` and ``indexed`` as in ``Part``.
+        ``name``, ``version`` and ``indexed`` as in ``LiveSegment``.
         """
         numbers = range(len(segment.files)) if files is None else files
         part = self._part(segment, numbers, name)
@@ -231,7 +238,7 @@ class FolderIndex:
         self._chunks += part.rows
 
     def replace(self, path: str, fresh: Fresh | None) -> None:
-        """Put a file's new state in the place of the old one; None removes the file."""
+        """Replaces the state of a file by a new one in the overlay; None removes the file."""
         self._hide([path])
         if fresh is None:
             return
@@ -243,16 +250,16 @@ class FolderIndex:
             self._recent = [self._merged(self._recent)]
 
     def add_files(self, files: Collection[IndexedFile]) -> None:
-        """Put many files straight into a base segment."""
+        """Adds many files as one segment of the base."""
         if files:
             self.adopt(build_segment(list(files), self.model, self._dimensions))
 
     def seal(
         self, keep: Collection[str] = (), pause: Callable[[], None] = lambda: None, *, all_of_it: bool = False
     ) -> bool:
-        """Move what changed, except ``keep``, into the base if it has grown large, or in any case ``all_of_it``.
+        """Moves the overlay's files, except ``keep``, into the base if the overlay is large or with ``all_of_it``.
 
-        Returns whether it did.
+        Returns whether it moved any. ``pause`` is called between two steps.
         """
         if not all_of_it and sum(part.rows for part in self._recent) <= _OVERLAY_CHUNKS:
             return False
@@ -278,9 +285,10 @@ class FolderIndex:
         return True
 
     def rest(self, keep: Collection[str] = (), pause: Callable[[], None] = lambda: None) -> bool:
-        """In a quiet moment: move what changed, except ``keep``, into the base, as one small segment.
+        """Compacts in a quiet moment: moves the overlay's files, except ``keep``, into the base as one segment.
 
-        Returns whether it did. ``pause`` is called between two steps.
+        Then the smallest segments of the base are merged, up to ``_OVERLAY_CHUNKS`` rows together. Returns whether it
+        moved any files. ``pause`` is called between two steps.
         """
         if not self.seal(keep, pause, all_of_it=True):
             return False
@@ -295,7 +303,7 @@ class FolderIndex:
         return True
 
     def _alone(self, path: str) -> LiveSegment:
-        """A part of one file of another part."""
+        """Returns a segment of one indexed file alone; it is copied if the file's segment has other files."""
         part, number = self._places[path]
         if len(part.segment.files) > 1:
             segment = merge_segments([(part.segment, (number,))])
@@ -335,10 +343,11 @@ class FolderIndex:
     # --- merging ---
 
     def next_merge(self, *, last: bool, quiet: bool = False) -> Merge | None:
-        """What should be merged now, to at most about ``MOST_ROWS``.
+        """Returns the merge that should be made now, to at most about ``MOST_ROWS``; None if none should.
 
-        With ``last``, when no more files are to come, so that there are as few segments as may be. When ``quiet``, so
-        that each has at least twice the rows of all smaller ones: then every row is copied about log2(rows) times.
+        With ``last``, when no more files are expected, segments are merged until they are as few as possible. With
+        ``quiet`` they are merged until each has at least twice the rows of all smaller ones together: then every row is
+        copied about log2(rows) times.
         """
         if last:
             return self._fullest()
@@ -353,7 +362,7 @@ class FolderIndex:
         return (self._unbalanced() if quiet else None) or self._mostly_dead()
 
     def _unbalanced(self) -> Merge | None:
-        """Parts with one that has less than twice the rows of the smaller ones together."""
+        """Returns a merge of smaller segments with one that has less than twice the rows of them together."""
         for model in sorted({part.segment.model for part in self._base}):
             smaller: list[LiveSegment] = []
             rows = 0
@@ -367,7 +376,7 @@ class FolderIndex:
         return None
 
     def _fullest(self) -> Merge | None:
-        """As many segments as one may become, the smallest first."""
+        """Returns a merge of as many segments as one may hold, the smallest first; else of a mostly dead one."""
         most = max(MOST_ROWS, self._chunks // _MOST_SEGMENTS)
         for model in sorted({part.segment.model for part in self._base}):
             chosen = _up_to(most, (p for p in self._base if p.segment.model == model and p.version is None))
@@ -385,7 +394,10 @@ class FolderIndex:
         return Merge(tuple(parts), tuple(tuple(sorted(part.files)) for part in parts))
 
     def merged(self, merge: Merge, segment: MemorySegment, name: str | None) -> None:
-        """A merge is done: its segment takes the place of the parts; what changed meanwhile is not taken over."""
+        """Puts the segment of a finished merge in the place of its parts.
+
+        Files that changed while it was made are not taken over. ``name`` as in ``LiveSegment``.
+        """
         sources = ((part, number) for part, files in zip(merge.parts, merge.files, strict=True) for number in files)
         current = [place for place, source in enumerate(sources) if self._holds(*source)]
         self._base = [part for part in self._base if not any(part is each for each in merge.parts)]
@@ -405,7 +417,7 @@ def _rows_of(parts: Iterable[LiveSegment]) -> int:
 
 
 def _up_to(most: int, parts: Iterable[LiveSegment]) -> list[LiveSegment]:
-    """The smallest parts that have at most so many rows together."""
+    """Returns the smallest segments that have at most ``most`` rows together."""
     chosen: list[LiveSegment] = []
     rows = 0
     for part in sorted(parts, key=lambda part: part.rows):

@@ -1,4 +1,4 @@
-"""Hints that wait for a moment of quiet."""
+"""Keeps hints until there is a moment of quiet."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import time
 
 from conexus.index.bulk import Key
 
-#: A hint waits until there was none for this long, so that a burst is handled once,
+#: Seconds without another hint that a hint waits for, so that a burst is handled once.
 QUIET_SECONDS = 0.06
-#: but no longer than this, so that what goes on steadily becomes searchable too.
+#: Seconds that a hint waits at most, so that steady changes become searchable too.
 PATIENCE_SECONDS = 0.15
-#: Edits to a buffer that are one for the user come within less; the second figure is for a key that is held down.
+#: Debounce for edits: wait for 20 ms of silence, but run at most every 100 ms (key repeat).
 TYPED_QUIET_SECONDS, TYPED_EVERY_SECONDS = 0.02, 0.1
 
 
@@ -33,24 +33,27 @@ class Hints:
 
     @property
     def due(self) -> float:
-        """When they are to be handled, on the monotonic clock; far away if there is none."""
+        """Time at which the hints are to be handled, on the monotonic clock; infinite if there is none."""
         if not self._keys:
             return float("inf")
         due = min(self._last + self._quiet_seconds, self._first + PATIENCE_SECONDS)
         return max(due, self._taken + self._every_seconds)
 
     def take(self) -> list[Key]:
-        """All of them; none is left."""
+        """Removes all hints and returns them."""
         keys, self._keys = list(self._keys), {}
         self._taken = time.monotonic()
         return keys
 
     def take_first(self) -> Key:
-        """The one that waits longest; the others are due as before. KeyError if there is none."""
+        """Removes the hint that waits longest and returns it; the others are due as before.
+
+        Raises StopIteration if there is none.
+        """
         key = next(iter(self._keys))
         del self._keys[key]
         return key
 
     def forget(self, folder: str) -> None:
-        """Nothing of a folder is wanted any more."""
+        """Drops the hints of a folder, because nothing of it is wanted any more."""
         self._keys = {key: None for key in self._keys if key[0] != folder}

@@ -1,4 +1,4 @@
-"""The handle of the indexer's thread, for all other threads."""
+"""Gives all other threads a handle of the indexer thread."""
 
 from __future__ import annotations
 
@@ -25,72 +25,84 @@ from conexus.workspace.documents import Document
 
 
 class Indexer:
-    """Every method returns at once and takes effect in the order of the calls, except ``wait`` and ``stop``."""
+    """Posts commands to the indexer thread.
+
+    Every method returns at once and takes effect in the order of the calls, except ``stop`` and the ``wait`` methods.
+    """
 
     def __init__(self, sync: Sync) -> None:
-        #: For reading; it belongs to the thread.
+        #: State that belongs to the indexer thread; other threads read it.
         self.sync = sync
         self._loop = sync.loop
 
     def start(self, folders: Sequence[str]) -> None:
-        """Begin; ``folders`` are absolute paths, none below another."""
+        """Starts the indexer thread; ``folders`` are absolute paths, none below another."""
         self.set_folders(folders)
         self._loop.begin()
 
     def stop(self) -> None:
-        """End the thread after its current step, write what waits and stop all helpers."""
+        """Ends the thread after its current step, writes what waits and stops all helpers. Blocks until then."""
         self._loop.stop()
         self.sync.close()
 
     def set_folders(self, folders: Sequence[str]) -> None:
-        """These are the workspace's folders from now on."""
+        """Sets the workspace's folders: absolute paths, none below another."""
         self._loop.post(SetFolders(tuple(folders)))
 
     def configure(self, settings: Settings) -> None:
-        """Take over settings; what they change is done in the background."""
+        """Sets the settings; the changes that follow from them are made in the background."""
         self._loop.post(Configure(settings))
 
     def hint(self, paths: Iterable[str], cause: Cause) -> None:
-        """These absolute paths, or something below them, may have changed."""
+        """Reports that these absolute paths, or something below them, may have changed."""
         self._loop.post(Hint(tuple(paths), cause))
 
     def open_document(self, document: Document) -> None:
-        """A buffer's text is the truth from now on."""
+        """Makes the text of a buffer the truth of its file from now on."""
         self._loop.post(OpenDocument(document))
 
     def change_document(self, identity: str, text: str, version: int | None) -> None:
-        """The whole new text of an open buffer; unknown buffers are ignored."""
+        """Replaces the whole text of an open buffer; an unknown buffer is ignored."""
         self._loop.post(ChangeDocument(identity, text, version))
 
     def close_document(self, identity: str) -> None:
-        """The disk is the truth again."""
+        """Makes the disk the truth of a buffer's file again."""
         self._loop.post(CloseDocument(identity))
 
     def reindex(self, folders: Sequence[str], paths: Sequence[str]) -> None:
-        """Make these folders' (all, if none is named) or only these paths' rows anew."""
+        """Rebuilds the rows of these folders (all, if none is named) or of these paths alone."""
         self._loop.post(Reindex(tuple(folders), tuple(paths)))
 
     def set_paused(self, paused: bool) -> None:
-        """While paused, files are left alone; open buffers stay live."""
-        self.sync.paused = paused  # seen in the status at once
+        """Pauses or resumes scans and the reading of files in bulk; open buffers and hints are still handled."""
+        self.sync.paused = paused  # so that the status shows it at once
         self._loop.post(SetPaused(paused))
 
     def clear(self) -> None:
-        """Forget the stored rows and build everything anew."""
+        """Deletes the stored rows and rebuilds everything."""
         self._loop.post(Clear())
 
     def verify(self) -> None:
-        """An answer failed unexpectedly: make anew what lies in files that were overwritten."""
+        """Reports that an answer failed unexpectedly.
+
+        If segment files of an index were overwritten, that index is rebuilt.
+        """
         self._loop.post(Verify())
 
     def wait_verified(self, timeout: float | None = None) -> bool:
-        """Block until what lies in files that were overwritten is not searchable any more; False as in ``wait``."""
+        """Blocks until the rows of overwritten segment files are not searchable any more.
+
+        Returns False as ``wait`` does.
+        """
         verified = threading.Event()
         self._loop.post(Verify(verified))
         return self._loop.wait(verified.is_set, timeout)
 
     def wait_stored(self, timeout: float | None = None) -> bool:
-        """Block until all that is searchable is stored; False on time-out or when stopped before."""
+        """Blocks until everything that is searchable is stored, or it is known that it cannot be stored.
+
+        Returns False on time-out, or if the indexer was stopped before. ``timeout`` is in seconds.
+        """
         begun = threading.Event()
         self._loop.post(Store(begun))
         return self._loop.wait(lambda: begun.is_set() and self.sync.is_stored, timeout)
@@ -101,5 +113,8 @@ class Indexer:
         return self._loop.holds(self.sync.is_quiescent)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until quiescent; False on time-out or when stopped before."""
+        """Blocks until the index is quiescent.
+
+        Returns False on time-out, or if the indexer was stopped before. ``timeout`` is in seconds.
+        """
         return self._loop.wait(self.sync.is_quiescent, timeout)

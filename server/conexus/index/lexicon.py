@@ -1,7 +1,7 @@
-"""The words of a segment: every string that its chunks are looked up by, each once, under a number.
+"""Numbers the words of a segment: every string that its chunks are looked up by, each once.
 
-Numbers follow a hash of the words, not their spelling: so looking up is a search in one array of numbers, for all words
-of a query at once, and segments are merged without sorting anything again.
+Numbers follow a hash of the words, not their spelling: so a look-up is a search in one array of numbers, for all words
+of a query at once, and a merge of segments sorts hashes alone, no strings and no postings.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from conexus.index.strings import Strings
 Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int32]
 
-#: What lookups remember, so that words asked for again and again cost a dictionary's time. Bounded.
+#: Most words whose numbers a lexicon caches: a word that is looked up often then costs a dictionary's time.
 _MOST_REMEMBERED = 20_000
 
 
 @lru_cache(maxsize=1 << 15)
 def word_hash(word: str) -> int:
-    """64 bits that stand for a word: two of ten million words are alike with a probability of 3 in a million."""
+    """Returns a hash of 64 bits: two of ten million words have the same one with a probability of 3 in a million."""
     return int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lexicon:
-    """Safe in several threads: what is remembered are finished values."""
+    """The words of a segment. Safe to use from several threads, because the cache holds finished values alone."""
 
-    #: Ascending, shape (words,).
+    #: Hashes of the words, ascending, shape (words,).
     hashes: Hashes
     #: The words in the same order.
     words: Strings
@@ -41,7 +41,7 @@ class Lexicon:
 
     @staticmethod
     def of(words: Iterable[str]) -> tuple[Lexicon, dict[str, int]]:
-        """A lexicon of these words, and the number of each."""
+        """Returns a lexicon of these words, and the number of each."""
         listed = list(dict.fromkeys(words))
         hashes = np.fromiter(map(word_hash, listed), np.uint64, len(listed))
         order = np.argsort(hashes)
@@ -52,12 +52,12 @@ class Lexicon:
         return len(self.hashes)
 
     def number(self, word: str) -> int:
-        """The word's number, -1 if it is not here."""
+        """Returns the word's number, -1 if the lexicon does not have it."""
         known = self._known.get(word)
         return self._look_up((word,))[0] if known is None else known
 
     def numbers(self, terms: Iterable[tuple[str, float]]) -> tuple[tuple[int, float], ...]:
-        """The numbers of those of the terms that are here, each with its weight."""
+        """Returns the numbers of the terms that the lexicon has, each with its weight."""
         known = self._known
         found = []
         for word, weight in terms:
@@ -69,12 +69,12 @@ class Lexicon:
         return tuple(found)
 
     def learn(self, words: Iterable[str]) -> None:
-        """Look many words up at once; ``number`` is cheap for them afterwards."""
+        """Looks many words up at once; ``number`` is cheap for them afterwards."""
         Lexicon.learn_in((self,), tuple(words))
 
     @staticmethod
     def learn_in(lexicons: Iterable[Lexicon], words: Sequence[str]) -> frozenset[str]:
-        """Look many words up in several lexicons; those that any of them has."""
+        """Looks many words up in several lexicons. Returns the words that any of them has."""
         hashes: Hashes | None = None
         here: set[str] = set()
         for lexicon in lexicons:
@@ -87,9 +87,9 @@ class Lexicon:
         return frozenset(here)
 
     def _look_up(self, words: Sequence[str], hashes: Hashes | None = None) -> list[int]:
-        """The numbers of words, which are remembered. ``hashes``: theirs, where they are known.
+        """Returns the numbers of words (-1: not here), and caches them. ``hashes``: the words' hashes, if known.
 
-        What is returned is never read from what is remembered: another thread may forget that at any time.
+        The result is never read from the cache, because another thread may empty that at any time.
         """
         if hashes is None:
             hashes = np.fromiter(map(word_hash, words), np.uint64, len(words))
@@ -104,9 +104,10 @@ class Lexicon:
 
     @staticmethod
     def merged(parts: Sequence[tuple[Lexicon, NDArray[np.bool_]]]) -> tuple[Lexicon, list[Numbers]]:
-        """One lexicon of the words that each part keeps, and for each part the new numbers of its words (-1: dropped).
+        """Merges lexicons; each part has a mask of the words that are kept, shape (words,).
 
-        Within a part the new numbers of kept words ascend.
+        Returns one lexicon, and for each part the new numbers of its words (-1: dropped). Within a part the new numbers
+        of kept words ascend.
         """
         hashes = [lexicon.hashes[kept] for lexicon, kept in parts]
         together = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)

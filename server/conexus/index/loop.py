@@ -1,4 +1,4 @@
-"""One thread that handles posted commands in order, and makes a step after them and whenever something is due."""
+"""Runs a thread that handles posted commands in order, and makes a step after them and whenever something is due."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ log = logging.getLogger(__name__)
 C = TypeVar("C")
 Action = Callable[[], None]
 
-#: How long a step that failed rests before it is tried again, in seconds: each time twice as long.
+#: Seconds until a failed step is tried again: the first delay and the longest. Each failure doubles the delay.
 _FIRST_REST_SECONDS, _LONGEST_REST_SECONDS = 0.1, 10.0
 
 
 class Loop(Generic[C]):
-    """``post``, ``wake``, ``wait`` and ``stop`` may be called from any thread."""
+    """A thread with an inbox. ``post``, ``wake``, ``holds``, ``wait`` and ``stop`` may be called from any thread."""
 
     def __init__(
         self,
@@ -35,12 +35,13 @@ class Loop(Generic[C]):
         failed: Action,
         settled: Callable[[], bool],
     ) -> None:
-        """All callables but ``has_news`` are called from the loop's thread alone.
+        """All callables are called from the loop's thread alone.
 
-        ``start``: first of all; False ends the loop. ``handle``: does what a command says. ``in_words``: what it is,
-        for the log. ``patience``: seconds until ``step`` is due without any news.
-        ``has_news``: whether it is due at once. ``idle``: called before each wait. ``failed``: called after a
-        command or step that raised. ``settled``: whether a step has nothing to do that anyone waits for.
+        ``start``: is called first; False ends the loop. ``handle``: does what a command says. ``in_words``: returns a
+        command in words, for the log. ``patience``: returns the seconds until ``step`` is due without any news.
+        ``has_news``: decides whether ``step`` is due at once. ``idle``: is called before each wait. ``failed``: is
+        called after a command or step that raised. ``settled``: decides whether a step has nothing to do that anyone
+        waits for.
         """
         self._handle, self._in_words = handle, in_words
         self._start, self._step, self._patience = start, step, patience
@@ -48,7 +49,7 @@ class Loop(Generic[C]):
         self._changed = threading.Condition()
         self._inbox: deque[tuple[C, bool]] = deque()
         self._busy = True
-        #: While a failed step rests, on the monotonic clock, and how long it rested last.
+        #: Time until which a failed step is not tried again, on the monotonic clock; and its latest delay in seconds.
         self._rests_until, self._rest = 0.0, 0.0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.stopping = False
@@ -58,7 +59,7 @@ class Loop(Generic[C]):
 
     @property
     def busy(self) -> bool:
-        """Whether a command that is awaited waits or runs, or a step that is not for maintenance alone."""
+        """Whether an awaited command waits or runs, or a step runs that is not for maintenance alone."""
         return self._busy or any(awaited for _, awaited in self._inbox)
 
     @property
@@ -67,29 +68,38 @@ class Loop(Generic[C]):
         return bool(self._inbox)
 
     def post(self, command: C, *, awaited: bool = True) -> None:
-        """Have a command handled, after those posted before. ``awaited``: whether the loop is ``busy`` until then."""
+        """Puts a command into the inbox: it is handled after all commands posted before.
+
+        ``awaited``: whether the loop is ``busy`` until then.
+        """
         with self._changed:
             self._inbox.append((command, awaited))
             self._changed.notify_all()
 
     def wake(self) -> None:
-        """There is news."""
+        """Wakes the thread, because there is news."""
         with self._changed:
             self._changed.notify_all()
 
     def holds(self, condition: Callable[[], bool]) -> bool:
-        """Whether something holds now, asked between commands' beginnings and ends and not while they change hands."""
+        """Evaluates ``condition`` under the inbox lock, so that no command is between "queued" and "running"."""
         with self._changed:
             return condition()
 
     def wait(self, condition: Callable[[], bool], timeout: float | None) -> bool:
-        """Block until a condition holds (asked after every step) or the loop ends; returns whether it holds."""
+        """Blocks until ``condition`` holds or the loop ends. Returns whether it holds.
+
+        The condition is evaluated after every step, under the inbox lock. ``timeout`` is in seconds.
+        """
         with self._changed:
             self._changed.wait_for(lambda: condition() or self.stopping, timeout)
             return condition()
 
     def stop(self) -> None:
-        """End after the current command. Blocks until then; commands that still wait are dropped."""
+        """Ends the thread after the commands that it has taken from the inbox and the step that follows them.
+
+        Blocks until then; commands that are still in the inbox are dropped.
+        """
         with self._changed:
             self.stopping = True
             self._changed.notify_all()
@@ -113,7 +123,7 @@ class Loop(Generic[C]):
                 self._busy = self.busy or not self._settled()
                 commands, self._inbox = self._inbox, deque()
             while commands:
-                # Taken out first: while the loop waits, nothing is to hold what a command held, such as old segments.
+                # Removed first: while the loop waits, nothing may hold what a command held, such as old segments.
                 self._attempt_command(commands.popleft()[0])
             if self._attempt(self._step, "an indexing step"):
                 self._rests_until = self._rest = 0.0
@@ -132,11 +142,11 @@ class Loop(Generic[C]):
         self._attempt(lambda: self._handle(command), self._in_words(command))
 
     def _attempt(self, action: Action, words: str) -> bool:
-        """Do something; whether it succeeded. ``words`` say what it is, for the log."""
+        """Calls ``action`` and returns whether it succeeded. ``words`` say what the action is, for the log."""
         try:
             action()
         except Exception:
-            # One bad file or event must not end the index: what it concerned is found by the next scan.
+            # One bad file or event must not end the index: the next scan finds what it concerned.
             log.exception("failed: %s", words)
             if action is not self._failed:
                 self._attempt(self._failed, "looking for the cause of a failure")

@@ -1,4 +1,4 @@
-"""What keeps the index small and stored: merging, writing, LanceDB's indices, and giving back what is not used."""
+"""Keeps the index small and stored: merges, writes, has LanceDB's indices made, and gives back unused memory."""
 
 from __future__ import annotations
 
@@ -21,22 +21,27 @@ from conexus.index.terms import word_terms
 from conexus.index.tiers import Tier, Tiers
 from conexus.index.tracked import TrackedFolder
 
+#: Merge the overlay after 20 s without file changes and 1 s without requests. It takes about 30 ms and speeds up later
+#: queries.
 _MAINTENANCE_IDLE_SECONDS = 20.0
-#: What changed is put together when no file has changed for as long, and no question came for so long: what is done of
-#: that here takes some 30 ms, and makes every question after it faster.
 _REST_SECONDS = 1.0
+#: Seconds without file changes after which idle worker processes are stopped.
 _WORKERS_IDLE_SECONDS = 2.0
-#: Merging leaves the processor to questions until none came for so long, but not for longer than that.
+#: Seconds without a request that merging waits for, so that requests have the processor; and its longest wait.
 _PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
-#: After what changed was put together and written, memory is given back so much later.
+#: Seconds from the end of merging and writing until unused memory is given back to the system.
 _TRIM_SECONDS = 2.0
-#: How often an index lets go of what questions looked at: one within the memory budget where none came for as long.
+#: Seconds between two releases of the memory pages that requests read. An index within the memory budget releases them
+#: only if no request came for that long.
 _RELEASE_SECONDS = 2.0
 
 
 @owned(shared={"owned", "tier"})
 class Maintenance:
-    """Owned by the indexer's thread. All of it waits while there is something better to do."""
+    """Does the background work on all folders, which waits while there is something better to do.
+
+    Owned by the indexer thread.
+    """
 
     def __init__(
         self,
@@ -46,53 +51,55 @@ class Maintenance:
         post: Post,
         kept: Callable[[TrackedFolder], Collection[str]],
     ) -> None:
-        """``kept`` gives the paths of a folder that are likely to change again, because they are open."""
-        #: Where the tables of all folders are written, one call after the other, and who calls.
+        """``kept`` returns the paths of a folder that are likely to change again, because they are open."""
+        #: The store process, which writes the tables of all folders, one call after the other; and its calling threads.
         self.tables, self.threads = Tables(), StoreThreads()
-        #: For what concerns the process of the tables and no folder.
+        #: The thread for work that concerns the store process and no folder.
         self._thread = ThreadPoolExecutor(1, "conexus-tables")
-        #: When files were read last, on the monotonic clock.
+        #: Time of the latest hint or reading of files, on the monotonic clock.
         self.active_at = time.monotonic()
-        #: Whether someone waits for all to be stored.
+        #: Whether someone waits until everything is stored.
         self.storing = False
         self._bulk, self._publisher, self._requests, self._kept = bulk, publisher, requests, kept
         self._merging = Merging(lambda: bulk.pool, post, self._rearranged, requests.yield_to_requests)
         self._tiers = Tiers(self.tables, self.threads, post, self._find_candidates)
-        #: Whether workers are to be replaced before the last merges.
+        #: Whether worker processes are to be replaced before the last merges.
         self._renewing = False
-        #: When no question had come for a while last.
+        #: Latest time at which no request had come for ``_PAUSE_SECONDS``, on the monotonic clock.
         self._calm_at = 0.0
+        #: Time of the next release of memory pages, on the monotonic clock.
         self._release_at = 0.0
-        #: When nothing looks any more at what was put together or written.
+        #: Time at which nothing uses any more what was merged or written, on the monotonic clock; infinite if there is
+        #: nothing.
         self._trim_at = float("inf")
 
     def tier(self, folder: str) -> Tier:
-        """Where a folder's candidates come from."""
+        """Returns the tier of a folder, which says where its candidates are found."""
         return self._tiers.tier(folder)
 
     @property
     def owned(self) -> tuple[object, ...]:
-        """What else belongs to the thread that owns this."""
+        """Other objects that belong to the thread that owns this one."""
         return self._merging, self._tiers
 
     @property
     def rest_due(self) -> float:
-        """When it will have been quiet for long enough, on the monotonic clock, if nothing comes until then."""
+        """Time at which it will be quiet for long enough, on the monotonic clock, if nothing happens until then."""
         return max(self.active_at + _MAINTENANCE_IDLE_SECONDS, self._requests.asked_at + _REST_SECONDS)
 
     def all_read(self) -> None:
-        """The last merges begin."""
+        """Begins the last merges; called when all files of a folder were read."""
         self._renewing = True
-        # Before what is complete is made ready for questions, which takes memory for a moment.
+        # Workers end before the complete index is made ready for requests, because that takes memory for a moment.
         self._renew_workers()
 
     def forget(self, folder: str) -> None:
-        """Nothing of a folder is wanted any more."""
+        """Drops the work on a folder, because nothing of it is wanted any more."""
         self._merging.forget(folder)
         self._tiers.forget(folder)
 
     def close(self) -> None:
-        """Stop the helpers, after what they do now."""
+        """Stops the helpers after their present work."""
         self._merging.close()
         self.threads.close()
         self._thread.shutdown()
@@ -100,7 +107,7 @@ class Maintenance:
         self._tiers.close()
 
     def run_due(self, folders: Collection[TrackedFolder], budget: int) -> None:
-        """Begin what is due; called after every step. ``budget``: bytes that queries may walk through."""
+        """Begins what is due; called after every step. ``budget``: bytes that a query may have to read."""
         now = time.monotonic()
         if now - self._requests.asked_at > _PAUSE_SECONDS:
             self._calm_at = now
@@ -121,7 +128,7 @@ class Maintenance:
             self._thread.submit(self.tables.close_if_idle)
         if now >= max(self._trim_at, self.rest_due):
             self._trim_at = float("inf")
-            # Remembered while many files are read; of one file they are there again within milliseconds.
+            # These caches help while many files are read; for one file they are filled again within milliseconds.
             word_terms.cache_clear()
             word_hash.cache_clear()
             trim()
@@ -133,7 +140,7 @@ class Maintenance:
 
     def _renew_workers(self) -> None:
         if self._renewing and self._merging.idle:
-            # What workers remember of the files they read is of no use for merging, and takes as much memory.
+            # What workers cache of the files that they read is of no use for merging, and takes as much memory.
             self._renewing = False
             self._bulk.close()
 
@@ -144,19 +151,19 @@ class Maintenance:
     def _merge(self, tracked: TrackedFolder, now: float, *, quiet: bool) -> None:
         asked = self._calm_at < now < self._calm_at + _LONGEST_HOLD_SECONDS
         if not self._renewing and (self.storing or not (asked and tracked.complete)):
-            # A process that merges takes as much memory as the one that writes: what can wait is merged after that.
+            # A process that merges takes as much memory as the one that writes: merges that can wait run later.
             self._merging.consider(tracked, quiet=quiet and not tracked.persistence.writes)
 
     def _write(self, tracked: TrackedFolder, now: float, *, quiet: bool) -> None:
         persistence = tracked.persistence
-        # The process of the tables takes as much memory as the workers: it waits until those have ended. What many
-        # files' first write takes of the processor it leaves to questions, for a while.
+        # The store process takes as much memory as the workers, so writing waits until the workers have ended. The
+        # first write of many files takes processor time, so it also waits for requests, but only for a while.
         hold = not tracked.settled or self._bulk.pool.running
         hold = hold or (not (self.storing or quiet) and persistence.should_wait(now, self._requests.asked_at))
         was_busy = persistence.busy
         tracked.store_if_due(hold=hold, idle=quiet or (tracked.settled and self.storing))
         if persistence.busy and not was_busy and now - self._requests.asked_at >= _REST_SECONDS:
-            # What the last questions looked at makes room for what writing takes.
+            # The pages that the last requests read are released, to make room for the memory that writing takes.
             tracked.index.release()
         if tracked.settled:
             persistence.maintain_if_due(quiet=quiet)
@@ -166,7 +173,7 @@ class Maintenance:
             self._trim_at = now + _TRIM_SECONDS
 
     def _find_candidates(self, folder: str, candidate_sources: CandidateSource | None) -> None:
-        """Have a source find a folder's candidates from now on; None: every row is scored."""
+        """Sets the source that finds a folder's candidates from now on; with None every row is scored."""
         self._publisher.candidate_sources.pop(folder, None)
         if candidate_sources is not None:
             self._publisher.candidate_sources[folder] = candidate_sources

@@ -1,7 +1,7 @@
-"""The list of the segment files that are one folder's index: what a start begins with.
+"""The manifest: names the segment files of a folder's index. Loaded first at start-up.
 
-It need not be up to date. What it names is compared with the files on disk as everything else is, so a list of
-yesterday costs reading what changed since. It is replaced as a whole, and names only files that are whole.
+The manifest need not be up to date. What it names is compared with the files on disk as everything else is, so a
+manifest of yesterday costs reading what changed since. It is replaced as a whole, and names only files that are whole.
 """
 
 from __future__ import annotations
@@ -22,47 +22,47 @@ from conexus.ragged import Ragged
 
 log = logging.getLogger(__name__)
 
-#: The name of the list's file.
+#: File name of the manifest.
 LIST = "segments.json"
 _SUFFIX = ".segment"
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A segment file, and the paths of its files that do not count any more."""
+    """An entry of the manifest: a segment file, and in ``hidden`` the paths of its files that are not live any more."""
 
     name: str
     hidden: tuple[str, ...] = ()
-    #: Whether LanceDB's indices know its rows.
+    #: Whether LanceDB's indices cover its rows.
     indexed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedSegment:
-    """A segment that was stored."""
+    """A segment that was loaded from disk."""
 
     segment: MemorySegment
     name: str
-    #: Numbers of its files that count.
+    #: Numbers of its live files.
     files: tuple[int, ...]
-    #: Of all that made its rows.
+    #: Versions of everything that made its rows; see ``analysis.analysis_version``.
     version: str
-    #: Whether LanceDB's indices know its rows.
+    #: Whether LanceDB's indices cover its rows.
     indexed: bool = False
 
 
 def segment_path(directory: Path, name: str) -> Path:
-    """Where a segment file of an index lies."""
+    """Returns the path of a segment file of an index."""
     return directory / f"{name}{_SUFFIX}"
 
 
 def exists(directory: Path) -> bool:
-    """Whether an index has a list of segments."""
+    """Decides whether an index has a manifest."""
     return (directory / LIST).is_file()
 
 
 def write(directory: Path, listed: Iterable[Listed]) -> None:
-    """Replace the list. OSError where it cannot be written."""
+    """Replaces the manifest. Raises OSError if it cannot be written."""
     draft = directory / f"{LIST}.{os.getpid()}.draft"
     entries = [{"name": each.name, "hidden": each.hidden, "indexed": each.indexed} for each in listed]
     try:
@@ -74,7 +74,7 @@ def write(directory: Path, listed: Iterable[Listed]) -> None:
 
 
 def read(directory: Path) -> Sequence[Listed]:
-    """The list. DamagedFile or OSError where there is none that can be read."""
+    """Returns the entries of the manifest. Raises DamagedFile or OSError if there is none that can be read."""
     try:
         found = json.loads((directory / LIST).read_text(encoding="utf-8", errors="surrogatepass"))
         if found["layout"] != LAYOUT:
@@ -88,7 +88,10 @@ def read(directory: Path) -> Sequence[Listed]:
 
 
 def load(directory: Path) -> list[LoadedSegment]:
-    """The segments of an index, verified. One that is damaged is left out: its files are read again."""
+    """Returns the segments of an index, with every byte verified.
+
+    A damaged segment is left out: its files are read again. Raises DamagedFile or OSError as ``read`` does.
+    """
     loaded: list[LoadedSegment] = []
     for each in read(directory):
         try:
@@ -103,14 +106,14 @@ def load(directory: Path) -> list[LoadedSegment]:
 
 
 def with_valid_tokens(segment: MemorySegment, version: str) -> MemorySegment:
-    """The segment, without tokens if their numbers meant something else to the release that made it."""
+    """Returns the segment, without tokens if their numbers meant something else to the release that made it."""
     if has_present_tokens(version):
         return segment
     return replace(segment, tokens=Ragged.empty(len(segment)))
 
 
 def remove_orphans(directory: Path, kept: Collection[str]) -> None:
-    """Remove segment files and drafts that no list names and no living process may be about to use."""
+    """Removes segment files and drafts that are not in ``kept`` and that no living process may be about to use."""
     for path in directory.iterdir():
         name = path.name.removesuffix(_SUFFIX)
         owner = name.rpartition("/")[2].split("-", 1)[0] if path.name.endswith(_SUFFIX) else _owner_of_draft(path.name)
@@ -119,14 +122,14 @@ def remove_orphans(directory: Path, kept: Collection[str]) -> None:
 
 
 def remove_segment(path: Path) -> None:
-    """Remove a segment file that nobody uses, and what a killed process has written of it."""
+    """Removes a segment file that nobody uses, and the drafts of it that a killed process has written."""
     for draft in path.parent.glob(f"{path.name}.*.draft"):
         remove(draft)
     remove(path)
 
 
 def remove(path: Path) -> None:
-    """Remove a file of an index, or whatever someone put in its place."""
+    """Removes a file of an index, or whatever someone put in its place."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -1,4 +1,4 @@
-"""Keeps the number of segments small: large merges are made by worker processes, small ones here."""
+"""Keeps the number of segments small: worker processes make large merges, the indexer thread makes small ones."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from conexus.index.tracked import TrackedFolder
 
 log = logging.getLogger(__name__)
 
-#: Fewer rows are merged in a few milliseconds.
+#: Most rows of a merge that the indexer thread makes itself, which takes a few milliseconds.
 _FEW_ROWS = 4000
 
 
 @owned()
 class Merging:
-    """Owned by the indexer's thread; at most one merge of a folder is under way."""
+    """Has the segments of folders merged, at most one merge of a folder at a time. Owned by the indexer thread."""
 
     def __init__(
         self,
@@ -35,9 +35,9 @@ class Merging:
         done: Callable[[str], None],
         pause: Callable[[], None],
     ) -> None:
-        """``done`` is called in the indexer's thread with the folder whose segments are others now.
+        """``done`` is called in the indexer thread with the folder whose segments were merged.
 
-        ``pause`` is called between the steps of what is merged in this process.
+        ``pause`` is called between the steps of a merge in this process.
         """
         self._pool, self._post, self._done, self._pause = pool, post, done, pause
         self._under_way: dict[str, tuple[Future[MemorySegment | Path], Path]] = {}
@@ -48,7 +48,7 @@ class Merging:
         return not self._under_way
 
     def consider(self, tracked: TrackedFolder, *, quiet: bool) -> None:
-        """Begin the next merge of a folder, if one is due; ``quiet``: nothing else is to be done for some time."""
+        """Begins the next merge of a folder, if one is due; ``quiet``: nothing else has been done for some time."""
         if tracked.root in self._under_way or not tracked.loaded:
             return
         merge = tracked.index.next_merge(last=tracked.finishing, quiet=quiet)
@@ -75,8 +75,8 @@ class Merging:
             self._done(tracked.root)
             return
         self._under_way[tracked.root] = future, into
-        # What the callback holds must not hold the future, which holds the callback: the old segments would stay until
-        # Python looks for such circles.
+        # What the callback holds must not hold the future, which holds the callback: such a cycle would keep the old
+        # segments until Python's garbage collector looks for it.
         future.add_done_callback(
             lambda done: self._post(
                 Finished(f"merging segments of {tracked.root}", lambda: self._finished(tracked, merge, done, name))
@@ -86,7 +86,7 @@ class Merging:
     def _finished(self, tracked: TrackedFolder, merge: Merge, future: Future[MemorySegment | Path], name: str) -> None:
         known, into = self._under_way.get(tracked.root, (None, None))
         if known is not future or into is None:
-            return  # it is not wanted any more
+            return  # the merge is not wanted any more
         del self._under_way[tracked.root]
         if future.cancelled():
             remove_segment(into)
@@ -94,7 +94,7 @@ class Merging:
         error = future.exception()
         if error is not None:
             remove_segment(into)
-            # Its worker died, or a file is gone: here it needs no file, for that is mapped.
+            # The worker died, or a segment file is gone. A merge in this process needs no file, because it is mapped.
             log.warning("segments are merged here: %s", error)
             tracked.index.merged(merge, merge.run(self._pause), None)
             self._done(tracked.root)
@@ -114,12 +114,15 @@ class Merging:
         trim()
 
     def forget(self, folder: str) -> None:
-        """Nothing of a folder is wanted any more."""
+        """Drops the merge of a folder, because nothing of it is wanted any more.
+
+        The segment file of the merge is removed when the worker is done with it.
+        """
         future, into = self._under_way.pop(folder, (None, None))
         if future is not None and into is not None:
             future.add_done_callback(lambda _: remove_segment(into))
 
     def close(self) -> None:
-        """Nothing is wanted any more."""
+        """Drops all merges, because nothing is wanted any more."""
         for folder in list(self._under_way):
             self.forget(folder)

@@ -1,4 +1,4 @@
-"""How the products of many vectors with any one are spread, without looking at each of them."""
+"""Tells how the products of many vectors with any one vector are spread, without reading each of the vectors."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ _AT_ONCE = 4096
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """The sum of some vectors, and that of their outer products: the sums of products and of their squares follow.
+    """The sum of a set of vectors, and the sum of their outer products.
 
-    Sums of several sets of vectors are those of all, so that merging need not look at a vector again.
+    The sum of their products with any vector, and the sum of these products' squares, follow from them. The moments of
+    several sets add up to the moments of all, so that a merge which drops no vector need not read a vector again.
     """
 
-    #: Shapes (dimensions,) and (dimensions, dimensions); (0,) and (0, 0) of vectors that are looked at in any case.
+    #: The two sums, shapes (dimensions,) and (dimensions, dimensions); (0,) and (0, 0) for vectors that are all read in
+    #: any case.
     first: Vectors
     second: Vectors
 
@@ -31,7 +33,7 @@ class Moments:
 
     @staticmethod
     def of(vectors: NDArray[np.float16]) -> Moments:
-        """``vectors``: shape (rows, dimensions)."""
+        """Computes the moments of ``vectors``, shape (rows, dimensions)."""
         dimensions = vectors.shape[1]
         first, second = np.zeros(dimensions, np.float32), np.zeros((dimensions, dimensions), np.float32)
         for start in range(0, len(vectors), _AT_ONCE):
@@ -42,7 +44,7 @@ class Moments:
 
     @staticmethod
     def kept(parts: Sequence[tuple[Moments, NDArray[np.float16], NDArray[np.bool_]]]) -> Moments:
-        """Of several sets of vectors those that masks keep. A set's moments may be missing."""
+        """Computes the moments of the vectors that masks keep of several sets. A set's moments may be missing."""
         sums = [_kept(*part) for part in parts]
         return Moments(
             np.sum([each.first for each in sums], axis=0, dtype=np.float32),
@@ -54,7 +56,7 @@ class Moments:
         return len(self.first) > 0
 
     def of_products(self, vector: Vectors) -> tuple[float, float]:
-        """The sum of the products of all vectors with one, and that of their squares."""
+        """Returns the sum of the products of all vectors with one, and the sum of their squares."""
         return float(self.first @ vector), float(vector @ (self.second @ vector))
 
 

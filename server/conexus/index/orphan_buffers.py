@@ -1,4 +1,4 @@
-"""Open buffers that are none of a folder's files: without a file, outside all folders, or of an ignored file."""
+"""Indexes open buffers that belong to no folder: without a file, outside all folders, or of an ignored file."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from conexus.workspace.documents import Document
 
 
 class OrphanBuffers:
-    """Owned by the indexer's thread. Nothing of them is ever stored."""
+    """The index of orphan buffers. The indexer thread owns it; it is never stored on disk."""
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self.index = FolderIndex("", embedder.fingerprint, embedder.dimensions)
-        #: Chunks embedded.
+        #: Number of chunks that the embedder was asked to embed.
         self.embedded = 0
 
     def refresh(self, identity: str, document: Document | None) -> bool:
-        """Make a buffer searchable, or no longer if there is none. Returns whether that changed anything."""
+        """Indexes a buffer, or removes it from the index if ``document`` is None. Returns whether the index changed."""
         if document is None:
             if self.index.facts(identity) is None:
                 return False

@@ -1,4 +1,4 @@
-"""Checks that an object is used by the one thread that owns it. Tests switch the checks on; else they cost nothing."""
+"""Checks that only its owner, a thread, uses an object. Tests switch the checks on; otherwise they cost nothing."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
 
-#: Set in the environment, before this module is imported, to have the checks made.
+#: Environment variable that switches the checks on, if it is ``1`` when this module is imported.
 VARIABLE = "CONEXUS_CHECK_OWNERS"
 
 _CHECKED = os.environ.get(VARIABLE) == "1"
 
-#: The thread that used each object first since it was made or handed over.
+#: The owner of each object: the first thread that used it since it was created or handed over.
 _owners: WeakKeyDictionary[Any, threading.Thread] = WeakKeyDictionary()
 _guard = threading.Lock()
 
 
 def owned(*, shared: Collection[str] = ()) -> Callable[[type[T]], type[T]]:
-    """Returns a decorator of a class whose instances are each used by one thread.
+    """Returns a class decorator that checks that one thread alone uses each instance.
 
-    The thread that calls a public method or reads a public property first becomes the owner. Members that are
-    ``shared`` may be used by any. AssertionError, if another thread uses one of the others.
+    The first thread that calls a public method or reads a public property becomes the owner. Any thread may use the
+    members named in ``shared``. The other members raise AssertionError if another thread uses them.
     """
 
     def decorated(cls: type[T]) -> type[T]:
@@ -42,7 +42,7 @@ def owned(*, shared: Collection[str] = ()) -> Callable[[type[T]], type[T]]:
 
 
 def hand_over(*objects: object) -> None:
-    """Give objects to another thread: the one that uses them next owns them."""
+    """Hands objects over to another thread: the next thread that uses one of them becomes its owner."""
     if _CHECKED:
         with _guard:
             for each in objects:

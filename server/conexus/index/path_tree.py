@@ -1,4 +1,4 @@
-"""Which files lie below a directory, without looking at all others."""
+"""Finds the files below a directory without reading all other paths."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 
 class PathTree:
-    """A set of relative paths of files, with ``/``. To add or discard one takes time by its depth."""
+    """A set of relative file paths, with ``/``. Adding or discarding a path takes time proportional to its depth."""
 
     def __init__(self) -> None:
-        #: Directory -> the files, and the directories, that lie directly in it. The top is "".
+        #: Directory -> the files directly in it; directory -> the directories directly in it. The top directory is "".
         self._files: dict[str, set[str]] = {}
         self._directories: dict[str, set[str]] = {}
 
     def __contains__(self, directory: str) -> bool:
-        """Whether any file lies in a directory or below it."""
+        """Returns whether the set has a file in a directory or below it."""
         return directory in self._files or directory in self._directories
 
     def add(self, path: str) -> None:
@@ -38,7 +38,7 @@ class PathTree:
             directory = parent
 
     def below(self, directory: str) -> Iterator[str]:
-        """The files in a directory and below it; of the top all."""
+        """Yields the files in a directory and below it; all files for the top directory."""
         waiting = [directory]
         while waiting:
             each = waiting.pop()

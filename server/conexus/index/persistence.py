@@ -1,4 +1,4 @@
-"""Write-behind: keeps one folder's stored index in step with what is searchable, in a thread of its own."""
+"""Write-behind: keeps a folder's stored index equal to the searchable index. A store thread does the writing."""
 
 from __future__ import annotations
 
@@ -19,64 +19,64 @@ from conexus.index.store import KEEP_SECONDS, StoreError
 from conexus.index.store_process import ShutDown, StoredRows
 from conexus.index.stored_index import Save, StoredIndex
 
-#: Seconds between two batches: each makes a new version of the tables.
+#: Seconds that writing pauses after a batch if no file waits, because each batch makes a new version of the tables.
 FLUSH_SECONDS = 2.0
-#: Files that are handed to the tables at once: with twice as many their process takes a third more memory.
+#: Most files in one batch for the tables: with twice as many, the store process takes a third more memory.
 FLUSH_FILES = 250
-#: Seconds between two lists of segments.
+#: Seconds between two manifests, and between two checks that the stored files and the lock still exist.
 LIST_SECONDS = 5.0
-#: Versions of the tables that are worth compacting them when nothing else is to be done, and at any time: each takes
-#: files, and is longer than the one before.
+#: Numbers of versions of the tables at which compacting pays: when nothing else is to be done, and at any time. Each
+#: version adds files, and is longer than the version before.
 _MANY_VERSIONS, _MOST_VERSIONS = 40, 80
-#: The share of dead rows that is worth it when nothing else is to be done.
+#: Share of dead rows (0..1) above which compacting pays when nothing else is to be done.
 _MOST_DEAD = 0.1
-#: Seconds between two times that the tables are compacted, at least.
+#: Seconds that writing and compacting pause after the tables were compacted.
 MAINTENANCE_SECONDS = 10.0
-#: How long writing rests after it failed, in seconds: each time twice as long.
+#: Shortest and longest pause of writing after a failure, in seconds. Each failure doubles the pause.
 _FIRST_REST_SECONDS, _LONGEST_REST_SECONDS = 1.0, 30.0
 _PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
 _LOCK_RETRY_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
-#: Where files are: the segment and the number in it; None for a file that is gone. One that is not to be stored as it
-#: is searchable now is left out.
+#: Maps each path to (segment, file number), or to None if the file is gone. A file whose searchable rows are not to be
+#: stored is left out.
 Places = Mapping[str, tuple[MemorySegment, int] | None]
-#: Gives the places of files, when they are about to be written.
+#: Returns the places of files. It is called when the files are about to be written.
 Locate = Callable[[Iterable[str]], Places]
 
 
 class StoreThreads:
-    """One thread for each index directory, so that work on one index waits for no other. Owned by the indexer's thread.
+    """One store thread for each index directory, so that no index waits for another. The indexer thread owns this.
 
-    A directory keeps its thread: a folder that is closed and opened again is first closed.
+    A directory keeps its thread, so that closing its index ends before the same index is opened again.
     """
 
     def __init__(self) -> None:
         self._threads: dict[Path, ThreadPoolExecutor] = {}
 
     def of(self, directory: Path) -> ThreadPoolExecutor:
-        """The thread of an index directory."""
+        """Returns the store thread of an index directory. Starts a thread if there is none."""
         if directory not in self._threads:
             self._threads[directory] = ThreadPoolExecutor(1, f"conexus-store-{directory.name}")
         return self._threads[directory]
 
     def close(self) -> None:
-        """Wait until all that was begun is done."""
+        """Waits until all submitted work is done."""
         for thread in self._threads.values():
             thread.shutdown()
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """How a piece of writing ended, told by the thread that did it."""
+    """How a piece of writing ended, as reported by the store thread."""
 
-    #: When, on the monotonic clock.
+    #: When it ended, in seconds on the monotonic clock.
     ended_at: float
     failed: bool = False
-    #: Files whose rows were to be written and were not.
+    #: Paths of the files whose rows could not be written.
     unwritten: Collection[str] = ()
-    #: Whether rows were written, and whether the tables were compacted.
+    #: Whether a batch, perhaps an empty one, was written; whether the tables were compacted.
     wrote: bool = False
     maintained: bool = False
 
@@ -85,33 +85,35 @@ class _Outcome:
 class Persistence:
     """Decides what is written when.
 
-    One thread owns it: the indexer's, or the one that builds a chosen model's index. Its methods return at once; the
-    work is done by ``executor``'s thread, which gets values and returns an ``_Outcome``.
+    One thread owns it: the indexer thread, or the embed thread while that builds a chosen model's index. Its methods
+    return at once. The store thread (``executor``) does the work: it gets values and returns an ``_Outcome``.
     """
 
     def __init__(self, stored: StoredIndex, executor: ThreadPoolExecutor) -> None:
         self._stored = stored
         self._executor = executor
-        #: Paths alone: what waits keeps no segment from being freed that something newer has replaced.
+        #: Paths of the files that wait to be written. Only paths, so that a segment that was replaced can be freed.
         self._waiting: dict[str, None] = {}
         self._work: Future[_Outcome | None] | None = None
-        #: When writing may go on, on the monotonic clock, and how long it rested last.
+        #: When writing may go on, in seconds on the monotonic clock; seconds of the latest pause after a failure.
         self._not_before, self._rest = 0.0, 0.0
         self._next_lock_try = 0.0
         self._next_list = 0.0
         self._next_look = 0.0
         self._held_since = 0.0
-        #: Whether compacting left what can be dropped a while later.
+        #: Whether the tables are to be compacted once more, ``KEEP_SECONDS`` after the latest time, to drop the
+        #: versions kept then.
         self._again = False
         self._written_at = self._maintained_at = -math.inf
-        #: Names of segment files that were part of the index while this process wrote it.
+        #: Names of the segment files that this process used for the index and that are not removed yet.
         self._seen: frozenset[str] = frozenset()
-        #: Told when a piece of writing is done, so that the next one can begin; from the executor's thread.
+        #: Called when a piece of writing is done, so that the next one can begin. Runs in the store thread, or at once
+        #: in the owner's thread if the work is done before this is registered.
         self.on_done: Callable[[], None] = lambda: None
 
     @property
     def problem(self) -> str | None:
-        """Why the stored index is not kept in step, in words for the user. Any thread may ask."""
+        """Why the stored index cannot be kept up to date, in words for the user. Any thread may read it."""
         return self._stored.state.problem
 
     @property
@@ -122,7 +124,7 @@ class Persistence:
 
     @property
     def writes(self) -> bool:
-        """Whether something is being written, or will be next."""
+        """Whether something is being written, or files wait that can be written next."""
         return self.busy or (self._may_write and bool(self._waiting) and self.problem is None)
 
     @property
@@ -131,11 +133,14 @@ class Persistence:
 
     @property
     def _claimed(self) -> bool:
-        """Whether it was tried to become the writer."""
+        """Whether this process has tried to become the writer."""
         return self._stored.state.claimed
 
     def in_step(self, base: Sequence[LiveSegment]) -> bool:
-        """Whether all is stored that the writer should store; ``base``: the segments as they are now."""
+        """Returns whether everything that the writer should store is stored. ``base``: the present base segments.
+
+        For a reader: whether it has tried to become the writer.
+        """
         if not self._may_write:
             return self._claimed
         return not (self._waiting or self.busy) and self._stored.lists(base) and self._stored.state.compared
@@ -143,11 +148,11 @@ class Persistence:
     # --- opening ---
 
     def claim(self) -> None:
-        """Take the lock if it is free."""
+        """Has the store thread take the lock if it is free."""
         self._executor.submit(self._stored.claim)
 
     def open(self) -> Future[list[LoadedSegment]]:
-        """Take the lock if it is free, and load what is stored. Empty where nothing can be had."""
+        """Has the store thread take the lock if it is free, and load the stored segments; none if that fails."""
         return self._executor.submit(self._open)
 
     def _open(self) -> list[LoadedSegment]:
@@ -156,12 +161,13 @@ class Persistence:
         except ShutDown:
             return []
         except Exception:
-            # Whatever it is that is stored there, the files of the workspace are the truth.
+            # The stored index may be damaged in any way. The workspace's files are the truth, so it is rebuilt from
+            # them.
             log.exception("the stored index cannot be loaded; it is built anew")
             return []
 
     def take_over_if_due(self) -> None:
-        """For a reader, now and then: become the writer if no one holds the lock."""
+        """Has a reader become the writer if no process holds the lock. Tries once in ``_LOCK_RETRY_SECONDS``."""
         if not self._may_write and self._claimed and time.monotonic() >= self._next_lock_try:
             self._next_lock_try = time.monotonic() + _LOCK_RETRY_SECONDS
             self._executor.submit(self._stored.take_over)
@@ -169,25 +175,29 @@ class Persistence:
     # --- writing ---
 
     def put(self, paths: Iterable[str]) -> None:
-        """The stored rows of these files shall be those that are searchable. Readers leave that to the writer."""
+        """Queues files whose stored rows must be replaced by the searchable rows.
+
+        A process that tried to become the writer but is a reader ignores them, because the writer stores them.
+        """
         if self._may_write or not self._claimed:
             self._waiting.update(dict.fromkeys(paths))
 
     def should_wait(self, now: float, asked_at: float) -> bool:
-        """Whether what waits to be written is to wait on, for a user is asking: not for ever.
+        """Decides whether waiting files should wait longer, because a request was made within ``_PAUSE_SECONDS``.
 
-        Both on the monotonic clock, in seconds.
+        They wait for ``_LONGEST_HOLD_SECONDS`` at most. ``now`` and ``asked_at``, the time of the latest request, are
+        seconds on the monotonic clock.
         """
         if not self._waiting:
             self._held_since = now
         return now - asked_at < _PAUSE_SECONDS and now - self._held_since < _LONGEST_HOLD_SECONDS
 
     def flush_if_due(self, base: Sequence[LiveSegment], locate: Locate, *, hold: bool, idle: bool) -> None:
-        """Start writing what waits, unless something is being written or was just written.
+        """Starts writing what waits, unless something is being written or writing pauses.
 
-        ``base``: the segments as they are now; ``locate`` is called at once, if at all. With ``hold`` the tables wait
-        and segment files alone are written, which have all that a killed process would lose. When ``idle``, the tables
-        are opened and compared with what is searchable, once.
+        ``base``: the present segments of the base. ``locate`` is called before this returns, if at all. With ``hold``,
+        only segment files and the manifest are written and the tables wait: the segment files hold everything that a
+        killed process would lose. When ``idle``, the tables are opened and compared with the searchable index, once.
         """
         if not self._may_write:
             if self._claimed:
@@ -210,13 +220,13 @@ class Persistence:
             self._begin(self._write, batch, unwritten=batch)
 
     def add_segment(self, name: str) -> None:
-        """A segment file became part of the index: it is removed when it is no longer listed."""
+        """Registers a segment file as part of the index, so that it is removed when the manifest no longer names it."""
         self._seen |= {name}
 
     def _name(self, base: Sequence[LiveSegment]) -> None:
-        """Give the segments that lie in no file a name for one: the thread that writes is told it.
+        """Gives a file name to each segment that has none. The store thread gets the names.
 
-        So the name of a segment that is merged away while it is written is known, and its file is removed.
+        So the file of a segment that is merged away while it is being written has a known name, and is removed.
         """
         for part in base:
             if part.name is None:
@@ -237,7 +247,7 @@ class Persistence:
         self._work.add_done_callback(lambda _: self.on_done())
 
     def _collect(self) -> None:
-        """Take over how the last piece of writing ended, once it has."""
+        """Applies the outcome of the latest piece of writing, once that has ended."""
         if self._work is None or not self._work.done():
             return
         outcome, self._work = self._work.result(), None
@@ -260,7 +270,7 @@ class Persistence:
             self._not_before = self._maintained_at + MAINTENANCE_SECONDS
 
     def maintain_if_due(self, *, quiet: bool) -> None:
-        """Compact the tables if that pays; sooner when it is ``quiet``, that is, when nothing else is to be done."""
+        """Starts compacting the tables if that pays; earlier when it is ``quiet``: nothing else is to be done."""
         now = time.monotonic()
         busy = self.busy
         at_rest = quiet and not self._waiting
@@ -269,32 +279,37 @@ class Persistence:
         pays = self._written_at > self._maintained_at and (many or (at_rest and state.dead > _MOST_DEAD))
         again = quiet and self._again and now > self._maintained_at + KEEP_SECONDS
         if self._may_write and not busy and (pays or again) and now >= self._not_before:
-            # Versions of the last moments are kept, and compacting makes one that has all the old files.
+            # The versions of the last ``KEEP_SECONDS`` are kept, and with them all old files: compacting again drops
+            # them.
             self._again = pays
             self._begin(self._maintain)
 
     def clear(self) -> None:
-        """Forget what is stored."""
+        """Drops the waiting files, and has the store thread forget the stored index (``StoredIndex.clear``)."""
         self._take_waiting()
         self._executor.submit(self._stored.clear)
 
     def close(self, base: Sequence[LiveSegment], locate: Locate) -> None:
-        """Have what waits written and the lock given up, after what is being written.
+        """Has the store thread write what waits and release the lock, after the writing that is under way.
 
-        The process of the tables is not started for that, which takes seconds: the next start compares them.
+        The store process is not started for that, because its start takes seconds: the next start of the server
+        compares the tables with the searchable index.
         """
         self._name(base)
         try:
             self._executor.submit(self._close, self._saves(base), self._seen, locate(self._take_waiting()))
-        except RuntimeError:  # the engine has ended, and its threads
+        except RuntimeError:  # the engine and its store threads have ended
             self._stored.release()
 
-    # --- what the executor's thread does ---
+    # --- what the store thread does ---
 
     def _guarded(
         self, work: Callable[..., _Outcome], arguments: Sequence[object], unwritten: Collection[str] = ()
     ) -> _Outcome | None:
-        """Do a piece of work. If it fails, that is said, and it is tried again a little later."""
+        """Does a piece of work and returns its outcome; None if the server is shutting down.
+
+        If the work fails, the error is logged and the outcome says so: the owner tries again after a pause.
+        """
         try:
             outcome = work(*arguments)
         except ShutDown:
@@ -347,7 +362,7 @@ def _save(part: LiveSegment, version: str) -> Save:
 
 
 def _grouped(batch: Places) -> tuple[tuple[StoredRows, ...], tuple[str, ...]]:
-    """The files of a batch by their segments, and what is gone."""
+    """Returns the files of a batch grouped by segment, and the paths of the files that are gone."""
     segments: dict[MemorySegment | Path, list[int]] = {}
     for place in batch.values():
         if place is not None:

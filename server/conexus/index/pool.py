@@ -1,6 +1,7 @@
-"""Worker processes that read, chunk and embed many files, and merge segments, while the server stays responsive.
+"""What worker processes do: read, chunk and embed many files, and merge segments, while the server stays responsive.
 
-What they make is handed over in files that the server maps: it neither waits for it nor holds it in its own memory.
+Workers hand over their results in files that the server maps, so that the server neither waits for a result nor holds
+it in its own memory.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A file to read: where it lies, and its path relative to the folder."""
+    """A file to read: the absolute path of its folder, and its path relative to the folder."""
 
     folder: str
     path: str
 
 
-#: Why a file is left out through no fault of its own, in the words that users read.
+#: Why a file is left out although the file is not at fault, in words for the user.
 FAILED = "could not be analysed, see the log"
 FATAL = "made the indexing process fail, see the log"
 
@@ -50,7 +51,10 @@ Outcome = IndexedFile | Skipped
 def read_and_analyse(
     job: Job, max_bytes: int, embedder: Embedder, reuse: Mapping[int, Vectors] | None = None
 ) -> Outcome:
-    """Index one file from disk; ``reuse`` has vectors of texts by their digest. Never raises for a file's content."""
+    """Reads one file from disk and analyses it. ``reuse``: known vectors by the digest of their text.
+
+    Raises EmbeddingError if the model fails. Never raises for a file's content.
+    """
     text = read_text(Path(job.folder, job.path), max_bytes)
     if isinstance(text, Skipped):
         return text
@@ -62,7 +66,7 @@ def read_and_analyse(
     except EmbeddingError:
         raise
     except Exception:
-        # A defect of ours that one file brings out must not keep the others from being indexed.
+        # A defect in our code that one file triggers must not keep other files from being indexed.
         log.exception("%s cannot be indexed", job.path)
         return Skipped(FAILED, (text.size, text.mtime_ns))
 
@@ -75,27 +79,27 @@ class Task:
     #: Relative to the folder.
     paths: tuple[str, ...]
     max_bytes: int
-    #: Where the segment made of them is to be written.
+    #: The file to write the segment to.
     into: Path
-    #: Where the vectors of their former states lie: a segment file, and the file's number there.
+    #: Maps each path to (segment file, file number) where the vectors of the file's former state are stored.
     known: Mapping[str, tuple[Path, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What became of a task's files."""
+    """The result of a task."""
 
-    #: What was made of those that could be read, or the file that it lies in; None if there are none.
+    #: The segment of the files that could be read, or the path of its file; None if no file could be read.
     segment: MemorySegment | Path | None
-    #: Why the others are left out, by path.
+    #: Why the other files are left out, by path.
     skipped: Mapping[str, Skipped]
-    #: How many chunks were embedded.
+    #: Number of chunks that the model was asked to embed.
     embedded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MergeTask:
-    """Segments, or the files they lie in, and the numbers of their files that are to make one segment."""
+    """Segments (or the paths of their files), and the numbers of the files in each that are to make one segment."""
 
     parts: tuple[tuple[MemorySegment | Path, tuple[int, ...]], ...]
     version: str
@@ -103,43 +107,43 @@ class MergeTask:
 
 
 class Pool:
-    """What worker processes do. They embed with the shipped model."""
+    """Hands tasks to worker processes, which embed with the shipped model."""
 
     def __init__(self, processes: WorkerProcesses) -> None:
         self._processes = processes
 
     @property
     def workers(self) -> int:
-        """How many processes there are at most."""
+        """Largest number of worker processes."""
         return self._processes.count
 
     @property
     def running(self) -> bool:
-        """Whether there are processes."""
+        """Whether the worker processes were started and not stopped since."""
         return self._processes.running
 
     def read(self, task: Task) -> Future[Read]:
-        """Have a worker read files. A worker's death breaks all that was submitted before it was noticed."""
+        """Has a worker read files. If a worker dies, every future submitted before its death was noticed fails."""
         return self._processes.submit(_read, task)
 
     def merge(self, task: MergeTask) -> Future[MemorySegment | Path]:
-        """Have a worker merge segments; its result lies in a file where one can be written."""
+        """Has a worker merge segments. Returns the path of the result's file; the segment if no file can be written."""
         return self._processes.submit(_merge, task)
 
     def close(self) -> None:
-        """Stop the processes; what they were doing is lost. The next task starts new ones."""
+        """Stops the processes; their work is lost. The next task starts new processes."""
         self._processes.close()
 
 
 def get_ready() -> None:
-    """In a worker, ahead of its first file: load what that takes."""
-    with contextlib.suppress(EmbeddingError):  # who reads a file is told
+    """Loads the model in a worker, before the worker gets its first file."""
+    with contextlib.suppress(EmbeddingError):  # reading a file raises the error again
         _model()
 
 
 @cache
 def _model() -> Embedder:
-    """Loaded at the first file: a process that only merges needs none."""
+    """Returns the shipped model. It is loaded at the first file, because a process that only merges needs no model."""
     from conexus.embedding.static import StaticEmbedder
 
     return StaticEmbedder()
@@ -161,7 +165,7 @@ def _read(task: Task) -> Read:
 
 
 def _known_vectors(known: Mapping[str, tuple[Path, int]]) -> Mapping[str, Mapping[int, Vectors]]:
-    """The vectors of files' former chunks by their digest; none of a file whose segment is not there any more."""
+    """Returns the vectors of each file's former chunks by digest; none if the segment file cannot be read any more."""
     segments: dict[Path, MemorySegment | None] = {}
     found: dict[str, Mapping[int, Vectors]] = {}
     for path, (place, number) in known.items():
@@ -185,7 +189,7 @@ def _merge(task: MergeTask) -> MemorySegment | Path:
 
 
 def _in_file(segment: MemorySegment, path: Path, version: str) -> MemorySegment | Path:
-    """The file that the segment was written to, or itself where that cannot be done."""
+    """Writes a segment to a file and returns the path; returns the segment itself if the file cannot be written."""
     try:
         save_segment(path, segment, version)
     except OSError:

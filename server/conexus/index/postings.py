@@ -15,7 +15,7 @@ from conexus.ragged import run_starts
 
 Rows = NDArray[np.int32]
 Counts = NDArray[np.uint8]
-#: Further occurrences in one row change no score: BM25 saturates long before.
+#: Largest count of a term in one row. More occurrences change no score, because BM25 saturates long before.
 MOST_COUNTED = 255
 _TERM_BITS = 32
 _NO_ROWS: Rows = np.empty(0, np.int32)
@@ -24,24 +24,24 @@ _NO_COUNTS: Counts = np.empty(0, np.uint8)
 
 @dataclass(frozen=True, slots=True)
 class Occurrences:
-    """Which term occurs in which row how often: coordinates, in no order, before they are turned into postings."""
+    """Counts of terms by row, as coordinates in no particular order, before they are turned into postings."""
 
     vocabulary: tuple[str, ...]
     #: Index into ``vocabulary``, row and count of each occurrence; three arrays of one length.
     terms: Rows
     rows: Rows
     counts: Counts
-    #: Number of rows, those without any term included.
+    #: Number of rows, including rows without any term.
     size: int
 
 
 def occurrences(rows: Sequence[Collection[str]]) -> Occurrences:
-    """Count the terms of each row."""
+    """Counts the terms of each row."""
     numbers: defaultdict[str, int] = defaultdict()
     numbers.default_factory = numbers.__len__
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     terms = np.fromiter(map(numbers.__getitem__, chain.from_iterable(rows)), np.int64, int(lengths.sum()))
-    # In one number, so that those of one row and term come together.
+    # Row and term are packed into one number, so that sorting groups the occurrences of one term in one row.
     pairs = (np.arange(len(rows)).repeat(lengths) << _TERM_BITS) | terms
     pairs.sort()
     starts = run_starts(pairs)
@@ -57,45 +57,46 @@ def occurrences(rows: Sequence[Collection[str]]) -> Occurrences:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Postings:
-    """Rows and counts of every word; those of word ``w`` are at ``starts[w]:starts[w + 1]``, rows ascending."""
+    """The rows of every word and its count in each. Word ``w`` has ``starts[w]:starts[w + 1]``, rows ascending."""
 
     lexicon: Lexicon
     starts: NDArray[np.uint32]
     rows: Rows
     counts: Counts
-    #: Words of each row, repeats included, shape (rows,), float32.
+    #: Number of words of each row, including repeats; shape (rows,), float32.
     lengths: NDArray[np.float32]
 
     def of(self, word: str) -> tuple[Rows, Counts]:
-        """Rows that have the word, each once, and how often they have it; empty arrays if none does."""
+        """Returns the rows that have the word, ascending, and its count in each; empty arrays if no row has it."""
         number = self.lexicon.number(word)
         return self.at(number) if number >= 0 else (_NO_ROWS, _NO_COUNTS)
 
     def at(self, number: int) -> tuple[Rows, Counts]:
-        """As ``of``, given the word's number in the lexicon."""
+        """Returns the same as ``of``, given the word's number in the lexicon."""
         first, last = self.starts[number : number + 2].tolist()
         return self.rows[first:last], self.counts[first:last]
 
     @property
     def frequencies(self) -> NDArray[np.uint32]:
-        """For each word of the lexicon in how many rows it is, shape (words,)."""
+        """Number of rows that have each word of the lexicon, shape (words,)."""
         return np.diff(self.starts)
 
     def vocabulary(self) -> Iterator[str]:
-        """The words that any row has."""
+        """Returns an iterator over the words that at least one row has."""
         present = np.flatnonzero(self.frequencies)
         return iter(self.lexicon.words.take(present))
 
     def words_of(self, row: int) -> list[str]:
-        """The words of one row. Looks at all postings."""
+        """Returns the words of one row. Reads all postings."""
         places = np.flatnonzero(self.rows == row)
         numbers = np.searchsorted(self.starts, places, side="right") - 1
         return list(self.lexicon.words.take(numbers))
 
     def selected(self, rows: NDArray[np.integer]) -> tuple[Numbers, Counts, NDArray[np.int64]]:
-        """The words of some rows, row after row: numbers, counts, and where each row's begin (and the end).
+        """Returns the words of some rows, row after row: numbers, counts, and the start of each row's words.
 
-        ``rows``: ascending, each once.
+        The starts have shape (len(rows) + 1,) and end with the number of all words. ``rows``: ascending, without
+        repeats.
         """
         places = np.full(len(self.lengths), -1, np.int32)
         places[rows] = np.arange(len(rows), dtype=np.int32)
@@ -109,9 +110,9 @@ class Postings:
 
 
 def build(parts: Sequence[Occurrences], lexicon: Lexicon, numbers: Mapping[str, int]) -> Postings:
-    """Postings of several files' occurrences, their rows numbered one after the other.
+    """Builds postings from the occurrences of several files, whose rows are numbered consecutively.
 
-    ``numbers`` has the number in ``lexicon`` of every word.
+    ``numbers`` maps every word to its number in ``lexicon``.
     """
     terms: list[Rows] = []
     rows: list[Rows] = []
@@ -133,19 +134,20 @@ def build(parts: Sequence[Occurrences], lexicon: Lexicon, numbers: Mapping[str, 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What of one segment's postings is merged."""
+    """One input of a merge: a segment's postings, and which of its rows (or files) to keep."""
 
     postings: Postings
-    #: New numbers of its lexicon's words, ascending where not -1; a word with -1 has no row that is kept.
+    #: New number of each word of its lexicon, shape (words,), ascending where it is not -1. No kept row has a word with
+    #: -1.
     numbers: Numbers
     #: Which rows are kept, shape (rows,).
     kept: NDArray[np.bool_]
 
 
 def merge(parts: Sequence[Part], lexicon: Lexicon) -> Postings:
-    """Postings of several segments' kept rows, numbered one after the other in their old order.
+    """Merges the postings of several segments' kept rows, which are numbered consecutively in their old order.
 
-    Linear: each part is sorted already, so that it is known where its pieces go.
+    Takes linear time, because each part is already sorted and so the place of each of its pieces is known.
     """
     pieces = []
     frequencies = np.zeros(len(lexicon), np.int64)
@@ -175,7 +177,7 @@ def merge(parts: Sequence[Part], lexicon: Lexicon) -> Postings:
 
 
 def lengths_of(rows: Rows, counts: Counts, size: int) -> NDArray[np.float32]:
-    """How many words each row has, repeats included, shape (size,)."""
+    """Returns the number of words of each row, including repeats; shape (size,), float32."""
     lengths: NDArray[np.float32] = np.bincount(rows, weights=counts, minlength=size).astype(np.float32)
     return lengths
 

@@ -1,4 +1,4 @@
-"""Puts the folders' views together to what readers see."""
+"""Combines the folders' views into the snapshot that readers see."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from conexus.index.folder import FolderIndex, Fresh
 from conexus.index.owned import owned
 from conexus.index.snapshot import Snapshot, View
 
-#: A first index publishes what it has this often.
+#: Seconds between two snapshots while a first index is being built.
 PUBLISH_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Searchable:
-    """What readers work on: a snapshot, the overlay's texts, and the models that embed queries for it."""
+    """What readers use: a snapshot, the overlay's texts, and the models that embed queries for it."""
 
     snapshot: Snapshot
-    #: The models whose vectors the snapshot holds; the one that the user chose comes last.
+    #: The models whose vectors the snapshot holds; a model that the user chose is last.
     embedders: tuple[Embedder, ...] = ()
-    #: Who finds candidates of folders that are too large to look at every row.
+    #: Candidate sources by folder, for folders that are too large to score every row.
     candidate_sources: Mapping[str, CandidateSource] = field(default_factory=dict)
-    #: Files of the overlay by folder and path: their text is not (or no longer) what the base holds.
+    #: Files of the overlay by (folder, path). The base does not hold their present text.
     overlay: Mapping[Key, Fresh] = field(default_factory=dict)
 
     def is_untouched(self) -> bool:
-        """Whether nobody seems to have written into the index's files since they were mapped."""
+        """Returns whether no segment file seems to have been written to since it was mapped."""
         return all(view.segment.is_untouched() for view in self.snapshot.views)
 
     def keep_within(self, budget: int) -> bool:
-        """Let go of what was looked at of the index's files, if that is more than ``budget`` bytes; whether it was.
+        """Releases the pages of the segment files if they take more than ``budget`` bytes. Returns whether it did.
 
-        The system maps what lies around it, too. It is had again from the system's cache within a few milliseconds.
+        The system also maps pages around the pages that are read. It restores released pages from its cache within some
+        milliseconds.
         """
         views = self.snapshot.views
         if sum(view.segment.mapped_size for view in views) <= budget or mapped_bytes() <= budget:
@@ -47,9 +48,9 @@ class Searchable:
         return True
 
     def release(self, budget: int) -> None:
-        """As ``keep_within``; and of folders that are too large to look at every row it is always let go.
+        """Releases pages as ``keep_within`` does, and always the pages of folders that have a candidate source.
 
-        What one question looks at is a small part of them, and what many do is more than memory was given for.
+        One request reads a small part of such a folder, but many requests together read more than the memory budget.
         """
         if not self.keep_within(budget):
             for view in self.snapshot.views:
@@ -59,21 +60,24 @@ class Searchable:
 
 @owned()
 class Publisher:
-    """``searchable`` may be read from any thread; the rest belongs to the indexer's thread."""
+    """Publishes snapshots. Any thread may read ``searchable``; everything else belongs to the indexer thread."""
 
     def __init__(
         self,
         prepare: Callable[[Searchable], None],
         on_publish: Callable[[int, tuple[str, ...]], None],
     ) -> None:
-        """``prepare`` gets what is about to be seen; ``on_publish`` the new generation and the folders that changed."""
+        """``prepare`` gets each ``Searchable`` before it is published.
+
+        ``on_publish`` gets the new generation and the folders that changed.
+        """
         self.searchable = Searchable(Snapshot(0))
         self._prepare, self._on_publish = prepare, on_publish
-        #: For the next publishing; see ``Searchable``.
+        #: Candidate sources by folder for the next snapshot, see ``Searchable``.
         self.candidate_sources: dict[str, CandidateSource] = {}
         self._views: dict[str, tuple[View, ...]] = {}
         self._changed: set[str] = set()
-        #: Whether readers do not see all that is indexed.
+        #: Whether the content of the index differs from the published snapshot.
         self.behind = False
         self._published_at = 0.0
 
@@ -84,20 +88,23 @@ class Publisher:
 
     @property
     def due(self) -> float:
-        """When readers should see it at the latest, on the monotonic clock; far away if there is nothing."""
+        """When changes should be published at the latest, in seconds on the monotonic clock; inf if there are none."""
         return self._published_at + PUBLISH_SECONDS if self._changed else float("inf")
 
     def changed(self, folder: str) -> None:
-        """A folder's index is not what was published."""
+        """The folder's content differs from the published snapshot."""
         self._changed.add(folder)
         self.behind = True
 
     def rearranged(self, folder: str) -> None:
-        """A folder's index holds what was published, in other segments or with other helpers to find it."""
+        """The folder's segments were reorganised; its content did not change.
+
+        Also to be called when the folder gets or loses a candidate source.
+        """
         self._changed.add(folder)
 
     def publish(self, indexes: Iterable[FolderIndex], embedders: Iterable[Embedder]) -> None:
-        """Show the present state of all indexes; those that did not change keep their views."""
+        """Publishes a snapshot of the present state of all indexes. Folders that did not change keep their views."""
         by_folder = {index.folder: index for index in indexes}
         changed = tuple(sorted(self._changed))
         self._changed.clear()

@@ -1,4 +1,4 @@
-"""Makes searchable as it is now what may have changed: buffers, what was told of, what scans and workers found."""
+"""Applies pending changes (edits, file hints, scan differences, worker results) to the folder indexes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @owned(shared={"open_in", "pending"})
 class Refresher:
-    """Owned by the indexer's thread. Others may read ``pending``, ``documents`` and ``loose``."""
+    """The indexer thread owns it. Other threads may read ``pending``, ``documents`` and ``orphans``."""
 
     def __init__(
         self,
@@ -35,56 +35,56 @@ class Refresher:
         on_hint: Callable[[], None],
         on_refreshed: Callable[[TrackedFolder, str], None],
     ) -> None:
-        """``folders``: by their root, as they are at any time.
+        """``folders``: the folders by root; always the present ones, because the mapping is shared.
 
-        ``on_refreshed`` gets each path that was looked at, whether it had changed or not.
+        ``on_refreshed`` gets each path that was refreshed, whether or not it had changed.
         """
         self._folders, self._bulk, self._scanning, self._publisher = folders, bulk, scanning, publisher
         self._on_hint, self._on_refreshed = on_hint, on_refreshed
         #: Open buffers by their identity.
         self.documents: dict[str, Document] = {}
-        #: Those of no folder, once there is a model.
+        #: The index of the buffers that belong to no folder; None until there is a model.
         self.orphans: OrphanBuffers | None = None
-        #: Of open buffers, apart from those of files: whoever types waits for nothing else.
+        #: Hints for open buffers, and hints for files. They are kept apart so that an edit waits for no file.
         self._typed, self._told = Hints(TYPED_QUIET_SECONDS, TYPED_EVERY_SECONDS), Hints()
 
     @property
     def pending(self) -> int:
-        """Hints that wait."""
+        """Number of hints that wait."""
         return len(self._typed) + len(self._told)
 
     @property
     def typed_due(self) -> float:
-        """When ``refresh_typed`` has something to do, on the monotonic clock."""
+        """When ``refresh_typed`` is due, in seconds on the monotonic clock; inf if no hint waits."""
         return self._typed.due
 
     @property
     def told_due(self) -> float:
-        """When ``refresh_told`` has something to do, on the monotonic clock."""
+        """When ``refresh_told`` is due, in seconds on the monotonic clock; inf if no hint waits."""
         return self._told.due
 
     @property
     def is_told(self) -> bool:
-        """Whether hints of files wait."""
+        """Whether hints for files wait."""
         return bool(self._told)
 
     def begin(self, embedder: Embedder) -> None:
-        """There is a model."""
+        """Starts indexing the buffers that belong to no folder, with the model that was loaded."""
         self.orphans = OrphanBuffers(embedder)
 
     def forget(self, root: str) -> None:
-        """Nothing of a folder is wanted any more."""
+        """Drops the waiting hints of a folder."""
         self._typed.forget(root)
         self._told.forget(root)
 
     def open_in(self, tracked: TrackedFolder) -> set[str]:
-        """The paths of a folder's files that are open."""
+        """Returns the paths of a folder's files that are open."""
         return {path for path in map(tracked.relative, self.documents) if path is not None}
 
     # --- hints ---
 
     def hint(self, paths: Iterable[str]) -> None:
-        """These absolute paths or open buffers, or something below them, may have changed."""
+        """Adds hints: these absolute paths or open buffers, or something below them, may have changed."""
         for path in paths:
             tracked, relative = self._locate(path)
             hints = self._typed if path in self.documents else self._told
@@ -92,7 +92,7 @@ class Refresher:
             self._on_hint()
 
     def renew(self, paths: Iterable[str]) -> None:
-        """Make the rows of these absolute paths, or of what lies below them, anew although nothing changed."""
+        """Has the rows of all files at or below these absolute paths rebuilt, although nothing changed."""
         for path in paths:
             tracked, relative = self._locate(path)
             if tracked is not None:
@@ -107,12 +107,12 @@ class Refresher:
         return None, path
 
     def refresh_typed(self) -> None:
-        """All buffers that were told of."""
+        """Refreshes all buffers that hints name."""
         for key in self._typed.take():
             self.refresh(key)
 
     def refresh_told(self, has_time: Callable[[], bool]) -> bool:
-        """Files that were told of, at least one, while there is time; whether all of them were."""
+        """Refreshes the files that hints name, at least one, while there is time. Returns False if the time ended."""
         defer = len(self._told) > INLINE_FILES
         while self._told:
             self.refresh(self._told.take_first(), defer=defer)
@@ -121,9 +121,9 @@ class Refresher:
         return True
 
     def refresh(self, key: Key, *, defer: bool = False) -> None:
-        """Make one path searchable as it is now: a buffer, a file, or nothing. A directory is left to a scan.
+        """Brings the rows of one path in line with its present state: a buffer, a file, or nothing.
 
-        With ``defer``, files are left to the workers.
+        A directory is left to a scan. With ``defer``, a file is not read here but queued in ``Bulk``.
         """
         root, path = key
         tracked = self._folders.get(root)
@@ -160,7 +160,7 @@ class Refresher:
     # --- many files ---
 
     def compare(self, tracked: TrackedFolder, found: Found) -> None:
-        """Bring a folder, or a part of it, in line with what a scan found."""
+        """Brings a folder, or a part of it, in line with what a scan found."""
         relatives = ((identity, tracked.relative(identity)) for identity in self.documents)
         opened = {path: identity for identity, path in relatives if path is not None}
         differences = tracked.differences(found.scan, frozenset(opened), below=found.below)
@@ -168,20 +168,20 @@ class Refresher:
         if not found.below:
             self._bulk.scanned(tracked.root)
             if tracked.complete and (SETTINGS_FILE in changed or SETTINGS_FILE in gone):
-                self.hint([tracked.absolute(SETTINGS_FILE)])  # who reads it is told when a hint is followed
+                self.hint([tracked.absolute(SETTINGS_FILE)])  # ``on_refreshed`` reports it when the hint is handled
         if gone:
             tracked.remove(gone)
             self._publisher.changed(tracked.root)
         self._bulk.add((tracked.root, path) for path in changed if path not in opened)
-        # The buffer is the truth of an open file, but rows by an older version are to be made anew.
+        # The truth of an open file is its buffer, so it is not compared with the disk; but stale rows must be rebuilt.
         self.hint(opened[path] for path in changed if path in opened and path in tracked.stale)
 
     def add(self, done: Done) -> None:
-        """Make searchable what a worker read."""
+        """Adds the files that a worker read to their folder's index."""
         tracked = self._folders.get(done.folder)
         if tracked is None:
             return
-        # Of an open file the buffer is the truth.
+        # The truth of an open file is its buffer.
         current = {path for path in done.current if tracked.absolute(path) not in self.documents}
         try:
             tracked.add(done.read, current)

@@ -1,4 +1,4 @@
-"""A slow model that is never asked twice for the vector of one text."""
+"""An embedder that never asks a slow model twice for the vector of the same text."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ import numpy as np
 from conexus.embedding.embedder import Embedder, Vectors
 from conexus.index.vector_cache import VectorCache, key_of
 
-#: After so many texts at the latest their vectors are kept, so that a failure or the end of the process costs few.
+#: Most texts that are embedded before their vectors are cached, so that a failure or the end of the process loses few
+#: vectors.
 _TEXTS_AT_ONCE = 64
 
 
 class RememberedEmbedder:
-    """Asks the cache first, then the model, whose answers the cache keeps. Safe to call from any thread.
+    """Takes vectors from the cache, asks the model for the others and caches these. Safe to call from any thread.
 
-    Vectors of documents have the precision of float16, in which they are stored, wherever they come from.
+    Vectors of documents have the precision of float16, in which they are stored, whether or not they were cached.
     """
 
     def __init__(self, embedder: Embedder, cache: VectorCache) -> None:
-        """``embedder`` must be ready. Both are closed with this."""
+        """``embedder`` must be ready. ``close`` closes ``embedder`` and ``cache``."""
         self._embedder, self._cache = embedder, cache
         self.name, self.dimensions, self.fingerprint = embedder.name, embedder.dimensions, embedder.fingerprint
-        #: Texts that the model embedded.
+        #: Number of texts that the model embedded.
         self.embedded = 0
 
     def known(self, texts: Sequence[str]) -> Vectors:
-        """Vectors as ``embed_documents`` gives them, but zero where the cache has none; takes no time."""
+        """Returns vectors as ``embed_documents`` does, but zero if the cache has none. Asks no model: takes no time."""
         keys = [key_of(text) for text in texts]
         return self._rows(keys, self._cache.get_many(keys))
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         keys = [key_of(text) for text in texts]
         found = self._cache.get_many(keys)
-        # The shortest first: a batch of the model is padded to its longest text.
+        # The shortest first, because the model pads a batch to its longest text.
         missing = dict(sorted(zip(keys, texts, strict=True), key=lambda pair: len(pair[1])))
         new = [(key, text) for key, text in missing.items() if key not in found]
         for start in range(0, len(new), _TEXTS_AT_ONCE):

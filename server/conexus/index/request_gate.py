@@ -1,4 +1,4 @@
-"""The questions that are being answered: what this process does in the background lets them go first."""
+"""Tracks requests in flight so that background work can yield to them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Whoever asks without a pause does not keep the background from going on for ever.
+#: Most seconds that background work waits at a time, so that requests without a pause cannot stop it.
 _LONGEST_SECONDS = 0.1
 
 
 class RequestGate:
-    """Safe in several threads."""
+    """Counts the requests in flight. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        #: When the latest came, on the monotonic clock.
+        #: When the latest request began, in seconds on the monotonic clock.
         self.asked_at = 0.0
         self._running = 0
         self._changed = threading.Condition()
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """While one is being answered."""
+        """Counts a request as in flight while the ``with`` block runs."""
         with self._changed:
             self._running += 1
             self.asked_at = time.monotonic()
@@ -34,7 +34,10 @@ class RequestGate:
                 self._changed.notify_all()
 
     def yield_to_requests(self) -> None:
-        """To be called between two steps of work that can wait: blocks while one is being answered."""
+        """Blocks while a request is in flight, for ``_LONGEST_SECONDS`` at most.
+
+        Background work that can wait calls it between two steps.
+        """
         if self._running:
             with self._changed:
                 self._changed.wait_for(lambda: not self._running, _LONGEST_SECONDS)

@@ -1,4 +1,4 @@
-"""What part a file plays in a project, read off its path: test, example, generated, …"""
+"""Derives the roles of a file in a project from its path: test, example, generated, …"""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _PATTERNS = (
 
 @lru_cache(maxsize=1 << 12)
 def roles_of(path: str) -> Role:
-    """The roles of a file by its folder-relative path with ``/``."""
+    """Returns the roles of a file, given its path relative to the folder, with ``/``."""
     found = Role(0)
     for role, pattern in _PATTERNS:
         if pattern.search(path):

@@ -1,6 +1,6 @@
-"""Which chunk each row of a table is, by the row's address.
+"""Maps the addresses of a LanceDB table's rows to chunks.
 
-To read two columns of hundreds of scattered rows takes longer than to find them; here they are looked up in memory.
+Reading two columns of hundreds of scattered rows takes longer than finding the rows, so the map is kept in memory.
 """
 
 from __future__ import annotations
@@ -14,29 +14,33 @@ from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
-#: What LanceDB calls the column of addresses.
+#: LanceDB's name of the column of row addresses.
 ADDRESS = "_rowid"
-#: A row keeps its address until the table is compacted, and no other row gets it.
+#: Addresses of rows, shape (rows,). A row keeps its address until the table is compacted; no other row gets it.
 Address = NDArray[np.uint64]
 _COLUMNS = ["path", "ordinal"]
-#: The numbers of chunks in their file, by its path.
+#: Maps the path of a file to the numbers of chunks in it.
 ChunkRefs = dict[str, list[int]]
 
 
 class RowIdMap:
-    """Those of one table, read in the background: 16 bytes for each row. Of one event loop."""
+    """Maps the addresses of one table. It reads the table in the background and takes 16 bytes for each row.
+
+    It must be used in one event loop alone.
+    """
 
     def __init__(self, table: Any) -> None:
-        """``table``: LanceDB's asynchronous one, with the columns ``path`` and ``ordinal``."""
+        """``table``: an asynchronous table of LanceDB, with the columns ``path`` and ``ordinal``."""
         self._table = table
         self._known = _Known()
         self._reading: asyncio.Task[None] | None = None
 
     async def chunks(self, asked: Address) -> ChunkRefs:
-        """The chunks at these addresses. Raises what LanceDB does where it must be asked."""
+        """Returns the chunks at these addresses. Raises LanceDB's errors if it must fetch rows and cannot."""
         found, unknown = self._known.split(asked)
         if len(unknown):
-            # The table is new to us, or was compacted: until it has been read, some of its rows are fetched.
+            # The table was not read yet, or was compacted since: rows at unknown addresses are fetched until it has
+            # been read.
             rows = await self._table.take_row_ids(unknown.tolist()).select(_COLUMNS).to_arrow()
             for path, ordinal in zip(rows["path"].to_pylist(), rows["ordinal"].to_pylist(), strict=True):
                 found.setdefault(path, []).append(ordinal)
@@ -44,7 +48,7 @@ class RowIdMap:
         return found
 
     def read(self) -> asyncio.Task[None]:
-        """Read those of all rows, if nobody does. To be awaited by who wants to know them all."""
+        """Starts reading the addresses of all rows, unless that is under way. Returns the task, to be awaited."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
         return self._reading
@@ -52,10 +56,10 @@ class RowIdMap:
     async def _read(self) -> None:
         known = _Known()
         try:
-            # In batches, between which questions are answered.
+            # In batches, so that requests are answered between two of them.
             async for batch in await self._table.query().with_row_id().select(_COLUMNS).to_batches():
                 known.add(batch)
-        except Exception as error:  # noqa: BLE001  whatever it is: rows are fetched, and the next question tries again
+        except Exception as error:  # noqa: BLE001  after any error rows are fetched, and the next request tries again
             log.debug("the addresses of rows could not be read: %s", error)
         else:
             known.sort()
@@ -63,12 +67,12 @@ class RowIdMap:
 
 
 class _Known:
-    """What was read of the rows."""
+    """The addresses that were read, and the chunk at each."""
 
     def __init__(self) -> None:
-        #: Ascending once sorted, shape (rows,).
+        #: Addresses of the rows, ascending once sorted; shape (rows,).
         self._addresses: Address = np.empty(0, np.uint64)
-        #: Of each row the number of its file, and its own there.
+        #: Number of each row's file; number of its chunk in that file. Shape (rows,).
         self._files: NDArray[np.int32] = np.empty(0, np.int32)
         self._ordinals: NDArray[np.int32] = np.empty(0, np.int32)
         self._numbers: dict[str, int] = {}
@@ -84,7 +88,7 @@ class _Known:
         self._added.append((addresses, numbers[paths.indices.to_numpy()], ordinals))
 
     def sort(self) -> None:
-        """To be called once, when all rows are added."""
+        """Sorts the rows by address. Must be called once, after all rows were added."""
         if self._added:
             addresses, files, ordinals = map(np.concatenate, zip(*self._added, strict=True))
             order = np.argsort(addresses, kind="stable")
@@ -94,7 +98,7 @@ class _Known:
         self._numbers.clear()
 
     def split(self, asked: Address) -> tuple[ChunkRefs, Address]:
-        """The chunks at those of the addresses that are known, and the other addresses."""
+        """Returns the chunks at the addresses that are known, and the other addresses."""
         if not len(self._addresses):
             return {}, asked
         places = self._addresses.searchsorted(asked)

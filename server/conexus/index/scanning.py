@@ -1,4 +1,4 @@
-"""Scans folders and directories of them in slices, so that nothing else waits for a large one, each when it is due."""
+"""Scans folders and single directories in time slices when they are due, so that no other work waits long."""
 
 from __future__ import annotations
 
@@ -12,40 +12,41 @@ from conexus.index.tracked import TrackedFolder
 from conexus.workspace.scan import Scan, scan_in_steps
 
 _SOON_SECONDS, _SELDOM_SECONDS = 4.0, 60.0
-#: A scan may take one part in so many of the time.
+#: The next scan of a folder waits at least this many times as long as the last one took, so that scans take little of
+#: the time.
 _SHARE = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a scan found."""
+    """The result of a scan."""
 
     scan: Scan
     #: The directory that was scanned; empty for the whole folder.
     below: str
-    #: What was looked at since it began, each with all that lies below.
+    #: Paths that were refreshed since the scan began; each stands for everything below it too.
     touched: frozenset[str]
 
     def may_be_outdated(self, path: str) -> bool:
-        """Whether what is known of a path may be newer than what the scan saw of it."""
+        """Returns whether the index may know a newer state of a path than the scan saw."""
         return bool(self.touched) and any(each in self.touched for each in (path, *_ancestors(path)))
 
 
 @dataclass(slots=True)
 class _Walk:
     tracked: TrackedFolder
-    #: Empty for the whole folder.
+    #: The directory that is scanned; empty for the whole folder.
     below: str
     steps: Generator[None, None, Scan]
     awaited: bool
-    #: On the monotonic clock; how long it took since, without what was done between its slices.
+    #: When the scan began, in seconds on the monotonic clock; seconds that its slices have taken.
     began: float
     took: float = 0.0
     touched: set[str] = field(default_factory=set)
 
 
 class _Asked:
-    """Directories that were told of, in any order, some of them perhaps below others."""
+    """Directories that hints name, in any order. Some of them may be below others."""
 
     def __init__(self) -> None:
         self._directories: list[str] = []
@@ -59,7 +60,7 @@ class _Asked:
         self._are_apart = False
 
     def take(self) -> str:
-        """One of them; those below it are taken with it. IndexError if there is none."""
+        """Removes and returns a directory, and drops the directories below it. Raises IndexError if there is none."""
         if not self._are_apart:
             apart: list[list[str]] = []
             for parts in sorted(directory.split("/") for directory in self._directories):
@@ -72,45 +73,45 @@ class _Asked:
 
 @owned(shared={"is_awaited"})
 class Scanning:
-    """Owned by the indexer's thread. Of a folder one scan of the whole is under way at most, and one of a directory."""
+    """Scans each folder: at most one scan of the whole and one of a directory at a time. The indexer thread owns it."""
 
     def __init__(self) -> None:
-        #: By root; of whole folders, and of directories.
+        #: Scans that are under way, by root: of whole folders, and of directories.
         self._whole: dict[str, _Walk] = {}
         self._partial: dict[str, _Walk] = {}
-        #: Directories that were told of, by root.
+        #: Directories that wait to be scanned, by root.
         self._asked: dict[str, _Asked] = {}
 
     def due(self, tracked: TrackedFolder) -> float:
-        """When a scan of a folder is to begin or to go on, on the monotonic clock."""
+        """Returns when a scan of a folder is to start or resume, in seconds on the monotonic clock."""
         root = tracked.root
         return 0.0 if any(root in each for each in (self._whole, self._partial, self._asked)) else tracked.scan_due
 
     def is_awaited(self, tracked: TrackedFolder) -> bool:
-        """Whether a scan of a folder or a part of it was asked for that has not ended yet."""
+        """Returns whether a scan of a folder or of a part of it was asked for and has not ended yet."""
         root, walk = tracked.root, self._whole.get(tracked.root)
         asked = tracked.scan_due == 0.0 or root in self._asked or root in self._partial
         return asked or (walk is not None and walk.awaited)
 
     def is_scanned(self, tracked: TrackedFolder) -> bool:
-        """Whether a whole folder was scanned since that was asked for."""
+        """Returns whether a scan of the whole folder has ended since one was asked for."""
         return tracked.scan_due > 0.0 and tracked.root not in self._whole
 
     def ask(self, tracked: TrackedFolder, directory: str) -> None:
-        """What lies in a directory may have changed: have it scanned soon."""
+        """Has a directory scanned soon, because something in it may have changed. Empty: the whole folder."""
         if directory:
             self._asked.setdefault(tracked.root, _Asked()).add(directory)
         else:
             tracked.scan_due = 0.0
 
     def touch(self, root: str, path: str) -> None:
-        """A path was looked at just now, with all that lies below, or is about to be."""
+        """Notes that a path, with everything below it, was refreshed just now or is about to be."""
         for walks in (self._whole, self._partial):
             if root in walks:
                 walks[root].touched.add(path)
 
     def forget(self, root: str) -> None:
-        """Nothing of scans that are under way or were asked for is wanted."""
+        """Drops the scans of a folder that are under way or were asked for. A folder in a scan is due at once."""
         self._asked.pop(root, None)
         for walk in (self._whole.pop(root, None), self._partial.pop(root, None)):
             if walk is not None:
@@ -118,19 +119,20 @@ class Scanning:
                 walk.tracked.scan_due = 0.0
 
     def interrupt(self) -> None:
-        """What scans saw would be too old when they go on: begin them anew then."""
+        """Drops all scans that are under way, because their findings would be too old later. They start over."""
         for root in {*self._whole, *self._partial}:
-            # All of the folder will be scanned, and so what else was asked for.
+            # The whole folder will be scanned, and so will every directory that was asked for.
             self.forget(root)
 
     def go_on(self, tracked: TrackedFolder, has_time: Callable[[], bool], active_at: float) -> Iterator[Found]:
-        """Begin a folder's scans or go on with them while there is time, each at least by one step. Those that ended.
+        """Starts or resumes this folder's scans until the time slice ends (at least one step each).
 
-        ``active_at``: when anything was known to change last, on the monotonic clock.
+        Yields every scan that finished. ``active_at``: when the latest change was noticed, in seconds on the monotonic
+        clock.
         """
         root = tracked.root
         if root not in self._whole and tracked.scan_due <= time.monotonic():
-            # Whoever asks for a scan from now on, asks for another one.
+            # A scan that is asked for from now on is another scan.
             self._begin(self._whole, tracked, "", awaited=tracked.scan_due == 0.0)
             self._asked.pop(root, None)
             tracked.scan_due = float("inf")
@@ -139,7 +141,7 @@ class Scanning:
             self._begin(self._partial, tracked, asked.take(), awaited=True)
             if not asked:
                 del self._asked[root]
-        # Of a directory first: somebody knows that it changed.
+        # The directory first, because a hint says that it changed.
         for walks in (self._partial, self._whole):
             walk = walks.get(root)
             scan = None if walk is None else self._advance(walk, has_time)
@@ -154,7 +156,7 @@ class Scanning:
         walks[tracked.root] = _Walk(tracked, below, steps, awaited, time.monotonic())
 
     def _advance(self, walk: _Walk, has_time: Callable[[], bool]) -> Scan | None:
-        """What a walk found, if it is at its end."""
+        """Advances a scan by one step, and by more while there is time. Returns its result if it ended, else None."""
         started = time.monotonic()
         try:
             next(walk.steps)
@@ -172,7 +174,7 @@ class Scanning:
 
 
 def _plan_next(walk: _Walk, active_at: float) -> None:
-    """A folder that was scanned is scanned again, the later the longer nothing was known to change."""
+    """Sets when a folder that was scanned is scanned next: the longer no change was noticed, the later."""
     tracked = walk.tracked
     interval = _SOON_SECONDS
     if walk.began - active_at > _SOON_SECONDS:
@@ -182,5 +184,5 @@ def _plan_next(walk: _Walk, active_at: float) -> None:
 
 
 def _ancestors(path: str) -> tuple[str, ...]:
-    """The directories that a path lies in; empty for the folder itself."""
+    """Returns the directories that contain a path; an empty one stands for the folder itself."""
     return ("", *map(str, PurePosixPath(path).parents))

@@ -25,7 +25,7 @@ from conexus.index.strings import Strings
 from conexus.ragged import Ragged, places_of
 
 LiveMask = NDArray[np.bool_]
-#: Fields of postings, by what they are over.
+#: Names of the fields that hold postings: over rows, and over files.
 OF_ROWS = ("body", "names", "references", "definitions")
 OF_FILES = ("stems", "parents", "file_names")
 _QUALIFIED = re.compile(r"\.|::")
@@ -48,7 +48,7 @@ class Symbols(Sequence[str]):
 
 
 class Breadcrumbs(Sequence[tuple[str, ...]]):
-    """What encloses each row, outermost first."""
+    """The names of the definitions that enclose each row, outermost first."""
 
     def __init__(self, words: Strings, crumbs: Crumbs) -> None:
         self._words, self._crumbs = words, crumbs
@@ -71,7 +71,7 @@ class Breadcrumbs(Sequence[tuple[str, ...]]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crumbs:
-    """Breadcrumbs, each once; crumb ``c`` is the words ``words[starts[c]:starts[c + 1]]``."""
+    """Distinct breadcrumbs; crumb ``c`` is the words ``words[starts[c]:starts[c + 1]]``."""
 
     words: Numbers
     starts: NDArray[np.int32]
@@ -87,9 +87,9 @@ class Crumbs:
 
 @dataclass(frozen=True, eq=False)
 class MemorySegment:
-    """Chunks of some files. The rows of one file are neighbours; arrays have one entry for each row.
+    """Chunks of some files. The rows of one file are consecutive; arrays have one entry for each row.
 
-    ``eq=False``: segments are compared and hashed by identity, so that what is derived from one can be kept beside it.
+    ``eq=False``: segments are compared and hashed by identity, so that values derived from one can be kept by segment.
     """
 
     #: Fingerprint of the model that made ``dense``.
@@ -99,16 +99,16 @@ class MemorySegment:
     first_rows: Rows
     file_of: Rows
     start_lines: Rows
-    #: Exclusive.
+    #: Exclusive end line of each row.
     end_lines: Rows
     #: Index into ``chunk.KINDS``.
     kinds: NDArray[np.uint8]
     parts: NDArray[np.uint16]
-    #: Sets of ``Role``: the file's, and TEST for a test inside a file of code.
+    #: ``Role`` flags: the file's roles, and TEST for a test inside a file of code.
     roles: NDArray[np.uint8]
     digests: Digests
     dense: Dense
-    #: The shipped model's tokens of each chunk, each once, ascending; none where they are not known.
+    #: The shipped model's distinct tokens of each chunk, ascending; none if they are unknown.
     tokens: Ragged
     #: All words: terms, names, symbols.
     lexicon: Lexicon
@@ -120,15 +120,16 @@ class MemorySegment:
     names: Postings
     #: Names that the chunk refers to, exactly as written.
     references: Postings
-    #: Rows that define a name, by the name in lower case, qualified as written and alone; first parts only.
+    #: Rows that define a name, by the name in lower case: as written, and without its qualifiers. Only the first part
+    #: of a definition that was split.
     definitions: Postings
     # of files:
-    #: Terms of the file's stem, and of the name of the folder that holds it, each once.
+    #: Distinct terms of the file's stem, and of the name of the directory that contains the file.
     stems: Postings
     parents: Postings
     #: The file's name in lower case.
     file_names: Postings
-    #: The file that the arrays are mapped from, None where they are in memory alone.
+    #: The file that the arrays are mapped from; None if they are only in memory.
     path: Path | None = None
     mapped: Mapped | None = None
 
@@ -140,7 +141,7 @@ class MemorySegment:
 
     @property
     def vectors(self) -> NDArray[np.float16]:
-        """Shape (rows, dimensions), of about unit length."""
+        """Vectors of the chunks, shape (rows, dimensions), of about unit length."""
         return self.dense.vectors
 
     @cached_property
@@ -153,18 +154,21 @@ class MemorySegment:
 
     @cached_property
     def has_symbol(self) -> LiveMask:
-        """Which rows have a symbol."""
+        """Which rows have a symbol, shape (rows,)."""
         has: LiveMask = self.lexicon.words.lengths[self.symbol_numbers] > 0
         return has
 
     @cached_property
     def bytes_walked(self) -> int:
-        """What a query may have to look at: all but whole vectors, files and the texts of words."""
+        """Bytes that a query may have to read: all but whole vectors, files and the texts of words."""
         fields = (self.body, self.names, self.references, self.definitions)
         return self.dense.bytes_walked + 32 * len(self) + sum(each.rows.nbytes + each.counts.nbytes for each in fields)
 
     def referring(self, hashes: Hashes, counted: LiveMask | None) -> NDArray[np.int64]:
-        """In how many of the rows that count (None: all do) some words, given by their hashes, are referred to."""
+        """For each word hash, the number of live rows that reference it; ``counted=None`` means all rows.
+
+        Shape ``(len(hashes),)``.
+        """
         known = self.lexicon.hashes
         if not len(known):
             return np.zeros(len(hashes), np.int64)
@@ -181,19 +185,19 @@ class MemorySegment:
 
     @property
     def mapped_size(self) -> int:
-        """Bytes of the file that the arrays are mapped from."""
+        """Size of the file that the arrays are mapped from, in bytes; 0 if they are only in memory."""
         return len(self.mapped) if self.mapped is not None else 0
 
     def is_whole(self) -> bool:
-        """Whether the file that the arrays are mapped from is as it was written. Looks at every byte of it."""
+        """Returns whether the file that the arrays are mapped from is as it was written. Reads every byte of it."""
         return self.mapped is None or self.mapped.is_whole()
 
     def is_untouched(self) -> bool:
-        """Whether nobody seems to have written into the file that the arrays are mapped from."""
+        """Returns whether the file that the arrays are mapped from seems not to have been written to since."""
         return self.mapped is None or self.mapped.is_untouched()
 
     def release(self) -> None:
-        """Let go of what was looked at of the file that the arrays are mapped from."""
+        """Releases the pages of the file that the arrays are mapped from."""
         if self.mapped is not None:
             self.mapped.release()
 
@@ -201,7 +205,7 @@ class MemorySegment:
         return range(int(self.first_rows[file]), int(self.first_rows[file + 1]))
 
     def vectors_of(self, file: int) -> dict[int, Vectors]:
-        """The vectors of a file's chunks by their digest, as far as they were made."""
+        """Returns the vectors of a file's chunks by digest, without chunks that have no vector yet."""
         rows = self.rows_of(file)
         span = slice(rows.start, rows.stop)
         pairs = zip(self.digests[span].tolist(), to_float32(self.vectors[span]), strict=True)
@@ -212,10 +216,10 @@ class MemorySegment:
 
 
 def name_parts(symbol: str) -> list[str]:
-    """The parts of a qualified name: ``Ecto.Query`` -> Ecto, Query; ``Shape::area`` -> Shape, area."""
+    """Returns the parts of a qualified name: ``Ecto.Query`` -> Ecto, Query; ``Shape::area`` -> Shape, area."""
     return _QUALIFIED.split(symbol)
 
 
 def own_name(symbol: str) -> str:
-    """The last part of a qualified name; any other symbol as it is."""
+    """Returns the last part of a qualified name, and any other symbol as it is."""
     return name_parts(symbol)[-1] or symbol

@@ -1,4 +1,4 @@
-"""Files that were analysed, or columns of a table, -> a segment."""
+"""Builds a segment from analysed files or from the columns of a table."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _TEST_MODULES = ("test", "tests")
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What a segment is made of, as Python values and arrays with one entry for each row."""
+    """The input of a segment: Python values and arrays with one entry for each row."""
 
     model: str
     files: Sequence[FileFacts]
-    #: Rows of each file.
+    #: Number of rows of each file.
     counts: Sequence[int]
     start_lines: Rows
     end_lines: Rows
@@ -44,14 +44,14 @@ class Columns:
     digests: Digests
     vectors: Vectors | NDArray[np.float16]
     tokens: Ragged
-    #: Of consecutive runs of rows.
+    #: Occurrences in consecutive runs of rows.
     body: Sequence[Occurrences]
     names: Sequence[Occurrences]
     references: Sequence[Occurrences]
 
 
 def build_segment(files: Sequence[IndexedFile], model: str, dimensions: int) -> MemorySegment:
-    """A segment of whole files."""
+    """Builds a segment of whole files."""
     chunks = [chunk for file in files for chunk in file.chunks]
     vectors = [file.vectors for file in files if len(file.vectors)]
     return segment_of(
@@ -76,7 +76,7 @@ def build_segment(files: Sequence[IndexedFile], model: str, dimensions: int) -> 
 
 
 def segment_of(columns: Columns) -> MemorySegment:
-    """A segment with all that is derived from its columns."""
+    """Builds a segment, with everything that is derived from its columns."""
     paths = [PurePosixPath(facts.path) for facts in columns.files]
     of_files = {
         "stems": [set(terms(path.name.partition(".")[0] or path.name)) for path in paths],

@@ -1,4 +1,4 @@
-"""Segments as files: how worker processes hand them over, and how a stored index is there at once."""
+"""Saves segments to files and maps them: workers hand over their results so, and a stored index is there at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from conexus.index.segment import OF_FILES, OF_ROWS, Crumbs, MemorySegment
 from conexus.index.strings import Strings
 from conexus.ragged import Ragged
 
-#: Part of every file: one of another layout is not read.
+#: Version of the layout, which is part of every file. A file of another layout is not read.
 LAYOUT = "2"
 _ROWS = ("first_rows", "file_of", "start_lines", "end_lines", "kinds", "parts", "roles", "digests", "symbol_numbers")
 _DENSE = ("vectors", "of_files", "basis", "leading", "leading_of_files")
@@ -26,7 +26,10 @@ _MOMENTS = ("moments", "moments_of_files")
 
 
 def save_segment(path: Path, segment: MemorySegment, version: str) -> None:
-    """Write a segment; ``version`` names all that made its rows. OSError where it cannot be written."""
+    """Writes a segment to a file. ``version`` names everything that decided what its rows are.
+
+    Raises OSError if the file cannot be written.
+    """
     arrays: dict[str, NDArray[Any]] = {name: getattr(segment, name) for name in _ROWS}
     arrays |= {f"dense.{name}": getattr(segment.dense, name) for name in _DENSE}
     for name in _MOMENTS:
@@ -49,9 +52,9 @@ def save_segment(path: Path, segment: MemorySegment, version: str) -> None:
 
 
 def load_segment(path: Path, *, verify: bool) -> tuple[MemorySegment, str]:
-    """A segment that lies in a file, and its version. With ``verify`` every byte is compared with its checksum.
+    """Maps a segment from a file and returns it with its version. With ``verify``, checks every byte by a checksum.
 
-    OSError or DamagedFile where there is none that can be read.
+    Raises OSError or DamagedFile if there is no segment that can be read.
     """
     arrays, metadata, mapped = load(path, verify=verify)
     if metadata.get("layout") != LAYOUT:

@@ -1,4 +1,4 @@
-"""Some files of several segments -> one segment."""
+"""Merges some files of several segments into one segment."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from conexus.ragged import Ragged
 def merge_segments(
     parts: Sequence[tuple[MemorySegment, Sequence[int]]], pause: Callable[[], None] = lambda: None
 ) -> MemorySegment:
-    """One segment of some files of several segments with the same model; files are named by their numbers.
+    """Merges some files of several segments of the same model. ``parts``: (segment, numbers of the files to keep).
 
-    ``pause`` is called between two steps, which take some milliseconds each for a few thousand rows. DamagedFile where
-    a file was overwritten that a segment is mapped from: nobody could tell any more, once that has another checksum.
+    ``pause`` is called between two steps; a step takes some milliseconds for a few thousand rows. Raises DamagedFile if
+    the file that a segment is mapped from was overwritten: the merged segment gets a checksum of its own, so nobody
+    could detect the damage later.
     """
     segments = [segment for segment, _ in parts]
     for segment in segments:
@@ -94,7 +95,7 @@ def _mask(size: int, numbers: Sequence[int]) -> LiveMask:
 
 
 def _used(segment: MemorySegment, files: LiveMask, rows: LiveMask) -> LiveMask:
-    """Which words of a segment's lexicon its kept files and rows need."""
+    """Returns which words of a segment's lexicon its kept files and rows need, shape (words,)."""
     if files.all():
         return np.ones(len(segment.lexicon), np.bool_)
     used = np.zeros(len(segment.lexicon), np.bool_)

@@ -1,8 +1,8 @@
-"""Brings in a model that takes long to load and to embed with, while another one answers.
+"""Builds indexes with a model that is slow to load and to embed with, while another model answers.
 
-In a thread of its own it builds each folder's index beside the one that is searched. When that has taken over, it
-fills in the vectors of what changes: such chunks are found by words at once, and by meaning a little later. No text is
-embedded of which the vector cache has the vector.
+In the embed thread it builds each folder's new index beside the index that is searched. After the new index has taken
+over, it fills in the vectors of what changes: such chunks are found by words at once, and by meaning a little later. A
+text is not embedded if the vector cache has its vector.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ from conexus.workspace.scan import scan
 
 log = logging.getLogger(__name__)
 
-#: After a failure the model starts again by itself, sooner than this.
+#: Seconds between a failure and the next try. By then the model has restarted by itself.
 _RETRY_SECONDS = 5.0
-#: Files whose texts are embedded together: texts of like length make full batches.
+#: Most files whose texts are embedded together: texts of similar length make full batches.
 _FILES_AT_ONCE = 24
-#: After so many new vectors the cache is looked through for what is too much.
+#: Number of new vectors after which the cache is checked for vectors to delete (``VectorCache.collect``).
 _COLLECT_EVERY = 1000
 
 
 class _Closed(Exception):
-    """The model was closed in the midst of a piece of work."""
+    """The model was closed during a piece of work."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Wanted:
-    """A file in the overlay that lacks vectors, and whom to tell when they are there."""
+    """A file in the overlay that lacks vectors. ``done`` is called when its vectors are in the index."""
 
     tracked: TrackedFolder
     file: IndexedFile
@@ -67,23 +67,26 @@ class _Wanted:
 
 
 class SlowModel:
-    """Its methods return at once. Callbacks are handed to ``post``, so that they run in the indexer's thread."""
+    """Loads a slow model and embeds with it in the embed thread. Its methods return at once.
+
+    Callbacks are handed to ``post``, so that they run in the indexer thread.
+    """
 
     def __init__(self, load: Callable[[], LoadingEmbedder], post: Post, cache_directory: Path) -> None:
-        """``load`` starts loading the model and raises EmbeddingError if it cannot be had."""
+        """``load`` starts loading the model. It raises EmbeddingError if the model is not available."""
         self._load, self._post, self._cache_directory = load, post, cache_directory
         self._loading: LoadingEmbedder | None = None
         self._closing = threading.Event()
         self._thread = ThreadPoolExecutor(1, "conexus-embed")
-        #: Guards the next two.
+        #: Guards ``_filling`` and ``_waiting``.
         self._guard = threading.Lock()
-        #: What is to be filled in, the latest wish last, and those of them that were not embedded yet.
+        #: Files whose vectors are to be filled in, the latest last; and of these, the files that were not embedded yet.
         self._filling: dict[Key, _Wanted] = {}
         self._waiting: dict[Key, _Wanted] = {}
         self._remembered: RememberedEmbedder | None = None
         self._cache: VectorCache | None = None
         self._collected_at = -_COLLECT_EVERY
-        #: Chunks of each folder.
+        #: Number of chunks of each folder, by root.
         self._live: dict[str, int] = {}
         self.embedder: DeferredEmbedder | None = None
         #: Why the model cannot be used, in words for the user.
@@ -91,19 +94,19 @@ class SlowModel:
 
     @property
     def pending(self) -> int:
-        """Files whose vectors are to come."""
+        """Number of files whose vectors are not filled in yet."""
         return len(self._filling)
 
     @property
     def embedded(self) -> int:
-        """Texts that the model embedded."""
+        """Number of texts that the model embedded."""
         return self._remembered.embedded if self._remembered is not None else 0
 
     def start(self, ready: Action) -> None:
-        """Load the model."""
+        """Loads the model, then calls ``ready``."""
 
         def work() -> None:
-            # Held before it is ready, so that closing can end a load that takes minutes.
+            # Kept before the model is ready, so that ``close`` can end a load that takes minutes.
             model = self._loading = self._loading or self._load()
             model.wait_ready()
             self._cache = VectorCache(self._cache_directory, model.fingerprint, model.dimensions)
@@ -118,7 +121,10 @@ class SlowModel:
     # --- a folder's index ---
 
     def build(self, tracked: TrackedFolder, done: Action) -> None:
-        """Make a folder's index equal to the disk. Until ``done`` is called no one else may touch ``tracked``."""
+        """Builds a folder's index from the disk, then calls ``done``. Until then no other thread may touch ``tracked``.
+
+        Closes ``tracked`` instead if the model is closed or fails for good.
+        """
 
         def work() -> None:
             loaded = tracked.persistence.open().result()
@@ -144,7 +150,7 @@ class SlowModel:
 
     def _read(self, tracked: TrackedFolder, paths: Sequence[str]) -> None:
         embedder = self.embedder
-        assert embedder is not None  # noqa: S101  nothing is built before it is ready
+        assert embedder is not None  # noqa: S101  nothing is built before the model is ready
         outcomes = {
             path: read_and_analyse(
                 Job(tracked.root, path), tracked.settings.max_file_bytes, embedder, tracked.index.vectors(path)
@@ -158,11 +164,11 @@ class SlowModel:
     # --- what changes ---
 
     def fill(self, tracked: TrackedFolder, path: str, done: Action) -> None:
-        """Have the vectors made that a file in the overlay lacks. ``done`` is called when they are there."""
+        """Has the missing vectors of a file in the overlay made, then calls ``done``."""
         fresh = tracked.index.overlay.get(path)
         wanted = _Wanted(tracked, fresh.file, done) if fresh is not None and _missing(fresh.file).size else None
         with self._guard:
-            # What was wanted of a former state of the file is not wanted any more.
+            # Vectors that a former state of the file lacks are not needed any more.
             self._filling.pop((tracked.root, path), None)
             self._waiting.pop((tracked.root, path), None)
             if wanted is not None:
@@ -173,7 +179,7 @@ class SlowModel:
     def _fill_waiting(self) -> None:
         while not self.closed:
             with self._guard:
-                # The latest first: a file that is being edited does not wait for a whole branch.
+                # The latest first, so that a file that is being edited does not wait for a whole branch.
                 some = tuple(islice(reversed(self._waiting.values()), _FILES_AT_ONCE))
             if not some:
                 self._collect(every=_COLLECT_EVERY)
@@ -181,7 +187,7 @@ class SlowModel:
             try:
                 files = self._completed([wanted.file for wanted in some])
             except EmbeddingError:
-                raise  # they are tried again
+                raise  # the same files are tried again
             except Exception:
                 with self._guard:
                     _forget(self._waiting, some)
@@ -193,12 +199,12 @@ class SlowModel:
             self._post(Finished("embedding what changed", partial(self._take, tuple(zip(some, files, strict=True)))))
 
     def _take(self, filled: Sequence[tuple[_Wanted, IndexedFile]]) -> None:
-        """Make vectors searchable and have them stored, of what is still as it was."""
+        """Puts new vectors into the index and has them stored, for files that have not changed since."""
         overlays: dict[str, Mapping[str, Fresh]] = {}
         sealed: dict[str, list[tuple[_Wanted, IndexedFile]]] = {}
         for wanted, file in filled:
             if self._filling.get(wanted.key) is not wanted:
-                continue  # a newer state of the file came meanwhile
+                continue  # the file has changed since
             root, index = wanted.tracked.root, wanted.tracked.index
             if root not in overlays:
                 overlays[root] = index.overlay
@@ -209,7 +215,7 @@ class SlowModel:
             elif now is None and index.facts(wanted.path) == file.facts:
                 sealed.setdefault(root, []).append((wanted, file))
         for pairs in sealed.values():
-            # No open buffer is ever sealed: this is what is on disk.
+            # No open buffer is ever moved into the base, so this is the file's state on disk.
             tracked = pairs[0][0].tracked
             tracked.add_files((file.facts.path, file) for _, file in pairs)
             pairs[0][0].done()
@@ -218,7 +224,7 @@ class SlowModel:
         self._live.update({wanted.tracked.root: wanted.tracked.index.chunks for wanted, _ in filled})
 
     def _completed(self, files: Sequence[IndexedFile]) -> list[IndexedFile]:
-        """The files with all their vectors, in the same order. Raises EmbeddingError."""
+        """Returns the files with all their vectors, in the same order. Raises EmbeddingError if the model fails."""
         remembered = self._remembered
         assert remembered is not None  # noqa: S101  as above
         missing = [_missing(file) for file in files]
@@ -250,7 +256,7 @@ class SlowModel:
         return self._closing.is_set()
 
     def close(self) -> None:
-        """Stop after the batch under way."""
+        """Closes the model. The embed thread stops after the batch under way; this does not wait for it."""
         self._closing.set()
         if self.embedder is not None:
             self.embedder.close()
@@ -259,7 +265,10 @@ class SlowModel:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _submit(self, work: Action, dropped: Action = lambda: None) -> None:
-        """Have the thread do something; ``dropped`` is called there if it ends before that is done."""
+        """Has the embed thread do a piece of work. ``dropped`` is called there if the work ends before it is done.
+
+        Neither is called if the model is closed before the work begins.
+        """
 
         def guarded() -> None:
             if not self._done(work):
@@ -269,7 +278,7 @@ class SlowModel:
             self._thread.submit(guarded)
 
     def _done(self, work: Action) -> bool:
-        """Do something, again and again while the model starts anew; whether it was done to its end."""
+        """Does a piece of work, and repeats it while the model restarts. Returns whether it was done to its end."""
         while not self.closed:
             try:
                 work()
@@ -295,12 +304,12 @@ class SlowModel:
 
 
 def _missing(file: IndexedFile) -> NDArray[np.intp]:
-    """Rows without a vector."""
+    """Returns the rows without a vector."""
     return np.flatnonzero(~file.vectors.any(axis=1))
 
 
 def _without_vectors(segments: Iterable[MemorySegment]) -> set[str]:
-    """Files of which rows were stored before their vectors came."""
+    """Returns the paths of files with rows that were stored before they had a vector."""
     return {
         segment.files[segment.file_of[row]].path
         for segment in segments

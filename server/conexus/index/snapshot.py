@@ -1,4 +1,4 @@
-"""An immutable view of everything that is searchable at one generation."""
+"""The immutable state of everything that is searchable, at one generation."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from conexus.index.segment import LiveMask, MemorySegment
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A segment of one folder with the rows that still count: a shadowed or deleted file's rows are not alive."""
+    """A segment of one folder with a mask of its live rows. The rows of a shadowed or deleted file are not live."""
 
     #: Absolute path of the workspace folder, empty for buffers outside all folders.
     folder: str
     segment: MemorySegment
     live: LiveMask
-    #: Whether LanceDB's indices find the segment's rows, so that not all of them need be looked at.
+    #: Whether LanceDB's indices cover the segment's rows, so that not every row must be scored.
     indexed: bool = False
 
     def live_rows(self) -> int:
@@ -28,11 +28,12 @@ class View:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """Base segments, then the overlay, of every folder."""
+    """The views of every folder: base segments, then the overlay."""
 
     generation: int
     views: tuple[View, ...] = ()
-    #: What readers derive from all of it, by its name: made for the first question, and there for the next ones.
+    #: Values that readers derive from the whole snapshot, by name: made for the first request, and there for later
+    #: ones.
     derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property

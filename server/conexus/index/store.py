@@ -1,7 +1,7 @@
-"""The persisted index of one folder: two LanceDB tables, written in batches behind the memory segments.
+"""The stored tables of one folder: two LanceDB tables, written in batches after the segments in memory.
 
-The files of the workspace are the truth and the tables a cache of them, so a crash may lose the latest batch but never
-leave half a file: a file's rows count only if the `files` table names their generation.
+The files of the workspace are the truth and the tables are a cache of them. So a crash may lose the latest batch, but
+never leaves half a file: a file's rows are valid only if the `files` table names their generation.
 """
 
 from __future__ import annotations
@@ -28,43 +28,46 @@ from conexus.index.columns import (
 )
 from conexus.index.segment import MemorySegment
 
-#: Part of the table names: tables of another layout are never read, and the writer removes them.
+#: Version of the tables' layout, which is part of their names. Tables of another layout are never read, and the writer
+#: removes them.
 SCHEMA_VERSION = 2
-#: LanceDB plans a predicate with thousands of names slowly, and every name is a literal in it.
+#: Most paths in one predicate: LanceDB plans a predicate with thousands of names slowly, and every name is a literal in
+#: it.
 _NAMES_AT_ONCE = 400
 _MOST_INDEX_SEGMENTS = 8
-#: Words are no longer; see terms.py.
+#: Longest word that the full-text indices take, see terms.py.
 _LONGEST_WORD = 128
-#: What is loaded at once, and what a segment made of that has at least.
+#: Rows that are loaded at once. More loaded rows than this are made into a segment.
 _ROWS_AT_ONCE = 16_384
-#: Whoever reads looks at the newest version and is done within moments, but for a start that has nothing but tables.
+#: Seconds for which old versions are kept. A reader uses the newest version and is done within moments, except for a
+#: start that has nothing but tables.
 KEEP_SECONDS = 15.0
 
-#: How LanceDB's messages name an error of the system.
+#: Pattern that finds an error number of the operating system in LanceDB's messages.
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 log = logging.getLogger(__name__)
 
 
 class StoreError(RuntimeError):
-    """The tables could not be read or written; the message says what and is for the user."""
+    """The tables could not be read or written. The message says what failed and is for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is to be written at once."""
+    """The changes that are written in one batch."""
 
-    #: Absolute path of the folder that the files lie in, whose texts are stored too.
+    #: Absolute path of the folder that contains the files, whose texts are stored too.
     folder: str
-    #: Each with ascending numbers.
+    #: Files to write, each entry with ascending numbers.
     files: tuple[Files, ...]
-    #: Paths of files that are no more.
+    #: Paths of files that are gone.
     gone: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Rows of a file, as a table; None for a file without any."""
+    """Some rows of a file, as a pyarrow table; None for a file without rows."""
 
     path: str
     rows: Any
@@ -74,20 +77,20 @@ class _Piece:
 
 
 def quote(value: str) -> str:
-    """A string literal of LanceDB's SQL. The only way in which a predicate may hold a value."""
+    """Returns a value as a string literal of LanceDB's SQL. A predicate may hold a value in no other way."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def any_of(column: str, values: Iterable[str]) -> str:
-    """The predicate that a column has one of these values."""
+    """Returns the predicate that a column has one of these values."""
     return f"{column} IN ({', '.join(quote(value) for value in values)})"
 
 
 class Store:
-    """Not thread-safe. Only the holder of the folder's lock may write."""
+    """The tables of one folder. Not thread-safe. Only the holder of the folder's lock may write."""
 
     def __init__(self, directory: Path, dimensions: int) -> None:
-        """Open or create the tables. Imports lancedb, which takes seconds; raises StoreError."""
+        """Opens or creates the tables. Imports lancedb, which takes seconds. Raises StoreError if that fails."""
         import lancedb
         import pyarrow as pa
 
@@ -111,7 +114,7 @@ class Store:
             return self._database.create_table(name, schema=schema)
         if table.schema.names == schema.names and table.schema.types == schema.types:
             return table
-        # Vectors of another length (a new model): such rows cannot share a table with the new ones.
+        # The vectors have another length (a new model): such rows cannot share a table with new rows.
         return self._database.create_table(name, schema=schema, mode="overwrite")
 
     def _newest_generation(self) -> int:
@@ -124,7 +127,7 @@ class Store:
     # --- reading ---
 
     def files(self) -> dict[str, StoredFile]:
-        """What the tables hold, by path: of each file the newest generation."""
+        """Returns what the tables hold by path: the newest generation of each file. Raises StoreError if that fails."""
         return {path: stored for path, (stored, _) in self._stored().items()}
 
     def _stored(self) -> dict[str, tuple[StoredFile, int]]:
@@ -140,9 +143,9 @@ class Store:
         return newest
 
     def load(self) -> Iterator[tuple[MemorySegment, str]]:
-        """Everything, as segments of some tens of thousands of rows, each with the version of what made its rows.
+        """Yields everything as segments of some tens of thousands of rows, each with the version that made its rows.
 
-        Rows whose tokens are those of another release's shipped model come without them. Raises StoreError if a table
+        Rows whose tokens are by another release's shipped model are loaded without tokens. Raises StoreError if a table
         is damaged.
         """
         stored = self._stored()
@@ -166,7 +169,7 @@ class Store:
             raise StoreError(f"the index cannot be read: {first_line(error)}") from error
 
     def _rows_by_file(self, table: Any, stored: Mapping[str, tuple[StoredFile, int]]) -> dict[str, Any]:
-        """Row numbers of each file's newest generation."""
+        """Returns the row numbers of each file's newest generation in a table."""
         found: dict[str, list[int]] = {}
         columns = (table[name].to_pylist() for name in ("path", "generation"))
         for row, (path, generation) in enumerate(zip(*columns, strict=True)):
@@ -178,7 +181,7 @@ class Store:
         by_path: dict[str, list[Any]] = {}
         for piece in pieces:
             by_path.setdefault(piece.path, []).extend([] if piece.rows is None else [piece.rows])
-        # A file's rows may have come in two batches; a file of which some are missing is to be read again.
+        # A file's rows may be in two batches. A file with missing rows is left out, so that it is read again.
         whole = {path: parts for path, parts in by_path.items() if sum(map(len, parts)) == stored[path][0].chunks}
         files = [stored[path][0] for path in whole]
         tables = [self._pa.concat_tables(parts).sort_by("ordinal") for parts in whole.values() if parts]
@@ -188,15 +191,16 @@ class Store:
     # --- writing ---
 
     def write(self, batch: Batch, version: str) -> None:
-        """Replace the rows of these files. Raises StoreError, and may then be called again.
+        """Replaces the rows of these files. Raises StoreError if that fails, and may then be called again.
 
-        New rows are added before older generations are deleted, and the `files` row that makes them count is added
-        between: a crash at any point leaves each file wholly old or wholly new.
+        New rows are added first, then the `files` row that makes them valid, and then older generations are deleted: a
+        crash at any point leaves each file wholly old or wholly new.
         """
         generation = self._generation + 1
         present = [facts.path for files in batch.files for facts in files.facts]
         try:
-            # Looking for what was never there takes as long as the table is large.
+            # Only rows of known paths are deleted: searching for paths that were never stored takes time proportional
+            # to the table.
             known = self._known_paths()
             former = [path for path in present if path in known]
             chunks = [chunk_rows(files, batch.folder, generation) for files in batch.files]
@@ -213,7 +217,7 @@ class Store:
         self._generation = generation
 
     def _known_paths(self) -> set[str]:
-        """Files that may have rows of an older generation; only the writer adds any."""
+        """Returns the files that may have rows of an older generation. Cached, because only the writer adds rows."""
         if self._paths is None:
             self._paths = set(self.files())
         return self._paths
@@ -226,9 +230,9 @@ class Store:
     # --- indices ---
 
     def index(self) -> None:
-        """Make the vector and full-text indices, or bring them up to the rows that came since. Takes a while.
+        """Creates the vector and full-text indices, or updates them with the rows added since. Takes a while.
 
-        Raises StoreError.
+        Raises StoreError if that fails.
         """
         from lancedb.index import FTS, IvfRq
 
@@ -250,7 +254,7 @@ class Store:
             else:
                 self._chunks.optimize(cleanup_older_than=timedelta(seconds=KEEP_SECONDS))
                 if self._segments_of_indices() > _MOST_INDEX_SEGMENTS:
-                    # Every optimize adds a segment to the vector index and never merges them.
+                    # Every optimize adds a segment to the vector index, and LanceDB never merges these segments.
                     self._chunks.create_index("vector", config=configs["vector"])
         except Exception as error:
             raise StoreError(f"the index's indices cannot be made: {first_line(error)}") from error
@@ -261,9 +265,9 @@ class Store:
     # --- maintenance ---
 
     def repair(self) -> int:
-        """Delete rows that a killed writer left behind, and tables of other layouts. Only for the writer.
+        """Deletes rows that a killed writer left behind, and tables of other layouts. Only the writer may call it.
 
-        Returns of how many states of files there were such rows.
+        Returns the number of (path, generation) pairs whose rows were deleted.
         """
         _remove_other_layouts(self._directory)
         stored = self._stored()
@@ -281,15 +285,15 @@ class Store:
         return len(stray)
 
     def versions(self) -> int:
-        """How many versions the tables keep on disk, with their files: each write makes one or more."""
+        """Returns how many versions the table with more versions keeps on disk. Each write makes one or more."""
         tables = (self._directory / f"{_in_this_layout(name)}.lance" / "_versions" for name in ("files", "chunks"))
         return max(sum(1 for _ in table.iterdir()) if table.is_dir() else 0 for table in tables)
 
     def dead_share(self) -> float:
-        """Which share of the rows on disk was deleted or replaced: 0..1. They go when the tables are compacted.
+        """Returns the share of the rows on disk that were deleted or replaced, 0..1. Compacting removes these rows.
 
-        LanceDB tells the mean of its fragments' rows without a fraction: of very small ones it is less than that.
-        Raises StoreError.
+        LanceDB rounds the mean number of rows in a fragment down: for very small fragments the result is too low.
+        Raises StoreError if the table cannot be read.
         """
         try:
             stats = self._chunks.stats()
@@ -300,9 +304,9 @@ class Store:
         return max(0.0, 1 - stats["num_rows"] / rows) if rows else 0.0
 
     def maintain(self, keep_seconds: float = KEEP_SECONDS) -> None:
-        """Compact fragments and drop versions that are older. Takes seconds on a large table.
+        """Compacts fragments and drops versions older than ``keep_seconds``. Takes seconds on a large table.
 
-        What was compacted is only gone from the disk if this is called again when the present version is that old.
+        The old fragments leave the disk only if this is called again when the present version is that old.
         """
         try:
             for table in (self._files, self._chunks):
@@ -311,23 +315,23 @@ class Store:
             log.warning("index maintenance was put off: %s", first_line(error))
 
     def size_bytes(self) -> int:
-        """Bytes on disk."""
+        """Returns the size of the directory on disk, in bytes."""
         return sum(path.stat().st_size for path in self._directory.rglob("*") if path.is_file())
 
 
 def remove(directory: Path) -> None:
-    """Delete a folder's persisted index, whatever state it is in."""
+    """Deletes the tables in a directory, whatever state they are in."""
     for child in directory.glob("*.lance"):
         shutil.rmtree(child, ignore_errors=True)
 
 
 def exist(directory: Path) -> bool:
-    """Whether a directory has tables that can be read."""
+    """Returns whether a directory has tables that can be read, that is, tables of the present layout."""
     return (directory / f"{_in_this_layout('files')}.lance").is_dir()
 
 
 def chunks_table() -> str:
-    """The name of the table of chunks."""
+    """Returns the name of the table of chunks."""
     return _in_this_layout("chunks")
 
 
@@ -343,7 +347,7 @@ def _remove_other_layouts(directory: Path) -> None:
 
 
 def first_line(error: Exception) -> str:
-    """What went wrong, in words for the user: the system's own where it was the system, else the first line."""
+    """Returns an error in words for the user: the system's message for a system error, else the error's first line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     line = (str(error).strip() or type(error).__name__).splitlines()[0]

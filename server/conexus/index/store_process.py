@@ -1,6 +1,7 @@
-"""LanceDB in a process of its own: it takes seconds to import and some 200 MB, and ends when nothing is to be written.
+"""Runs LanceDB in a process of its own, the store process, which ends when nothing is to be written.
 
-So the server is neither held up by it nor grows with it, and a fault in native code ends this process alone.
+LanceDB takes seconds to import and some 200 MB. So the server neither waits for it nor grows with it, and a fault in
+native code ends the store process alone.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ from conexus.index.table_search import TableSearch
 
 log = logging.getLogger(__name__)
 
-#: The process ends after so long without work.
+#: Seconds without work after which the process ends.
 _IDLE_SECONDS = 20.0
-#: How long a call may take, in seconds, before the process is taken for hung and ended: by the method, where it is not
-#: the first figure. Making the indices of a million rows takes two minutes.
+#: Most seconds that a call may take before the process is considered hung and is ended: by default, and by method.
+#: Making the indices of a million rows takes two minutes.
 _CALL_SECONDS = 600.0
 _CALLS_SECONDS = {"candidates": 20.0, "prepare": 120.0, "forget": 60.0, "index": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRows:
-    """Files of a segment: where it lies, or the segment itself; and their ascending numbers in it."""
+    """Some files of a segment: the segment (or the path of its file), and the files' ascending numbers in it."""
 
     segment: Path | MemorySegment
     numbers: tuple[int, ...]
@@ -46,7 +47,7 @@ class StoredRows:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Tables that were opened: what they hold."""
+    """What the tables hold when they are opened."""
 
     files: Mapping[str, StoredFile]
     size_bytes: int
@@ -54,7 +55,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What the tables take on disk."""
+    """The state of the tables on disk after a change."""
 
     size_bytes: int
     versions: int
@@ -67,14 +68,17 @@ class _HungError(Exception):
 
 
 class ShutDown(Exception):
-    """The process was ended before it had done anything, because the server ends."""
+    """The process was killed before it had answered a call, because the server is shutting down."""
 
 
 class Tables:
-    """The tables of all folders. Calls block; any thread may make them, and one is served after the other."""
+    """The tables of all folders, in the store process. Any thread may call it.
+
+    Calls block and run one after the other.
+    """
 
     def __init__(self, *, gentle: bool = True) -> None:
-        """``gentle``: the process has low priority, because no one waits for it."""
+        """``gentle``: whether the process has low priority, because no one waits for it."""
         self._gentle = gentle
         self._guard = threading.Lock()
         self._process: Any = None
@@ -85,7 +89,10 @@ class Tables:
         self._shut_down = False
 
     def open(self, directory: Path, dimensions: int, *, repair: bool) -> Opened:
-        """What the tables of a directory hold; they are made where there are none. StoreError if they cannot be."""
+        """Opens the tables of a directory, or creates them, and returns what they hold.
+
+        Raises StoreError if that fails. With ``repair``, rows that a killed writer left behind are deleted first.
+        """
         opened: Opened = self._call("open", directory, dimensions, repair)
         return opened
 
@@ -98,38 +105,47 @@ class Tables:
         gone: tuple[str, ...],
         version: str,
     ) -> Written:
-        """Replace the rows of these files. StoreError if it cannot be done; it may be tried again."""
+        """Replaces the rows of these files, and deletes the rows of files that are ``gone``.
+
+        Raises StoreError if that fails; the call may be repeated.
+        """
         written: Written = self._call("write", directory, dimensions, folder, rows, gone, version)
         return written
 
     def load(self, directory: Path, dimensions: int, into: Path) -> list[tuple[Path, str]]:
-        """Make segment files of all that the tables hold; StoreError if they are damaged. Returns them by version."""
+        """Writes everything that the tables hold to segment files in ``into``. Returns each file's path and version.
+
+        Raises StoreError if the tables are damaged.
+        """
         loaded: list[tuple[Path, str]] = self._call("load", directory, dimensions, into)
         return loaded
 
     def maintain(self, directory: Path, dimensions: int, keep_seconds: float) -> Written:
-        """Compact the tables and drop versions that are older than that."""
+        """Compacts the tables and drops versions older than ``keep_seconds``."""
         written: Written = self._call("maintain", directory, dimensions, keep_seconds)
         return written
 
     def index(self, directory: Path, dimensions: int) -> Written:
-        """Make the vector and full-text indices, or bring them up to date."""
+        """Creates the vector and full-text indices, or brings them up to date."""
         written: Written = self._call("index", directory, dimensions)
         return written
 
     def candidates(
         self, directory: Path, vector: Vectors | None, words: tuple[str, ...], counts: tuple[int, int, int]
     ) -> ChunkRefs:
-        """Rows that may answer, from the indices; see ``TableSearch.candidates``."""
+        """Returns candidates from the indices, see ``TableSearch.candidates``."""
         found: ChunkRefs = self._call("candidates", directory, vector, words, counts)
         return found
 
     def prepare(self, directory: Path) -> None:
-        """Open the tables anew, for they may have been made again, and get ready to find candidates. StoreError."""
+        """Reopens the tables, which may have been replaced, and prepares to find candidates.
+
+        Raises StoreError if that fails.
+        """
         self._call("prepare", directory)
 
     def forget(self, directory: Path) -> None:
-        """Close the tables of a directory, before they are removed."""
+        """Closes the tables of a directory, so that they can be removed."""
         if self._connection is not None:
             self._call("forget", directory)
 
@@ -138,7 +154,7 @@ class Tables:
         return self._connection is not None
 
     def close_if_idle(self) -> None:
-        """End the process if it was not needed for a while; the next call starts another."""
+        """Ends the process if it had no work for ``_IDLE_SECONDS``. The next call starts another one."""
         if self.running and time.monotonic() - self._used_at > _IDLE_SECONDS and self._guard.acquire(blocking=False):
             try:
                 self._end()
@@ -146,9 +162,9 @@ class Tables:
                 self._guard.release()
 
     def kill_if_starting(self) -> None:
-        """End a process that has not answered any call yet: it imports LanceDB, and whoever ends would wait for it.
+        """Kills the process if it has not answered a call yet: the server's end would wait for it to import LanceDB.
 
-        Calls raise ``Abandoned`` from then on. What they would have stored, the next start does.
+        Calls raise ``ShutDown`` from then on. The next start stores what they would have stored.
         """
         process = self._process
         if process is not None and process.pid is not None and not self._answered:
@@ -156,7 +172,7 @@ class Tables:
             process.kill()
 
     def close(self) -> None:
-        """End the process after its present call."""
+        """Ends the process after its present call."""
         with self._guard:
             self._end()
 
@@ -215,7 +231,7 @@ class Tables:
 
 def _serve(connection: Connection) -> None:
     begin_child()
-    # Without this LanceDB writes a warning for every query to standard error, which editors show.
+    # Without this, LanceDB writes a warning to standard error for every query, and editors show it.
     os.environ.setdefault("LANCEDB_LOG", "error")
     server = _Server()
     while True:
@@ -240,7 +256,7 @@ def _words(error: Exception) -> str:
 
 
 class _Server:
-    """What the process does; every method is a call."""
+    """The methods that the store process runs; each serves the call of the same name in ``Tables``."""
 
     def __init__(self) -> None:
         self._stores: dict[Path, Store] = {}
@@ -267,7 +283,7 @@ class _Server:
         try:
             store.write(Batch(folder, files, gone), version)
         except Exception:
-            # Whatever it was that failed, the next try begins with what is on disk.
+            # After any failure, the next try starts from what is on disk.
             self.forget(directory)
             raise
         return _written(store)
@@ -298,7 +314,7 @@ class _Server:
         try:
             return self._searches[directory].candidates(vector, words, counts)
         except Exception:
-            # As after a write that failed.
+            # As after a failed write: the next try starts from what is on disk.
             self.forget(directory)
             raise
 

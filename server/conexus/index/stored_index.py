@@ -1,7 +1,7 @@
-"""One folder's index as it lies on disk: segment files and their list, LanceDB's tables, and who may write them.
+"""One folder's index on disk: segment files and their manifest, LanceDB's tables, and the lock of their writer.
 
-A start has the index at once with the segment files. The tables have the same rows for LanceDB's indices and for
-others; both can be made anew from the files of the workspace, which are the truth.
+A start has the index at once with the segment files. The tables hold the same rows for LanceDB's indices and for other
+programs. Both can be rebuilt from the files of the workspace, which are the truth.
 """
 
 from __future__ import annotations
@@ -33,47 +33,48 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """A segment to be listed, and the name of the file that it lies in or is to be written to."""
+    """A segment for the manifest, and the name of the file that it is stored in or is to be written to."""
 
     segment: MemorySegment
     name: str
-    #: Of all that made its rows.
+    #: Version of everything that made its rows, see ``analysis_version``.
     version: str
-    #: Paths of its files that do not count any more.
+    #: Paths of its files that are not live any more.
     hidden: tuple[str, ...] = ()
-    #: Whether LanceDB's indices know its rows.
+    #: Whether LanceDB's indices cover its rows.
     indexed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
-    """What is on disk, as the thread that writes knows it. Each change makes a new value, so any thread may read it."""
+    """The state on disk, as the store thread knows it. Each change makes a new value, so any thread may read it."""
 
     role: Literal["writer", "reader"] = "reader"
-    #: Whether it was tried to become the writer.
+    #: Whether this process has tried to become the writer.
     claimed: bool = False
-    #: Why the stored index is not kept in step, in words for the user.
+    #: Why the stored index cannot be kept up to date, in words for the user.
     problem: str | None = None
     size_bytes: int = 0
     #: Segment name -> whether LanceDB's indices cover it, as in the manifest on disk.
     listed: Mapping[str, bool] = field(default_factory=dict)
     #: Names of segment files that were removed when the manifest was written last.
     removed: frozenset[str] = frozenset()
-    #: Whether the tables were compared with what is searchable since this process writes them.
+    #: Whether the tables were compared with the searchable index since this process became the writer or last failed to
+    #: write.
     compared: bool = False
-    #: Versions of the tables on disk, and the share of their rows that was replaced or deleted.
+    #: Number of the tables' versions on disk; share of their rows that were replaced or deleted, 0..1.
     versions: int = 0
     dead: float = 0.0
 
 
 class StoredIndex:
-    """Its methods belong to the one thread that writes, but for those that only ask: any thread may.
+    """One folder's index on disk. The store thread calls its methods; any thread may call the methods that only read.
 
-    They raise OSError and StoreError where the disk or the tables fail, and Abandoned if the process ends meanwhile.
+    They raise OSError if the disk fails, StoreError if the tables fail, and ShutDown if the server is shutting down.
     """
 
     def __init__(self, directory: Path, folder: str, version: str, dimensions: int, tables: Tables) -> None:
-        """``version``: of all that makes its rows."""
+        """``version``: of everything that makes its rows, see ``analysis_version``."""
         self.directory = directory
         self.version = version
         self.dimensions = dimensions
@@ -81,43 +82,43 @@ class StoredIndex:
         self._tables = tables
         self._lock = WriterLock(directory)
         self._numbers = count(1)
-        #: Replaced as a whole by the thread that writes.
+        #: What is on disk. The store thread replaces it as a whole.
         self.state = StoreState()
-        #: Told what the tables hold when they are opened for the first time.
+        #: Called in the store thread with what the tables hold, whenever ``compare`` opens them.
         self.on_opened: Callable[[Mapping[str, StoredFile]], None] = lambda files: None
 
     # --- asked in any thread ---
 
     @property
     def exists(self) -> bool:
-        """Whether there is anything to load, so that a first answer is worth waiting for it."""
+        """Whether there is a stored index to load, so that waiting for it before a first answer pays."""
         return exists(self.directory)
 
     @property
     def role(self) -> Literal["writer", "reader"]:
-        """Whether this process writes the index."""
+        """Role of this process: ``writer`` if it writes the index, else ``reader``."""
         return self.state.role
 
     @property
     def has_process(self) -> bool:
-        """Whether the process of the tables runs, which takes seconds to start."""
+        """Whether the store process runs, which takes seconds to start."""
         return self._tables.running
 
     def new_name(self) -> str:
-        """A name for a segment file that no one else uses."""
+        """Returns a name for a segment file that no one else uses."""
         return f"{os.getpid()}-{time.time_ns():x}-{next(self._numbers)}"
 
     def path_of(self, name: str) -> Path:
-        """Where a segment file of this index lies."""
+        """Returns the path of a segment file of this index."""
         return segment_path(self.directory, name)
 
     def lists(self, base: Sequence[LiveSegment]) -> bool:
-        """Whether the list has all of these segments as they are."""
+        """Returns whether the manifest on disk names all of these segments, each with its present ``indexed``."""
         listed = self.state.listed
         return all(part.name is not None and listed.get(part.name) == part.indexed for part in base)
 
     def is_lost(self) -> bool:
-        """Whether someone else removed what this process wrote, or the lock, so that another may write too."""
+        """Returns whether someone removed what this process wrote, or the lock, so that another process may write."""
         if not self._lock.held:
             return False
         if self._lock.is_lost():
@@ -128,7 +129,7 @@ class StoredIndex:
     # --- opening ---
 
     def claim(self) -> bool:
-        """Become the writer if no other process is. Whether the index directory can be used."""
+        """Becomes the writer if no other process is the writer. Returns whether the index directory can be used."""
         try:
             self._claim()
         except OSError as error:
@@ -139,7 +140,7 @@ class StoredIndex:
         return True
 
     def take_over(self) -> None:
-        """As a reader, become the writer if no other process is one any more."""
+        """Becomes the writer if this process is a reader and no other process is the writer any more."""
         try:
             if self.state.role == "reader" and self._claim():
                 self._change(problem=None)
@@ -147,7 +148,7 @@ class StoredIndex:
             self._cannot_use(error)
 
     def _claim(self) -> bool:
-        """Whether this process writes now."""
+        """Becomes the writer if no other process is the writer. Returns whether this process is the writer now."""
         if self.state.role == "reader":
             self._make_directory()
             if self._lock.take():
@@ -173,12 +174,12 @@ class StoredIndex:
         self._change(listed=listed, compared=False, role="writer")
 
     def release(self) -> None:
-        """Let another process write."""
+        """Releases the lock, so that another process may write."""
         self._lock.release()
         self._change(role="reader")
 
     def load(self) -> list[LoadedSegment]:
-        """What is stored, by the tables where the segment files cannot be had; empty where these cannot either."""
+        """Loads the stored segments, from the tables if there is no readable manifest; none if the tables fail, too."""
         try:
             loaded = manifest.load(self.directory)
         except FileNotFoundError:
@@ -215,32 +216,35 @@ class StoredIndex:
     # --- writing ---
 
     def write_list(self, saves: Sequence[Save], seen: frozenset[str]) -> None:
-        """Write the segments that lie in no file yet, and the list of all; remove those of ``seen`` that it lacks."""
+        """Writes segments that have no file yet, and the manifest; removes files of ``seen`` that it does not name."""
         self._make_directory()
         for each in saves:
             if not self.path_of(each.name).is_file():
                 save_segment(self.path_of(each.name), each.segment, each.version)
         manifest.write(self.directory, [Listed(each.name, each.hidden, each.indexed) for each in saves])
         listed = {each.name: each.indexed for each in saves}
-        # Those were merged into others, or have no file left that counts.
+        # These segments were merged into others, or none of their files is live any more.
         unused = seen - listed.keys()
         for name in unused:
             manifest.remove(self.path_of(name))
         self._change(listed=listed, removed=unused, size_bytes=_size(self.directory))
 
     def remove_unlisted(self, names: Iterable[str]) -> None:
-        """Remove those of the segment files that this process wrote and no list names."""
+        """Removes the segment files among ``names`` that this process wrote and the manifest does not name."""
         own = f"{os.getpid()}-"
         for name in names:
             if name.startswith(own) and name not in self.state.listed:
                 manifest.remove(self.path_of(name))
 
     def write_rows(self, rows: tuple[StoredRows, ...], gone: tuple[str, ...]) -> None:
-        """Replace these files' rows in the tables, and delete those of files that are gone."""
+        """Replaces the rows of these files in the tables, and deletes the rows of files that are ``gone``."""
         self._count(self._tables.write(self.directory, self.dimensions, self._folder, rows, gone, self.version))
 
     def compare(self) -> None:
-        """Open the tables, unless they were; what they hold is told, to be compared with what is searchable."""
+        """Opens the tables, unless they were compared, and passes what they hold to ``on_opened`` to be compared.
+
+        Tables that cannot be opened are removed and created again.
+        """
         if self.state.compared:
             return
         self._make_directory()
@@ -255,25 +259,25 @@ class StoredIndex:
         self.on_opened(opened.files)
 
     def maintain(self, keep_seconds: float) -> None:
-        """Compact the tables, and drop their versions that are older."""
+        """Compacts the tables and drops versions older than ``keep_seconds``."""
         self._count(self._tables.maintain(self.directory, self.dimensions, keep_seconds))
 
     def _count(self, written: Written) -> None:
         self._change(size_bytes=written.size_bytes, versions=written.versions, dead=written.dead)
 
     def begin_anew(self) -> None:
-        """Forget what was stored, and let the lock go, so that whoever takes it stores everything."""
+        """Forgets what was stored and releases the lock, so that the next writer stores everything."""
         log.warning("files of the index are gone; it is stored again")
         self._tables.forget(self.directory)
         self._change(listed={}, compared=False)
         self.release()
 
     def fail(self, problem: str) -> None:
-        """Writing failed: what the tables hold is not known any more."""
+        """Records that writing failed: what the tables hold is unknown from then on."""
         self._change(problem=problem, compared=False)
 
     def succeed(self) -> None:
-        """Writing succeeded."""
+        """Records that writing succeeded."""
         if self.state.problem is not None:
             self._change(problem=None)
 
@@ -281,7 +285,7 @@ class StoredIndex:
         self.state = replace(self.state, **changes)
 
     def clear(self) -> None:
-        """Remove what is stored, if this process writes it."""
+        """Removes the tables and forgets the manifest, if this process is the writer."""
         if self.state.role == "writer":
             self._tables.forget(self.directory)
             remove(self.directory)
@@ -299,5 +303,5 @@ def _size(directory: Path) -> int:
 
 
 def exists(directory: Path) -> bool:
-    """Whether an index is stored in a directory: its list of segments, or its tables."""
+    """Returns whether a directory has a stored index: a manifest or tables."""
     return manifest.exists(directory) or exist(directory)

@@ -1,4 +1,4 @@
-"""Many strings in one buffer: a Python object for a string only while someone looks at it."""
+"""Many strings in one buffer: a Python object exists for a string only while the string is used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ERRORS = "surrogatepass"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strings:
-    """String ``n`` is the UTF-8 in ``blob[starts[n]:starts[n + 1]]``. Nobody changes the arrays."""
+    """String ``n`` is the UTF-8 in ``blob[starts[n]:starts[n + 1]]``. The arrays never change."""
 
     blob: NDArray[np.uint8]
     #: Shape (strings + 1,), from 0 to the length of ``blob``.
@@ -24,7 +24,7 @@ class Strings:
 
     @staticmethod
     def of(strings: Iterable[str]) -> Strings:
-        """These strings, in their order."""
+        """Returns a buffer of these strings, in their order."""
         encoded = [string.encode("utf-8", _ERRORS) for string in strings]
         starts = np.zeros(len(encoded) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=starts[1:])
@@ -32,7 +32,7 @@ class Strings:
 
     @staticmethod
     def joined(parts: Sequence[Strings]) -> Strings:
-        """The strings of all parts, one part's after the other's."""
+        """Returns the strings of all parts, one part after the other."""
         if not parts:
             return Strings.of(())
         ends = np.cumsum([0, *(len(part.blob) for part in parts)])
@@ -45,7 +45,7 @@ class Strings:
         return len(self.starts) - 1
 
     def __getitem__(self, number: int) -> str:
-        """One string; IndexError beyond the last. Negative numbers mean nothing."""
+        """Returns one string. Raises IndexError beyond the last. Negative numbers have no meaning."""
         return self.blob[self.starts[number] : self.starts[number + 1]].tobytes().decode("utf-8", _ERRORS)
 
     def __iter__(self) -> Iterator[str]:
@@ -55,11 +55,11 @@ class Strings:
 
     @property
     def lengths(self) -> Places:
-        """In bytes, shape (strings,)."""
+        """Length of each string in bytes, shape (strings,)."""
         return np.diff(self.starts)
 
     def take(self, numbers: NDArray[np.integer]) -> Strings:
-        """The strings with these numbers, in the order given."""
+        """Returns the strings with these numbers, in the order given."""
         first = self.starts[numbers]
         lengths = self.starts[np.asarray(numbers) + 1] - first
         starts = np.zeros(len(lengths) + 1, np.int64)

@@ -1,4 +1,4 @@
-"""Keeps the searchable snapshot equal to the workspace: what the indexer's thread does."""
+"""Keeps the searchable snapshot equal to the workspace: the work of the indexer thread."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds until whole files are looked at again.
+#: Seconds until whole segment files are checked again, after a check found no damage.
 _VERIFY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How far the indexer is, at one moment."""
+    """The progress of the indexer at one moment."""
 
     phase: str
     pending: int
@@ -71,10 +71,12 @@ class Counts:
 
 
 class Sync:
-    """Owned by the thread of ``loop``, which calls everything here but ``counts``, ``is_quiescent`` and ``close``.
+    """Handles the commands of ``loop``, whose thread, the indexer thread, owns it.
 
-    Everything that may change the index is a command of that loop, so there is one order of events and no lock around
-    the index itself. Readers take ``searchable`` and never wait.
+    Every change of the index is a command or a step of that loop, so there is one order of events and no lock around
+    the index itself. Readers take ``searchable`` and never wait. Other threads may read the public attributes and call
+    ``counts``, ``embedded_chunks``, ``is_quiescent``, ``tier`` and ``watching_problem``; ``close`` is called after the
+    loop has stopped.
     """
 
     def __init__(
@@ -91,17 +93,17 @@ class Sync:
         on_status: Callable[[], None],
         on_settings_file: Callable[[str], None],
     ) -> None:
-        """``load_embedder`` gives the shipped model, ``load_slow`` the one that ``settings.model`` names.
+        """``load_embedder`` returns the shipped model, ``load_slow`` the model that ``settings.model`` names.
 
-        ``processes`` may have begun to start; they are closed with this.
-        The callbacks come from the indexer's thread: what ``Publisher`` says; files done and in all; nothing; the
-        folder whose conexus.toml may have changed.
+        ``processes`` may be starting already; ``close`` ends them. The callbacks run in the indexer thread: ``prepare``
+        and ``on_publish`` as in ``Publisher``; ``on_progress`` gets the number of files done and of all files;
+        ``on_status`` gets nothing; ``on_settings_file`` gets the folder whose conexus.toml may have changed.
         """
         self.settings = settings
         self.folders: dict[str, TrackedFolder] = {}
-        #: Our own watchers by root. They outlive a folder's index that a chosen model's replaces.
+        #: The server's own watchers by root. They stay when a chosen model's index replaces a folder's index.
         self._watchers: dict[str, Watcher] = {}
-        #: Whether it was told which, if any.
+        #: Whether the workspace folders are known, even if there are none.
         self._has_folders = False
         #: Why nothing can be indexed, in words for the user.
         self.problem: str | None = None
@@ -124,7 +126,7 @@ class Sync:
             settled=self.is_quiescent,
         )
         self._bulk = Bulk(processes, self.loop.wake)
-        #: Those that are being answered, in any thread.
+        #: Requests in flight.
         self.requests = RequestGate()
         self._scanning = Scanning()
         self._refresher = Refresher(
@@ -145,27 +147,28 @@ class Sync:
         )
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0
-        #: What tables held when they were opened, of folders that a chosen model's thread is still building.
+        #: What the tables held when they were opened, for folders that the embed thread is still building.
         self._opened_tables: WeakKeyDictionary[TrackedFolder, Mapping[str, StoredFile]] = WeakKeyDictionary()
-        #: When the index's files may be looked at again, on the monotonic clock.
+        #: When whole segment files may be checked again, in seconds on the monotonic clock.
         self._verify_due = 0.0
-        #: Chunks that the shipped model embedded in folders that are not searched with it any more.
+        #: Number of chunks that the shipped model embedded in folders that were closed or that it no longer answers
+        #: for.
         self._embedded_before = 0
         self._reported: tuple[object, ...] = ()
 
     @property
     def searchable(self) -> Searchable:
-        """What readers work on, as it is now."""
+        """What readers use, as it is now."""
         return self._publisher.searchable
 
     @property
     def documents(self) -> Mapping[str, Document]:
-        """Open buffers by their identity; changed by the indexer's thread alone."""
+        """Open buffers by their identity. Only the indexer thread changes them."""
         return self._refresher.documents
 
     @property
     def dirty_buffers(self) -> int:
-        """Open buffers whose text is not what is on disk."""
+        """Number of open buffers whose text differs from the disk."""
         return sum(len(tracked.unsaved) for tracked in list(self.folders.values()))
 
     @property
@@ -174,7 +177,7 @@ class Sync:
         return self._takeover.problem
 
     def counts(self) -> Counts:
-        """How far the indexer is."""
+        """Returns the progress of the indexer. Any thread may call it."""
         folders = list(self.folders.values())
         buffers = self._refresher.orphans
         orphans = buffers.index.files if buffers is not None else 0
@@ -185,7 +188,7 @@ class Sync:
         return Counts(self._phase(), pending, indexed, total + orphans, complete)
 
     def embedded_chunks(self) -> int:
-        """Chunks that the answering model embedded since the start; those whose vectors were known do not count."""
+        """Returns the number of chunks that the answering model embedded since the start, without reused vectors."""
         if self._takeover.embedder is not None:
             return self._takeover.embedded
         orphans = self._refresher.orphans.embedded if self._refresher.orphans is not None else 0
@@ -195,7 +198,7 @@ class Sync:
         return tracked.embedded if tracked.embedder is self._embedder else 0
 
     def close(self) -> None:
-        """Write what waits and stop all helpers, after the loop has stopped: what its thread owned is the caller's."""
+        """Writes what waits and stops all helpers, after the loop has stopped. The caller owns what the loop owned."""
         hand_over(self._bulk, self._scanning, self._maintenance, *self._maintenance.owned)
         for tracked in self.folders.values():
             hand_over(tracked, tracked.index, tracked.persistence)
@@ -216,7 +219,7 @@ class Sync:
     # --- commands ---
 
     def handle(self, command: Command) -> None:
-        """Do what a command says."""
+        """Executes a command."""
         match command:
             case OpenDocument(document=document):
                 self._open_document(document)
@@ -267,17 +270,17 @@ class Sync:
         self._reindex((), ())
 
     def _verify(self) -> None:
-        """Make the indexes anew that lie in files which were overwritten: something failed, or they were touched."""
+        """Rebuilds the indexes whose segment files were overwritten, after a failure or if a file was touched."""
         if self._is_untouched() and time.monotonic() < self._verify_due:
             return
         damaged = [tracked for tracked in self.folders.values() if not tracked.index.is_whole()]
         if not damaged:
-            # It is a defect of ours, which the next question may bring out again.
+            # The failure is a defect in our code, and the next request may cause it again.
             self._verify_due = time.monotonic() + _VERIFY_SECONDS
             return
         for tracked in damaged:
             log.warning("files of the index of %s were overwritten; it is made anew", tracked.root)
-            # All of it: vectors of what was overwritten may have been reused for rows that are whole.
+            # The whole index, because vectors of overwritten rows may have been reused for rows that are intact.
             tracked.make_anew()
             self._forget(tracked.root)
         self.hint(self.documents)
@@ -290,7 +293,7 @@ class Sync:
 
     @property
     def is_stored(self) -> bool:
-        """Whether all that was to be stored is stored, or it is known that it cannot be. Any thread may ask."""
+        """Whether everything that was to be stored is stored or cannot be stored. Any thread may read it."""
         return not self._maintenance.storing
 
     def is_quiescent(self) -> bool:
@@ -322,7 +325,7 @@ class Sync:
         return True
 
     def _patience(self) -> float:
-        """Seconds until something is due that no one announces."""
+        """Returns the seconds until something is due that wakes the loop by no event of its own."""
         now = time.monotonic()
         due = [now + (0.1 if self._maintenance.storing else 2.0), self._publisher.due]
         due += [self._refresher.typed_due, self._refresher.told_due]
@@ -422,7 +425,10 @@ class Sync:
         return tracked
 
     def _install(self, successor: TrackedFolder) -> bool:
-        """Search a folder's new index from now on. What changed while it was built, a scan will find."""
+        """Has a folder's new index searched from now on. Returns whether the folder is still open.
+
+        A scan finds what changed while the new index was built.
+        """
         former = self.folders.get(successor.root)
         if former is None:
             return False
@@ -436,7 +442,7 @@ class Sync:
         return True
 
     def _forget(self, root: str) -> None:
-        """Nothing that is under way for a folder's present index is wanted any more."""
+        """Drops everything that is under way for a folder's present index."""
         self._scanning.forget(root)
         self._bulk.forget(root)
         self._maintenance.forget(root)
@@ -451,7 +457,7 @@ class Sync:
         self._takeover.fill(tracked, path, lambda: self._filled(tracked, path))
 
     def _filled(self, tracked: TrackedFolder, path: str) -> None:
-        """The vectors of a file that was searchable by words alone are there."""
+        """Has the new vectors of a file stored and published. Until now the file was searchable by words alone."""
         tracked.persistence.put([path])
         self._publisher.changed(tracked.root)
 
@@ -466,12 +472,12 @@ class Sync:
             return
         buffers = list(tracked.index.paths())
         tracked.load(loaded)
-        self.hint([tracked.absolute(path) for path in buffers])  # the stored rows now hide those of open buffers
+        self.hint([tracked.absolute(path) for path in buffers])  # the stored rows now hide the rows of open buffers
         self._publisher.changed(tracked.root)
         self._ready(tracked)
 
     def _tables_opened(self, tracked: TrackedFolder, rows: Mapping[str, StoredFile]) -> None:
-        """A folder's tables were opened; one that is still being built is another thread's, and compared later."""
+        """Compares a folder's opened tables with its index; later if the embed thread is still building that index."""
         if self.folders.get(tracked.root) is tracked:
             tracked.compare(rows)
         else:
@@ -486,7 +492,7 @@ class Sync:
     # --- watching ---
 
     def _watch(self, tracked: TrackedFolder) -> None:
-        """Start or stop our own watcher of a folder, as its settings want it."""
+        """Starts or stops the server's own watcher of a folder, as the folder's settings say."""
         root = tracked.root
         if tracked.wants_watcher and root not in self._watchers:
             watcher = Watcher(
@@ -506,12 +512,12 @@ class Sync:
             watcher.stop()
 
     def _allows(self, root: str, path: str, *, is_directory: bool) -> bool:
-        """Whether the present ignore rules let a path in; asked by the watcher's thread."""
+        """Returns whether the present ignore rules let a path in. The watcher thread calls it."""
         tracked = self.folders.get(root)
         return tracked is not None and tracked.allows(path, is_directory)
 
     def watching_problem(self, root: str) -> str | None:
-        """Why changes of a folder are noticed late, in a sentence for the user."""
+        """Returns why changes in a folder are noticed late, in a sentence for the user; None if they are not."""
         watcher = self._watchers.get(root)
         return None if watcher is None else watcher.degraded
 
@@ -520,7 +526,7 @@ class Sync:
         if settings.workers != former.workers:
             self._bulk.set_workers(settings.workers)
         if _model_settings(settings) != _model_settings(former):
-            # Folders with an index of the shipped model keep it: it answers until the chosen model takes over.
+            # A folder with an index by the shipped model keeps it, and it answers until the chosen model takes over.
             roots = list(self.folders)
             self._set_folders([root for root, tracked in self.folders.items() if tracked.embedder is self._embedder])
             self._set_folders(roots)
@@ -534,7 +540,10 @@ class Sync:
     # --- many files ---
 
     def _slice(self) -> Callable[[], bool]:
-        """Tells whether there is still time for what is done in slices."""
+        """Starts a time slice. Returns a function that says whether there is time left.
+
+        The slice ends after ``INLINE_SECONDS``, when an edit is due, when a command waits, or when the loop stops.
+        """
         until = min(time.monotonic() + INLINE_SECONDS, self._refresher.typed_due)
         return lambda: time.monotonic() < until and not self.loop.waiting and not self.loop.stopping
 
@@ -549,7 +558,7 @@ class Sync:
         if found.scan.refused is None:
             self._refresher.compare(tracked, found)
         elif found.below:
-            # Perhaps the folder is to be refused as a whole.
+            # The folder may have to be refused as a whole: a scan of it decides.
             tracked.scan_due = 0.0
             return
         tracked.refused = found.scan.refused
@@ -581,13 +590,13 @@ class Sync:
         return Task(root, paths, self.settings.max_file_bytes, into, tracked.index.stored(paths))
 
     def _may_use_workers(self) -> bool:
-        """Worker processes have the shipped model alone."""
+        """Returns whether worker processes may read files. They have the shipped model alone."""
         return not any(isinstance(tracked.embedder, DeferredEmbedder) for tracked in self.folders.values())
 
     # --- publishing ---
 
     def tier(self, folder: str) -> Tier:
-        """Where a folder's candidates come from."""
+        """Returns where a folder's candidates come from."""
         return self._maintenance.tier(folder)
 
     def _publish_changes(self) -> None:
@@ -616,5 +625,5 @@ def _is_stored(tracked: TrackedFolder) -> bool:
 
 
 def _model_settings(settings: Settings) -> tuple[object, ...]:
-    """What decides which model answers and how it runs."""
+    """Returns the settings that decide which model answers and how it runs."""
     return settings.model, settings.model_memory_mib, settings.model_timeout_seconds

@@ -1,4 +1,4 @@
-"""Asks the vector and full-text indices of a folder's tables for the rows that may answer a question."""
+"""Searches the vector and full-text indices of a folder's tables for candidates."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from conexus.index.store import StoreError, chunks_table, first_line
 
 Result = TypeVar("Result")
 
-#: Partitions of the vector index that a query looks at: with fewer, of the ten nearest one is missing now and then.
+#: Partitions of the vector index that a query searches: with fewer, one of the ten nearest rows is sometimes missing.
 _PROBES = 24
 
 
 class TableSearch:
-    """The table of chunks as others write it. Its questions are asked at once, in an event loop of its own.
+    """Searches the table of chunks, which another process writes.
 
-    Asked through LanceDB's blocking interface, by a thread each, the same three take twice as long.
+    The searches of a request run at once, in an event loop of their own. Through LanceDB's blocking interface, with a
+    thread for each, the same three searches take twice as long.
     """
 
     def __init__(self, directory: Path) -> None:
-        """Imports lancedb, which takes seconds; raises StoreError if there is no table that can be read."""
+        """Opens the table. Imports lancedb, which takes seconds. Raises StoreError if there is no readable table."""
         import lancedb
 
         started: Future[asyncio.AbstractEventLoop] = Future()
@@ -53,7 +54,7 @@ class TableSearch:
             raise
 
     def prepare(self) -> None:
-        """Read what the first questions would be slow without: for a million rows that takes a second."""
+        """Reads the addresses of all rows, without which the first requests are slow: a second for a million rows."""
 
         async def read() -> None:
             await self._addresses.read()
@@ -61,15 +62,16 @@ class TableSearch:
         self._wait(read())
 
     def candidates(self, vector: Vectors | None, words: Sequence[str], counts: tuple[int, int, int]) -> ChunkRefs:
-        """Rows that may answer: the nearest, and those with the words in their code and in their names.
+        """Returns the chunks nearest to ``vector``, and the chunks with ``words`` in their code or in their names.
 
-        ``counts`` says how many of each; of the nearest more than are wanted, for their index goes by vectors of a
-        quarter of the size. Only rows that the indices know; StoreError where there are none.
+        ``counts``: how many nearest chunks, chunks by code and chunks by names to find; more nearest chunks than are
+        wanted, because their index holds vectors of a quarter of the size. Only rows that the indices cover are found.
+        Raises StoreError if there are no indices.
         """
         return self._wait(self._find(vector, " ".join(words), counts))
 
     def close(self) -> None:
-        """End the thread, and what it still reads."""
+        """Ends the thread, and what it is still reading."""
         self._loop.call_soon_threadsafe(self._ended.set)
 
     def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -89,7 +91,7 @@ class TableSearch:
             searches.append(_addresses(near.limit(nearest)))
         if words:
             for column, count in (("terms", by_words), ("names", by_names)):
-                # Its other parameters have defaults, which its stub does not know.
+                # The other parameters of ``MatchQuery`` have defaults that its stub lacks.
                 match = MatchQuery(words, column)  # type: ignore[call-arg]
                 searches.append(_addresses(self._table.query().nearest_to_text(match).limit(count)))
         found = await asyncio.gather(*searches)
@@ -97,7 +99,7 @@ class TableSearch:
 
 
 async def _addresses(query: Any) -> Address:
-    """Where the rows are that a query finds by an index."""
+    """Returns the addresses of the rows that a query finds by an index."""
     rows = await query.fast_search().select([ADDRESS]).to_arrow()
     found: Address = rows[ADDRESS].to_numpy()
     return found

@@ -1,4 +1,4 @@
-"""How a model that the user chose takes over from the shipped one, folder by folder."""
+"""Replaces the shipped model by the model that the user chose, folder by folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from conexus.index.tracked import TrackedFolder
 
 
 class Takeover:
-    """Owned by the indexer's thread, where all callbacks run too."""
+    """Builds folders' indexes with the chosen model and installs them.
+
+    The indexer thread owns it and runs all callbacks.
+    """
 
     def __init__(
         self,
@@ -25,24 +28,24 @@ class Takeover:
         install: Callable[[TrackedFolder], bool],
         data_directory: Path,
     ) -> None:
-        """``make`` gives a folder of which nothing is known yet; ``install`` has it searched, if it is still wanted."""
+        """``make`` returns a folder with an empty index; ``install`` has it searched, if the folder is still open."""
         self._cache_directory = data_directory / "vectors"
         self._load, self._post, self._make, self._install = load, post, make, install
         self._slow: SlowModel | None = None
 
     @property
     def embedder(self) -> DeferredEmbedder | None:
-        """The chosen model, once it is ready."""
+        """The chosen model; None until it is ready."""
         return self._slow.embedder if self._slow is not None else None
 
     @property
     def pending(self) -> int:
-        """Files whose vectors are to come."""
+        """Number of files whose vectors are not filled in yet."""
         return self._slow.pending if self._slow is not None else 0
 
     @property
     def embedded(self) -> int:
-        """Chunks that the chosen model embedded."""
+        """Number of chunks that the chosen model embedded."""
         return self._slow.embedded if self._slow is not None else 0
 
     @property
@@ -51,7 +54,10 @@ class Takeover:
         return self._slow.problem if self._slow is not None else None
 
     def choose(self, settings: Settings, folders: Callable[[], Iterable[str]]) -> None:
-        """Load the model that the settings name; what was chosen before is dropped."""
+        """Loads the model that the settings name, and drops the model chosen before.
+
+        ``folders`` returns the roots of the folders to build when the model is ready.
+        """
         self.close()
         if settings.model == STATIC:
             return
@@ -64,7 +70,7 @@ class Takeover:
         self._slow.start(build_all)
 
     def build(self, root: str) -> None:
-        """Build a folder's index with the chosen model, if it is ready, and have it installed then."""
+        """Builds a folder's index with the chosen model, if that is ready, and then has the index installed."""
         slow = self._slow
         if slow is None or slow.embedder is None:
             return
@@ -80,12 +86,12 @@ class Takeover:
         successor.close()
 
     def fill(self, tracked: TrackedFolder, path: str, done: Action) -> None:
-        """Have the vectors made that a refreshed file lacks, if the folder is the chosen model's."""
+        """Has the missing vectors of a refreshed file made, if the chosen model embeds the folder."""
         if self._slow is not None and isinstance(tracked.embedder, DeferredEmbedder):
             self._slow.fill(tracked, path, done)
 
     def close(self) -> None:
-        """Drop the chosen model."""
+        """Closes and drops the chosen model."""
         if self._slow is not None:
             self._slow.close()
             self._slow = None

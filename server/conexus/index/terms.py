@@ -1,4 +1,4 @@
-"""Text -> lexical terms: words, and the parts of camelCase and snake_case names, in lower case, in any script.
+"""Splits text into lexical terms: words, and parts of camelCase and snake_case names, in lower case, in any script.
 
 Letters are folded, so that ``cafe`` finds ``café``, ``STRASSE`` finds ``straße`` and full-width letters are letters.
 """
@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
 
-#: Part of the index's version: rows whose terms were made otherwise are made anew.
+#: Version of the terms, which is part of the index's version: rows with terms of another version are rebuilt.
 TERMS_VERSION = 2
 
 _WORD = re.compile(r"\w+")
-# Marks are no `\w`, but parts of words: accents written apart, points, and the vowels of South and South-East Asia.
+# Marks do not match `\w` but are parts of words: separate accents, points, and the vowels of South and South-East Asia.
 _MARKS = (
     "\u0300-\u036f\u0483-\u0487\u1dc0-\u1dff\u20d0-\u20dc\ufe20-\ufe2f"
     "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
@@ -25,9 +25,9 @@ _MARKS = (
     "\u102b-\u103e\u1056-\u1059\u105e-\u1060\u1062-\u1064\u1067-\u106d\u1071-\u1074\u1082-\u108d\u17b4-\u17d3\u3099\u309a"
 )
 _ANY_WORD = re.compile(rf"\w[\w{_MARKS}]*")
-#: Accents, and what Hebrew and Arabic may leave out as well: points, vowels, the stretching line.
+#: Marks that folding removes: accents, and what Hebrew and Arabic may leave out (points, vowels, the stretching line).
 _FOLDED_MARK = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]")
-#: Letters that are no others with an accent, but are written as others where a keyboard lacks them.
+#: Letters that are not another letter with an accent, but are written as others if a keyboard lacks them.
 _FOLDED_LETTERS = str.maketrans(
     {
         "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ŧ": "t",
@@ -35,29 +35,30 @@ _FOLDED_LETTERS = str.maketrans(
     }
 )  # fmt: skip
 _ASCII_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-#: The same over the classes of a word's characters, with letters that have no case and those of unspaced scripts.
+#: The same pattern over the classes of a word's characters (see ``_class``), including letters without case and letters
+#: of unspaced scripts.
 _PART = re.compile("U+(?!l)|U?l+|d+|x+|c+")
 _LONGEST = 64
-#: A run of an unspaced script is a sentence, not a name.
+#: Most characters of a word with letters of an unspaced script, where a run of letters is a sentence and not a name.
 _LONGEST_SENTENCE = 1024
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, in any script, as they are written."""
+    """Returns the words of a text, in any script, as they are written."""
     return (_WORD if text.isascii() else _ANY_WORD).findall(text)
 
 
 def terms(text: str) -> list[str]:
-    """The terms of a text in order, repeated as often as they occur."""
+    """Returns the terms of a text in order, repeated as often as they occur."""
     return list(chain.from_iterable(map(word_terms, words(text))))
 
 
 @lru_cache(maxsize=1 << 15)
 def word_terms(word: str) -> tuple[str, ...]:
-    """A word's terms: itself, folded, and its parts where it has several.
+    """Returns a word's terms: the folded word, and its parts if it has several.
 
-    ``getUserName_v2`` -> getusername_v2, get, user, name, v, 2. Words longer than 64 characters (encoded data) are
-    cut, so that no file can fill the vocabulary.
+    ``getUserName_v2`` -> getusername_v2, get, user, name, v, 2. Words longer than 64 characters (encoded data) are cut,
+    words with letters of an unspaced script after 1024, so that no file can fill the vocabulary.
     """
     if word.isascii():
         word = word[:_LONGEST]
@@ -71,7 +72,7 @@ def word_terms(word: str) -> tuple[str, ...]:
 
 
 def _of_any_script(word: str) -> tuple[list[str], str]:
-    """The parts of a word, split before a capital, between letters and digits and between scripts; and the word."""
+    """Returns the parts of a word, split before capitals, between letters and digits, between scripts; and the word."""
     plain = _without_marks(word[:_LONGEST_SENTENCE])
     shape = ""
     for character in plain:
@@ -81,15 +82,16 @@ def _of_any_script(word: str) -> tuple[list[str], str]:
     parts = [
         _lower(part) for match in _PART.finditer(shape) for part in _pairs(plain[match.start() : match.end()], match[0])
     ]
-    # compatibility forms may stand for several words or for a fraction
+    # Compatibility forms may stand for several words or for a fraction.
     kept = "".join(character for character, kind in zip(plain, shape, strict=True) if kind != "-")
     return [part for part in parts if part], _lower(kept[:_LONGEST]).strip("_")
 
 
 def _class(character: str, before: str) -> str:
-    """U: capital, l: small letter, x: letter without case, d: digit, c: of an unspaced script, -: no part of a word.
+    """Returns the class of a character; a mark has the class of the character before it.
 
-    A mark is of the class of the character before it.
+    U: capital, l: small letter, x: letter without case, d: digit, c: letter of an unspaced script, _: underscore, or
+    - for a character that is not part of a word.
     """
     if character == "_":
         return "_"
@@ -107,17 +109,17 @@ def _class(character: str, before: str) -> str:
 
 
 def fold(text: str) -> str:
-    """A text as its terms are spelled: in lower case, without accents, other forms of a letter as that letter."""
+    """Returns a text as its terms are spelled: in lower case, without accents, plain letters for variants."""
     return text.lower() if text.isascii() else _lower(_without_marks(text))
 
 
 def _without_marks(text: str) -> str:
-    # what else was taken apart, such as a Korean syllable, is put together again
+    # NFC composes again what else NFKD took apart, such as Korean syllables.
     return unicodedata.normalize("NFC", _FOLDED_MARK.sub("", unicodedata.normalize("NFKD", text)))
 
 
 def _lower(text: str) -> str:
-    # A capital with a dot becomes a letter and a mark.
+    # In lower case, a capital with a dot becomes a letter and a mark.
     return _FOLDED_MARK.sub("", text.lower()).translate(_FOLDED_LETTERS)
 
 
@@ -131,10 +133,7 @@ def _pairs(run: str, shape: str) -> Iterator[str]:
 
 
 def is_unspaced(character: str) -> bool:
-    """Whether a character belongs to a script that is written without spaces, or whose words are put together.
-
-    Chinese, Japanese, Korean, Thai, Lao, Burmese, Khmer.
-    """
+    """Returns whether a character's script is written without spaces, or writes several words together."""
     return character > "\u0dff" and (
         "\u3005" <= character <= "\u9fff"
         or "\uac00" <= character <= "\ud7af"

@@ -1,4 +1,4 @@
-"""Decides which folders are too large to be searched row by row, and has LanceDB's indices made for them."""
+"""Decides which folders are too large to score every row, and has LanceDB's indices made for them."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ log = logging.getLogger(__name__)
 
 Tier = Literal["memory", "lancedb"]
 
-#: A folder goes back to memory when it takes less than this share of the budget, so that it does not flutter.
+#: Share of the memory budget: a folder returns to the tier ``memory`` when all folders take less, so that its tier does
+#: not flip back and forth.
 _BACK = 0.8
-#: Rows that came since the indices were made, beyond which they are brought up to date; at least, and of all.
+#: Update the LanceDB indices when more than max(20 000, 10 %) of the rows are not covered by them.
 _LATE_ROWS, _LATE_SHARE = 20_000, 0.1
 
 
 @dataclass(slots=True)
 class _Folder:
     tier: Tier = "memory"
-    #: Whether the indices are being made, or looked at for the first time.
+    #: Whether the indices are being made, or are being asked for the first time.
     busy: bool = False
     failed: bool = False
-    #: The base when the indices were begun.
+    #: The base segments when making the indices began.
     parts: tuple[LiveSegment, ...] = field(default_factory=tuple)
 
 
 @owned(shared={"tier"})
 class Tiers:
-    """Owned by the indexer's thread."""
+    """Decides the tier of each folder. The indexer thread owns it."""
 
     def __init__(
         self,
@@ -48,20 +49,23 @@ class Tiers:
         post: Post,
         use: Callable[[str, CandidateSource | None], None],
     ) -> None:
-        """``tables`` and ``threads`` are the writer's. ``use`` is told who finds a folder's candidates from now on."""
+        """``tables`` and ``threads`` are the ones that write.
+
+        ``use`` gets a folder and its candidate source from now on; None if every row is scored.
+        """
         self._tables, self._threads, self._post, self._use = tables, threads, post, use
-        # A process of its own: a query must not wait for a write.
+        # A process of its own, because a query must not wait for a write.
         self._reading = Tables(gentle=False)
         self._asking = ThreadPoolExecutor(1, "conexus-candidates")
         self._folders: dict[str, _Folder] = {}
 
     def tier(self, folder: str) -> Tier:
-        """Where a folder's candidates come from."""
+        """Returns where a folder's candidates come from. Any thread may call it."""
         known = self._folders.get(folder)
         return known.tier if known is not None else "memory"
 
     def consider(self, tracked: TrackedFolder, budget: int, total: int, *, idle: bool) -> None:
-        """Begin what is due. ``budget``: bytes that all folders may take; ``total``: those that they take."""
+        """Begins what is due for a folder. ``budget``: bytes that all folders may take; ``total``: bytes they take."""
         base = tracked.index.base
         known = self._folders.setdefault(tracked.root, _Folder())
         if known.busy or known.failed or not tracked.settled or tracked.finishing:
@@ -75,7 +79,7 @@ class Tiers:
             if not rows:
                 return
             if known.tier == "lancedb" and late == rows:
-                # The tables were made anew: every row is looked at until their indices are, too.
+                # The tables were rebuilt: every row is scored until their indices are rebuilt, too.
                 known.tier = "memory"
                 self._use(tracked.root, None)
             if late > max(_LATE_ROWS, _LATE_SHARE * rows) or late == rows:
@@ -85,7 +89,7 @@ class Tiers:
                 self._try(tracked, known)
 
     def _begin(self, tracked: TrackedFolder, known: _Folder, base: Sequence[LiveSegment]) -> None:
-        """Have the indices made; the rows of the present base are in the tables."""
+        """Has the store thread make the indices. The tables hold the rows of the present base."""
         known.busy, known.parts = True, tuple(base)
         stored, words = tracked.stored, f"making the indices of {tracked.root}"
 
@@ -110,9 +114,9 @@ class Tiers:
         self._try(tracked, known)
 
     def _try(self, tracked: TrackedFolder, known: _Folder) -> None:
-        """Have the process get ready, so that no query waits for it; then it answers."""
+        """Has the candidates process get ready, so that no query waits for it; then the process answers queries."""
         known.busy = True
-        # Queries would wait for tables that are opened anew.
+        # Tables that answer queries are not reopened, because the queries would wait.
         answers = known.tier == "lancedb"
         candidate_sources = LanceCandidates(self._reading, tracked.stored.directory)
 
@@ -132,11 +136,11 @@ class Tiers:
         self._asking.submit(work)
 
     def forget(self, folder: str) -> None:
-        """A folder is not wanted any more."""
+        """Drops a folder and its candidate source."""
         if self._folders.pop(folder, None) is not None:
             self._use(folder, None)
 
     def close(self) -> None:
-        """End the process that answers."""
+        """Ends the candidates process."""
         self._asking.shutdown(wait=True)
         self._reading.close()

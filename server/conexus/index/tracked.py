@@ -31,7 +31,7 @@ from conexus.workspace.scan import Scan
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file that could not be indexed, and its state on disk then."""
+    """A file that could not be indexed, and its state on disk at that moment."""
 
     reason: str
     size: int
@@ -41,7 +41,10 @@ class LeftOut:
 @owned(shared={"absolute", "allows", "relative", "settled", "skipped"})
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class TrackedFolder:
-    """Owned by the indexer's thread. Paths are relative to ``root``, with ``/``, where nothing else is said."""
+    """A workspace folder and its index. The indexer thread owns it.
+
+    Paths are relative to ``root``, with ``/``, unless stated otherwise.
+    """
 
     root: str
     settings: Settings
@@ -51,37 +54,37 @@ class TrackedFolder:
     stored: StoredIndex
     persistence: Persistence
     data_directory: Path
-    #: Files left out by the latest scan, counted by reason, and those left out when they were read.
+    #: Number of files that the latest scan left out, by reason; files that were left out when they were read, by path.
     scan_skipped: dict[str, int] = field(default_factory=dict)
     read_skipped: dict[str, LeftOut] = field(default_factory=dict)
-    #: Files whose open buffers differ from the disk: they are searched as they are, and not stored.
+    #: Files whose open buffers differ from the disk: the buffers are searchable and are not stored.
     unsaved: set[str] = field(default_factory=set)
-    #: Files whose rows are to be made anew although the file did not change.
+    #: Files whose rows must be rebuilt although the file did not change.
     stale: set[str] = field(default_factory=set)
-    #: What was stored is searchable, or nothing was.
+    #: Whether what was stored is searchable, or nothing was stored.
     loaded: bool = False
-    #: The first reconcile is done: every file was looked at once.
+    #: Whether the first comparison with the disk is done: every file was checked once.
     complete: bool = False
-    #: Many files came just now; their segments are yet to be merged.
+    #: Whether many files were read just now and their segments are still to be merged.
     finishing: bool = False
     #: Why the folder is not indexed, in words for the user.
     refused: str | None = None
     total_files: int = 0
-    #: Chunks of which the embedder was asked for the vector since the folder is tracked.
+    #: Number of chunks that the embedder was asked to embed since the folder was opened.
     embedded: int = 0
-    #: When it is scanned next, on the monotonic clock: 0 as soon as may be. While it is scanned: 0 if it is to be
-    #: scanned once more, and far away if not.
+    #: When the folder is scanned next, in seconds on the monotonic clock; 0: at once. While it is scanned: 0 if it is
+    #: to be scanned once more, else inf.
     scan_due: float = 0.0
-    #: In seconds, from the end of the latest scan.
+    #: Seconds from the end of the latest scan to the next one.
     scan_interval: float = 0.0
 
     @property
     def settled(self) -> bool:
-        """Nothing more is to come that was not announced by a hint."""
+        """Whether no more changes are expected, except changes that hints announce."""
         return self.complete or self.refused is not None
 
     def relative(self, path: str) -> str | None:
-        """The relative path of an absolute one; None if it does not lie below the root."""
+        """Returns the relative path of an absolute path, empty for the root; None if the path is not below the root."""
         if path == self.root:
             return ""
         prefix = self.root.rstrip(os.sep) + os.sep
@@ -91,26 +94,26 @@ class TrackedFolder:
         return str(Path(self.root, path))
 
     def configure(self, settings: Settings) -> None:
-        """Take over settings; a scan brings the index in line with them."""
+        """Applies settings. A scan brings the index in line with them."""
         self.settings = settings
         self.rules = _rules(self.root, settings, self.data_directory)
 
     @property
     def wants_watcher(self) -> bool:
-        """Whether changes are to be noticed by a watcher of ours."""
+        """Whether the server's own watcher should watch the folder."""
         return self.settings.watcher in {"auto", "server"} and self.refused is None
 
     def close(self) -> None:
-        """Have what waits written and the lock given up. Returns at once."""
+        """Has the store thread write what waits and release the lock. Returns at once."""
         self.index.seal(self.unsaved, all_of_it=True)
         self.persistence.close(self.index.base, self._to_store)
 
     def store_if_due(self, *, hold: bool, idle: bool) -> None:
-        """Start writing what waits; ``hold`` and ``idle`` as in ``Persistence.flush_if_due``."""
+        """Starts writing what waits. ``hold`` and ``idle`` as in ``Persistence.flush_if_due``."""
         self.persistence.flush_if_due(self.index.base, self._to_store, hold=hold, idle=idle)
 
     def _to_store(self, paths: Iterable[str]) -> Places:
-        # Of an unsaved buffer the disk's state is stored, when it is saved or closed.
+        # For an unsaved buffer, the file's state on disk is stored when the buffer is saved or closed.
         return {
             path: self.index.located(path) if self.index.facts(path) is not None else None
             for path in paths
@@ -118,7 +121,7 @@ class TrackedFolder:
         }
 
     def load(self, loaded: Iterable[LoadedSegment]) -> None:
-        """Take over what was stored; rows that were made by other versions are to be made anew."""
+        """Adds what was stored to the index. Rows that were made by another version are to be rebuilt."""
         for each in loaded:
             present = each.version == self.stored.version
             version = None if present else each.version
@@ -127,7 +130,7 @@ class TrackedFolder:
                 self.stale.update(each.segment.files[number].path for number in each.files)
 
     def make_anew(self) -> None:
-        """Forget all that is searchable and stored: the next scan has every file read, and no vector is known."""
+        """Drops everything that is searchable and stored. The next scan has every file read; no vector is reused."""
         self.index = FolderIndex(self.root, self.embedder.fingerprint, self.embedder.dimensions)
         self.persistence.clear()
         self.read_skipped.clear()
@@ -137,14 +140,14 @@ class TrackedFolder:
         self.scan_due = 0.0
 
     def renew(self, path: str) -> None:
-        """Have the rows of what lies at or below a path made anew when it is looked at next."""
+        """Has the rows of all files at or below a path rebuilt when the files are next refreshed."""
         self.stale.update(self.index.below(path))
         below = f"{path}/" if path else ""
         for each in [each for each in self.read_skipped if each == path or each.startswith(below)]:
             del self.read_skipped[each]
 
     def compare(self, rows: Mapping[str, StoredFile]) -> None:
-        """Have the tables brought in line with what is searchable, given what they hold."""
+        """Has the tables brought in line with the searchable index. ``rows``: what the tables hold, by path."""
         version = self.stored.version
         changed = [path for path in rows if self.index.facts(path) is None]
         for path in self.index.paths():
@@ -155,25 +158,28 @@ class TrackedFolder:
                 and there.facts == segment.files[number]
                 and (there.version, there.chunks) == (version, len(segment.rows_of(number)))
             )
-            # What is out of date is made anew.
+            # Files that are out of date are rebuilt and stored then.
             if not same and path not in self.stale and path not in self.unsaved:
                 changed.append(path)
                 self.index.not_indexed(path)
         self.persistence.put(changed)
 
     def allows(self, path: str, is_directory: bool) -> bool:
-        """Whether the ignore rules, as they are now, let a path in."""
+        """Returns whether the present ignore rules let a path in."""
         return self.rules.allows(path, is_directory)
 
     def skipped(self) -> dict[str, int]:
-        """Files left out, counted by reason."""
+        """Returns the number of files left out, by reason."""
         counts = dict(self.scan_skipped)
         for left_out in list(self.read_skipped.values()):
             counts[left_out.reason] = counts.get(left_out.reason, 0) + 1
         return counts
 
     def differences(self, found: Scan, open_paths: frozenset[str], below: str = "") -> tuple[list[str], list[str]]:
-        """Paths to read again, newest first, and paths that are gone, after a scan of what lies ``below`` a path."""
+        """Returns the paths to read again, newest first, and the paths that are gone, after a scan ``below`` a path.
+
+        After a scan of the whole folder, also updates what is known of files that were left out.
+        """
         changed: list[tuple[int, str]] = []
         present = set()
         for entry in found.entries:
@@ -190,17 +196,17 @@ class TrackedFolder:
         return [path for _, path in sorted(changed)], gone
 
     def differs(self, path: str) -> bool:
-        """Whether a file is not as it is known, or should not be known."""
+        """Returns whether a file differs from its known state, or is not let in by the ignore rules."""
         known = self.index.facts(path) or self.read_skipped.get(path)
         state = None if known is None else (known.size, known.mtime_ns)
         return state != self._state(path) or not self.allows(path, is_directory=False)
 
     def _state(self, path: str) -> tuple[int, int] | None:
-        """Size and time of a file; None if it is not there."""
+        """Returns the size in bytes and the time of a file; None if it does not exist."""
         return _state_of(self._facts(path))
 
     def _facts(self, path: str) -> os.stat_result | None:
-        """What the disk says of a path itself; None if nothing is there."""
+        """Returns the state of a path itself on disk, without following a link; None if nothing is there."""
         try:
             return os.lstat(self.absolute(path))
         except (OSError, ValueError):
@@ -209,10 +215,10 @@ class TrackedFolder:
     # --- changing ---
 
     def refresh(self, path: str, opened: Mapping[str, object], *, defer: bool) -> list[str] | None:
-        """Make a path searchable as it is on disk: a file or nothing. None: it is a directory, which is to be scanned.
+        """Brings the rows of a path in line with the disk. Returns None for a directory, which must be scanned.
 
-        ``opened`` has the open buffers by their absolute path, which are left alone. Returns files that are still to
-        be read: with ``defer``, the file itself.
+        Otherwise returns the files that are still to be read: with ``defer``, the file itself if it changed.
+        ``opened``: the open buffers by absolute path, whose rows are left alone.
         """
         facts = self._facts(path)
         mode = 0 if facts is None else facts.st_mode
@@ -230,7 +236,7 @@ class TrackedFolder:
         return []
 
     def _is_as_indexed(self, path: str, now: os.stat_result | None) -> bool:
-        """Whether a file's rows are those of its bytes on disk. Editors and builds tell of many that did not change."""
+        """Returns whether a file's rows are made from its bytes on disk. Many hints name files that did not change."""
         facts = self.index.facts(path)
         if facts is None or path in self.stale or (facts.size, facts.mtime_ns) != _state_of(now):
             return False
@@ -240,7 +246,7 @@ class TrackedFolder:
         return not isinstance(text, Skipped) and text.digest == facts.digest
 
     def read(self, path: str) -> None:
-        """Make a file searchable as it is on disk."""
+        """Reads a file from disk and makes it searchable."""
         self.stale.discard(path)
         job = Job(self.root, path)
         outcome = read_and_analyse(job, self.settings.max_file_bytes, self.embedder, self.index.vectors(path))
@@ -253,13 +259,14 @@ class TrackedFolder:
             self._leave_out(path, outcome)
 
     def read_buffer(self, path: str, document: Document) -> None:
-        """Make a file searchable as it is in an open buffer.
+        """Makes the text of an open buffer searchable.
 
-        Only what is also on disk is stored: the tables hold what the disk holds, so that a crash loses no truth.
+        It is stored only if it is also on disk: the tables hold what the disk holds, so that a crash loses no truth.
         """
         disk = read_text(self.absolute(path), self.settings.max_file_bytes)
         saved = not isinstance(disk, Skipped) and disk.text == document.text
-        # A saved file is indexed as its disk state would be, so that the stored row equals a fresh one.
+        # A saved file is indexed as its state on disk would be, so that its stored rows equal the rows of a fresh
+        # index.
         language = language_of_document("" if saved else document.language, path, document.text)
         facts = FileFacts(path, language, 0, 0, "")
         if not isinstance(disk, Skipped):
@@ -275,7 +282,10 @@ class TrackedFolder:
             self.unsaved.add(path)
 
     def add(self, read: Read, current: Collection[str]) -> None:
-        """Make files searchable that a worker read, those of them that nothing newer is known of."""
+        """Makes files searchable that a worker read, except files not in ``current``, whose newer state is known.
+
+        Raises OSError or DamagedFile if the worker's segment file cannot be read.
+        """
         for path, skipped in read.skipped.items():
             if path in current:
                 self.stale.discard(path)
@@ -300,7 +310,7 @@ class TrackedFolder:
         self.persistence.put(segment.files[number].path for number in numbers)
 
     def add_files(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
-        """Make many files searchable that were read in this process."""
+        """Makes many files searchable that were read in this process."""
         files: list[IndexedFile] = []
         for path, outcome in outcomes:
             self.stale.discard(path)
@@ -314,7 +324,7 @@ class TrackedFolder:
         self.persistence.put(file.facts.path for file in files)
 
     def remove(self, paths: Iterable[str]) -> None:
-        """These files are gone, or are not let in any more."""
+        """Removes files that are gone or are not let in any more."""
         for path in paths:
             self.read_skipped.pop(path, None)
             self.stale.discard(path)
@@ -324,13 +334,13 @@ class TrackedFolder:
 
     def _leave_out(self, path: str, skipped: Skipped) -> None:
         self.remove([path])
-        # What is there again by now was not looked at.
+        # A vanished file that exists again by now was not read, so its state is not recorded.
         state = None if skipped.reason == VANISHED else skipped.state or self._state(path)
         if state is None:
             return
         self.read_skipped[path] = LeftOut(skipped.reason, *state)
         if skipped.reason == TOO_LARGE:
-            # It grew since the latest scan, or before: the next one counts it, once.
+            # The file grew since the latest scan, or before it: the next scan counts the file, once.
             self.scan_due = 0.0
 
 
@@ -342,8 +352,8 @@ def track(
     threads: StoreThreads,
     tables: Tables,
 ) -> TrackedFolder:
-    """A folder of which nothing is known yet. The index of two spellings of one folder is the same."""
-    # A new release's shipped model replaces the old one's rows; of other models each has an index of its own.
+    """Returns a folder with an empty index. Two spellings of one folder have the same stored index."""
+    # The shipped model of a new release replaces the rows of the old one; each other model has an index of its own.
     model = embedder.name if embedder.name == STATIC else embedder.fingerprint
     directory = index_directory(data_directory, os.path.realpath(root), model)
     version = analysis_version(embedder.fingerprint)

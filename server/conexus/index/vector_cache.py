@@ -1,7 +1,7 @@
-"""Vectors of texts that were embedded before, in whatever folder, branch, clone or process: one database a model.
+"""Caches vectors of texts for all folders, branches, clones and processes: one database for each model.
 
-SQLite and not a LanceDB table: several processes write it, and what is asked of it are single keys. It is a cache:
-where it cannot be used everything goes on without it, and a damaged file is made anew.
+It uses SQLite and not a LanceDB table, because several processes write it and look up single keys. It is a cache: if it
+cannot be used, everything goes on without it, and a damaged file is replaced.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from conexus.embedding.embedder import Vectors
 
 log = logging.getLogger(__name__)
 
-#: Of so many vectors none is given up, and of twice as many as there are chunks in the folders that use the model.
+#: Least number of vectors kept. Twice as many as there are chunks in the folders that use the model are kept, too.
 LEAST_KEPT = 200_000
-#: Chunks of a folder that was not seen for so long do not count.
+#: Seconds after which the chunks of a folder that was not seen do not count any more.
 _FOLDER_SECONDS = 60 * 24 * 3600.0
 
-#: Part of the file's name: raise it with every change of what a file holds.
+#: Version of the layout, which is part of the file's name. Raise it with every change of what a file holds.
 _LAYOUT = 1
 _KEY = struct.Struct("<qq")
 _CHECKSUM = struct.Struct("<I")
-#: Large enough that a row of a large model does not leave half a page empty.
+#: Bytes of a database page: large enough that a row of a large model does not leave half a page empty.
 _PAGE_BYTES = 16384
 _BUSY_SECONDS = 5.0
 _LOCK_SECONDS = 10.0
-#: After a full disk or the like it is written again no sooner.
+#: Seconds that writing pauses after a transient error, such as a full disk.
 _PAUSE_SECONDS = 60.0
-#: So often one process makes a damaged file anew; then it goes on without.
+#: Most times that one process replaces a damaged file; after that it goes on without the cache.
 _MOST_REPAIRS = 5
 _ROWS_AT_ONCE = 500
 
@@ -52,7 +52,7 @@ _SCHEMA = """
     CREATE TABLE IF NOT EXISTS folders (folder TEXT PRIMARY KEY, chunks INTEGER NOT NULL, seen REAL NOT NULL);
     INSERT OR IGNORE INTO clock VALUES (0, 0);
 """
-#: What is not the file's fault.
+#: Codes of transient errors, for which the file is not at fault.
 _PASSING = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_BUSY,
@@ -68,30 +68,31 @@ _PASSING = {
 
 
 def key_of(text: str) -> bytes:
-    """Identifies a text among those of all folders: 128 bits, where a folder's own digests have 64.
+    """Returns the key of a text among the texts of all folders: 128 bits, while digests in a folder's index have 64.
 
-    A stranger's repository may lie beside the user's own here, and two texts that were made to have one key would share
-    a vector; with 64 bits they can be found in hours.
+    The cache also holds texts of strangers' repositories. Two texts that were made to have one key would share a
+    vector; with 64 bits such texts can be found in hours.
     """
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_KEY.size).digest()
 
 
 class VectorCache:
-    """Safe to call from any thread and from several processes. Nothing here raises; a vector that is lost is missing.
+    """Vectors by key, on disk. Safe to call from any thread and from several processes.
 
-    ``get_many`` waits for no writer, neither of this process nor of another one.
+    No method raises: a vector that is lost is missing. ``get_many`` waits for no writer, in this process or in another
+    one.
     """
 
     def __init__(self, directory: Path, fingerprint: str, dimensions: int, *, least: int = LEAST_KEPT) -> None:
-        """``fingerprint`` and ``dimensions`` are the model's; the directory is made if need be."""
+        """``fingerprint`` and ``dimensions`` are the model's. Creates the directory if there is none."""
         name = hashlib.blake2b(f"{_LAYOUT} {dimensions} {fingerprint}".encode(), digest_size=12).hexdigest()
         self._directory, self._name = directory, name
         self._dimensions, self._least = dimensions, least
         self._vector_bytes = 2 * dimensions
-        #: Held for all that may wait: writing, opening. Taken before the other one.
+        #: Held for everything that may wait: writing, opening. Taken before ``_reading``.
         self._writing = threading.Lock()
         self._writer: sqlite3.Connection | None = None
-        #: Guards what follows, and is held for moments only.
+        #: Guards the attributes that follow, and is held for moments only.
         self._reading = threading.Lock()
         self._reader: sqlite3.Connection | None = None
         self._used: set[int] = set()
@@ -105,11 +106,11 @@ class VectorCache:
 
     @property
     def path(self) -> Path:
-        """The database. Its name changes when a damaged one is made anew."""
+        """Path of the database. It changes when a damaged database is replaced."""
         return self._directory / f"{self._name}-{self._generation}.sqlite3"
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, Vectors]:
-        """The vectors that are known, by key: float32 of shape (dimensions,), with the precision of float16."""
+        """Returns the vectors that are cached, by key: float32, shape (dimensions,), with the precision of float16."""
         wanted = {_KEY.unpack(key)[0]: key for key in keys}
         firsts = list(wanted)
         found: dict[bytes, Vectors] = {}
@@ -131,7 +132,7 @@ class VectorCache:
         return found
 
     def put_many(self, keys: Sequence[bytes], vectors: Vectors) -> None:
-        """Keep vectors, shape (len(keys), dimensions)."""
+        """Caches vectors, shape (len(keys), dimensions)."""
         rows = []
         for key, vector in zip(keys, vectors.astype(np.float16), strict=True):
             body = vector.tobytes()
@@ -143,9 +144,9 @@ class VectorCache:
                 database.executemany("INSERT OR REPLACE INTO uses VALUES (?, ?)", [(row[0], now) for row in rows])
 
     def collect(self, live: Mapping[str, int]) -> None:
-        """Give up what was not used for longest, as far as there is too much. For a time when nothing else is done.
+        """Deletes the least recently used vectors, if there are too many. Call it when nothing else is to be done.
 
-        ``live`` has how many chunks each folder has that this process knows; those of others are remembered.
+        ``live``: number of chunks of each folder that this process knows; the numbers of other folders are remembered.
         """
         with self._writing:
             excess = 0
@@ -162,7 +163,7 @@ class VectorCache:
                 with self._transaction() as database:
                     if database is None:
                         return
-                    # In small pieces, so that other processes get to write.
+                    # In small transactions, so that other processes can write between them.
                     oldest = "SELECT key FROM uses ORDER BY used, key LIMIT ?"
                     keys = database.execute(oldest, (min(excess, _ROWS_AT_ONCE),)).fetchall()
                     database.executemany("DELETE FROM vectors WHERE key = ?", keys)
@@ -173,7 +174,7 @@ class VectorCache:
                         self._writer.execute("PRAGMA incremental_vacuum").fetchall()
 
     def __len__(self) -> int:
-        """How many vectors there are; 0 where that cannot be told."""
+        """Returns the number of vectors; 0 if it cannot be read."""
         with self._reading:
             if self._reader is None or self._damage:
                 return 0
@@ -184,7 +185,10 @@ class VectorCache:
                 return 0
 
     def close(self) -> None:
-        """Remember what was used. Afterwards nothing is known and nothing is kept. Idempotent."""
+        """Records which vectors were used and closes the database. Afterwards the cache finds and keeps nothing.
+
+        It may be called again.
+        """
         with self._writing:
             if self._used and self._writer is not None:
                 with self._transaction() as database:
@@ -199,13 +203,16 @@ class VectorCache:
         if not isinstance(stored, bytes) or len(stored) != self._vector_bytes + _CHECKSUM.size:
             return None
         body, checksum = stored[: self._vector_bytes], stored[self._vector_bytes :]
-        # Another text whose key begins alike, or a flipped bit.
+        # The row belongs to another text whose key begins alike, or a bit was flipped.
         if (first, rest) != _KEY.unpack(key) or _CHECKSUM.unpack(checksum)[0] != zlib.crc32(key + body):
             return None
         return np.frombuffer(body, np.float16).astype(np.float32)
 
     def _tick(self, database: sqlite3.Connection) -> int:
-        """The present moment on the database's clock, which no system clock can set back; what was used, was now."""
+        """Advances the database's clock and returns its time, at which the vectors read since the last call were used.
+
+        The clock is a counter, so that no system clock can set it back.
+        """
         database.execute("UPDATE clock SET now = now + 1")
         now = int(database.execute("SELECT now FROM clock").fetchone()[0])
         with self._reading:
@@ -215,7 +222,7 @@ class VectorCache:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection | None]:
-        """All or nothing; None where the cache cannot be written now. ``_writing`` is held."""
+        """Runs the block as one transaction; yields None if the cache cannot be written now. ``_writing`` is held."""
         database = self._begun()
         try:
             yield database
@@ -240,7 +247,7 @@ class VectorCache:
         return database
 
     def _note(self, error: sqlite3.Error) -> None:
-        """``_reading`` is held."""
+        """Records an error: damage, or a transient error after which writing pauses. ``_reading`` is held."""
         if (getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF) not in _PASSING:
             self._damage = str(error)
             return
@@ -249,12 +256,12 @@ class VectorCache:
         self._not_before = time.monotonic() + _PAUSE_SECONDS
 
     def _usable(self) -> sqlite3.Connection | None:
-        """The connection to write with, made if need be. ``_writing`` is held."""
+        """Returns the connection to write with, opened if need be; None if it cannot be used. ``_writing`` is held."""
         if self._closed or time.monotonic() < self._not_before:
             return None
         if self._damage and self._repairs == _MOST_REPAIRS:
             return None
-        for _ in range(2):  # what is there may turn out to be damaged
+        for _ in range(2):  # the database that is there may turn out to be damaged
             if self._writer is not None and not self._damage:
                 break
             try:
@@ -277,7 +284,7 @@ class VectorCache:
             if self._damage:
                 self._repairs += 1
                 log.warning("the vector cache is damaged and is made anew: %s", self._damage)
-                # Not under the same name: a process that still has the old file open would remove the new one's log.
+                # Under a new name, because a process that still has the old file open would remove the new file's log.
                 newest += newest == self._generation
             self._generation = newest
             for generation in generations:

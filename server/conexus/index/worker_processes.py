@@ -1,4 +1,4 @@
-"""The processes that work for the index. Light to import: a server has them start while it loads the engine."""
+"""Starts the worker processes. Light to import, because a server has them start while it loads the engine."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from conexus.index.child import begin_child, lower_priority, spawn_context
 Given = TypeVar("Given")
 Result = TypeVar("Result")
 
-#: So long the end of all processes is waited for, which takes some milliseconds.
+#: Most seconds to wait for the end of all processes, which takes some milliseconds.
 _END_SECONDS = 2.0
 
 
 class WorkerProcesses:
-    """They start at the first task, or ahead of it."""
+    """Worker processes, which start at the first task or ahead of it."""
 
     def __init__(self, count: int = 0) -> None:
-        """``count``: 0 for as many as the machine can spare."""
+        """``count``: number of processes; 0 for one for each processor core, but four at most."""
         self.count = count or max(1, min(4, os.cpu_count() or 1))
         self._executor: ProcessPoolExecutor | None = None
-        # Those whose priority is low already.
+        # Ids of the processes whose priority is low already.
         self._gentle: set[int] = set()
 
     @property
     def running(self) -> bool:
-        """Whether there are processes."""
+        """Whether the processes were started and not stopped since."""
         return self._executor is not None
 
     def start_ahead(self) -> None:
-        """Have all of them start and load what reading files takes, unless they have started."""
+        """Starts all processes and has them load what reading files takes, unless they were started."""
         if self._executor is None:
             try:
                 self._executor = self._new(ahead=True)
                 for _ in range(self.count):
                     self.submit(_nothing, None)
             except (OSError, BrokenExecutor):
-                self.close()  # whoever has a task for them is told
+                self.close()  # a later task raises the error again
 
     def submit(self, work: Callable[[Given], Result], task: Given) -> Future[Result]:
-        """Have one of them do a piece of work; ``work`` is a function of a module.
+        """Has a process do a piece of work. ``work`` is a function of a module.
 
-        The death of one breaks all that was submitted before it was noticed.
+        If a process dies, every future that was submitted before its death was noticed fails.
         """
         if self._executor is None:
             self._executor = self._new(ahead=False)
@@ -63,7 +63,7 @@ class WorkerProcesses:
         return future
 
     def close(self) -> None:
-        """Stop them; what they were doing is lost. The next task starts new ones."""
+        """Stops the processes; their work is lost. The next task starts new processes."""
         if self._executor is not None:
             executor, processes = self._executor, list(self._processes.values())
             manager: Thread | None = executor._executor_manager_thread  # type: ignore[assignment]
@@ -73,7 +73,8 @@ class WorkerProcesses:
             for process in processes:
                 process.terminate()
             if manager is not None:
-                # Where Python ends while this thread does, it may write into a closed pipe: a traceback for the user.
+                # If Python ends while this thread is ending, the thread may write to a closed pipe: the user would see
+                # a traceback.
                 manager.join(_END_SECONDS)
 
     def _new(self, *, ahead: bool) -> ProcessPoolExecutor:

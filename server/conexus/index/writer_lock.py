@@ -1,4 +1,4 @@
-"""Which process writes a folder's stored index: the one that holds the lock on a file of its directory."""
+"""The lock on a file of an index directory. The process that holds it writes the stored index."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ NAME = "writer.lock"
 
 
 class WriterLock:
-    """Not thread-safe. It ends with the process, however that ends."""
+    """The lock of one index directory. Not thread-safe. It is released when the process ends, however that ends."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / NAME
         self._lock: FileLock | None = None
-        #: Which file the lock is on: if someone removes it, another process may lock another one.
+        #: State of the file that is locked: if someone removes the file, another process may lock another one.
         self._locked: os.stat_result | None = None
 
     @property
     def held(self) -> bool:
-        """Whether this process took it."""
+        """Whether this process took the lock."""
         return self._lock is not None
 
     def take(self) -> bool:
-        """Take it if no one holds it; returns whether this process has it now. OSError if the file cannot be used."""
+        """Takes the lock if no process holds it. Returns whether this process has it now.
+
+        Raises OSError if the file cannot be used.
+        """
         lock = FileLock(str(self._path), mode=0o600)
         try:
             lock.acquire(timeout=0)
@@ -35,13 +38,13 @@ class WriterLock:
         return True
 
     def release(self) -> None:
-        """Let others take it. Nothing if it is not held."""
+        """Releases the lock. Does nothing if the lock is not held."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
     def is_lost(self) -> bool:
-        """Whether it was taken, and the file is gone or another one."""
+        """Returns whether the lock was taken, but its file is gone or is another one."""
         try:
             return self.held and (self._locked is None or not os.path.samestat(self._locked, self._path.stat()))
         except OSError:

@@ -1,4 +1,4 @@
-"""Notifications that a client asked for in its experimental capabilities."""
+"""Sends the notifications that a client requested in its experimental capabilities."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from conexus.lsp.protocol import Protocol
 from conexus.lsp.throttle import Throttle
 from conexus.values import IndexChanged
 
-#: `conexus/indexChanged` is sent at most twice a second.
+#: Seconds between two notifications `conexus/indexChanged`: at most two are sent per second.
 _INDEX_CHANGED_SECONDS = 0.5
 
 
@@ -29,7 +29,7 @@ class Announcer:
             self._throttle.ask()
 
     def status(self, status: types.StatusResult) -> None:
-        """Send what changed for the user since it was last sent."""
+        """Sends the status if it changed for the user since it was last sent."""
         if not self._wants_status():
             return
         params = types.ServerStatusParams(

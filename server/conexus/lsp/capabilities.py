@@ -1,17 +1,17 @@
-"""What we tell the client that we can."""
+"""The capabilities that the server declares to the client."""
 
 from lsprotocol import types as lsp
 
 from conexus.lsp import types
 from conexus.lsp.client import Client
 
-#: Every file and folder: one pattern, because editors take minutes to register thousands, and one without an
-#: extension, because a deleted folder is reported as itself only.
+#: Pattern of every file and folder. It is one pattern, because editors take minutes to register thousands, and has no
+#: extension, because a client reports only the folder itself if a folder is deleted.
 EVERYTHING = "**/*"
 
 
 def server_capabilities(client: Client, *, symbols: bool) -> lsp.ServerCapabilities:
-    """``symbols``: whether `workspace/symbol` is offered."""
+    """Returns the capabilities of the server. ``symbols`` says whether `workspace/symbol` is offered."""
     files = lsp.FileOperationRegistrationOptions(
         filters=[
             lsp.FileOperationFilter(scheme="file", pattern=lsp.FileOperationPattern(glob=EVERYTHING)),

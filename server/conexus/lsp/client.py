@@ -1,4 +1,4 @@
-"""What the client told us of itself, resolved once."""
+"""The client's name and capabilities, resolved once."""
 
 import sys
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from pygls.capabilities import get_capability
 
 from conexus.text import Encoding
 
-#: Parts of the `clientInfo.name` of editors made from VS Code.
+#: Parts, in lower case, of the `clientInfo.name` of editors made from VS Code.
 _VS_CODE_FAMILY = (
     "visual studio code",
     "vscode",
@@ -24,14 +24,14 @@ _VS_CODE_FAMILY = (
     "antigravity",
 )
 
-#: Clients that name other encodings first and count columns of files that are not open in UTF-16 all the same.
+#: Clients that name other encodings first, but count columns in UTF-16 in files that are not open.
 _UTF16_ONLY = frozenset({"Eglot"})
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
     name: str
-    #: What columns count, in both directions.
+    #: The encoding whose units columns count, in both directions.
     encoding: Encoding
     pulls_configuration: bool
     registers_configuration: bool
@@ -49,15 +49,15 @@ class Client:
 
     @property
     def filters_symbols(self) -> bool:
-        """Whether it drops answers to `workspace/symbol` whose names do not contain the query's letters."""
+        """Whether the client drops answers to `workspace/symbol` whose names do not contain the query's letters."""
         return self.is_vs_code or self.name.lower().startswith("zed")
 
     @property
     def watches_reliably(self) -> bool:
-        """Whether its file events can be relied on.
+        """Whether the client's file events can be relied on.
 
-        The capability alone says little: Helix has it and reports only what it wrote itself, and what Neovim
-        can do depends on the system.
+        The capability alone says little: Helix has it and reports only what it wrote itself, and Neovim's events depend
+        on the system.
         """
         if not self.registers_watched_files:
             return False
@@ -90,13 +90,13 @@ def client_of(params: lsp.InitializeParams) -> Client:
 
 
 def _encoding(params: lsp.InitializeParams) -> Encoding:
-    """The first of the client's that we have too; UTF-16 if it names none, as the protocol says."""
+    """Returns the first of the client's encodings that we have, too; UTF-16 if it names none, as the protocol says."""
     if params.client_info is not None and params.client_info.name in _UTF16_ONLY:
         return Encoding.UTF16
     general = params.capabilities.general
     ours = {str(encoding): encoding for encoding in Encoding}
     for name in (general.position_encodings if general else None) or ():
-        # lsprotocol gives an enumeration's member for the names it knows.
+        # lsprotocol gives members of an enumeration for the names that it knows.
         if (encoding := ours.get(getattr(name, "value", name))) is not None:
             return encoding
     return Encoding.UTF16

@@ -1,4 +1,4 @@
-"""The settings' layers: defaults < conexus.toml < initializationOptions < the client's configuration."""
+"""Merges the layers of the settings: defaults < conexus.toml < initializationOptions < the client's configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -7,25 +7,25 @@ from conexus.config import Problem, Settings, Watcher, merge
 from conexus.lsp.client import Client
 from conexus.workspace.settings_file import SettingsFile
 
-#: The section of the client's configuration that is ours.
+#: The name of our section of the client's configuration.
 SECTION = "conexus"
 
-#: What editors keep in our section for themselves.
+#: Settings that editors keep in our section for themselves.
 _OF_THE_EDITOR = frozenset({"path", "trace"})
 
 
 @dataclass(slots=True)
 class Configuration:
-    """The layers as they were last given."""
+    """The layers of the settings, as they were last given."""
 
-    #: The first folder's conexus.toml as it was last read.
+    #: The first folder's conexus.toml, as it was last read.
     file: SettingsFile = field(default_factory=SettingsFile)
     initialization_options: object = None
-    #: What the client answered to `workspace/configuration` or pushed.
+    #: The client's answer to `workspace/configuration`, or the configuration that it pushed.
     of_client: object = None
 
     def settings(self, client: Client) -> tuple[Settings, list[Problem]]:
-        """The settings that hold, with ``watcher`` resolved to who watches, and what was not taken."""
+        """Returns the settings in force, with ``watcher`` resolved to who watches, and a problem for each bad value."""
         settings, problems = self.file.merged_into(Settings())
         settings, more = merge(settings, _ours(self.initialization_options), "initializationOptions")
         problems += more
@@ -36,7 +36,7 @@ class Configuration:
 
 
 def symbols_wanted(settings: Settings, client: Client) -> bool:
-    """Whether `workspace/symbol` is answered."""
+    """Decides whether `workspace/symbol` is answered."""
     if settings.workspace_symbol == "auto":
         return not client.filters_symbols
     return settings.workspace_symbol == "on"

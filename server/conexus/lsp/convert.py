@@ -1,4 +1,4 @@
-"""Between the engine's values and the wire's. The engine speaks the client's column encoding already."""
+"""Converts the engine's values to the protocol's types and back. The engine already uses the client's encoding."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from conexus import escape, values
 from conexus.lsp import types
 from conexus.workspace.paths import path_of_uri, uri_of_path
 
-#: Buffers without a file that are indexed while they are open.
+#: URI schemes of buffers without a file, which are indexed while they are open.
 _BUFFER_SCHEMES = ("untitled:",)
 
 _SYMBOL_KINDS = {
@@ -32,7 +32,7 @@ _SYMBOL_KINDS = {
 
 
 def document_of_uri(uri: str) -> str | None:
-    """The engine's name of a document; None if it is of a scheme that is not ours."""
+    """Returns the engine's id of a document, or None if the URI names no local file and no buffer that is indexed."""
     return uri if uri.startswith(_BUFFER_SCHEMES) else path_of_uri(uri)
 
 
@@ -41,7 +41,7 @@ def uri_of_document(document: str) -> str:
 
 
 def folder_paths(uris: Sequence[str]) -> tuple[str, ...]:
-    """Absolute paths. A URI that names no local folder is kept: nothing is in it."""
+    """Returns the absolute paths of folders. A URI that names no local folder is kept, because no file is in it."""
     return tuple(document_of_uri(uri) or uri for uri in uris)
 
 
@@ -95,7 +95,7 @@ def hit(found: values.Hit) -> types.Hit:
 
 
 def symbol(found: values.Hit) -> lsp.SymbolInformation:
-    """A hit for clients that show one line. One without a name is called by its place."""
+    """Returns a hit in the form for clients that show one line. A hit without a name is named by its place."""
     return lsp.SymbolInformation(
         name=escape.one_line(found.symbol or f"{Path(found.document).name}:{found.range.start.line + 1}"),
         kind=_SYMBOL_KINDS.get(found.kind, lsp.SymbolKind.File),

@@ -1,4 +1,4 @@
-"""The errors that requests are answered with: short sentences without tracebacks and private paths."""
+"""Makes the errors that answer requests: short sentences without tracebacks and private paths."""
 
 from lsprotocol.types import ErrorCodes, LSPErrorCodes
 from pygls.exceptions import JsonRpcException
@@ -31,13 +31,16 @@ def cancelled() -> JsonRpcException:
 
 
 def request_failed(message: str, *, retry_after_ms: int | None = None) -> JsonRpcException:
-    """A right request that cannot be answered (now). `retry_after_ms`: when asking again makes sense."""
+    """Returns the error for a valid request that cannot be answered (now).
+
+    `retry_after_ms` is the number of milliseconds after which a new attempt makes sense.
+    """
     data = None if retry_after_ms is None else {"retryAfterMs": retry_after_ms}
     return _error(message, LSPErrorCodes.RequestFailed, data)
 
 
 def for_client(message: str) -> str:
-    """The message as clients get it: foreign text escaped, and the user's home directory written as `~`."""
+    """Returns the message as clients get it: foreign text escaped, and the user's home directory written as `~`."""
     return escape.message(escape.without_home(message))
 
 

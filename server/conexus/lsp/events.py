@@ -1,4 +1,4 @@
-"""What the engine tells us, on threads of its own, and what of it the client hears, on the loop."""
+"""Passes the engine's events, which are sent on threads of its own, to the event loop."""
 
 import asyncio
 import threading
@@ -8,7 +8,7 @@ from conexus.values import Event, IndexChanged, Progress, SettingsFileChanged, S
 
 
 class EventInbox:
-    """Carries events to the loop. Of several that say the same thing, the latest is enough."""
+    """Carries events to the event loop. Several waiting events on the same subject are delivered as one, the latest."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, handle: Callable[[Event], None]) -> None:
         self._loop = loop
@@ -17,7 +17,7 @@ class EventInbox:
         self._waiting: dict[Hashable, Event] = {}
 
     def put(self, event: Event) -> None:
-        """Callable from any thread; returns at once."""
+        """Adds an event. Callable from any thread; returns at once."""
         with self._lock:
             wake = not self._waiting
             key = _subject(event)
@@ -40,7 +40,7 @@ class EventInbox:
 
 
 def merged(former: IndexChanged, later: IndexChanged) -> IndexChanged:
-    """One event for two."""
+    """Returns one event that replaces two."""
     return IndexChanged(later.generation, tuple(dict.fromkeys(former.folders + later.folders)))
 
 

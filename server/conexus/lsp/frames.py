@@ -1,35 +1,35 @@
-"""The base protocol's framing: a header with the length, an empty line, the body."""
+"""Reads and writes the base protocol's frames: a header with the length, an empty line, the body."""
 
 from collections.abc import Iterator
 
-#: A header longer than this is no header.
+#: Maximum size of a header in bytes. Anything longer is not a header.
 _LARGEST_HEADER = 64 * 1024
 
-#: A body larger than this is a client gone mad: no editor sends one, and reading it could take all memory.
+#: Maximum size of a body in bytes. No sane client sends a larger one, and reading it could take all memory.
 _LARGEST_BODY = 1 << 30
 _LONGEST_NUMBER = 20
 
 
 class FrameError(Exception):
-    """The stream cannot be followed any further."""
+    """The stream cannot be read any further."""
 
 
 class FrameReader:
     """Cuts a stream of bytes into message bodies.
 
-    Lines that are no header fields are skipped, so that a stray line before a message does no harm, and field
-    names may be in any case.
+    Lines that are not header fields are skipped, so that a stray line before a message does no harm. Names of fields
+    may be in any case.
     """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        #: From the header that is being read.
+        #: The length in the header that is being read; None before it was found.
         self._announced: int | None = None
-        #: Of the body that is being read; None while a header is.
+        #: The length of the body that is being read; None while a header is being read.
         self._length: int | None = None
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The bodies that are complete with this piece of the stream.
+        """Yields the bodies that are complete with this piece of the stream.
 
         Raises:
             FrameError: a header or body is longer than any real one.
@@ -46,7 +46,7 @@ class FrameReader:
             yield body
 
     def _header(self) -> int | None:
-        """Read header lines; the length of the body once the empty line before it was read."""
+        """Reads header lines. Returns the length of the body once the empty line before it was read, else None."""
         while (end := self._buffer.find(b"\n")) >= 0:
             line = bytes(self._buffer[:end]).strip()
             del self._buffer[: end + 1]
@@ -67,5 +67,5 @@ class FrameReader:
 
 
 def frame(body: bytes) -> bytes:
-    """A body with its header."""
+    """Returns a body with its header."""
     return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)

@@ -1,4 +1,4 @@
-"""Work-done progress of indexing: bars that open late, never hold up a request, and are always ended."""
+"""Reports the progress of indexing in bars that open late, never hold up a request, and are always ended."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from conexus.lsp.protocol import Protocol
 from conexus.lsp.throttle import Throttle
 from conexus.values import Progress
 
-#: The pause between two reports of a bar.
+#: Seconds between two reports of a bar.
 _REPORT_SECONDS = 0.1
 
 _REINDEX_TITLE = "Reindexing"
@@ -29,7 +29,7 @@ class _Bar:
 
 
 class IndexProgress:
-    """The bars of a session: one per title of work, and one per request that brought its own token."""
+    """The bars of a session: one for each title of work, and one for each request that has its own token."""
 
     def __init__(self, server: LanguageServer, protocol: Protocol, *, offered: Callable[[], bool]) -> None:
         self._server = server
@@ -40,13 +40,13 @@ class IndexProgress:
         self._adopted: dict[lsp.ProgressToken, _Bar] = {}
 
     def update(self, progress: Progress) -> None:
-        """Show where the work stands."""
+        """Shows the progress of the work."""
         finished = progress.done >= progress.total
         for bar in self._adopted.values():
             bar.latest = progress
             self._report(bar)
         if (shown := self._by_title.get(progress.title)) is None:
-            # A request's own bar shows the same work.
+            # No bar is needed while a request's own bar shows the same work.
             if finished or self._adopted or not self._offered():
                 return
             bar = _Bar(f"conexus-{next(self._numbers)}", progress)
@@ -61,7 +61,7 @@ class IndexProgress:
             self._report(shown)
 
     def adopt(self, token: lsp.ProgressToken) -> None:
-        """Show the work that a request caused under the request's token, until `settle`."""
+        """Shows the work that a request caused under the request's token, until `settle`."""
         if token not in self._adopted:
             bar = self._adopted[token] = _Bar(token, Progress(_REINDEX_TITLE, 0, 0))
             self._begin(bar)
@@ -71,12 +71,12 @@ class IndexProgress:
         return bool(self._adopted)
 
     def settle(self) -> None:
-        """Nothing is waiting any more: the requests' bars end."""
+        """Ends the bars of requests, because no work is waiting any more."""
         while self._adopted:
             self._end(self._adopted.popitem()[1], None)
 
     def cancel(self, token: lsp.ProgressToken) -> bool:
-        """Whether it is one of ours; all bars end then."""
+        """Ends all bars if ``token`` is the token of one of them. Returns whether it is."""
         bars = [*self._by_title.values(), *self._adopted.values()]
         if all(bar.token != token for bar in bars):
             return False
@@ -84,7 +84,7 @@ class IndexProgress:
         return True
 
     def close(self, message: str | None = None) -> None:
-        """End all bars."""
+        """Ends all bars."""
         bars = [*self._by_title.values(), *self._adopted.values()]
         self._by_title.clear()
         self._adopted.clear()

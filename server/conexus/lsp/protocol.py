@@ -1,9 +1,9 @@
-"""pygls's protocol with the gaps closed that leave a client waiting or show it our insides.
+"""pygls's protocol without the faults that leave a client without an answer or show it our internals.
 
-What pygls 2.1.1 does by itself, and this does not: bad parameters, an absent `params` and anything after
-`shutdown` get no answer; a request before `initialize` is run; a handler's traceback is sent to the client;
-a notification's error pops up as a message; an object inside a message that has a key `jsonrpc` is taken for
-a message itself; every body is logged.
+The faults of pygls 2.1.1 that this module corrects: bad parameters, an absent `params` and anything after `shutdown`
+get no answer; a request before `initialize` is run; a handler's traceback is sent to the client; a notification's error
+is shown to the user as a message; an object inside a message that has a key `jsonrpc` is taken for a message; every
+body is logged.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 MessageId = int | str
 
-#: Digits of a number that are read: more than any number of the protocol has.
+#: Maximum number of digits of a number that are read. No number of the protocol has more.
 _MOST_DIGITS = 100
 
 
@@ -47,29 +47,29 @@ class Protocol(LanguageServerProtocol):
     def __init__(self, server: LanguageServer, converter: Converter) -> None:
         super().__init__(server, converter)
         self.stage = Stage.CREATED
-        #: Called when the client asks us to exit.
+        #: Function that is called when the client asks us to exit.
         self.on_exit: Callable[[], None] = lambda: None
-        #: Called when a message came that cannot be read.
+        #: Function that is called when a message cannot be read.
         self.on_unreadable: Callable[[], None] = lambda: None
         self._running: dict[MessageId, asyncio.Task[Any]] = {}
         self._background: set[asyncio.Task[Any]] = set()
 
     def _register_builtin_features(self) -> None:
-        """None: pygls's would keep a second, differently split copy of every document."""
+        """Registers nothing, because pygls's features would keep a second, differently split copy of every document."""
 
     @property
     def converter(self) -> Converter:
         return self._converter
 
-    # --- what comes in ---
+    # --- messages from the client ---
 
     def receive(self, body: bytes) -> None:
-        """Handle one message body."""
+        """Handles one message body."""
         try:
-            # Editors send bytes that are not UTF-8 as they are in the buffer.
+            # Editors send bytes of a buffer that are not UTF-8 as they are.
             message = json.loads(body.decode("utf-8", "replace"), parse_int=_whole_number)
         except (ValueError, RecursionError):
-            # It may have been an edit.
+            # The message may have been an edit.
             self.on_unreadable()
             self._refuse(None, errors.parse_error())
             return
@@ -110,7 +110,7 @@ class Protocol(LanguageServerProtocol):
             if inspect.iscoroutine(result):
                 task = asyncio.get_running_loop().create_task(result, name=method)
                 self._running[msg_id] = task
-                # Not a wrapping coroutine: a task that is cancelled before its first step never runs.
+                # Not a wrapping coroutine, because a task that is cancelled before its first step never runs.
                 task.add_done_callback(partial(self._finish, msg_id))
             else:
                 self._respond(msg_id, result)
@@ -191,7 +191,7 @@ class Protocol(LanguageServerProtocol):
         except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
             future.set_exception(error)
 
-    # --- what goes out ---
+    # --- messages to the client ---
 
     def _respond(self, msg_id: MessageId, result: Any) -> None:
         try:
@@ -206,14 +206,14 @@ class Protocol(LanguageServerProtocol):
         self._send_data({"jsonrpc": self.VERSION, "id": msg_id, "error": wire})
 
     def _send_data(self, data: Any) -> None:
-        # NaN is no JSON: better one failed answer than a client that cannot read any.
+        # NaN is not JSON. One failed answer is better than a client that cannot read any answer.
         text = json.dumps(data, default=self._serialize_message, separators=(",", ":"), allow_nan=False)
         self.stdio.write(text.encode())
 
-    # --- work ---
+    # --- tasks ---
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Run in the background; a failure is logged."""
+        """Runs a coroutine in the background. A failure is logged."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._background.add(task)
         task.add_done_callback(self._finish_background)
@@ -225,13 +225,13 @@ class Protocol(LanguageServerProtocol):
             logger.error("%s failed", task.get_name(), exc_info=error)
 
     def cancel_requests(self) -> None:
-        """Answer all running requests with "cancelled", except for `shutdown`."""
+        """Answers all running requests with "cancelled", except for `shutdown`."""
         for task in self._running.values():
             if task.get_name() != lsp.SHUTDOWN:
                 task.cancel()
 
     async def drain(self) -> None:
-        """Wait until all requests are answered."""
+        """Waits until all requests are answered."""
         while self._running:
             await asyncio.wait(self._running.values())
 
@@ -241,12 +241,15 @@ class Protocol(LanguageServerProtocol):
 
 
 def _whole_number(digits: str) -> int:
-    """A number of a message. Python refuses those of thousands of digits; the protocol's end at 2**31."""
+    """Returns a whole number of a message, read from its first ``_MOST_DIGITS`` digits.
+
+    Python refuses numbers of thousands of digits, and the protocol's numbers end at 2**31.
+    """
     return int(digits[:_MOST_DIGITS])
 
 
 def _answerable(error: BaseException, method: str) -> JsonRpcException:
-    """The error to answer with. One that is not meant for the client is logged, and stays here."""
+    """Returns the error to answer with. An error that is not meant for the client is logged and not sent."""
     if isinstance(error, JsonRpcException):
         return error
     logger.error("Handling %s failed", method, exc_info=error)
@@ -257,8 +260,9 @@ _STANDARD_PARAMS: dict[str, type | None] = {
     method: cast("type | None", entry[2]) for method, entry in lsp.METHOD_TO_TYPES.items()
 }
 
-#: Notifications whose handlers read the parameters themselves: bad ones are no reason to ignore these.
+#: Notifications whose handlers read the parameters themselves, because bad parameters are no reason to ignore these
+#: notifications.
 OF_DOCUMENTS = frozenset({lsp.TEXT_DOCUMENT_DID_OPEN, lsp.TEXT_DOCUMENT_DID_CHANGE, lsp.TEXT_DOCUMENT_DID_CLOSE})
 
-#: Methods that are notifications: sent with an `id` they are unknown, and a request sent without is ignored.
+#: Methods that are notifications. With an `id`, such a method is unknown; without one, any other method is ignored.
 _NOTIFICATIONS = frozenset(method for method, entry in lsp.METHOD_TO_TYPES.items() if entry[1] is None)

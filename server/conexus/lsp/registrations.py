@@ -1,4 +1,4 @@
-"""What is registered with the client after the start, because it depends on the settings."""
+"""Registers with the client, after the start, the capabilities that depend on the settings."""
 
 import asyncio
 import logging
@@ -24,9 +24,9 @@ class Registrations:
         self._one_at_a_time = asyncio.Lock()
 
     async def follow(self, settings: Settings, client: Client, *, symbols_offered: bool) -> None:
-        """Register what these settings need and is missing, and take back what they do not.
+        """Registers what these settings need and is not registered yet, and unregisters what they do not need.
 
-        ``symbols_offered``: whether `workspace/symbol` is among the capabilities already.
+        ``symbols_offered`` says whether the server's capabilities include `workspace/symbol` already.
         """
         async with self._one_at_a_time:
             wanted = _wanted(settings, client, symbols_offered=symbols_offered)

@@ -1,4 +1,4 @@
-"""A page of results in Markdown: the answer that any editor can show."""
+"""Writes pages of results in Markdown, the form of an answer that any editor can show."""
 
 import os
 import tempfile
@@ -10,12 +10,12 @@ from conexus.config import default_data_directory
 from conexus.lsp import types
 from conexus.workspace.paths import path_of_uri
 
-#: Pages that are kept; the oldest go first.
+#: Number of pages that are kept. The oldest pages are removed first.
 _KEPT = 20
 
 
 def directory() -> Path:
-    """Where pages are written. What lies there is never indexed."""
+    """Returns the folder that pages are written to. Its files are never indexed."""
     return default_data_directory() / "results"
 
 
@@ -24,10 +24,10 @@ def is_page(document: str) -> bool:
 
 
 def render(title: str, result: types.SearchResult) -> str:
-    """The page's text.
+    """Returns the text of a page.
 
-    Editors show it as it is written. So places are written as those can go to them, and what makes them links for
-    viewers of Markdown is at the end.
+    Editors show the text as it is written. Therefore places are written in a form that editors can go to, and the
+    definitions that make them links for viewers of Markdown are at the end.
     """
     lines = [f"# {escape.markdown(title) or 'Results'}", "", _summary(result), ""]
     targets: dict[str, str] = {}
@@ -43,7 +43,7 @@ def render(title: str, result: types.SearchResult) -> str:
 
 
 def write(text: str) -> Path:
-    """Write a page that only the user can read, and remove the oldest ones."""
+    """Writes a page that only the user can read, and removes the oldest pages. Returns its path."""
     folder = directory()
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -77,6 +77,6 @@ def _heading(hit: types.Hit) -> str:
 
 
 def _short_path(hit: types.Hit) -> str:
-    """The path inside its workspace folder."""
+    """Returns the path inside the hit's workspace folder."""
     inside = hit.location.uri.removeprefix(f"{hit.folder.rstrip('/')}/") if hit.folder else hit.location.uri
     return unquote(inside)

@@ -1,4 +1,4 @@
-"""The language server put together: the only place that knows all its parts."""
+"""Composes the language server. This is the only module that knows all its parts."""
 
 import asyncio
 import logging
@@ -41,12 +41,12 @@ from conexus.lsp.watchdog import watch_process
 
 logger = logging.getLogger(__name__)
 
-#: What a process that a signal ended returns by convention.
+#: Number that is added to a signal's number to make the exit code of a process that the signal ended, by convention.
 _SIGNALLED = 128
 
 _SWITCH_SECONDS = 0.0005
 
-#: If native code still runs this long after the end was asked for, the process ends without it.
+#: Seconds after which the process ends even if native code still runs, from the moment when the end was requested.
 _LAST_SECONDS = 20.0
 
 _METHODS: Mapping[str, Callable[..., Any]] = {
@@ -76,18 +76,18 @@ _METHODS: Mapping[str, Callable[..., Any]] = {
 
 
 def serve(stdio: Stdio, processes: WorkerProcesses, client_process_id: int | None = None) -> int:
-    """Serve one client over standard input and output until it leaves.
+    """Serves one client over standard input and output until it leaves.
 
-    ``processes``: who will index, and may have begun to start; they are ended with the server. ``client_process_id``:
-    the server ends when this process does.
+    ``processes`` are the worker processes for indexing. They may be starting already, and end with the server. The
+    server also ends when the process ``client_process_id`` ends.
 
-    Returns the exit code: 0 after `shutdown` and `exit`, 1 if the client left without, 128 + n for signal n.
+    Returns the exit code: 0 after `shutdown` and `exit`, 1 if the client left without them, 128 + n for signal n.
     """
     log_to_stderr(logging.INFO, "%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # pygls logs whole messages, and so the user's files, at INFO.
+    # pygls logs whole messages at INFO, and thereby the user's files.
     logging.getLogger("pygls").setLevel(logging.WARNING)
-    # A query takes the interpreter's lock some fifty times; behind a thread that imports or chunks, each time would
-    # otherwise cost the default 5 ms.
+    # A query takes the interpreter's lock some fifty times. While another thread imports or chunks, each time would
+    # otherwise cost Python's default of 5 ms.
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         return asyncio.run(_serve(stdio, processes, client_process_id))

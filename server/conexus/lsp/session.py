@@ -1,4 +1,4 @@
-"""What one connection knows: the client, its folders, settings and open documents, and the engine."""
+"""The state of one connection: the client, its folders, settings and open documents, and the engine."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: How long the engine's start waits for a client that does not answer `workspace/configuration`.
+#: Seconds that the engine's start waits for a client that does not answer `workspace/configuration`, and for the disk.
 _CONFIGURATION_SECONDS = 3.0
 
-#: How soon a status that is still changing is looked at again.
+#: Seconds after which a status that is still changing is checked again.
 _RECHECK_SECONDS = 0.25
 
-#: Problems with settings that are shown one by one; a hostile file has thousands.
+#: Maximum number of problems with settings that are shown one by one. A hostile file has thousands.
 _MOST_PROBLEMS = 3
 
-#: How long the end waits for an engine that is still being made.
+#: Seconds that `close` waits for an engine that is still starting.
 _START_SECONDS = 10.0
 
 
 class Session:
-    """All of it lives on the event loop; only the engine is shared with other threads."""
+    """The state of one connection. Only the event loop uses it; only the engine is shared with other threads."""
 
     client: Client
 
@@ -63,18 +63,18 @@ class Session:
         *,
         watch_parent: Callable[[int], bool],
     ) -> None:
-        """``processes``: who will index; their number is what the settings say unasked."""
+        """``processes`` are the worker processes for indexing; their number is that of the default settings."""
         self.server = server
         self.protocol = protocol
         self._processes = processes
-        #: Ends the server when the process with this id does.
+        #: Function that ends the server when the process with the given id ends; False if there is no such process.
         self.watch_parent = watch_parent
         self.configuration = Configuration()
         self.settings = Settings()
         self.folders: tuple[Path, ...] = ()
         self.documents = Documents()
-        #: Documents that the client has open and whose text is not known, as they were last known. Their files answer
-        #: until the client sends a whole text.
+        #: Open documents whose text is not known, with the last text that was known. Until the client sends a whole
+        #: text, their files on disk are searched.
         self.lost = Documents()
         self.workers = Workers()
         self.progress = IndexProgress(server, protocol, offered=lambda: self.client.shows_progress)
@@ -86,7 +86,7 @@ class Session:
         self.registrations = Registrations(server)
         self.symbols_offered = False
         self._recheck: asyncio.TimerHandle | None = None
-        #: The engine once it runs. Questions wait for it with `started`.
+        #: The engine once it runs. Requests wait for it with `started`.
         self.engine: Engine | None = None
         self._started_at = 0.0
         self.failure = ""
@@ -94,33 +94,33 @@ class Session:
         self._starting: asyncio.Task[Engine] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._shown: set[str] = set()
-        #: One after the other; the last one to be told has the latest folders.
+        #: Lets one change of folders at a time reach the engine, so that the last one has the latest folders.
         self._changing_folders = asyncio.Lock()
         self._reading: dict[Path | None, asyncio.Lock] = {}
 
     # --- life ---
 
     def introduce(self, client: Client, folders: tuple[Path, ...], options: object) -> None:
-        """What `initialize` says. Nothing is sent and nothing heavy is loaded."""
+        """Stores what `initialize` says. Sends nothing and loads nothing heavy."""
         self.client = client
         self.folders = folders
         self.configuration.initialization_options = options
-        # Without conexus.toml: no disk is waited for before the answer.
+        # Without conexus.toml, because the answer must not wait for a disk.
         self.settings, _ = self.configuration.settings(client)
         self.symbols_offered = symbols_wanted(self.settings, client)
 
     def start(self) -> asyncio.Task[Engine]:
-        """Begin to make the engine, once. Only after `initialize` is answered: importing it takes seconds."""
+        """Begins to start the engine, once. Call it after `initialize` is answered, because the import takes long."""
         if self._starting is None:
             self._starting = asyncio.get_running_loop().create_task(self._start())
             self._starting.add_done_callback(_look_at)
         return self._starting
 
     async def started(self) -> Engine:
-        """The engine, as soon as it runs.
+        """Returns the engine as soon as it runs.
 
         Raises:
-            JsonRpcException: it could not be started.
+            JsonRpcException: the engine could not be started.
         """
         return await asyncio.shield(self.start())
 
@@ -132,7 +132,7 @@ class Session:
             )
         )
         try:
-            # What comes later is taken over when it comes.
+            # Settings that arrive later are applied when they arrive.
             await self._wait_for(self.configure(), self.read_settings_file())
             settings = self.settings
             engine_class = await loading
@@ -154,10 +154,10 @@ class Session:
             engine.configure(self.settings)
         for document in self.documents:
             engine.open_document(document.id, document.text, document.version, document.language)
-        # What was imported and built by now stays for good. Looking through it for garbage takes 100 ms and more, in
-        # which nothing else runs, every few seconds of typing.
+        # All objects that exist now stay for good. A search for garbage among them takes 100 ms and more, during which
+        # nothing else runs, every few seconds of typing.
         gc.freeze()
-        # From here on it is told what changes: nothing is missed while it starts.
+        # From here on, the engine is notified of changes, so that none is missed while it starts.
         self.engine = engine
         async with self._changing_folders:
             await asyncio.to_thread(engine.start, self.folders)
@@ -166,7 +166,10 @@ class Session:
         return engine
 
     def _worker_processes(self) -> WorkerProcesses:
-        """As many as the settings want now: other ones than were begun, if those are more or fewer."""
+        """Returns as many worker processes as the settings want now.
+
+        Processes that were begun before are replaced if there are more or fewer of them.
+        """
         wanted = WorkerProcesses(self.settings.workers)
         if wanted.count != self._processes.count:
             self._processes.close()
@@ -174,11 +177,11 @@ class Session:
         return self._processes
 
     def seconds_since_start(self) -> float:
-        """How long the engine has been running."""
+        """Returns for how many seconds the engine has been running."""
         return time.monotonic() - self._started_at
 
     def close(self) -> asyncio.Task[None]:
-        """End the work and close the engine, once."""
+        """Ends the work and closes the engine, once."""
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._close())
         return self._closing
@@ -196,7 +199,7 @@ class Session:
     # --- settings ---
 
     async def configure(self) -> None:
-        """Ask the client for its settings, if it lets us, and use what holds then."""
+        """Asks the client for its settings, if it supports that, and applies the settings."""
         if self.client.pulls_configuration:
             try:
                 answer = await self.server.workspace_configuration_async(
@@ -208,9 +211,9 @@ class Session:
         self.take_settings()
 
     async def read_settings_file(self) -> None:
-        """Read the first folder's conexus.toml, and use what it says now."""
+        """Reads the first folder's conexus.toml, and applies the settings."""
         folder = self.folders[0] if self.folders else None
-        # One reading of a folder after the other: the last one to ask has the latest content.
+        # The file is read by one caller at a time, so that the last caller gets the latest content.
         async with self._reading.setdefault(folder, asyncio.Lock()):
             file = await asyncio.to_thread(_settings_file_of, folder)
         if folder == (self.folders[0] if self.folders else None):
@@ -218,7 +221,7 @@ class Session:
             self.take_settings()
 
     async def set_folders(self, folders: tuple[Path, ...]) -> None:
-        """Use other folders, with the settings of the first."""
+        """Changes the folders, and applies the settings of the first."""
         self.folders = folders
         await self._wait_for(self.read_settings_file())
         async with self._changing_folders:
@@ -226,14 +229,14 @@ class Session:
                 await asyncio.to_thread(self.engine.set_folders, self.folders)
 
     async def _wait_for(self, *sources: Coroutine[Any, Any, None]) -> None:
-        """Wait for settings, but not for long. What comes later is used when it comes."""
+        """Waits for settings, at most ``_CONFIGURATION_SECONDS``. Later settings are applied when they arrive."""
         tasks = [self.protocol.spawn(source, "reading the settings") for source in sources]
         _, late = await asyncio.wait(tasks, timeout=_CONFIGURATION_SECONDS)
         if late:
             logger.warning("The client did not answer workspace/configuration, or conexus.toml cannot be read")
 
     def take_settings(self) -> None:
-        """Work out the settings from their layers, tell of what was not understood, and use them."""
+        """Merges the layers of the settings, reports what was not understood, and applies the settings."""
         former = self.settings
         self.settings, problems = self.configuration.settings(self.client)
         new = [problem for problem in problems if problem not in self._shown]
@@ -252,20 +255,20 @@ class Session:
         )
 
     def tell(self, message: str, kind: lsp.MessageType = lsp.MessageType.Info) -> None:
-        """Show the user a message. Nothing else does: foreign text is escaped here."""
+        """Shows the user a message. Every message is shown by this method, because foreign text is escaped here."""
         self.server.window_show_message(lsp.ShowMessageParams(type=kind, message=errors.for_client(message)))
 
     def show(self, message: str, kind: lsp.MessageType) -> None:
-        """Show the user a message that he should act on, and log it."""
+        """Shows the user a message that needs action, and logs it."""
         logger.log(logging.ERROR if kind is lsp.MessageType.Error else logging.WARNING, "%s", message)
         self.tell(message, kind)
         text = errors.for_client(message)
         self.server.window_log_message(lsp.LogMessageParams(type=kind, message=text))
 
-    # --- what the engine tells ---
+    # --- status and events of the engine ---
 
     def status(self) -> types.StatusResult:
-        """The engine's status, or that there is none yet."""
+        """Returns the engine's status, or a status that says that there is no engine yet."""
         if self.engine is not None:
             return convert.status(self.engine.status())
         return types.StatusResult(
@@ -289,7 +292,7 @@ class Session:
         )
 
     def announce_status(self) -> None:
-        """Tell the client what changed, and end the bars of work that is done."""
+        """Sends the client a changed status, and ends the progress bars of work that is done."""
         if self._recheck is not None:
             self._recheck.cancel()
             self._recheck = None
@@ -301,10 +304,10 @@ class Session:
             self.progress.settle()
             if not self._settled:
                 self._settled = True
-                # What the first index left stays for good, too; see `_start`.
+                # Objects that the first index left stay for good, too; see `_start`.
                 gc.freeze()
         elif self.engine is not None and (self.client.wants_server_status or self.progress.awaits_settling):
-            # The engine may be done so soon that it sees no change worth an event; what we told must not stay.
+            # The engine may be done so soon that it sends no event. The status that we sent must not stay.
             self._recheck = asyncio.get_running_loop().call_later(_RECHECK_SECONDS, self.announce_status)
 
     def _handle_event(self, event: Event) -> None:
@@ -330,18 +333,18 @@ def _settings_file_of(folder: Path | None) -> SettingsFile:
 def _load_engine(
     processes: WorkerProcesses, settings: Settings, folders: tuple[Path, ...], converter: Converter
 ) -> type[Engine]:
-    # What the engine is made of takes a third of a second to import: meanwhile workers start.
+    # Importing the engine takes a third of a second. Worker processes start at the same time.
     start_if_needed(processes, settings, folders, default_data_directory())
 
     from conexus.engine import Engine
 
-    # Made when they are first asked for, which takes 3 ms of the first answer.
+    # The converter makes these functions when they are first requested, which would take 3 ms of the first answer.
     converter.get_structure_hook(types.SearchParams)
     converter.get_unstructure_hook(types.SearchResult)
     return Engine
 
 
 def _look_at(task: asyncio.Task[Engine]) -> None:
-    """Every waiter gets the failure; with none, asyncio would report it a second time."""
+    """Reads a task's failure. Every waiter gets it, but without a waiter, asyncio would report it a second time."""
     if not task.cancelled():
         task.exception()

@@ -1,4 +1,4 @@
-"""Our end of the client's pipes. Reading and writing block, so each has a thread of its own."""
+"""Our end of the client's pipes. Reading and writing may block, so each has a thread of its own."""
 
 import asyncio
 import logging
@@ -11,17 +11,17 @@ from conexus.lsp.frames import FrameError, FrameReader, frame
 
 logger = logging.getLogger(__name__)
 
-#: Messages that were read and not handled yet; the client waits in its pipe while there are more.
+#: Maximum number of messages that were read and not handled yet. Further messages wait in the client's pipe.
 _WAITING = 1024
 
 _READ_BYTES = 1 << 16
 
 
 class Stdio:
-    """Message bodies from standard input and to standard output.
+    """Reads message bodies from standard input, and writes them to standard output.
 
-    Nothing else reads or writes the client's pipes: file descriptor 1 becomes standard error, so that a stray
-    `print` of a library or a child process cannot garble the protocol, and descriptor 0 becomes empty.
+    Nothing else reads or writes the client's pipes: file descriptor 1 becomes standard error, so that a stray `print`
+    of a library or a child process cannot garble the protocol, and descriptor 0 becomes an empty input.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Stdio:
     def listen(
         self, loop: asyncio.AbstractEventLoop, receive: Callable[[bytes], None], ended: Callable[[], None]
     ) -> None:
-        """Call, on the loop, `receive` with every body and `ended` when the client has closed its end."""
+        """Starts to read. Calls, on the loop, `receive` with every body, and `ended` when the client closed its end."""
         slots = threading.Semaphore(_WAITING)
 
         def take(body: bytes) -> None:
@@ -61,11 +61,11 @@ class Stdio:
         threading.Thread(target=read_all, name="conexus-input", daemon=True).start()
 
     def write(self, body: bytes) -> None:
-        """Send a message. Never blocks: the loop must go on reading while a client does not read."""
+        """Sends a message. Never blocks, because the loop must go on reading while a client does not read."""
         self._outgoing.put(frame(body))
 
     def close(self) -> None:
-        """Sent messages get a moment to leave."""
+        """Ends the writing thread, and waits up to 2 s until it has written the messages that were sent."""
         self._outgoing.put(None)
         self._writer.join(timeout=2)
 

@@ -1,4 +1,4 @@
-"""JSON values to typed ones, strictly: `"5"` is no number, and a refusal says which field is wrong."""
+"""Converts JSON values to typed values, strictly: `"5"` is not a number, and an error says which field is wrong."""
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
@@ -19,7 +19,7 @@ T = TypeVar("T")
 V = TypeVar("V", int, str)
 Hook = Callable[[Any, Any], Any]
 
-#: What `true`, `5` … are called in a sentence for the user.
+#: The names of the types of JSON values in a sentence for the user.
 _NAMES: Mapping[type, str] = {
     bool: "a boolean",
     int: "a number",
@@ -36,11 +36,11 @@ class ParamsError(ValueError):
 
 
 class _UnfitError(ValueError):
-    """A value that does not fit; the message goes on from the field's name."""
+    """A value that does not fit. The message continues a sentence that begins with the field's name."""
 
 
 def make_converter() -> Converter:
-    """lsprotocol's converter, made strict for numbers, strings, booleans, arrays and objects."""
+    """Returns lsprotocol's converter, made strict for numbers, strings, booleans, arrays and objects."""
     converter: Converter = default_converter()  # type: ignore[no-untyped-call]
     converter.register_structure_hook(bool, _boolean)
     converter.register_structure_hook(int, _whole_number)
@@ -56,10 +56,10 @@ def make_converter() -> Converter:
 
 
 def structure_params(converter: Converter, raw: object, cls: type[T]) -> T:
-    """The parameters of a message. Absent ones (None) are those without a field.
+    """Returns the parameters of a message. Absent parameters (None) count as an object without fields.
 
     Raises:
-        ParamsError: they do not fit.
+        ParamsError: the parameters do not fit.
     """
     try:
         return converter.structure({} if raw is None else raw, cls)
@@ -143,7 +143,7 @@ def _whole_number(value: Any, cls: Any) -> int:
 
 
 def _uinteger(value: Any, _: Any) -> int:
-    # The protocol ends at 2**31 - 1; some clients write "to the end" as a larger number.
+    # The protocol's numbers end at 2**31 - 1, but some clients write "to the end" as a larger number.
     return min(_whole_number(value, int), UINTEGER_MAX_VALUE)
 
 
@@ -160,7 +160,7 @@ def _string(value: Any, cls: Any) -> str:
 
 
 def _member(value: V, cls: Any) -> V:
-    """The member of an enumeration; a value that it does not have is one of a later protocol, and is kept."""
+    """Returns the member of an enumeration. An unknown value is kept, because it belongs to a later protocol."""
     if not issubclass(cls, Enum):
         return value
     try:

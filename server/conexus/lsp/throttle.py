@@ -1,11 +1,11 @@
-"""At most one call in an interval."""
+"""Limits a function to one call in an interval."""
 
 import asyncio
 from collections.abc import Callable
 
 
 class Throttle:
-    """Calls ``action`` at once when asked, but once in ``seconds`` at most: later asks share a late call."""
+    """Calls ``action`` at once when asked, but at most once in ``seconds``: further requests share one later call."""
 
     def __init__(self, seconds: float, action: Callable[[], None]) -> None:
         self._seconds = seconds
@@ -21,7 +21,7 @@ class Throttle:
         self._action()
 
     def cancel(self) -> None:
-        """Nothing is called any more for what was asked so far."""
+        """Drops the later call, if one was requested."""
         self._asked = False
         if self._timer is not None:
             self._timer.cancel()

@@ -1,4 +1,4 @@
-"""Ends the server when the editor that started it is gone, even if somebody still holds its pipe open."""
+"""Ends the server when the editor that started it is gone, even if another process still holds its pipe open."""
 
 import asyncio
 import ctypes
@@ -13,7 +13,7 @@ _POLL_SECONDS = 3.0
 
 
 def watch_process(pid: int, gone: Callable[[], None]) -> bool:
-    """Call ``gone`` on the running loop once the process has ended. False if there is no such process."""
+    """Calls ``gone`` on the running loop once the process has ended. Returns False if there is no such process."""
     if pid <= 0 or not _is_alive(pid):
         return False
     loop = asyncio.get_running_loop()
@@ -29,7 +29,7 @@ def watch_process(pid: int, gone: Callable[[], None]) -> bool:
                 os.close(descriptor)
                 gone()
 
-            # Readable as soon as the process ends, and before its parent has asked how.
+            # The descriptor is readable as soon as the process ends, even before its parent has asked for its status.
             loop.add_reader(descriptor, ended)
             return True
 
@@ -56,7 +56,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _is_alive_on_windows(pid: int) -> bool:
-    """`os.kill` would end the process there. Not tested on Windows."""
+    """Checks without `os.kill`, which would end the process on Windows. Not tested on Windows."""
     synchronize, timed_out = 0x00100000, 0x102
     kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
     handle = kernel.OpenProcess(synchronize, False, pid)

@@ -1,4 +1,4 @@
-"""Threads of our own for questions to the engine, so that the event loop never waits."""
+"""Runs requests to the engine in threads of our own, so that the event loop never waits."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -11,10 +11,10 @@ from conexus.values import BadQuery, Cancelled, CancelToken, EngineError
 
 T = TypeVar("T")
 
-#: Questions that are answered at the same time, so that one that waits for a model holds up no other (more would
-#: only take the interpreter's lock from each other, the event loop and the indexer), and how many may wait. A client
-#: that asks without waiting is told to come back, instead of growing our memory.
+#: Number of requests that are answered at the same time, so that a request that waits for a model holds up no other.
+#: More would only take the interpreter's lock from each other, the event loop and the indexer.
 _THREADS = 2
+#: Maximum number of requests that wait. Beyond it, a client must ask again later, so that our memory does not grow.
 _LARGEST_QUEUE = 512
 _RETRY_AFTER_MS = 500
 
@@ -26,10 +26,10 @@ class Workers:
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """A place in the queue.
+        """Reserves a place in the queue.
 
         Raises:
-            JsonRpcException: there is none (-32803 with `retryAfterMs`).
+            JsonRpcException: there is no place (-32803 with `retryAfterMs`).
         """
         if self._admitted >= _THREADS + _LARGEST_QUEUE:
             raise errors.request_failed("Too many requests are waiting.", retry_after_ms=_RETRY_AFTER_MS)
@@ -40,10 +40,10 @@ class Workers:
             self._admitted -= 1
 
     async def run(self, ask: Callable[[CancelToken], T]) -> T:
-        """What `ask` returns, run in a thread. When the awaiting task is cancelled, so is the token.
+        """Runs `ask` in a thread and returns its result. When the awaiting task is cancelled, the token is, too.
 
         Raises:
-            JsonRpcException: the engine refused the question.
+            JsonRpcException: the engine refused the request.
         """
         token = CancelToken()
         try:
@@ -59,5 +59,5 @@ class Workers:
             raise errors.request_failed(str(error)) from error
 
     def close(self) -> None:
-        """Drop what waits. What runs is awaited by nobody."""
+        """Drops the requests that wait. Does not wait for the requests that run."""
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,1 +1,1 @@
-"""Relations of a place in the code to other code: pure over a snapshot."""
+"""Finds code that is related to a place in the code: pure functions over a snapshot."""

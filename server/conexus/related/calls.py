@@ -1,4 +1,4 @@
-"""``definition``, ``callee`` and ``caller``: names that the place refers to, and who refers to its name."""
+"""Finds ``definition``, ``callee`` and ``caller``: names that the place refers to, and code that refers to its name."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from conexus.related.place import Anchor
 from conexus.search.scope import Scope
 
 _CALLABLE = frozenset({"function", "method", "macro"})
-#: Definitions of one name beyond these are guesses.
+#: Maximum number of definitions of one name; further ones are guesses.
 _MOST_MEANT = 2
-#: Callers of a common name are many; so many are looked at.
+#: Maximum number of callers taken from one view, because a common name has many callers.
 _MOST_CALLERS = 500
-#: How much less it says that code outside of definitions, such as an import, refers to a name.
+#: Factor for a reference from code outside definitions, such as an import, which says less.
 _OUTSIDE_DEFINITIONS = 0.5
 
 
 def definitions(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
-    """Definitions of the selected names, or, for a cursor, of the types and values that its chunk refers to."""
+    """Returns definitions of the selected names or, for a cursor, of the types and values that its chunk refers to."""
     return _meant(scope, anchor, limit, callables=bool(anchor.place.text), others=True)
 
 
 def callees(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
-    """Functions that the place calls."""
+    """Returns functions that the place calls."""
     return _meant(scope, anchor, limit, callables=True, others=False)
 
 
@@ -41,7 +41,7 @@ def _meant(scope: Scope, anchor: Anchor, limit: int, *, callables: bool, others:
 
 
 def callers(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
-    """Code that refers to the name that the place defines; tests are another relation."""
+    """Returns code that refers to the name that the place defines; tests are another relation."""
     if not anchor.symbol:
         return []
     sure = rarity(len(defining(scope, anchor.symbol)))
@@ -59,7 +59,7 @@ def _weight(scope: Scope, row: int) -> float:
 
 
 def referring(scope: Scope, anchor: Anchor) -> list[int]:
-    """Rows that may be answered and refer to the anchor's symbol."""
+    """Returns rows that the request may return and that refer to the anchor's symbol."""
     rows: list[int] = []
     for number, view in enumerate(scope.views):
         having, _ = view.segment.references.of(anchor.symbol)

@@ -1,4 +1,4 @@
-"""What one relation finds, before the relations are mixed."""
+"""Holds what one relation finds, before the relations are mixed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Found:
 
 
 def best(found: list[Found], limit: int) -> list[Found]:
-    """The surest, each row once."""
+    """Returns the ``limit`` surest, surest first, each row once."""
     chosen: dict[int, Found] = {}
     for each in sorted(found, key=lambda one: (-one.score, one.row)):
         chosen.setdefault(each.row, each)

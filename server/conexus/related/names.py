@@ -1,4 +1,4 @@
-"""Which of the definitions of a name is meant at a place."""
+"""Estimates which definition of a name is meant at a place."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from conexus.related.place import Anchor
 from conexus.search.scope import Scope
 from conexus.search.search import closeness
 
-#: A name with so many definitions ("get", "run") says next to nothing.
+#: Number of definitions from which a name ("get", "run") says next to nothing.
 COMMON = 20
 
 
 def defining(scope: Scope, name: str) -> list[int]:
-    """Rows that define exactly this name, whether or not they may be answered, of live files."""
+    """Returns the live rows that define exactly this name, whether or not the request may return them."""
     rows: list[int] = []
     for number, view in enumerate(scope.views):
         found, _ = view.segment.definitions.of(name.lower())
@@ -24,12 +24,12 @@ def defining(scope: Scope, name: str) -> list[int]:
 
 
 def rarity(count: int) -> float:
-    """1 for a name with one definition, falling to 0.1 for a common one."""
+    """Returns the rarity of a name with ``count`` definitions: 1 for one, falling to 0.1 for a common name."""
     return max(0.1, 1 - math.log(max(count, 1)) / math.log(COMMON)) if count > 1 else 1.0
 
 
 def affinity(scope: Scope, anchor: Anchor, row: int) -> float:
-    """0..1: how likely a name at the anchor means something of this row's file."""
+    """Returns 0..1: how likely it is that a name at the anchor means something in this row's file."""
     ref = scope.ref(row)
     file = int(scope.file_of[row])
     if file == anchor.file:
@@ -43,7 +43,7 @@ def affinity(scope: Scope, anchor: Anchor, row: int) -> float:
     return score
 
 
-#: Languages that share names with each other.
+#: The family of each language that shares names with other languages.
 _FAMILIES = {
     "c": "c", "cpp": "c", "javascript": "javascript", "typescript": "javascript", "tsx": "javascript",
     "jsx": "javascript", "java": "jvm", "kotlin": "jvm", "scala": "jvm",
@@ -51,5 +51,5 @@ _FAMILIES = {
 
 
 def family(language: str) -> str:
-    """The name under which languages go that call each other."""
+    """Returns the name of the family of languages that call each other."""
     return _FAMILIES.get(language, language)

@@ -1,4 +1,4 @@
-"""The place that related code is asked for, and the chunks that hold it."""
+"""Finds the chunks that contain the place of a request for related code."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ class RelatedPlace:
     path: str
     #: 0-based.
     start_line: int
-    #: Exclusive; a place of no length is the line it lies in.
+    #: Exclusive; a place of no length stands for its line.
     end_line: int
-    #: What is selected; empty for a cursor, which stands for the chunk around it.
+    #: The selected text; empty for a cursor, which stands for the chunk around it.
     text: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Anchor:
-    """A place found in a scope. Rows are numbered as the scope's."""
+    """A place that was found in a scope. Rows and files are numbered as in the scope."""
 
     place: RelatedPlace
     #: Rows that the place touches, in order; empty if the file is not indexed.
     rows: tuple[int, ...]
-    #: Rows that are never answered: those, and the other pieces of their definitions.
+    #: Rows that are never returned: ``rows``, and the other pieces of their definitions.
     own: frozenset[int]
     #: The file's number, -1 if it is not indexed.
     file: int
     language: str
     is_test: bool
-    #: The name that the place defines or lies in, and what encloses that.
+    #: The name that the place defines or is inside, and the names that enclose it, outermost first.
     symbol: str
     breadcrumb: tuple[str, ...]
     #: Names that the place refers to, in no order.
@@ -49,7 +49,7 @@ class Anchor:
 
 
 def anchor(scope: Scope, place: RelatedPlace) -> Anchor:
-    """Find a place. Lines beyond the end stand for the last ones."""
+    """Finds a place in a scope. Lines beyond the end of the file stand for its last lines."""
     selected = frozenset(_NAME.findall(place.text))
     for number, view in enumerate(scope.views):
         if view.folder != place.folder:
@@ -82,9 +82,9 @@ def _anchor(scope: Scope, place: RelatedPlace, number: int, file: int, selected:
 
 
 def touched(segment: MemorySegment, file: int, start: int, end: int) -> list[int]:
-    """Rows of a file that share a line with ``[start, end)``, or else the nearest one before.
+    """Returns the rows of a file that share a line with ``[start, end)``, or else the nearest row before.
 
-    The file must have rows.
+    Returns the file's first row if there is no row before. The file must have rows.
     """
     rows = segment.rows_of(file)
     end = max(end, start + 1)

@@ -1,4 +1,4 @@
-"""Place -> related code: every relation asks for itself, the answers are mixed so that each is seen early."""
+"""Finds related code of a place: searches each relation by itself and mixes the answers, so that each is seen early."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _plain(family: Callable[[Scope, Anchor, int], list[Found]]) -> _Family:
     return lambda scope, anchor, limit, _: family(scope, anchor, limit)
 
 
-#: Relations, the more telling first.
+#: Relations, the most telling first.
 _FAMILIES: dict[str, _Family] = {
     "definition": _plain(definitions),
     "callee": _plain(callees),
@@ -56,12 +56,12 @@ def related(
     embed: Embed | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> list[Related]:
-    """Code related to a place, best first, each chunk once, never the place itself.
+    """Returns code related to a place, best first, each chunk once, never the place itself.
 
-    ``relations`` restricts the answer (all if empty; ``BadQuery`` names an unknown one). ``embed`` gives the
-    vectors of a selected text by model fingerprint; without it a selection is compared as the chunks that it
-    touches. The file of the place may be unknown to the snapshot: then only what the text says counts. ``check``
-    is called between relations and raises if the request was cancelled.
+    ``relations`` restricts the answer (empty: all relations). ``embed`` returns the vectors of a selected text by
+    model fingerprint; without it a selection is compared as the chunks that it touches. If the snapshot does not
+    have the file of the place, only the selected text counts. ``check`` is called before each relation and raises
+    if the request was cancelled. Raises BadQuery, which names the relation, if a relation is unknown.
     """
     for name in relations:
         if name not in _FAMILIES:
@@ -80,9 +80,9 @@ def related(
 
 
 def _mixed(answers: dict[str, list[Found]], limit: int) -> list[tuple[str, Found, float]]:
-    """In rounds: the best of each relation, then the second best, …; each row once. Scores never rise.
+    """Mixes the answers in rounds: the best of each relation, then the second best, …; each row once.
 
-    A row that several relations found goes under the most telling one.
+    A row that several relations found is returned under the most telling one. Scores never rise.
     """
     owner: dict[int, str] = {}
     for relation, found in answers.items():

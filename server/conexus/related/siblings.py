@@ -1,4 +1,4 @@
-"""``sibling``: what stands beside the place in the same class, interface or file."""
+"""Finds ``sibling``: other definitions in the same class, interface or file as the place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from conexus.search.scope import Scope
 
 
 def siblings(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
-    """Definitions with the same parent, the nearest first; at the top level, the file's other definitions."""
+    """Returns definitions with the same parent, nearest first; at the top level, the file's other definitions."""
     if not anchor.rows:
         return []
     head = anchor.rows[0]

@@ -1,4 +1,4 @@
-"""``similar``: code that means the same, in any language."""
+"""Finds ``similar``: code that means the same, in any language."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from conexus.search.weights import DEFAULT
 
 Embed = Callable[[str], QueryVectors]
 
-#: Terms of the place that are looked for: its most telling ones.
+#: Maximum number of the place's terms that are searched: the most telling ones.
 _MOST_TERMS = 40
 _DENSE, _BODY = 1.0, 0.4
-#: Scores (in standard deviations) that become 0 and 1.
+#: Scores, in standard deviations, that are mapped to 0 and 1.
 _LEAST, _FULL = 1.0, 9.0
-#: Taken off what is no definition, if the place is one.
+#: Deducted from the score of a row that is no definition, if the place is one.
 _TEXT = 1.0
 
 
 def similar(scope: Scope, anchor: Anchor, limit: int, embed: Embed | None) -> list[Found]:
-    """The nearest chunks by meaning and words, the best of each file first."""
+    """Returns the nearest chunks by meaning and words, the best of each file first."""
     dense = _dense(scope, anchor, embed)
     scores = _DENSE * dense + _BODY * _words(scope, anchor)
     if anchor.symbol:
@@ -64,7 +64,10 @@ def _dense(scope: Scope, anchor: Anchor, embed: Embed | None) -> Scores:
 
 
 def _vectors(scope: Scope, anchor: Anchor, embed: Embed | None) -> Mapping[str, NDArray[np.float32]]:
-    """The vector of what is selected, or of the chunks around the cursor, which are embedded already."""
+    """Returns the vector of the selected text, or of the chunks around the cursor, by model fingerprint.
+
+    The chunks around the cursor are already embedded; their vectors are averaged.
+    """
     if anchor.place.text and embed is not None:
         return embed(anchor.place.text)
     if not anchor.rows:
@@ -76,7 +79,7 @@ def _vectors(scope: Scope, anchor: Anchor, embed: Embed | None) -> Mapping[str, 
 
 
 def _words(scope: Scope, anchor: Anchor) -> Scores:
-    """BM25 of the place's most telling terms, standardised."""
+    """Returns the standardised BM25 of the place's most telling terms, shape (rows,)."""
     body = scope.field("body")
     lexicons = [view.segment.lexicon for view in scope.views]
     scores = np.zeros(scope.rows, np.float32)

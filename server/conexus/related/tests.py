@@ -1,4 +1,4 @@
-"""``test`` and ``tested``: which tests exercise the place, and what the test at the place exercises."""
+"""Finds ``test`` and ``tested``: tests that exercise the place, and code that the test at the place exercises."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TEST_WORDS = frozenset({"test", "tests", "spec", "should", "it"})
 
 
 def tests(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
-    """Tests that refer to the anchor's name, are called after it, or lie in the file of tests of its file."""
+    """Returns tests that refer to the anchor's name, are named after it, or are in the test file of its file."""
     if anchor.is_test or not anchor.rows:
         return []
     scores: dict[int, float] = {}
@@ -43,7 +43,7 @@ def tests(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
 
 
 def tested(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
-    """What a test refers to outside of tests, first what it and its file are called after."""
+    """Returns code outside tests that a test refers to, first the code after which the test or its file is named."""
     if not anchor.is_test:
         return []
     about = _terms(anchor.symbol)
@@ -61,7 +61,7 @@ def tested(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
 
 
 def _of_same_stem(scope: Scope, anchor: Anchor, *, in_tests: bool) -> list[int]:
-    """Definitions in files with the anchor's file name, less what marks a test."""
+    """Returns definitions in files whose name equals the anchor's file name, apart from affixes that mark a test."""
     wanted = _stem(anchor.place.path)
     rows: list[int] = []
     for number, (view, facts) in enumerate(zip(scope.views, scope.tables, strict=True)):

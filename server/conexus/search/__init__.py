@@ -1,1 +1,1 @@
-"""Query understanding, candidates, fusion and ranking: pure functions over a snapshot."""
+"""Understands queries, finds candidates and ranks them: pure functions over a snapshot."""

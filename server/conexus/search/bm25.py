@@ -1,4 +1,4 @@
-"""BM25 over the postings of several segments.
+"""Computes BM25 over the postings of several segments.
 
 Robertson & Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009.
 """
@@ -24,11 +24,11 @@ _NO_SCORES: Scores = np.empty(0, np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """A concept, looked up in the lexicon of each view: all fields of a view number their words alike."""
+    """A concept, looked up in the lexicon of each view: all fields of a view use the same word numbers."""
 
     concept: Concept
-    #: For the views that have any of the concept's terms: the view's number, and of each term that it has the number
-    #: and how much an occurrence counts.
+    #: For each view that has any of the concept's terms: the view's number and, for each term that it has, the term's
+    #: number in the lexicon and the weight of an occurrence.
     numbers: tuple[tuple[int, tuple[tuple[int, float], ...]], ...]
 
     @staticmethod
@@ -39,15 +39,15 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of all rows: the views' postings, and where each view's rows begin."""
+    """One field of all rows (or of all files): the views' postings, and the first row of each view."""
 
     postings: tuple[Postings, ...]
     first_rows: tuple[int, ...]
-    #: Terms of each row, shape (rows,).
+    #: Number of terms of each row, shape (rows,).
     lengths: Scores
-    #: Which rows count, shape (rows,); None: all.
+    #: Mask of the live rows, shape (rows,); None: all rows are live.
     counted: NDArray[np.bool_] | None
-    #: Terms of a row that counts, on average.
+    #: Mean number of terms of a live row.
     mean_length: float
 
     @staticmethod
@@ -57,9 +57,9 @@ class Field:
         return Field(tuple(postings), tuple(first_rows), lengths, counted, mean_of(lengths, counted))
 
     def occurrences(self, sought: Sought) -> tuple[Rows, Scores]:
-        """Rows that count and have one of the concept's terms, and how often, other forms counting less.
+        """Returns the live rows that have one of the concept's terms, and how often; other forms count less.
 
-        Each once, ascending.
+        Both arrays have shape (found rows,). The rows ascend, each once.
         """
         rows: list[Rows] = []
         counts: list[Scores] = []
@@ -76,7 +76,7 @@ class Field:
             return _NO_ROWS, _NO_SCORES
         found, often = (np.concatenate(rows), np.concatenate(counts)) if len(rows) > 1 else (rows[0], counts[0])
         if several:
-            # Stable: of several ascending parts that is little more than merging them.
+            # A stable sort of several ascending parts costs little more than merging them.
             order = found.argsort(kind="stable")
             ordered = found[order]
             starts = run_starts(ordered)
@@ -88,27 +88,27 @@ class Field:
 
 
 def mean_of(values: Scores, counted: NDArray[np.bool_] | None) -> float:
-    """The mean of the values that count (None: all do); 0 if there is none."""
+    """Returns the mean of the values of live rows (``counted`` is None: of all values); 0 if there is none."""
     size = len(values) if counted is None else int(np.count_nonzero(counted))
     return float((values if counted is None else values * counted).sum(dtype=np.float64)) / max(size, 1)
 
 
 def sums_from(starts: NDArray[np.int64], values: Scores) -> Scores:
-    """The sum of the values from each start to the next one."""
-    # In double precision, so that it does not matter what else is summed.
+    """Returns the sum of the values from each start to the next one, shape (starts,)."""
+    # In double precision, so that no sum depends on the other values of the array.
     return np.add.reduceat(values, starts, dtype=np.float64).astype(np.float32)
 
 
 def idf(document_frequency: int, documents: int) -> float:
-    """Inverse document frequency, never below 0."""
+    """Returns the inverse document frequency, never below 0."""
     return float(np.log1p((documents - document_frequency + 0.5) / (document_frequency + 0.5)))
 
 
 def norms(lengths: Scores, mean: float, k1: float, b: float) -> Scores:
-    """What an occurrence competes with in rows of these lengths: more in long ones."""
+    """Returns BM25's length normalisation for rows of these lengths: greater for long rows."""
     return lengths * np.float32(k1 * b / max(mean, 1e-6)) + np.float32(k1 * (1 - b))
 
 
 def saturated(counts: Scores, norms: Scores) -> Scores:
-    """Term counts -> 0..1, growing ever less, less for long rows."""
+    """Maps term counts to 0..1: each further occurrence adds less, and long rows get less."""
     return counts / (counts + norms)

@@ -1,4 +1,4 @@
-"""Of an index that is too large to look at every row of it: the rows that may answer a query."""
+"""Retrieves the rows that may answer a query from an index that is too large to score every row."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ from conexus.search.segment_facts import table
 from conexus.search.signals import QueryVectors
 from conexus.values import Filters
 
-#: Rows of one segment that define a name of the query.
+#: Maximum number of rows taken of one segment for each name of the query that they define.
 _MOST_DEFINITIONS = 20
-#: Files of which all rows are looked at, if they have no more than so many.
+#: Number of likeliest files whose rows all become candidates, and the maximum number of rows of such a file.
 _MOST_WHOLE, _MOST_ROWS_OF_WHOLE = 250, 200
-#: Files that are called as the query says, of all and of those of one segment with one word, and rows of each of them.
+#: Maximum number of files whose names match the query, in all (and of one segment for each path of the query); of one
+#: segment for each word; and of rows taken of each such file.
 _MOST_CALLED, _MOST_CALLED_ALIKE, _ROWS_OF_CALLED = 24, 200, 30
 
 
 def retrieve_candidates(
     snapshot: Snapshot, query: Query, vectors: QueryVectors, candidate_sources: Mapping[str, CandidateSource]
 ) -> NDArray[np.int64] | None:
-    """Rows of the snapshot's scope, ascending: those that indices find, and all of views that these do not know.
+    """Returns rows of the snapshot's scope, ascending: rows that the indices find, and all rows of other views.
 
-    None: all, where there are no indices, or a folder's candidates cannot be had.
+    The other views are those that the indices do not cover. Returns None, which stands for all rows, if the query has
+    no text, if there are no indices, or if a folder's candidates are not available.
     """
     if not query.text or not any(view.indexed and view.folder in candidate_sources for view in snapshot.views):
         return None
@@ -60,7 +62,7 @@ class _Found:
     """The candidates of a folder."""
 
     chunks: ChunkRefs
-    #: The files with the most candidates: the best of them may be a row that no index names.
+    #: Paths of the files with the most candidates, because the best row of such a file may be one that no index finds.
     likeliest: frozenset[str]
 
     @staticmethod
@@ -90,7 +92,7 @@ def _rows(view: View, query: Query, found: _Found, called: Sequence[int]) -> NDA
 
 
 def _called(views: Sequence[View], query: Query) -> Mapping[int, list[int]]:
-    """The files whose names say most of the query, by the identity of their view."""
+    """Returns the files whose names cover most of the query, by the ``id`` of their view."""
     best: list[tuple[float, int, int]] = []
     for view in views:
         if not view.indexed:
@@ -110,6 +112,6 @@ def _called(views: Sequence[View], query: Query) -> Mapping[int, list[int]]:
 
 
 def _filed(segment: MemorySegment, query: Query) -> Iterable[int]:
-    """The files that the query names."""
+    """Yields the files of a segment that the query names."""
     for path in query.files:
         yield from segment.file_names.of(path.rsplit("/", 1)[-1])[0][:_MOST_CALLED].tolist()

@@ -1,4 +1,4 @@
-"""Part of a question that another core works on meanwhile: products of many vectors, which need no interpreter."""
+"""Runs NumPy work on a second thread (it releases the GIL) while the request thread scores words."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ T = TypeVar("T")
 
 
 def run_concurrently(work: Callable[[], T]) -> Callable[[], T]:
-    """Have work begun by another thread, if one is free; what is returned waits for its result, or does it itself.
+    """Starts ``work`` on the second thread and returns a function that waits for its result.
 
-    To be asked once; raises what the work raises.
+    If that thread is busy or there is only one core, the returned function does the work itself. It must be called
+    once, and raises what ``work`` raises.
     """
     thread = _thread()
     if thread is None:
@@ -22,7 +23,7 @@ def run_concurrently(work: Callable[[], T]) -> Callable[[], T]:
     future = thread.submit(work)
 
     def result() -> T:
-        # Not begun: the thread is busy with another question.
+        # ``cancel`` succeeds if the work has not begun, because the thread is busy with another request.
         return work() if future.cancel() else future.result()
 
     return result
@@ -30,5 +31,5 @@ def run_concurrently(work: Callable[[], T]) -> Callable[[], T]:
 
 @lru_cache(maxsize=1)
 def _thread() -> ThreadPoolExecutor | None:
-    """One for the whole process; None where there is but one core."""
+    """Returns the one second thread of the process; None if there is only one core."""
     return ThreadPoolExecutor(1, "conexus-concurrently") if (os.cpu_count() or 1) > 1 else None

@@ -1,7 +1,7 @@
-"""What the ranker knows of each candidate: the signals of the query, and facts of the chunk that need no query.
+"""Computes the features of each candidate: the signals of the query, and facts of the chunk that need no query.
 
-All are plain numbers that a person can check; which of them exist, and in which order, is ``FEATURES``. A change of
-either needs a new ranker.
+All features are plain numbers that a person can check. ``FEATURES`` lists them in their order. A change of the list or
+of the order needs a new ranker.
 """
 
 from __future__ import annotations
@@ -26,61 +26,65 @@ from conexus.search.scope import Scope
 from conexus.search.segment_facts import SegmentFacts
 from conexus.search.signals import FoundWord, Signals
 
-#: Of a candidate's file, so many of the best candidates are looked at for ``file_count``.
+#: ``file_count`` counts a file's chunks among the best 50 candidates.
 _BEST = 50
 _CALLABLE = frozenset({"function", "method", "macro", "test"})
 _TYPE = frozenset({"class", "struct", "interface", "trait", "enum", "module", "type"})
 _VALUE = frozenset({"constant", "variable", "property"})
-#: Which kinds are callable, a type, a value, text, a section; shape (5, kinds).
+#: Masks of the kinds that are callable, a type, a value, text, a section; shape (5, kinds).
 _KINDS = np.array(
     [[kind in kinds for kind in KINDS] for kinds in (_CALLABLE, _TYPE, _VALUE, {"text"}, {"section"})], np.float32
 )
-#: Which roles each set of roles has, shape (roles, sets).
+#: 1 for each role that a set of roles contains, shape (roles, sets).
 MEMBERS: NDArray[np.float32] = ((np.arange(1 << len(Role)) >> np.arange(len(Role))[:, None]) & 1).astype(np.float32)
 
 FEATURES = (
-    # likenesses, standardised over all rows or files; ``gap``: how far below the best candidate's
+    # similarities, standardised over all rows or files; ``gap``: the value less the best candidate's, so 0 or below
     "dense", "dense_gap", "body", "body_gap", "names", "names_gap", "total_gap", "file_dense", "file_dense_gap",
     "file_body", "file_body_gap",
-    # late interaction: how well the chunk's best tokens stand for the query's, by their weight, plainly, the worst
+    # late interaction (MaxSim), from each query token's cosine to its nearest token of the chunk: the mean weighted by
+    # the query tokens' weights, the plain mean, the minimum
     "late", "late_gap", "late_mean", "late_mean_gap", "late_worst",
-    # 0..1: what the query says of the file's name, and what it names
+    # 0..1: how well the query and the file's name agree, and whether the query names the file or the definition
     "stem", "called", "filed", "defined",
-    # 0..1: the share of the query's words, by rarity, that the code, the names and the symbol have
+    # 0..1: the share of the query's words, weighted by rarity, that the code, the names, the symbol and the file have
     "body_cover", "names_cover", "symbol_cover", "file_cover",
-    # 0..1: the share of the symbol's parts that the query says
+    # 0..1: the share of the symbol's parts that the query has
     "symbol_said",
     # facts of the chunk
     "lines", "callable", "type", "value", "text", "section", "piece", "enclosed", "depth", "referred",
-    # its company: better candidates of the same file, how many of the best are of it, the best other one of it,
-    # the file's share of all candidates, and what its three best have together
+    # other candidates of the same file: how many are better, how many are among the best of all, the best other one,
+    # the file's share of all candidates, and the sum of the file's three best
     "file_place", "file_count", "file_best_gap", "file_mass", "file_sum",
-    # what its file is, unless the query asks for that
+    # the roles of the file, except roles that the query asks for
     *(str(role.name).lower() for role in Role),
-    # of the query: the same for all candidates, so that they tell how much the others count
+    # facts of the query, the same for all candidates: they determine how much the other features count
     "symbol_like", "words", *FORM, "best_dense", "best_body",
 )  # fmt: skip
 
-#: How steeply better candidates count for their file's share.
+#: Factor of the exponent by which better candidates count more in their file's share.
 _STEEPNESS = 8.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """The rows of a scope that are ranked, best first by the sums by which they were chosen."""
+    """The rows of a scope that are ranked, best first by the sums that selected them."""
 
     scope: Scope
     query: Query
     found: Signals
     rows: NDArray[np.int64]
-    #: The sums, one for each row.
+    #: Weighted sums of the signals less the penalties, at most 1, descending; one for each row.
     totals: Scores
     #: 1 for each role that the query does not ask for, shape (roles,).
     unasked: NDArray[np.float32]
 
 
 def features(chosen: Candidates, tokens: QueryTokens | None) -> NDArray[np.float32]:
-    """One line for each candidate, shape (candidates, len(FEATURES)). Without ``tokens``: no late interaction."""
+    """Returns one line for each candidate, shape (candidates, len(FEATURES)).
+
+    Without ``tokens``, the features of late interaction are 0.
+    """
     scope, query, found, rows, totals = chosen.scope, chosen.query, chosen.found, chosen.rows, chosen.totals
     by_name = np.zeros((len(FEATURES), len(rows)), np.float32)
     if not len(rows):
@@ -108,7 +112,7 @@ def features(chosen: Candidates, tokens: QueryTokens | None) -> NDArray[np.float
         *(MEMBERS[:, scope.roles[rows]] * chosen.unasked[:, None]),
         query.symbol_like, np.log1p(len(query.concepts)), *form(query), max(dense.max(), 0), max(body.max(), 0),
     )  # fmt: skip
-    # One line for each feature, so that each is written at once; what is the same for all candidates is one number.
+    # The array has one line for each feature, so that each is written at once; a feature of the query is one number.
     for line, column in zip(by_name, columns, strict=True):
         line[:] = column
     return by_name.T
@@ -120,10 +124,10 @@ class _Part:
 
     view: View
     table: SegmentFacts
-    #: Their places among all candidates, and their rows in the view.
+    #: The candidates' places among all candidates, and their rows in the view.
     places: NDArray[np.int64]
     rows: NDArray[np.int64]
-    #: Of the view in the scope.
+    #: The first row and the first file of the view, as the scope numbers them.
     first_row: int
     first_file: int
 
@@ -149,15 +153,16 @@ def _late(size: int, parts: Sequence[_Part], tokens: QueryTokens | None) -> tupl
 
 
 def _covered(rows: Rows, words: tuple[FoundWord, ...], query: Query) -> Scores:
-    """The share of the query's words that each row has."""
+    """Returns the share (0..1) of the query's words, weighted by rarity, that each row has."""
     return _share(words, query, len(rows), lambda found: among(rows, found))
 
 
 def _covered_by_files(
     groups: _Groups, files: NDArray[np.int32], parts: Sequence[_Part], words: tuple[FoundWord, ...], query: Query
 ) -> Scores:
-    """The share of the query's words that any chunk of each candidate's file has."""
-    # The rows of a file are neighbours: a word has more rows before their end than before their beginning, or none.
+    """Returns the share (0..1) of the query's words, weighted by rarity, in the chunks of each candidate's file."""
+    # The rows of a file are contiguous: the file has a word if more of the word's rows precede the file's end than
+    # precede its beginning.
     ends = np.empty((2, len(files)), np.int32)
     for part in parts:
         own = files[part.places] - part.first_file
@@ -169,7 +174,10 @@ def _covered_by_files(
 
 
 def _share(words: tuple[FoundWord, ...], query: Query, size: int, has: Callable[[Rows], NDArray[np.bool_]]) -> Scores:
-    """The share of the query's words, each counted by its rarity, for which ``has`` is true of their rows."""
+    """Returns the share (0..1) of the query's words for whose rows ``has`` is true, shape (size,).
+
+    Words are weighted by their rarity; only words of concepts with weight 1 count.
+    """
     covered = np.zeros(size, np.float32)
     asked = 1e-6
     for word in words:
@@ -180,7 +188,7 @@ def _share(words: tuple[FoundWord, ...], query: Query, size: int, has: Callable[
 
 
 def _facts(size: int, parts: Sequence[_Part]) -> NDArray[np.int32]:
-    """What ``Table.row_facts`` has of each row, shape (3, rows)."""
+    """Returns ``SegmentFacts.row_facts`` of each candidate, shape (3, candidates)."""
     facts = np.empty((3, size), np.int32)
     for part in parts:
         facts[:, part.places] = part.table.row_facts[:, part.rows]
@@ -188,7 +196,7 @@ def _facts(size: int, parts: Sequence[_Part]) -> NDArray[np.int32]:
 
 
 def _referred(scope: Scope, size: int, parts: Sequence[_Part]) -> NDArray[np.int64]:
-    """In how many rows of all views the symbol of each candidate is referred to; 0 for one without a symbol."""
+    """Returns in how many live rows of all views each candidate's symbol is referred to; 0 without a symbol."""
     hashes = np.zeros(size, np.uint64)
     has_symbol = np.zeros(size, np.bool_)
     for part in parts:
@@ -205,9 +213,10 @@ def _referred(scope: Scope, size: int, parts: Sequence[_Part]) -> NDArray[np.int
 
 
 def _of_symbols(scope: Scope, query: Query, found: Signals, rows: Rows, parts: Sequence[_Part]) -> NDArray[np.float32]:
-    """For each row, the share of the query that its symbol says, by rarity, and of its parts that the query says.
+    """Returns two shares (0..1) for each row, shape (2, rows).
 
-    Shape (2, rows).
+    The first is the share of the query's words, weighted by rarity, that the row's symbol has. The second is the share
+    of the symbol's parts that the query has.
     """
     rarest = idf(0, scope.population)
     rarity = [rarest if concept.weight == 1 else 0.0 for concept in query.concepts]
@@ -221,7 +230,7 @@ def _of_symbols(scope: Scope, query: Query, found: Signals, rows: Rows, parts: S
             concepts.setdefault(term, number)
     asked_terms = frozenset(concepts)
     shares = np.zeros((2, len(rows)), np.float32)
-    # A symbol is one of its row's names: where these say nothing of the query, it does not either.
+    # A symbol is one of its row's names: if the names have no word of the query, the symbol has none either.
     named = np.zeros(len(rows), np.bool_)
     for word in found.in_names:
         named |= among(rows, word.rows)
@@ -247,14 +256,14 @@ def _of_symbols(scope: Scope, query: Query, found: Signals, rows: Rows, parts: S
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Groups:
-    """Candidates by their files."""
+    """The candidates, grouped by file."""
 
     #: The number of each candidate's group, shape (candidates,).
     owners: NDArray[np.int64]
-    #: The candidates, group by group, in each in their order; of each the place in its group.
+    #: The candidates, group by group, in their order within a group; and the place of each within its group.
     members: NDArray[np.int64]
     places: NDArray[np.int64]
-    #: Where each group begins in ``members``, and how many it has.
+    #: Where each group begins in ``members``, and how many candidates it has; shape (groups,).
     firsts: NDArray[np.int64]
     counts: NDArray[np.int64]
 
@@ -271,9 +280,10 @@ class _Groups:
 
 
 def _company(groups: _Groups, totals: Scores) -> tuple[Scores, Scores, Scores]:
-    """Of each candidate: better ones of its file, its file's among the best, the best other one below the best of all.
+    """Returns three numbers for each candidate about the other candidates of its file, each of shape (candidates,).
 
-    ``totals`` descend.
+    They are log(1 + the number of better candidates of the file), log(1 + the number of the file's candidates among
+    the best 50), and the total of the best other candidate of the file less the best total. ``totals`` must descend.
     """
     place = np.empty(len(totals), np.float32)
     place[groups.members] = groups.places
@@ -288,9 +298,9 @@ def _company(groups: _Groups, totals: Scores) -> tuple[Scores, Scores, Scores]:
 
 
 def _of_files(groups: _Groups, totals: Scores) -> tuple[Scores, Scores]:
-    """For each candidate, its file's share of all candidates as a logarithm, and what the file's best have together.
+    """Returns, for each candidate, its file's share of all candidates as a logarithm, and the sum of its three best.
 
-    Both relative to the file that has most. ``totals`` descend.
+    Both are relative to the file that has most. ``totals`` must descend.
     """
     owners = groups.owners
     shares = np.log(np.bincount(owners, np.exp(_STEEPNESS * (totals - totals[0]))) + 1e-6)

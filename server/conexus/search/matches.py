@@ -1,4 +1,4 @@
-"""Where the words of a query stand in a text, for highlighting."""
+"""Finds the words of a query in a text, for highlighting."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from functools import lru_cache
 from conexus.index.terms import fold, is_unspaced
 from conexus.search.query import Query
 
-#: More highlights than this say nothing.
+#: Maximum number of highlights; more of them say nothing.
 MOST_MATCHES = 20
 
-#: ASCII in one, anything else by itself: it may be folded to none, one or several characters.
+#: Matches a run of ASCII characters, or one other character, because folding may turn that into none, one or several.
 _RUN = re.compile("[\x00-\x7f]+|[^\x00-\x7f]")
 
 
 def marked_terms(query: Query) -> frozenset[str]:
-    """What ``find_matches`` marks of a query."""
+    """Returns the terms of a query that ``find_matches`` marks."""
     return frozenset(term for concept in query.concepts for term, _ in concept.terms if term)
 
 
 def find_matches(preview: str, asked: Iterable[str]) -> list[tuple[int, int]]:
-    """Offsets ``(start, end)`` of a query's words in ``preview``, in order, apart from each other.
+    """Returns offsets ``(start, end)`` of a query's words in ``preview``, in order and without overlap.
 
-    A word that is a term of the query is marked whole; of a longer name, those parts that are.
+    A word that is a term of the query is marked whole; in a longer name, only the parts that are terms are marked.
+    Returns at most ``MOST_MATCHES``.
     """
-    # A pattern of all terms would be one pass, but making it takes longer than looking for each in twenty previews.
+    # One pattern of all terms would need one pass, but compiling it takes longer than finding each in twenty previews.
     text, places = (preview.lower(), None) if preview.isascii() else _folded(preview)
     standing: list[tuple[int, int]] = []
     for term in asked:
@@ -39,7 +40,7 @@ def find_matches(preview: str, asked: Iterable[str]) -> list[tuple[int, int]]:
                 standing.append((start, -end))
             at = text.find(term, at + 1)
     found: list[tuple[int, int]] = []
-    # Of those that begin at one place the longest comes first.
+    # Of the words that begin at one place, the longest is first.
     for start, end in sorted(standing):
         if not found or start >= found[-1][1]:
             found.append((start, -end))
@@ -54,7 +55,7 @@ def _folded_character(character: str) -> str:
 
 
 def _folded(text: str) -> tuple[str, list[int]]:
-    """A text as terms are spelled, and where each of its characters, and its end, stand in the original."""
+    """Returns the text as terms are spelled, and the offsets of its characters, and of its end, in the original."""
     pieces: list[str] = []
     places: list[int] = []
     for match in _RUN.finditer(text):
@@ -66,7 +67,7 @@ def _folded(text: str) -> tuple[str, list[int]]:
 
 
 def _is_edge(text: str, at: int) -> bool:
-    """Whether a word or a part of a name begins or ends before the character at an offset."""
+    """Decides whether a word or a part of a name begins or ends before the character at an offset."""
     if at in {0, len(text)}:
         return True
     before, after = text[at - 1], text[at]

@@ -1,4 +1,4 @@
-"""The operators of a query: ``lang:python -path:vendor kind:function test:only``."""
+"""Parses the operators of a query: ``lang:python -path:vendor kind:function test:only``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from conexus.chunking import canonical_language
 from conexus.chunking.chunk import KINDS
 from conexus.values import BadQuery, Tests
 
-#: A path pattern is a word that occurs in the path or a pattern in the syntax of .gitignore.
+#: Matches one operator. The value of a path operator is a word that occurs in the path, or a pattern in the syntax of
+#: .gitignore.
 _OPERATOR = re.compile(
     r'(?<!\S)(?P<sign>-?)(?P<name>lang|language|path|file|kind|test|tests):(?P<value>"[^"]*"|(?!:)[^\s"]+)(?!\S)',
     re.IGNORECASE,
@@ -28,14 +29,14 @@ _OPPOSITE: dict[Tests, Tests] = {"only": "exclude", "exclude": "only", "include"
 
 @dataclass(frozen=True, slots=True)
 class Operators:
-    """What the operators of a query demand of a hit, which satisfies every field; empty ones demand nothing."""
+    """The conditions that a query's operators set. A hit satisfies every field; an empty field sets no condition."""
 
-    #: Canonical names, any of which will do.
+    #: Canonical names; one of them must match.
     languages: tuple[str, ...] = ()
     not_languages: tuple[str, ...] = ()
-    #: Each must match.
+    #: Path patterns; each must match.
     paths: tuple[str, ...] = ()
-    #: None may match.
+    #: Path patterns; none may match.
     not_paths: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     not_kinds: tuple[str, ...] = ()
@@ -49,9 +50,10 @@ _NOTHING = Operators()
 
 
 def parse(text: str) -> tuple[Operators, str]:
-    """The operators in a text and what is left of it. ``BadQuery`` names a value that means nothing.
+    """Returns the operators in a text and the rest of the text.
 
-    A word with a colon that is no operator, and an operator without a value, are ordinary words.
+    A word with a colon that is no operator, and an operator without a value, are ordinary words; an operator with the
+    value ``""`` is dropped. Raises BadQuery, which names the value, if a value means nothing.
     """
     operators = _NOTHING
     rest: list[str] = []
@@ -89,7 +91,7 @@ def _with(operators: Operators, name: str, value: str, *, negated: bool) -> Oper
 
 
 def kind_named(value: str, asked_by: str) -> str:
-    """The kind of that name, ``BadQuery`` if there is none."""
+    """Returns the kind with that name. Raises BadQuery if there is none."""
     kind = value.lower()
     if kind not in KINDS:
         raise BadQuery(f"{asked_by} there is no kind `{shown(value)}`; kinds are {', '.join(KINDS)}")
@@ -97,5 +99,5 @@ def kind_named(value: str, asked_by: str) -> str:
 
 
 def shown(value: str) -> str:
-    """A user's value, short enough to stand in a message."""
+    """Returns a user's value, cut to 60 characters for use in a message."""
     return value if len(value) <= 60 else value[:59] + "…"

@@ -1,4 +1,4 @@
-"""A query as the ranking sees it: what is asked for, in which words, and whether it reads like a name."""
+"""Parses a query for the ranking: what it asks for, in which words, and whether it reads like a name."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from conexus.search.operators import Operators, parse
 from conexus.search.variants import variants
 from conexus.values import BadQuery
 
-#: Longer texts (a selection used as a query) are cut to this for the lexical signals.
+#: Maximum number of characters of a query. Longer texts (a selection used as a query) are cut to this.
 LONGEST = 10_000
-#: No name of code is longer.
+#: Maximum number of characters of a word; no name in code is longer.
 LONGEST_WORD = 256
-#: A query with more distinct words than this keeps its first ones: what follows hardly changes the ranking.
+#: Maximum number of concepts of a query. It keeps the first ones, because later words hardly change the ranking.
 MOST_CONCEPTS = 64
 
 _NAME = re.compile(r"[^\W\d]\w*(?:(?:::|\.|#|->|/|\\)[^\W\d]\w*)*[!?]?(?:\(\))?")
@@ -24,12 +24,12 @@ _QUALIFIED = re.compile(r"\w+(?:(?:::|\.|#|->)\w+)+")
 _HUMP = re.compile(r"[a-z0-9][A-Z]|[A-Z][A-Z]+[a-z]|\w_\w")
 _FILE = re.compile(r"[\w.\-/\\]*[\w\-]\.[A-Za-z]\w{0,7}(?![\w(])|(?:[\w.\-]+/)+[\w.\-]+")
 
-# What an apostrophe joins to a word of prose: `user's`, `doesn't`, `l'utilisateur`. Not the quotes around a name.
+# Matches what an apostrophe joins to a word of prose (`user's`, `doesn't`, `l'utilisateur`), but no quotes of a name.
 _CONTRACTED = re.compile(
     r"(?<=\w)['\u2019](?:s|t|d|m|ll|re|ve)(?!\w)|(?<!\w)(?:[cdjlmnost]|qu)['\u2019](?=[^\W\d_]{2})", re.IGNORECASE
 )
 
-#: Words of a question that say nothing about the code.
+#: Words of a query that say nothing about the code.
 _STOP_WORDS = """
 a an and any are as at be been but by can could did do does for from had has have how i if in into is it its me my of
 on or our shall should so such than that the their them then there these they this those to us was we were what when
@@ -42,7 +42,7 @@ _ABOUT_EXAMPLES = frozenset({"example", "examples", "sample", "samples", "demo",
 _ABOUT_DOCUMENTS = frozenset({"docs", "documentation", "readme", "changelog", "guide", "manual"})
 
 
-#: ``tests for the parser``, ``examples of retries``: such code itself is wanted, not code that has to do with it.
+#: Matches ``tests for the parser``, ``examples of retries``: the query asks for such code itself, not for related code.
 _WANTS_TESTS = re.compile(
     r"\b(?:tests?|specs?|test ?cases?)\s+(?:for|of|that|which|covering|about)\b|^\s*(?:unit|integration) tests?\b",
     re.IGNORECASE,
@@ -56,18 +56,19 @@ _WANTS_EXAMPLES = re.compile(
 class Concept:
     """One thing that a query asks for."""
 
-    #: Terms any of which stands for it, each with its weight: 1 for the word itself, less for other forms.
+    #: Alternative terms of the concept, each with its weight: 1 for the word itself, less for other forms.
     terms: tuple[tuple[str, float], ...]
     #: The word as the user wrote it.
     word: str
+    #: 1 for a word of the query, ``PAIR_WEIGHT`` for an added name.
     weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query that was understood; ``understand`` makes it."""
+    """A parsed query; ``understand`` makes it."""
 
-    #: The text without operators: what is embedded.
+    #: The text without operators. The models embed this text.
     text: str
     operators: Operators
     concepts: tuple[Concept, ...]
@@ -82,14 +83,14 @@ class Query:
     about_documents: bool = False
     wants_tests: bool = False
     wants_examples: bool = False
-    #: Names and words that stand for mistyped ones, as the index spells them.
+    #: Names and words that replace mistyped ones, as the index spells them.
     corrected: frozenset[str] = frozenset()
-    #: Whether ``query_expansion.expand_query`` made it, which need not look at it again.
+    #: Whether ``query_expansion.expand_query`` made the query and need not expand it again.
     expanded: bool = field(default=False, compare=False)
 
 
 def understand(text: str) -> Query:
-    """Read a query. ``BadQuery`` if it is empty or an operator has a value that means nothing."""
+    """Parses a query. Raises BadQuery if it is empty or an operator has a value that means nothing."""
     if not text.strip():
         raise BadQuery("the query is empty")
     operators, prose = parse(text[:LONGEST])
@@ -113,18 +114,18 @@ def understand(text: str) -> Query:
 
 
 def _bounded(prose: str) -> str:
-    # The patterns take quadratic time on a word without end, such as encoded data in a selection.
+    # The patterns take quadratic time on a very long word, such as encoded data in a selection.
     text = " ".join(word[:LONGEST_WORD] for word in prose.split())
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def prose_words(text: str) -> list[str]:
-    """The words of a query's text as written, without what apostrophes join to them."""
+    """Returns the words of a query's text as written, without what apostrophes join to them."""
     return words(_CONTRACTED.sub(" ", _bounded(text)))
 
 
 def says_nothing(word: str) -> bool:
-    """Whether a word says nothing about the code, such as ``how``."""
+    """Decides whether a word says nothing about the code, such as ``how``."""
     return word.lower() in _STOP
 
 
@@ -143,12 +144,12 @@ def _concepts(text: str) -> tuple[Concept, ...]:
     return tuple(found.values())[:MOST_CONCEPTS]
 
 
-#: A pair of neighbouring words written as one name counts this much beside its two words.
+#: Weight of a pair of neighbouring words written as one name, which counts in addition to the two words.
 PAIR_WEIGHT = 0.25
 
 
 def pairs(text: str) -> list[tuple[str, str]]:
-    """Neighbouring plain words, which code may write as one: ``retry policy`` -> retryPolicy, retry_policy."""
+    """Returns pairs of neighbouring plain words, which code may join: ``retry policy`` -> retryPolicy, retry_policy."""
     simple = [
         word_terms(word)[0] if len(word_terms(word)) == 1 and not says_nothing(word) else "" for word in words(text)
     ]
@@ -164,7 +165,7 @@ def _identifiers(text: str, *, symbol_like: bool) -> tuple[str, ...]:
 
 
 def _has_hump(word: str) -> bool:
-    """Whether a word is written as names are: ``userName``, ``HTTPServer``, ``user_name``, in any script."""
+    """Decides whether a word is written like a name: ``userName``, ``HTTPServer``, ``user_name``, in any script."""
     if not word.isascii():
         word = "".join("A" if each.isupper() else "a" if each.islower() else each for each in word)
     return _HUMP.search(word) is not None

@@ -1,4 +1,4 @@
-"""What a query may mean that says nothing as it is written: mistyped names, and names written as words."""
+"""Query expansion: corrects misspelt words and joins words that together are a name."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ from conexus.search.query import PAIR_WEIGHT, Concept, Query, prose_words, says_
 from conexus.search.segment_facts import table
 from conexus.search.spellings import SHORTEST
 
-#: How much an occurrence of a term counts that is spelled nearly like a word.
+#: Weight of an occurrence of a term that is spelled nearly like a word of the query.
 TYPO_WEIGHT = 0.8
-#: Words of this many letters may have two edits, shorter ones one.
+#: Number of letters from which a word may have two edits; shorter words may have one.
 _LONG = 8
-#: So many unknown words of a query are corrected, each to so many terms: a selection is full of strange words.
+#: Maximum number of unknown words of a query that are corrected, and of terms for each of them, because a selection is
+#: full of strange words.
 _MOST_CORRECTED = 8
 _MOST_CORRECTIONS = 3
-#: Words of a query that may be parts of a name, and how many may be one.
+#: Number of words of a query, the first ones, that may be parts of a name.
 _MOST_WORDS = 64
-#: What may stand between the words of a name.
+#: Strings that may separate the words of a name.
 _MARKS = ("", "_", "-")
+#: Maximum number of words of one name.
 _MOST_PARTS = 4
-#: A term that more rows are called by is a word, and its definitions are found by their name; of many definitions of
-#: one name the first ones tell how it is written.
+#: A term in the names of more rows than this is a common word, whose definitions are found by their own name only. Of
+#: the definitions of one name, only this many first ones are read for its spelling.
 _MOST_ROWS = 100
 
 
 def expand_query(query: Query, views: Sequence[View]) -> Query:
-    """The query with what it may mean besides, without the other forms of its words that occur nowhere.
+    """Returns the query with further meanings, and without other forms of its words that occur nowhere.
 
-    Looks all its words up at once, for what follows. A word that occurs in no form gets the terms that are spelled
-    nearly like it. Words that together are a name, and names in lower case, become identifiers. What occurs is never
-    corrected, so that asking twice changes nothing.
+    All words are looked up at once, which makes later look-ups fast. A word that occurs in no form gets the terms that
+    are spelled nearly like it. Words that together are a name, and names in lower case, become identifiers. A word that
+    occurs is never corrected, so expanding a query twice changes nothing.
     """
     if query.expanded:
         return query
@@ -50,7 +52,7 @@ def expand_query(query: Query, views: Sequence[View]) -> Query:
         term = concept.terms[0][0]
         found = _corrections_of(concept, query, views, here) if len(meant) < _MOST_CORRECTED else ()
         if not found:
-            # Other forms that occur nowhere need not be looked for again.
+            # Other forms that occur nowhere need no further look-up.
             others = tuple(each for each in concept.terms[1:] if each[0] in here)
             concepts.append(Concept((*concept.terms[:1], *others), concept.word, concept.weight))
             continue
@@ -79,9 +81,10 @@ def expand_query(query: Query, views: Sequence[View]) -> Query:
 
 
 def corrections(word: str, views: Sequence[View]) -> tuple[str, ...]:
-    """Terms of names that are spelled nearly like a word, the likeliest first; none for a word that occurs.
+    """Returns terms of names that are spelled nearly like a word, likeliest first; none for a word that occurs.
 
-    All terms with one edit are among them; those with two only where there is none with one.
+    All terms with one edit are among them, within the limits of ``Spellings``; terms with two edits only if there is
+    none with one.
     """
     term = _term(word)
     letters = term.replace("_", "")
@@ -102,7 +105,10 @@ def corrections(word: str, views: Sequence[View]) -> tuple[str, ...]:
 
 
 def defined_names(term: str, views: Sequence[View]) -> tuple[str, ...]:
-    """Names as their definitions write them whose whole term this is: ``init`` -> ``__init__``, each once."""
+    """Returns the names, as their definitions write them, whose whole term is ``term``: ``init`` -> ``__init__``.
+
+    Each name is returned once.
+    """
     found: dict[str, None] = {}
     for view in views:
         segment = view.segment
@@ -121,24 +127,24 @@ def defined_names(term: str, views: Sequence[View]) -> tuple[str, ...]:
 
 
 def _here(words: Sequence[str], views: Sequence[View]) -> frozenset[str]:
-    """Those of the words that any view's lexicon has: others are not worth looking for."""
+    """Returns the words that any view's lexicon has, because a search for other words finds nothing."""
     return Lexicon.learn_in((view.segment.lexicon for view in views), words)
 
 
 def _corrections_of(concept: Concept, query: Query, views: Sequence[View], here: frozenset[str]) -> tuple[str, ...]:
-    # A pair of words that is no name is no mistake.
+    # A pair of words that is no name is not misspelt.
     if concept.weight < 1 or any(term in here and _occurs(term, views) for term, _ in concept.terms):
         return ()
     term = concept.terms[0][0]
     found = corrections(term, views)
     if concept.word not in query.identifiers:
-        # Nobody mistypes the first letter of a word so often as a `book` is not a `look`.
+        # A plain word that differs in its first letter is more often another word (`book`, `look`) than misspelt.
         found = tuple(each for each in found if each[0] == term[0])
     return found[:_MOST_CORRECTIONS]
 
 
 def _names(query: Query, views: Sequence[View], meant: dict[str, str]) -> Iterator[str]:
-    """Names that the query writes in lower case, without accents or as several words."""
+    """Yields names that the query writes in lower case, without accents or as several words."""
     said = prose_words(query.text)[:_MOST_WORDS]
     folded = [meant.get(_term(word), _term(word)) for word in said]
     joined = [
@@ -146,7 +152,7 @@ def _names(query: Query, views: Sequence[View], meant: dict[str, str]) -> Iterat
     ]
     here = _here([*folded, *map(str.lower, said), *(name for names in joined for name in names)], views)
     for start, word in enumerate(said):
-        # A name that is defined as it is written, but for its case, means no other: `_change` is not `change`.
+        # A name that is defined as written, apart from its case, means no other name: `_change` is not `change`.
         is_name = word in query.identifiers
         if folded[start] in here and not says_nothing(word) and not (is_name and _is_defined(word.lower(), views)):
             for name in defined_names(folded[start], views):
@@ -158,7 +164,10 @@ def _names(query: Query, views: Sequence[View], meant: dict[str, str]) -> Iterat
 
 
 def _ends(start: int, said: Sequence[str]) -> Iterator[int]:
-    """Where a name of several words that begins with one may end; none of words that all say nothing."""
+    """Yields where a name of several words that begins at ``start`` may end (exclusive).
+
+    Words that all say nothing about the code are no name.
+    """
     for end in range(start + 2, min(start + _MOST_PARTS, len(said)) + 1):
         if not all(map(says_nothing, said[start:end])):
             yield end
@@ -177,12 +186,13 @@ def _occurs(term: str, views: Sequence[View]) -> bool:
 
 
 def _any_counts(view: View, rows: Rows) -> bool:
-    # Most words are in no row of a segment. Most rows count, so that the first ones tell; a common word has very many.
+    # Most words are in no row of a segment. Most rows are live, so the first rows usually decide; a common word has
+    # very many rows.
     return len(rows) > 0 and bool(view.live[rows[:_MOST_ROWS]].any() or view.live[rows].any())
 
 
 def _rows(term: str, views: Sequence[View]) -> int:
-    """How many rows are called by a term."""
+    """Returns the number of live rows that have a term in their names."""
     return sum(int(view.live[view.segment.names.of(term)[0]].sum()) for view in views)
 
 

@@ -1,7 +1,7 @@
-"""The learned ranker: a small network over the features of a candidate. ``ranking.json`` holds its numbers.
+"""Scores candidates with the learned ranker: a small network over their features. ``ranking.json`` holds its numbers.
 
-It was fitted by ``server/training/ranking.py`` so that, of a question's candidates, the right ones get the highest
-scores (listwise softmax loss; Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach", 2007).
+``server/training/ranking.py`` fitted it so that, of a query's candidates, the right ones get the highest scores
+(listwise softmax loss; Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach", 2007).
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from conexus.search.bm25 import Scores
 from conexus.search.features import FEATURES
 from conexus.search.weights import DATA
 
-#: Features count at most so many deviations: what training never saw shall not run away with the ranking.
+#: Number of deviations at which features are clipped, so that values unseen in training cannot dominate the ranking.
 FARTHEST = 6.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranker:
-    """Layers of weights between which negative values become 0."""
+    """Layers of weights, between which negative values become 0 (ReLU)."""
 
-    #: What is taken off each feature, and what it is divided by; shape (features,).
+    #: The mean that is subtracted from each feature, and the number that divides it afterwards; shape (features,).
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
     #: Weights of shape (inputs, outputs) and biases of shape (outputs,); the last layer has one output.
@@ -33,20 +33,20 @@ class Ranker:
 
     @staticmethod
     def of(data: Mapping[str, Any]) -> Ranker:
-        """Raises ValueError if the data was fitted on other features than ``FEATURES``."""
+        """Makes the ranker from ``data``. Raises ValueError if it was fitted on other features than ``FEATURES``."""
         if tuple(data["features"]) != FEATURES:
             raise ValueError("the ranker was fitted on other features; run server/training/ranking.py")
         layers = tuple((_array(each["weights"]), _array(each["bias"])) for each in data["layers"])
         return Ranker(_array(data["mean"]), _array(data["scale"]), layers)
 
     def scores(self, features: NDArray[np.float32]) -> Scores:
-        """How good each candidate is; shape (rows, features) -> (rows,). Comparable within one query."""
+        """Returns how good each candidate is; shape (rows, features) -> (rows,). Comparable within one query."""
         values = features - self.mean
         values /= self.scale
         np.clip(values, -FARTHEST, FARTHEST, out=values)
         for number, (weights, bias) in enumerate(self.layers):
             if number:
-                # An array: against a number this takes twice as long.
+                # The zeros are an array, because with a number this takes twice as long.
                 np.maximum(values, np.zeros(values.shape[1], np.float32), out=values)
             values = values @ weights
             values += bias
@@ -58,5 +58,5 @@ def _array(numbers: object) -> NDArray[np.float32]:
     return np.array(numbers, np.float32)
 
 
-#: Without one, candidates keep the order by which they were chosen.
+#: The shipped ranker; without a ranker (None), candidates keep the order by which they were chosen.
 DEFAULT: Ranker | None = Ranker.of(DATA["ranker"]) if DATA["ranker"] else None

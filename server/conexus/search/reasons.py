@@ -1,4 +1,4 @@
-"""Why a row is an answer, in words that a user understands."""
+"""Explains why a row is an answer, in words that a user understands."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from conexus.search.signals import Signals
 from conexus.search.weights import SignalWeights
 
 _MOST_WORDS = 4
-#: Standard deviations above the mean from which a likeness is worth naming.
+#: Standard deviations above the mean from which a cosine is worth naming.
 _REMARKABLE = 2.0
-#: The share of the query from which a path is worth naming.
+#: Share (0..1) of the query from which a path that contains it is worth naming.
 _TELLING = 0.2
 
 
@@ -28,7 +28,7 @@ def of_rows(
     mix: SignalWeights,
     corrected: frozenset[str] = frozenset(),
 ) -> list[tuple[str, ...]]:
-    """Reasons of each row, the strongest first; never empty. ``corrected``: see ``Query``."""
+    """Returns the reasons of each row, strongest first; never empty. ``corrected``: see ``Query``."""
     words = _words(found, rows)
     files = scope.file_of[rows]
     lexical = mix.body * found.body[rows] + mix.names * found.names[rows]
@@ -43,7 +43,7 @@ def of_rows(
 
 
 class _Said(NamedTuple):
-    """What the signals say of a row; ``lexical``: what words add to its sum."""
+    """The signals of a row. ``lexical`` is what words add to its weighted sum."""
 
     defined: float
     filed: float
@@ -55,7 +55,7 @@ class _Said(NamedTuple):
 def _of_row(
     ref: RowRef, said: _Said, words: list[str], mix: SignalWeights, corrected: frozenset[str], *, several: bool
 ) -> tuple[str, ...]:
-    """The strongest first; none if nothing stands out."""
+    """Returns the reasons of one row, strongest first; none if nothing stands out."""
     symbol = ref.view.segment.symbols[ref.row]
     why: list[tuple[float, str]] = []
     if said.defined > 0:
@@ -79,7 +79,7 @@ def _of_row(
 
 
 def _words(found: Signals, rows: NDArray[np.int64]) -> list[list[str]]:
-    """The words of the query that each row has in its code or names, the rarest first."""
+    """Returns the words of the query that each row has in its code or names, rarest first."""
     rarest = sorted(found.found, key=lambda each: len(each.rows))
     having = [among(rows, each.rows).tolist() for each in rarest]
     return [
@@ -89,8 +89,8 @@ def _words(found: Signals, rows: NDArray[np.int64]) -> list[list[str]]:
 
 
 def among(rows: Rows | NDArray[np.int64], ascending: Rows) -> NDArray[np.bool_]:
-    """For each row whether it is among the others, of which there is at least one."""
-    # In the others' type: with another, all of them would be copied for the search.
+    """Decides for each row whether it is in ``ascending``, which must not be empty. Shape (rows,)."""
+    # The rows get the type of ``ascending``; with another type, all of ``ascending`` would be copied for the search.
     sought = rows.astype(ascending.dtype, copy=False)
     found: NDArray[np.bool_] = ascending.take(ascending.searchsorted(sought), mode="clip") == sought
     return found

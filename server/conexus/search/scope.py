@@ -1,4 +1,4 @@
-"""Which rows of a snapshot a request may answer with: filters become a mask before anything is ranked."""
+"""Determines which rows of a snapshot a request may return: filters become a mask before anything is ranked."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from conexus.values import BadQuery, Filters, Tests
 from conexus.workspace.patterns import PatternList, byte_string
 
 Mask = NDArray[np.bool_]
-#: Masks of path patterns that one segment's table keeps; more are made anew each time.
+#: Maximum number of masks of path patterns that one segment's ``SegmentFacts`` keeps; others are made for each request.
 _MOST_CHOSEN = 64
-#: What one snapshot's scopes keep at most; there are not half as many names, but for odd weights.
+#: Maximum number of values that one snapshot's scopes keep. There are fewer than half as many names, except with
+#: unusual weights.
 _MOST_MADE = 64
-#: The name of a snapshot's whole scope among what is derived from it.
+#: Key of a snapshot's whole scope in ``Snapshot.derived``.
 _WHOLE = "scope"
 
 T = TypeVar("T")
@@ -34,34 +35,34 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Scope:
-    """The rows of all views, numbered one after the other, and so their files."""
+    """The rows of all views, numbered view after view, and their files, numbered in the same way."""
 
     views: tuple[View, ...]
     tables: tuple[SegmentFacts, ...]
     #: The rows of view ``v`` are ``first_rows[v]:first_rows[v + 1]``.
     first_rows: tuple[int, ...]
     first_files: tuple[int, ...]
-    #: The file of each row.
+    #: The file of each row, shape (rows,).
     file_of: NDArray[np.int32]
-    #: Sets of ``Role``, for each row.
+    #: Sets of ``Role`` (as bits), for each row.
     roles: NDArray[np.uint8]
     #: Index into ``chunk.KINDS``, for each row.
     kinds: NDArray[np.uint8]
-    #: Pieces of long definitions are numbered from 0, for each row.
+    #: Number of the piece of a long definition, from 0, for each row.
     parts: NDArray[np.uint16]
-    #: Rows that the request may answer with.
+    #: Mask of the rows that the request may return, shape (rows,).
     allowed: Mask
-    #: Rows and files that are neither shadowed nor deleted: only these are counted, so that how many others a segment
-    #: still has changes no answer. None: all count.
+    #: Masks of the live rows and files, which are neither shadowed nor deleted. Statistics count only these, so that
+    #: the number of other rows that a segment still has changes no answer. None: all are live.
     counted: Mask | None = None
     counted_files: Mask | None = None
-    #: The rows that are looked at, ascending; None: all. Others are no answers, but words are counted in them, too.
+    #: The candidate rows, ascending; None: all rows. Other rows are no answers, but their words are counted, too.
     chosen: NDArray[np.int64] | None = None
-    #: What ``once`` made, shared by all scopes of a snapshot.
+    #: The values that ``once`` made, shared by all scopes of a snapshot.
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def once(self, name: Hashable, make: Callable[[], T]) -> T:
-        """What ``make`` gives, which depends on nothing but ``name`` and the views: kept for the next requests."""
+        """Memoises a value derived from this snapshot; ``name`` must determine it. Later requests share the value."""
         known: T | None = self._made.get(name)
         if known is not None:
             return known
@@ -71,13 +72,13 @@ class Scope:
         return made
 
     def field(self, name: Literal["body", "names"]) -> Field:
-        """What words the rows have, in their code or in their names."""
+        """Returns the postings of all rows, of the words in their code (``body``) or in their names."""
         return self.once(
             name, lambda: Field.of([getattr(view.segment, name) for view in self.views], self.first_rows, self.counted)
         )
 
     def field_of_files(self, name: Literal["stems", "parents"]) -> Field:
-        """What words the names of the files have, or those of their folders."""
+        """Returns the postings of all files, of the words in their names or (``parents``) in their folders' names."""
         return self.once(
             name,
             lambda: Field.of(
@@ -87,22 +88,22 @@ class Scope:
 
     @property
     def rows_of_files(self) -> NDArray[np.int64]:
-        """How many rows each file has."""
+        """The number of rows of each file, shape (files,)."""
         return self.once("rows of files", lambda: np.bincount(self.file_of, minlength=self.files))
 
     @property
     def file_lengths(self) -> NDArray[np.float32]:
-        """Terms in the code of each file."""
+        """The number of terms in the code of each file, shape (files,)."""
         return self.once("file lengths", lambda: _join((facts.lengths for facts in self.tables), np.float32))
 
     @property
     def rows(self) -> int:
-        """How many rows there are, whether they count or not."""
+        """The number of rows, whether they are live or not."""
         return self.first_rows[-1]
 
     @property
     def files(self) -> int:
-        """How many files there are, whether they count or not."""
+        """The number of files, whether they are live or not."""
         return self.first_files[-1]
 
     def ref(self, row: int) -> RowRef:
@@ -113,7 +114,7 @@ class Scope:
         return bisect_right(self.first_rows, row) - 1
 
     def chosen_of(self, view: int) -> NDArray[np.int64]:
-        """The rows of a view that are looked at, where not all are, as the view numbers them."""
+        """Returns the candidate rows of a view, as the view numbers them; none if ``chosen`` is None (all rows)."""
         chosen = np.empty(0, np.int64) if self.chosen is None else self.chosen
         first, last = self.first_rows[view : view + 2]
         own: NDArray[np.int64] = chosen[np.searchsorted(chosen, first) : np.searchsorted(chosen, last)] - first
@@ -121,19 +122,19 @@ class Scope:
 
     @property
     def population(self) -> int:
-        """How many rows count."""
+        """The number of live rows."""
         counted = self.counted
         return self.rows if counted is None else self.once("population", lambda: int(np.count_nonzero(counted)))
 
     @property
     def file_population(self) -> int:
-        """How many files count."""
+        """The number of live files."""
         counted = self.counted_files
         return self.files if counted is None else self.once("files", lambda: int(np.count_nonzero(counted)))
 
 
 def scope_of(snapshot: Snapshot, filters: Filters, operators: Operators | None = None) -> Scope:
-    """The scope of a request. ``BadQuery`` if a filter's value means nothing."""
+    """Returns the scope of a request. Raises BadQuery if a filter's value means nothing."""
     whole: Scope | None = snapshot.derived.get(_WHOLE)
     if whole is None:
         whole = snapshot.derived[_WHOLE] = _whole_scope(snapshot)
@@ -147,7 +148,7 @@ def scope_of(snapshot: Snapshot, filters: Filters, operators: Operators | None =
 
 
 def _whole_scope(snapshot: Snapshot) -> Scope:
-    """The scope of a request without filters."""
+    """Returns the scope of a request without filters."""
     views = tuple(view for view in snapshot.views if len(view.segment))
     tables = tuple(table(view.segment) for view in views)
     first_rows, first_files = [0], [0]
@@ -176,8 +177,8 @@ def _whole_scope(snapshot: Snapshot) -> Scope:
 def _counted(
     views: Sequence[View], tables: Sequence[SegmentFacts], file_of: NDArray[np.int32]
 ) -> tuple[Mask | None, Mask | None]:
-    """Which rows and files count; None if all do."""
-    # A file without any row does not count, for one cannot tell whether it is still there.
+    """Returns the masks of the live rows and of the live files; None if all are live."""
+    # A file without rows does not count, because nothing shows whether it still exists.
     files = _join((facts.has_rows for facts in tables), np.bool_)
     if all(view.live.all() for view in views):
         return None, None if files.all() else files
@@ -187,7 +188,7 @@ def _counted(
 
 
 def _check_languages(operators: Operators, tables: Sequence[SegmentFacts]) -> None:
-    """``BadQuery`` for a language that is neither one we know nor any file's: most likely mistyped."""
+    """Raises BadQuery for a language that is neither known nor the language of any file: most likely mistyped."""
     for name in operators.languages:
         if tables and name not in LANGUAGES and not any(name in facts.language_numbers for facts in tables):
             raise BadQuery(f"lang: no file here is in a language called `{shown(name)}`")
@@ -195,14 +196,14 @@ def _check_languages(operators: Operators, tables: Sequence[SegmentFacts]) -> No
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """Filters and operators in the form in which rows are tested."""
+    """Filters and operators, in the form that is used to test rows."""
 
     folders: frozenset[str]
-    #: Sets of which a file's language must be in each (positive) or in none (negative).
+    #: Sets of languages: the file's language must be in each set of ``languages`` and not in ``not_languages``.
     languages: tuple[frozenset[str], ...]
     not_languages: frozenset[str]
     kinds: tuple[NDArray[np.bool_], ...]
-    #: Groups of patterns, each of which must choose the file.
+    #: Groups of patterns: each group of ``paths`` must match the file, no group of ``not_paths`` may match it.
     paths: tuple[tuple[str, ...], ...]
     not_paths: tuple[tuple[str, ...], ...]
     tests: tuple[Tests, ...]
@@ -235,7 +236,7 @@ class _Chosen:
         )
 
     def rows(self, view: View, facts: SegmentFacts) -> Mask:
-        """The view's rows that may be answered."""
+        """Returns the mask of the view's rows that the request may return, shape (rows of the view,)."""
         segment = view.segment
         allowed = view.live.copy()
         if self.folders and _folder(view.folder) not in self.folders:
@@ -271,11 +272,11 @@ def _folder(path: str) -> str:
 
 
 def _word(pattern: str) -> tuple[str, ...]:
-    """The patterns that an operator's value stands for: itself, or what contains it if it has no wildcard."""
+    """Returns the patterns for an operator's value: the value itself, or a substring search if it has no wildcard."""
     return (pattern,) if re.search(r"[*?\[!]", pattern) else (_CONTAINS + pattern.lower(),)
 
 
-#: Marks a pattern that is looked for anywhere in the path, in lower case; no path pattern begins with it.
+#: Marks a pattern that may occur anywhere in the path, in lower case; no path pattern begins with this mark.
 _CONTAINS = "\0"
 
 
@@ -307,7 +308,7 @@ def _match(paths: Sequence[str], patterns: tuple[str, ...]) -> list[bool]:
 
 
 def _chosen(path: str, rules: PatternList, directories: dict[str, bool]) -> bool:
-    """What the rules say of a file or, where they are silent, of the nearest directory above it."""
+    """Decides whether the rules match a file or, where no rule applies to it, the nearest directory above it."""
     verdict = rules.ignores(byte_string(path), byte_string(path.rpartition("/")[2]), is_directory=False)
     if verdict is not None:
         return verdict

@@ -1,4 +1,4 @@
-"""Query -> the best chunks of a snapshot, best first."""
+"""Ranks the chunks of a snapshot for a query, best first."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from conexus.values import Filters
 #: A file: absolute path of its folder, path relative to it.
 FileKey = tuple[str, str]
 _NO_FILES: frozenset[FileKey] = frozenset()
-#: So many of the best rows by signals alone are ranked; more, if a larger answer is asked for.
+#: Number of candidates: the best rows by the signals alone, which are then ranked; more for a larger answer.
 CANDIDATES = 150
-#: Where likenesses are approximate, so many are looked at exactly before.
+#: Where cosines are approximate: number of the best rows whose cosines are made exact before candidates are chosen.
 WIDE = 1000
-#: So many groups of rows for each candidate tell how good one must be.
+#: ``_reached`` bounds the k-th best score from the maxima of 4·k groups, which avoids a full partition.
 _GROUPS_FOR_EACH = 4
-#: A word in no more rows than these says which ones are meant.
+#: Maximum number of rows with a word for which the word alone identifies the wanted rows.
 _MOST_STANDING = 5
-#: What a definition counts outside the file of its name.
+#: Factor for a definition outside the file of its name.
 _ELSEWHERE = np.float32(0.8)
-#: A hit that is so much worse than the best has a shown score of 1 / e.
+#: Distance to the best score at which a hit has a shown score of 1 / e.
 _TEMPERATURE = np.float32(3.0)
 _TEXT = KINDS.index("text")
 _COST_NAMES = tuple(str(role.name).lower() for role in Role)
@@ -50,7 +50,7 @@ _COST_NAMES = tuple(str(role.name).lower() for role in Role)
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One answer: a chunk, how good it is (0..1, comparable within one answer) and why, in words."""
+    """One ranked chunk, with its score (0..1, comparable within one answer) and the reasons, in words."""
 
     ref: RowRef
     score: float
@@ -58,9 +58,10 @@ class Ranked:
 
 
 def prepare(snapshot: Snapshot, *, complete: bool) -> None:
-    """Derive from the snapshot's segments what the first search would otherwise wait for.
+    """Derives data from the snapshot's segments, for which the first search would otherwise wait.
 
-    Not what takes much memory: until they are ``complete`` there may be many small ones.
+    Float32 vectors take much memory. They are derived if the snapshot has few rows, else only for small segments of a
+    ``complete`` index, because until then there may be many small segments.
     """
     few = sum(len(view.segment) for view in snapshot.views) < FEW_ROWS
     for view in snapshot.views:
@@ -84,12 +85,12 @@ def search(
     weights: Weights = DEFAULT,
     ranker: Ranker | None = RANKER,
 ) -> list[Ranked]:
-    """The best chunks, best first, each once.
+    """Returns the best chunks, best first, each once.
 
     ``vectors`` has the query's vector for each model that can answer; a view with another model is searched by
-    words alone. ``tokens`` are the query's for the shipped model. ``rows`` are the only ones that may answer, as the
-    scope numbers them, ascending (None: any). ``near`` is the file that the user looks at.
-    ``check`` is called between stages and raises if the request was cancelled. ``BadQuery`` if a filter's value
+    words alone. ``tokens`` are the query's tokens of the shipped model. ``rows`` are the only rows that may answer,
+    as the scope numbers them, ascending (None: all rows). ``near`` is the file that the user is viewing.
+    ``check`` is called between stages and raises if the request was cancelled. Raises BadQuery if a filter's value
     means nothing.
     """
     scope = scope_of(snapshot, filters or Filters(), query.operators)
@@ -122,7 +123,7 @@ def candidates(
     weights: Weights = DEFAULT,
     check: Callable[[], None] = lambda: None,
 ) -> Candidates:
-    """The best rows by the sum of their signals."""
+    """Returns the best ``count`` rows by the weighted sum of their signals less the penalties."""
     query = expand_query(query, scope.views)
     found = signals(scope, query, vectors, weights, check)
     check()
@@ -142,11 +143,11 @@ def best(
     vectors: QueryVectors,
     tiers: Scores | None = None,
 ) -> tuple[NDArray[np.int64], Scores]:
-    """The best of the rows that are ``answers``, best first, and their totals: the weighted sum less what is ``lost``.
+    """Returns the best ``count`` rows of ``answers``, best first, and their totals: the weighted sum less ``lost``.
 
-    Sums are scaled so that the best has 1, whatever the query: what priors take off is a share of that. Where
-    likenesses are approximate, those of the best to ``vectors`` are made exact. Of different ``tiers``, if given, the
-    row with the higher one is better in any case.
+    Sums are scaled so that the best is 1 for every query, so a penalty is a share of the best sum. Where cosines are
+    approximate, the cosines of the best rows to ``vectors`` are made exact. If ``tiers`` are given, a row with a higher
+    tier is better than any row with a lower tier.
     """
     if scope.chosen is not None:
         rows = scope.chosen[answers[scope.chosen]]
@@ -172,7 +173,7 @@ def best(
 
 
 def answering(scope: Scope, found: Signals) -> NDArray[np.bool_]:
-    """Rows that the scope allows and that any signal speaks for."""
+    """Returns the mask of the rows that the scope allows and that any signal supports, shape (rows,)."""
     if not found.dense.silent:
         return scope.allowed
     answers: NDArray[np.bool_] = scope.allowed & (found.filed.values > 0)[scope.file_of]
@@ -182,7 +183,7 @@ def answering(scope: Scope, found: Signals) -> NDArray[np.bool_]:
 
 
 def _listed(scope: Scope, limit: int) -> list[Ranked]:
-    """What the operators alone choose: definitions first, code before tests, in the order of the files."""
+    """Returns the rows that the operators alone choose: definitions first, code before tests, in the files' order."""
     rows = np.flatnonzero(scope.allowed)
     later = (scope.kinds[rows] == _TEXT) * 2 + (scope.parts[rows] > 0) * 4 + (scope.roles[rows] != 0)
     chosen = rows[np.argsort(later, kind="stable")][:limit]
@@ -195,7 +196,10 @@ def _share(sums: Scores) -> np.float32:
 
 
 def penalties(scope: Scope, query: Query, weights: Weights) -> Scores:
-    """What each row loses for its file's roles, except those that the query asks for; shape (rows,)."""
+    """Returns the penalty of each row for its file's roles, its kind and its piece; shape (rows,).
+
+    Roles that the query asks for cost nothing.
+    """
     costs = np.array([getattr(weights, name) for name in _COST_NAMES], np.float32) * unasked_roles(query)
     return scope.once(("penalties", costs.tobytes(), weights.text, weights.piece), lambda: _lost(scope, costs, weights))
 
@@ -208,7 +212,7 @@ def _lost(scope: Scope, costs: NDArray[np.float32], weights: Weights) -> Scores:
 
 
 def unasked_roles(query: Query) -> NDArray[np.float32]:
-    """1 for each role that the query does not ask for, 0 for those it does; shape (roles,)."""
+    """Returns 1 for each role that the query does not ask for, 0 for the others; shape (roles,)."""
     asked = {
         Role.TEST: query.about_tests or query.operators.tests == "only",
         Role.EXAMPLE: query.about_examples,
@@ -218,7 +222,10 @@ def unasked_roles(query: Query) -> NDArray[np.float32]:
 
 
 def best_rows(totals: Scores, allowed: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
-    """The allowed rows with the highest totals, best first; ties by row, so that answers do not vary."""
+    """Returns the ``count`` allowed rows with the highest totals, best first.
+
+    Rows with equal totals are in the order of their numbers, so that answers do not vary.
+    """
     if allowed.all():
         rows = (totals >= _reached(totals, count)).nonzero()[0]
     else:
@@ -228,10 +235,10 @@ def best_rows(totals: Scores, allowed: NDArray[np.bool_], count: int) -> NDArray
 
 
 def _reached(values: Scores, count: int) -> float:
-    """A number that at least ``count`` of the values reach, and not many more; -inf if there are not so many."""
+    """Returns a number that at least ``count`` values reach, and not many more; -inf if there are no more than that."""
     if len(values) <= count:
         return -np.inf
-    # The maxima of some groups are looked at alone: selecting among all values takes longer than all else here.
+    # Only the maxima of groups are compared, because a selection among all values would take longer than all else here.
     depth = max(len(values) // (_GROUPS_FOR_EACH * count), 1)
     groups = len(values) // depth
     highest = values[: depth * groups].reshape(depth, groups).max(axis=0)
@@ -239,7 +246,10 @@ def _reached(values: Scores, count: int) -> float:
 
 
 def _named(chosen: Candidates) -> Scores:
-    """0..1: what the query calls by its name. Rare in what the ranker learned from, and no matter of degree."""
+    """Returns 0..1 for each candidate: whether the query calls it, or its file, by its name. Shape (candidates,).
+
+    This is not left to the ranker, because it is rare in the training data and no matter of degree.
+    """
     scope, rows = chosen.scope, chosen.rows
     named = chosen.found.filed[scope.file_of[rows]]
     if not chosen.query.symbol_like:
@@ -247,7 +257,7 @@ def _named(chosen: Candidates) -> Scores:
     defined = chosen.found.defined[rows]
     for place in np.flatnonzero(defined).tolist():
         ref = scope.ref(int(rows[place]))
-        # Of several definitions of one name, that in the file of this name is the one that people mean.
+        # Of several definitions of one name, people mean the definition in the file of this name.
         name = own_name(ref.view.segment.symbols[ref.row])
         if PurePosixPath(ref.path).stem.lower() != name.lower():
             defined[place] *= _ELSEWHERE
@@ -255,10 +265,13 @@ def _named(chosen: Candidates) -> Scores:
 
 
 def _standing(chosen: Candidates) -> Scores:
-    """1 for rows that have the one word of the query, if hardly any others have it: it stands for itself."""
+    """Returns 1 for candidates that have the one word of the query if hardly any other row has it, else 0.
+
+    A rare word alone identifies the wanted rows. Shape (candidates,).
+    """
     standing = np.zeros(len(chosen.rows), np.float32)
     words = {concept.word for concept in chosen.query.concepts if concept.weight == 1}
-    # The whole word comes before its parts.
+    # Concept 0 is the whole word; its parts are later concepts.
     found = [word.rows for word in chosen.found.found if word.concept == 0 and len(words) == 1]
     rows = np.unique(np.concatenate(found)) if found else np.empty(0, np.int32)
     if 0 < len(rows) <= _MOST_STANDING:
@@ -267,7 +280,7 @@ def _standing(chosen: Candidates) -> Scores:
 
 
 def _wanted(chosen: Candidates) -> Scores:
-    """1 for rows of a role that the query wants: ``tests for the parser``."""
+    """Returns 1 for candidates of a role that the query wants (``tests for the parser``), else 0."""
     wanted = Role.TEST * chosen.query.wants_tests | Role.EXAMPLE * chosen.query.wants_examples
     return ((chosen.scope.roles[chosen.rows] & np.uint8(wanted)) > 0).astype(np.float32)
 
@@ -295,7 +308,10 @@ def _nearness(
 
 
 def closeness(one: FileKey, other: FileKey | None) -> float:
-    """1 for files of one folder of the tree, less for those farther apart, 0 without a common folder."""
+    """Returns the closeness (0..1) of two files: 1 in one directory, less for files farther apart.
+
+    It is 0 for files without a common workspace folder, and if ``other`` is None.
+    """
     if other is None or one[0] != other[0]:
         return 0.0
     ours, theirs = one[1].split("/")[:-1], other[1].split("/")[:-1]
@@ -308,7 +324,10 @@ def closeness(one: FileKey, other: FileKey | None) -> float:
 
 
 def saturation(query: Query, weights: Weights) -> float:
-    """What each further chunk of a file loses: more where a topic is asked for, which several files may have."""
+    """Returns the factor of what each further chunk of a file loses.
+
+    It is greater if the query asks for a topic, because several files may have the topic.
+    """
     if query.symbol_like:
         return weights.saturation_of_name
     share = topic_share(query, weights.topic)
@@ -316,7 +335,10 @@ def saturation(query: Query, weights: Weights) -> float:
 
 
 def diversified(scores: Scores, files: NDArray[np.int32], loss: float) -> tuple[NDArray[np.int64], Scores]:
-    """The order of candidates, best first, and their scores, of which each further chunk of one file loses."""
+    """Returns the order of the candidates, best first, and their scores after further chunks of one file lost some.
+
+    The n-th chunk of a file loses ``loss`` times the logarithm of n.
+    """
     if not len(scores):
         return np.empty(0, np.int64), scores
     order = np.argsort(-scores, kind="stable")
@@ -326,7 +348,7 @@ def diversified(scores: Scores, files: NDArray[np.int32], loss: float) -> tuple[
 
 
 def _earlier(owners: NDArray[np.int32]) -> NDArray[np.float32]:
-    """For each place, how many places before it have the same owner."""
+    """Returns, for each place, how many places before it have the same owner."""
     grouped = owners.argsort(kind="stable")
     ordered = owners[grouped]
     counts = np.empty(len(owners), np.float32)
@@ -335,7 +357,10 @@ def _earlier(owners: NDArray[np.int32]) -> NDArray[np.float32]:
 
 
 def between_0_and_1(scores: Scores) -> Scores:
-    """Scores, best first, as the user sees them: 1 for the best, less for what is farther from it, order kept."""
+    """Maps scores, best first, to the scores that the user sees: 1 for the best, less with the distance to it.
+
+    The order is kept.
+    """
     if not len(scores):
         return scores
     falling: Scores = np.exp((np.minimum.accumulate(scores) - scores[0]) / _TEMPERATURE)

@@ -1,4 +1,4 @@
-"""What the ranking derives once from each segment, when it is first looked for."""
+"""Derives data for the ranking from each segment, once, when it is first needed."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from conexus.index.segment import MemorySegment
 from conexus.index.terms import fold, terms
 from conexus.search.spellings import Spellings
 
-#: So many symbols of a segment are remembered with their terms.
+#: Maximum number of symbols of a segment whose terms are cached.
 _MOST_SYMBOLS = 1 << 11
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NameList:
-    """All names of a segment in one text, so that looking for a piece of a name is one scan in C."""
+    """All names of a segment in one text, so that a search for a piece of a name is one scan in C."""
 
     #: Names as terms are spelled, each between two line ends.
     text: str
-    #: The names that are spelled otherwise, in lower case, by how they stand in the text.
+    #: Names that are spelled differently, in lower case, by their spelling in the text.
     written: Mapping[str, tuple[str, ...]]
 
     @staticmethod
     def of(names: Collection[str]) -> NameList:
-        """``names``: in lower case."""
+        """Makes the list from names in lower case."""
         written: dict[str, tuple[str, ...]] = {}
         for name in names:
             if not name.isascii():
@@ -42,7 +42,10 @@ class NameList:
         return NameList("\n" + "\n".join(listed) + "\n", written)
 
     def containing(self, piece: str, limit: int) -> Iterator[str]:
-        """Names that contain ``piece``, which is folded and has no line end, each once; about ``limit`` at most."""
+        """Yields the names that contain ``piece``, each once, about ``limit`` at most.
+
+        ``piece`` must be folded and have no line end.
+        """
         place = self.text.find(piece)
         while place >= 0 and limit > 0:
             end = self.text.index("\n", place)
@@ -51,7 +54,7 @@ class NameList:
             limit -= 1
 
     def beginning(self, piece: str, limit: int) -> Iterator[str]:
-        """Names that begin with ``piece``, as above."""
+        """Yields the names that begin with ``piece``; see ``containing``."""
         place = self.text.find("\n" + piece)
         while place >= 0 and limit > 0:
             end = self.text.index("\n", place + 1)
@@ -64,7 +67,7 @@ class NameList:
 
 
 class SymbolTerms(NamedTuple):
-    """A symbol as one term, its parts (itself if it has none), and all of these."""
+    """The terms of a symbol: the whole symbol as one term, its parts (itself if it has none), and all of these."""
 
     whole: str
     parts: frozenset[str]
@@ -77,9 +80,10 @@ class SymbolTerms(NamedTuple):
 
 
 class SegmentFacts:
-    """Safe in several threads: two may derive the same at once. Arrays have one entry for each file or row.
+    """Data derived from one segment. Arrays have one entry for each file or each row.
 
-    It does not hold its segment, which would then never be forgotten.
+    Safe in several threads: two threads may derive the same value at once. It does not reference its segment, because
+    the segment would then never be freed.
     """
 
     def __init__(self, segment: MemorySegment) -> None:
@@ -87,14 +91,15 @@ class SegmentFacts:
         languages = [numbers.setdefault(facts.language, len(numbers)) for facts in segment.files]
         self.languages = np.array(languages, np.int32)
         self.language_numbers = numbers
-        #: Terms in all of the file's chunks.
+        #: Number of terms in all chunks of each file, shape (files,).
         self.lengths = np.bincount(segment.file_of, segment.body.lengths, len(segment.files)).astype(np.float32)
         self.has_rows: NDArray[np.bool_] = np.diff(segment.first_rows) > 0
-        #: Rows that define a name: definitions, first pieces only.
+        #: Mask of the rows that define a name: definitions, first pieces only.
         self.defines: NDArray[np.bool_] = (segment.parts == 0) & segment.has_symbol
-        #: Of each row: its lines, how many definitions enclose it, how deep its file lies; shape (3, rows).
+        #: For each row: its number of lines, the number of enclosing definitions, the depth of its file in the tree;
+        #: shape (3, rows).
         self.row_facts = _row_facts(segment)
-        #: Files that patterns of paths choose, by the patterns; bounded.
+        #: Masks of the files that path patterns match, by the patterns; bounded.
         self.chosen: dict[tuple[str, ...], NDArray[np.bool_]] = {}
         self.roles = segment.roles
         self._paths = [facts.path for facts in segment.files]
@@ -102,7 +107,7 @@ class SegmentFacts:
         self._symbol_terms: dict[int, SymbolTerms] = {}
 
     def symbol_terms(self, segment: MemorySegment, number: int) -> SymbolTerms:
-        """The terms of a symbol, given its number in the segment's lexicon. ``segment``: the table's."""
+        """Returns the terms of a symbol, given its number in the lexicon of ``segment``, this object's segment."""
         found = self._symbol_terms.get(number)
         if found is None:
             if len(self._symbol_terms) >= _MOST_SYMBOLS:
@@ -122,7 +127,7 @@ class SegmentFacts:
 
     @cached_property
     def by_path(self) -> Mapping[str, int]:
-        """The number of each file."""
+        """The number of each file, by its path."""
         return {path: number for number, path in enumerate(self._paths)}
 
 
@@ -131,14 +136,14 @@ _lock = Lock()
 
 
 def table(segment: MemorySegment) -> SegmentFacts:
-    """The segment's table, made on first use and forgotten with the segment. Safe in several threads."""
+    """Returns the segment's facts, made on first use and dropped with the segment. Safe in several threads."""
     known = _tables.get(id(segment))
     if known is None:
         with _lock:
             known = _tables.get(id(segment))
             if known is None:
                 known = _tables[id(segment)] = SegmentFacts(segment)
-                # Most of the segment was looked at for it, and at a start all segments are.
+                # Most of the segment's pages were read for it, and at a start the pages of all segments are.
                 segment.release()
                 weakref.finalize(segment, _tables.pop, id(segment), None).atexit = False
     return known

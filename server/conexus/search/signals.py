@@ -1,4 +1,4 @@
-"""The signals of a query: for each row of the scope, how well it answers in one respect."""
+"""Computes the signals of a query: for each row or file of the scope, how well it answers in one respect."""
 
 from __future__ import annotations
 
@@ -25,40 +25,41 @@ from conexus.search.weights import SignalWeights, Weights
 #: Query vectors by the fingerprint of the model that made them, each of shape (dimensions,).
 QueryVectors = Mapping[str, NDArray[np.float32]]
 
-#: A name that many rows define says little about each of them.
+#: Number of definitions above which a name counts less, because it says little about each of them.
 _COMMON_NAME = 20
-#: So few rows with words of the query are less than candidates; and of more rows than this not all are looked at.
+#: If fewer than 300 rows match any word, vectors decide: scan all of them exactly, up to 250 000 rows.
 _FEW_FOUND, _MOST_EXACT = 300, 250_000
-#: What a definition counts whose name is written in other case than the query's.
+#: Factor for a definition whose name is written in other case than the query's.
 _OTHER_CASE = 0.7
 _MINOR_KINDS = {"property": 0.5, "variable": 0.5, "constant": 0.7, "section": 0.5, "text": 0.3}
-#: What a definition counts by its kind: who names a thing means the type or function, not a field of that name.
+#: Factor for a definition by its kind, because a user who names a thing means the type or function, not a field of that
+#: name.
 _KIND_SHARES = np.array([_MINOR_KINDS.get(kind, 1.0) for kind in KINDS], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundWord:
-    """A word of the query and the rows that have it, in ascending order."""
+    """A word of the query and the live rows that have it, each once, in ascending order."""
 
     word: str
     #: Which of the query's concepts the word stands for.
     concept: int
-    #: Its inverse document frequency times the concept's weight.
+    #: The word's inverse document frequency times the concept's weight, 0 or more.
     rarity: float
     rows: Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signal:
-    """What one signal says of each row, or of each file: 0..1, or a likeness with mean 0 and deviation 1.
+    """The values of one signal for each row or each file: 0..1, or a similarity with mean 0 and deviation 1.
 
-    Likenesses are standardised over all rows or files that count, but only those are computed that are asked for.
+    Similarities are standardised over all live rows or files, but z-scores are computed for the requested ones only.
     """
 
-    #: Shape (rows,) or (files,).
+    #: The values before they are standardised, shape (rows,) or (files,).
     raw: Scores
     scale: ZScore
-    #: Whether it says 0 of everything.
+    #: Whether all values are 0.
     silent: bool = False
 
     @staticmethod
@@ -71,53 +72,53 @@ class Signal:
 
     @staticmethod
     def likeness(raw: Scores, counted: NDArray[np.bool_] | None = None) -> Signal:
-        """Standardised over those that are ``counted`` (None: all)."""
+        """Makes a signal that is standardised over the values that are ``counted`` (None: all)."""
         size = len(raw) if counted is None else int(np.count_nonzero(counted))
         if not size:
             return Signal.none(len(raw))
-        # Zeros change no sum: several times faster than choosing the others.
+        # Zeros change no sum, and this is several times faster than a selection of the other values.
         seen = raw if counted is None or size == len(raw) else raw * counted
         return Signal(raw, ZScore.of(seen, size))
 
     def __getitem__(self, places: NDArray[np.integer] | int) -> Scores:
-        """What is said of some, in the order given."""
+        """Returns the values at some places, in the given order."""
         return self.scale.of_values(self.raw[places])
 
     @property
     def values(self) -> Scores:
-        """What is said of all."""
+        """All values, shape (rows,) or (files,)."""
         return self.scale.of_values(self.raw)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signals:
-    """What all signals say. Of what does not count they say anything."""
+    """The values of all signals. The values of rows and files that are not live have no meaning."""
 
-    #: How many rows each file has, file after file.
+    #: The number of rows of each file, shape (files,).
     rows_of_files: NDArray[np.int64]
-    # of rows
-    #: Likeness: cosine of the query's vector and the chunk's.
+    # signals of rows
+    #: Similarity: cosine of the query's vector and the chunk's vector.
     dense: Signal
-    #: Likeness: BM25 of the code.
+    #: Similarity: BM25 of the code.
     body: Signal
-    #: Likeness: BM25 of the symbol, what encloses it and the path.
+    #: Similarity: BM25 of the symbol, the names that enclose it and the path.
     names: Signal
     #: 0..1: the row defines a name that the query names.
     defined: Signal
-    # of files
-    #: As ``dense`` and ``body``, of the whole file.
+    # signals of files
+    #: Similarity: as ``dense`` and ``body``, of the whole file.
     file_dense: Signal
     file_body: Signal
-    #: 0..1: how much of the query the names of the file and its folder say.
+    #: 0..1: the share of the query that the names of the file and its folder have.
     stem: Signal
-    #: 0..1: how much of the file's name the query says.
+    #: 0..1: the share of the file's name that the query has.
     called: Signal
     #: 0 or 1: the query names the file.
     filed: Signal
-    #: Which words of the query were found where, in the code and in names.
+    #: The words of the query that were found, with their rows: in the code, and in names.
     in_body: tuple[FoundWord, ...]
     in_names: tuple[FoundWord, ...]
-    #: Whether ``dense`` and ``file_dense`` are exact, and not by leading components.
+    #: Whether ``dense`` and ``file_dense`` are exact, not cosines of the leading components.
     exact: bool
 
     @property
@@ -125,16 +126,16 @@ class Signals:
         return self.in_body + self.in_names
 
     def total(self, weights: SignalWeights) -> Scores:
-        """The weighted sum for each row, shape (rows,)."""
+        """Returns the weighted sum of all signals for each row, shape (rows,); the sum has no fixed range."""
         of_files, shift = self._sum(weights, OF_FILES, len(self.file_dense.raw))
         of_rows, more = self._sum(weights, OF_ROWS, len(self.dense.raw))
         of_files += np.float32(shift + more)
-        # The rows of a file are neighbours.
+        # The rows of a file are contiguous.
         of_rows += of_files.repeat(self.rows_of_files)
         return of_rows
 
     def total_of(self, weights: SignalWeights, rows: NDArray[np.int64], files: NDArray[np.int32]) -> Scores:
-        """The weighted sum for some rows, in the order given, and the files that they are of."""
+        """Returns the weighted sum for some rows, in the given order; ``files`` has the file of each of them."""
         total = np.zeros(len(rows), np.float32)
         for names, places in ((OF_ROWS, rows), (OF_FILES, files)):
             for name in names:
@@ -142,7 +143,7 @@ class Signals:
         return total
 
     def _sum(self, weights: SignalWeights, names: tuple[str, ...], size: int) -> tuple[Scores, float]:
-        """The weighted sum, and what is to be added to each number of it."""
+        """Returns the weighted sum of some signals, shape (size,), and a number to add to each value of it."""
         total = np.zeros(size, np.float32)
         shift = 0.0
         for name in names:
@@ -161,13 +162,13 @@ OF_FILES = ("file_dense", "file_body", "stem", "called", "filed")
 def signals(
     scope: Scope, query: Query, vectors: QueryVectors, weights: Weights, check: Callable[[], None] = lambda: None
 ) -> Signals:
-    """All signals of a query. One whose weight is 0 says nothing: it is 0 everywhere.
+    """Returns all signals of a query. A signal whose weight is 0 is 0 everywhere.
 
-    ``check`` is called after each view whose vectors were looked at, which are most of its bytes, in any thread.
+    ``check`` is called, in any thread, after each view whose vectors were read, because vectors are most of its bytes.
     """
     few = are_few(scope)
     work = partial(_dense, scope, vectors, check, exact=few)
-    # Of few rows they are there before another thread has begun.
+    # For few rows the cosines are ready before another thread has started.
     likenesses = work if few else run_concurrently(work)
     in_body: list[FoundWord] = []
     in_names: list[FoundWord] = []
@@ -204,8 +205,11 @@ def signals(
 def _dense(
     scope: Scope, vectors: QueryVectors, check: Callable[[], None], *, exact: bool
 ) -> tuple[Signal, Signal, bool]:
-    """Cosines of rows and of files, and whether they are exact; 0 where a view's model has no vector of the query."""
-    # Of rows that are not looked at it is 0: memory that is never written to takes none.
+    """Returns the cosines of rows and of files, and whether they are exact.
+
+    The standardised cosine is 0 in a view whose model has no vector of the query.
+    """
+    # Rows that are no candidates keep 0, because pages that are never written to take no memory.
     rows = np.zeros(scope.rows, np.float32)
     files = np.empty(scope.files, np.float32)
     missing: list[tuple[slice, slice]] = []
@@ -249,10 +253,13 @@ def _add(
     *,
     are_exact: bool,
 ) -> None:
-    """Add the exact cosines of what is ``counted`` (None: all); ``sums`` has those of a segment but for some places."""
+    """Adds the exact cosines of the rows or files that are ``counted`` (None: all) to ``tally``.
+
+    ``sums`` returns the sums for all rows or files of the segment except for some places.
+    """
     size = len(found) if counted is None else int(np.count_nonzero(counted))
     if are_exact:
-        # Zeros change no sum: several times faster than choosing the others.
+        # Zeros change no sum, and this is several times faster than a selection of the other values.
         if counted is not None and size < len(found):
             found = found * counted
         tally.add(size, float(found.sum()), float(np.dot(found, found)))
@@ -262,7 +269,7 @@ def _add(
 
 
 def make_exact(scope: Scope, found: Signals, vectors: QueryVectors, rows: NDArray[np.int64]) -> None:
-    """Put the exact likenesses of some rows and their files in the place of those that may be approximate."""
+    """Replaces cosines of some rows and their files that may be approximate by the exact cosines, in ``found``."""
     if found.dense.silent:
         return
     owners = np.searchsorted(scope.first_rows, rows, side="right") - 1
@@ -281,24 +288,24 @@ def make_exact(scope: Scope, found: Signals, vectors: QueryVectors, rows: NDArra
 
 
 def _says_little(scope: Scope, words: Sequence[FoundWord]) -> bool:
-    """Whether likenesses by vectors are all that most candidates are chosen by.
+    """Decides whether most candidates are chosen by their cosines alone, so that exact cosines are worth their time.
 
-    The best by such a query, a rare word or a beginning of one, are not sure to be among those that are best by
-    leading components: it is worth several times the time to look at all, where there are not too many.
+    For such a query (a rare word or a beginning of one) the best rows are not sure to be among the best rows by leading
+    components. Exact cosines of all rows then justify several times the time, unless there are too many rows.
     """
     few = sum(len(word.rows) for word in words) < _FEW_FOUND
     return few and scope.rows < _MOST_EXACT and scope.chosen is None
 
 
 def are_few(scope: Scope) -> bool:
-    """Whether there are so few rows that looking at all of them exactly takes no longer than finding the best first."""
+    """Decides whether there are so few rows that exact cosines of all take no longer than a search in two passes."""
     return scope.chosen is None and scope.rows < FEW_ROWS
 
 
 def _lexical(
     scope: Scope, concepts: Sequence[Sought], weights: Weights, words: list[FoundWord]
 ) -> tuple[Signal, Signal]:
-    """BM25 of rows and of files."""
+    """Returns BM25 of rows and of files, standardised. Appends the words that were found to ``words``."""
     body = scope.field("body")
     k1, b = weights.body_k1, weights.body_b
     mean, file_mean = body.mean_length, _mean_file_length(scope)
@@ -316,7 +323,7 @@ def _lexical(
         words.append(FoundWord(concept.word, number, float(rarity), found))
         rows[found] += rarity * saturated(counts, row_norms[found])
         owners = scope.file_of[found]
-        # The rows of a file are neighbours.
+        # The rows of a file are contiguous.
         starts = run_starts(owners)
         hit, in_files = owners[starts], sums_from(starts, counts)
         file_rarity = np.float32(idf(len(hit), file_population) * concept.weight)
@@ -325,7 +332,7 @@ def _lexical(
 
 
 def _paths(scope: Scope, concepts: Sequence[Sought]) -> tuple[Signal, Signal]:
-    """For each file, the share of the query that its name and folder say, and of its name that the query says."""
+    """Returns two shares (0..1) for each file: ``Signals.stem`` and ``Signals.called``."""
     stems, parents = scope.field_of_files("stems"), scope.field_of_files("parents")
     population = scope.file_population
     said = np.zeros(scope.files, np.float32)
@@ -372,7 +379,10 @@ def _mean_file_length(scope: Scope) -> float:
 
 
 def _defined(scope: Scope, query: Query) -> Signal:
-    """0..1 for a row that defines a name of the query: less for a name in other case, a common one, a mere property."""
+    """Returns 0..1 for each row: above 0 if it defines a name of the query.
+
+    The value is lower for a name in other case, for a common name, and for a mere property.
+    """
     if not query.identifiers:
         return Signal.none(scope.rows)
     rows = np.zeros(scope.rows, np.float32)
@@ -393,7 +403,7 @@ def _defined(scope: Scope, query: Query) -> Signal:
 
 
 def _filed(scope: Scope, query: Query) -> Signal:
-    """1 for a file whose path ends with one that the query names."""
+    """Returns 1 for each file whose path ends with a path that the query names, else 0."""
     if not query.files:
         return Signal.none(scope.files)
     files = np.zeros(scope.files, np.float32)

@@ -1,4 +1,4 @@
-"""The terms of a vocabulary that are spelled nearly like a word."""
+"""Finds the terms of a vocabulary that are spelled nearly like a word."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-#: Shorter terms are like too many others.
+#: Minimum number of letters of a word that is corrected, because shorter words are similar to too many terms.
 SHORTEST = 4
-#: So many candidates of a word are compared letter by letter, the likeliest.
+#: Maximum number of terms that are compared with a word letter by letter: the likeliest ones.
 _MOST_COMPARED = 200
-#: Terms whose signatures are made at once, which bounds the memory that takes.
+#: Number of terms whose signatures are made at once, which bounds the memory that this takes.
 _AT_ONCE = 1 << 16
-# How many bits of both signatures one edit changes at most: another letter two letters and four pairs, a transposition
-# three pairs before and three after; a letter too many or too few one letter and three pairs.
+# Maximum number of bits of both signatures that one edit changes. Another letter changes two letters and four pairs; a
+# transposition changes three pairs before and three after; a letter too many or too few changes one letter and three
+# pairs.
 _MOST_BITS, _BITS_OF_ADDED = 6, 4
 
 
 class Spellings:
-    """Finds terms by their likeness; ``_`` counts for nothing, so that ``mergeconfig`` is like ``merge_config``.
+    """Finds terms by their spelling; ``_`` counts for nothing, so that ``mergeconfig`` is like ``merge_config``.
 
-    Nothing is derived before the first word is looked for, and what is derived is arrays: 26 bytes for each term.
-    Safe in several threads.
+    Nothing is derived before the first search. The derived data are arrays of 26 bytes for each term. Safe in several
+    threads.
     """
 
     def __init__(self, terms: Collection[str]) -> None:
@@ -32,9 +33,10 @@ class Spellings:
         self._terms = terms
 
     def near(self, word: str, most: int) -> list[tuple[int, str]]:
-        """Terms within ``most`` edits of a word, each with its number of edits, in no order.
+        """Returns the terms within ``most`` edits of a word, each after its number of edits, in no order.
 
-        An edit is a letter too many, too few or another, or two neighbours that changed places (Damerau 1964).
+        An edit is a letter too many, too few or another, or two neighbours that changed places (Damerau 1964). At most
+        ``_MOST_COMPARED`` terms are compared.
         """
         asked = word.replace("_", "")
         table = self._table
@@ -42,7 +44,7 @@ class Spellings:
         if first == last:
             return []
         letters, pairs = (each[0] for each in _signatures([asked]))
-        # An edit that adds or takes a letter changes fewer bits, and the lengths say how many of them there are.
+        # An edit that adds or removes a letter changes fewer bits, and the lengths give the number of such edits.
         added = np.abs(table.lengths[first:last].astype(np.int16) - len(asked))
         allowed = _MOST_BITS * most - (_MOST_BITS - _BITS_OF_ADDED) * added
         unlike = np.bitwise_count(table.letters[first:last] ^ letters)
@@ -61,7 +63,7 @@ class Spellings:
 
     @cached_property
     def _table(self) -> _Table:
-        # Two threads may make it at once, both the same; terms of digits alone are numbers, which have no spelling.
+        # Two threads may make the same table at once. Terms of digits alone are numbers, which have no spelling.
         kept = [term for term in self._terms if len(term) >= SHORTEST - 1 and not term.isdigit()]
         plain = [term.replace("_", "") for term in kept]
         lengths = np.array([len(term) for term in plain], np.uint16)
@@ -78,10 +80,10 @@ class Spellings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Table:
-    """Ordered by length; arrays have one entry for each term."""
+    """Terms, ordered by length, with their signatures; arrays have one entry for each term."""
 
     terms: tuple[str, ...]
-    #: In characters, without ``_``.
+    #: Lengths in characters, without ``_``.
     lengths: NDArray[np.uint16]
     #: Sets of the term's letters, and of its pairs of neighbouring letters, its edges included, as bits.
     letters: NDArray[np.uint64]
@@ -91,7 +93,7 @@ class _Table:
 def _signatures(terms: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     text = "\n" + "\n".join(terms) + "\n"
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    # Each term goes with the line end before it, whose bit all terms have.
+    # Each signature includes the line end before its term, so all terms have its bit.
     starts = np.cumsum([0, *(len(term) + 1 for term in terms[:-1])])
     one = np.uint64(1)
     letters = one << (codes[:-1] & np.uint32(63)).astype(np.uint64)
@@ -100,7 +102,7 @@ def _signatures(terms: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64
 
 
 def distance(one: str, other: str, most: int) -> int | None:
-    """Edits between two words, None if they are more than ``most``."""
+    """Returns the number of edits between two words; None if it is more than ``most``."""
     if one == other:
         return 0
     if abs(len(one) - len(other)) > most:
@@ -115,7 +117,7 @@ def distance(one: str, other: str, most: int) -> int | None:
 
 
 def _rows(one: str, other: str) -> Iterator[list[int]]:
-    """Edits between each beginning of a word and all beginnings of the other, one list for each of the first."""
+    """Yields, for each prefix of ``one``, a list of the number of edits between it and each prefix of ``other``."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     yield row

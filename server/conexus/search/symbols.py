@@ -1,4 +1,4 @@
-"""Definitions by name, exact names first, then by meaning: what ``workspace/symbol`` answers."""
+"""Finds definitions for ``workspace/symbol``: exact names first, then by meaning."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from conexus.search.signals import QueryVectors, signals
 from conexus.search.weights import DEFAULT, Weights
 from conexus.values import Filters
 
-# How well a name agrees with the asked one; what agrees better comes first, whatever it means.
+# How well a name agrees with the requested name. A name that agrees better is ranked first, whatever it means.
 _NEARLY, _PARTS, _INSIDE, _BEGINS, _LETTERS, _EXACT = range(1, 7)
 _SAID = {
     0: "",
@@ -32,9 +32,10 @@ _SAID = {
     _LETTERS: "same name in other case",
     _EXACT: "exact name",
 }
-#: A text of one letter is in every name: the first so many names of a segment will do.
+#: Maximum number of names of a segment that are considered, the first ones, because a text of one letter is in every
+#: name.
 _MOST_NAMES = 2000
-#: Names that are spelled nearly like a text, beyond these, are guesses.
+#: Maximum number of names that are spelled nearly like a text; further ones are guesses.
 _MOST_LIKENED = 10
 
 
@@ -48,11 +49,11 @@ def symbols(
     check: Callable[[], None] = lambda: None,
     weights: Weights = DEFAULT,
 ) -> list[Ranked]:
-    """The best definitions, each once, best first.
+    """Returns the best definitions, each once, best first.
 
-    First exact names, then the same in other case, names that begin with the text, that contain it, that have its
-    parts, or, if there is none of these, that are spelled nearly like it; then definitions by meaning. An empty text
-    lists definitions. Operators work as in ``search``.
+    Exact names are first, then the same name in other case, names that begin with the text, names that contain it,
+    names that have its parts, or, if there are none of these, names that are spelled nearly like it; then definitions
+    by meaning. An empty text lists definitions. Operators work as in ``search``.
     """
     if not text.strip():
         return _all(scope_of(snapshot, filters or Filters()), limit)
@@ -94,7 +95,7 @@ def _definitions(scope: Scope) -> NDArray[np.bool_]:
 
 
 def _agreement(scope: Scope, query: Query) -> NDArray[np.float32]:
-    """For each row, how well its name agrees with the query's; 0 if it does not."""
+    """Returns, for each row, how well its name agrees with the query's name; 0 if it does not. Shape (rows,)."""
     rows = np.zeros(scope.rows, np.float32)
     outer, name = _asked(query)
     if not fold(name):
@@ -116,7 +117,7 @@ def _agreement(scope: Scope, query: Query) -> NDArray[np.float32]:
 
 
 def _likeness(scope: Scope, query: Query) -> NDArray[np.float32]:
-    """For each row, whether its name is spelled nearly like the query's."""
+    """Returns, for each row, ``_NEARLY`` if its name is spelled nearly like the query's name, else 0. Shape (rows,)."""
     rows = np.zeros(scope.rows, np.float32)
     outer, name = _asked(query)
     for term in corrections(name, scope.views)[:_MOST_LIKENED]:
@@ -129,16 +130,16 @@ def _likeness(scope: Scope, query: Query) -> NDArray[np.float32]:
 
 
 def _asked(query: Query) -> tuple[list[str], str]:
-    """The name that a query asks for, after those that are to enclose it; empty if it has no words."""
+    """Returns the names that must enclose the requested name, and that name; it is empty if the query has no words."""
     said = words(query.text)
     if query.symbol_like:
         return said[:-1], said[-1] if said else ""
-    # Several words that are no qualified name may be one name, typed with spaces.
+    # Several words that are no qualified name may be one name that was typed with spaces.
     return [], "".join(said)
 
 
 def _alike(names: NameList, name: str) -> Iterator[tuple[str, int]]:
-    """Names in lower case that contain the given one, and how well they agree with it."""
+    """Yields the names, in lower case, that contain ``name``, and how well they agree with it."""
     for found in names.containing(name, _MOST_NAMES):
         yield found, _INSIDE
     for found in names.beginning(name, _MOST_NAMES):
@@ -148,7 +149,7 @@ def _alike(names: NameList, name: str) -> Iterator[tuple[str, int]]:
 
 
 def _having(names: Postings, parts: list[str]) -> list[int]:
-    """Rows with all parts among their names; none for a single part, which the other ways find."""
+    """Returns rows that have all parts among their names; none for a single part, which other look-ups find."""
     if len(parts) < 2:
         return []
     common, *others = sorted((names.of(part)[0] for part in parts), key=len)

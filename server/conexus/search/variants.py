@@ -1,16 +1,16 @@
-"""Other forms of an English word, so that ``loads plugins`` finds ``loadPlugin``."""
+"""Derives other forms of an English word, so that ``loads plugins`` finds ``loadPlugin``."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
-#: How much an occurrence of another form counts beside one of the word itself.
+#: Weight of an occurrence of another form, relative to an occurrence of the word itself.
 VARIANT_WEIGHT = 0.6
 
 _PLAIN = re.compile(r"[a-z]{4,}")
 _VOWELS = frozenset("aeiou")
-#: Endings to take off, longest first, with what the stem may need to become a word again.
+#: Endings to remove, longest first, with the endings that may turn the stem into a word again.
 _ENDINGS = (
     ("ization", ("ize", "izing", "ized", "izes", "izer")),
     ("ations", ("ate", "ation", "ating", "ated", "ates", "ator", "e", "")),
@@ -34,7 +34,7 @@ _ENDINGS = (
 
 @lru_cache(maxsize=4096)
 def variants(term: str) -> tuple[tuple[str, float], ...]:
-    """Other forms that an English word may have in code, with their weight; none for what is no word."""
+    """Returns other forms that an English word may have in code, with their weight; none if ``term`` is no word."""
     if not _PLAIN.fullmatch(term):
         return ()
     forms: list[str] = []

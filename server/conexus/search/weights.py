@@ -1,4 +1,4 @@
-"""The numbers of the ranking. They are data: ``ranking.json`` holds them, fitted on questions to public code."""
+"""Holds the numbers of the ranking. They are data in ``ranking.json``, fitted on queries to public code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ DATA: Mapping[str, Any] = json.loads(Path(__file__).with_name("ranking.json").re
 
 @dataclass(frozen=True, slots=True)
 class SignalWeights:
-    """How much each signal counts where candidates are chosen; what they are and their scale stand in signals.py."""
+    """Factor of each signal in the weighted sum that chooses candidates; ``signals.Signals`` documents the signals.
+
+    A factor multiplies a value of 0..1 or a similarity with mean 0 and deviation 1. A signal with factor 0 is left out.
+    """
 
     dense: float
     body: float
@@ -33,16 +36,16 @@ class Weights:
 
     version: int
     prose: SignalWeights
-    #: Of the features ``sentence.FORM``: how much each speaks for a topic, and ``bias``.
+    #: Weights of the features ``query_intent.FORM``, positive if the feature indicates a topic, and ``bias``.
     topic: Mapping[str, float]
-    #: For a query that looks like the name of a symbol.
+    #: The weights for a query that looks like the name of a symbol; ``prose`` is for other queries.
     symbol: SignalWeights
-    # BM25 (Robertson & Zaragoza 2009)
+    # parameters of BM25 (Robertson & Zaragoza 2009)
     body_k1: float
     body_b: float
     names_k1: float
     names_b: float
-    # what a role takes off
+    # penalties of the roles, deducted from a total of at most 1
     test: float
     example: float
     document: float
@@ -50,26 +53,27 @@ class Weights:
     foreign: float
     entry: float
     declaration: float
-    #: Taken off rows that are no definition.
+    #: Deducted from the total of rows that are no definition.
     text: float
-    #: Taken off further pieces of a long definition.
+    #: Deducted from the total of further pieces of a long definition.
     piece: float
-    #: Taken off each further chunk of a file, times the logarithm of its place, by what the query asks for.
+    #: Deducted from the score of each further chunk of a file, times the logarithm of its place among them. The query's
+    #: intent determines which factor applies.
     saturation_of_topic: float
     saturation_of_place: float
     saturation_of_name: float
-    #: Given to the file that the query names, and to definitions where the query is their name.
+    #: Added to the score of chunks of a file that the query names, and of definitions if the query is their name.
     named: float
-    #: Given to tests or examples where the query wants those.
+    #: Added to the score of tests or examples if the query wants them.
     wanted: float
-    #: Given to files in the folder of the file that the user looks at, less to those farther away.
+    #: Added to the score of chunks in the directory of the file that the user is viewing; less for distant directories.
     near: float
-    #: Given to files that are open.
+    #: Added to the score of chunks of open files.
     opened: float
 
     @staticmethod
     def of(data: Mapping[str, Any]) -> Weights:
-        """``data`` as ``ranking.json`` has it."""
+        """Makes the weights from ``data``, the content of ``ranking.json``."""
         prose, symbol = (SignalWeights(**data["signals"][name]) for name in ("prose", "symbol"))
         return Weights(version=data["version"], prose=prose, symbol=symbol, topic=data["topic"], **data["numbers"])
 

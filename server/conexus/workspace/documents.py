@@ -1,4 +1,4 @@
-"""The open documents, as the editor has them: an immutable map of immutable values."""
+"""The open documents with the editor's text: an immutable map of immutable values."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from conexus.text import Encoding, LineIndex
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """New text for a range, or for the whole document if there is none."""
+    """A change of a document: new text for a range, or for the whole document if ``range`` is None."""
 
     text: str
-    #: Start line, start column, end line, end column.
+    #: Start line, start column, end line, end column, in the encoding that is given to ``Document.changed``.
     range: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An open buffer."""
+    """A document that is open in the editor."""
 
     #: Absolute path, or the URI of a buffer that has no file.
     id: str
@@ -28,11 +28,11 @@ class Document:
     version: int | None
     #: The client's languageId.
     language: str
-    #: The lines of ``text``, kept between changes.
+    #: The lines of ``text``, kept for the next change.
     _lines: LineIndex | None = field(default=None, repr=False, compare=False)
 
     def changed(self, changes: Iterable[Change], version: int | None, encoding: Encoding) -> Document:
-        """The document after changes that apply one after the other."""
+        """Returns the document after the changes, which apply one after the other."""
         lines = self._lines or LineIndex(self.text)
         for change in changes:
             lines = LineIndex(change.text) if change.range is None else lines.edit(*change.range, change.text, encoding)
@@ -41,7 +41,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """All open documents by id. A change gives a new value; whoever holds the old one is not disturbed."""
+    """All open documents by id. Every change returns a new value; the old value stays as it is."""
 
     _by_id: Mapping[str, Document] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -58,11 +58,11 @@ class Documents:
         return self._by_id.get(identity)
 
     def put(self, document: Document) -> Documents:
-        """With a document added or replaced."""
+        """Returns the documents with ``document`` added or replaced."""
         return Documents(MappingProxyType({**self._by_id, document.id: document}))
 
     def close(self, identity: str) -> Documents:
-        """Without a document; the same documents if it is not open."""
+        """Returns the documents without one of them, or these documents if it is not open."""
         if identity not in self._by_id:
             return self
         return Documents(MappingProxyType({key: each for key, each in self._by_id.items() if key != identity}))

@@ -1,9 +1,9 @@
-"""Which paths of a workspace folder the ignore rules let in.
+"""Decides by the ignore rules which paths of a workspace folder are part of the workspace.
 
-What decides, strongest first: the setting `exclude`, `.conexusignore` files, `.gitignore` files, the
-repository's `info/exclude`, the user's global excludes, and a few names that no one wants to search. Within a
-kind the file nearest to the path comes first, within a file the last pattern that matches. As in git, nothing
-below an ignored directory can be let in again.
+The sources of rules, strongest first: the setting `exclude`, `.conexusignore` files, `.gitignore` files, the
+repository's `info/exclude`, the user's global excludes, and a few names that nobody wants to search. Within a kind, the
+file nearest to the path is strongest; within a file, the last pattern that matches decides. As in git, nothing below an
+ignored directory can be included again.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from conexus.workspace.repository import (
 )
 
 IGNORE_FILES = (".gitignore", ".conexusignore")
-#: Version control's own data; no rule lets them in.
+#: Directories with the data of version control. No rule includes them.
 _CONTROL_DIRECTORIES = frozenset({".git", ".hg", ".svn"})
-#: Installed dependencies and caches, for folders that have no ignore file. `!node_modules/` lets one in.
+#: Installed dependencies and caches, for folders without an ignore file. The pattern `!node_modules/` includes one.
 _USUALLY_UNWANTED = PatternList.of_lines(
     ["node_modules/", "bower_components/", "__pycache__/", ".venv/", ".tox/", ".nox/", ".gradle/"]
 )
@@ -33,10 +33,11 @@ _USUALLY_UNWANTED = PatternList.of_lines(
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """A pattern list and how to write a path relative to the directory it belongs to."""
+    """A pattern list, and how to make a path relative to the directory that the list belongs to."""
 
     patterns: PatternList
-    #: Put before a path relative to the folder (for rules of its parents), or the length to cut off it.
+    #: The text to put before a path relative to the folder (for rules of its parents), and the number of characters to
+    #: cut off such a path (for rules of directories in the folder).
     prefix: str = ""
     cut: int = 0
 
@@ -46,12 +47,12 @@ class _Rules:
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """The rules for what lies directly in one directory; each kind strongest first."""
+    """The rules for the entries of one directory. In each kind, the strongest rules are first."""
 
     exclude: tuple[_Rules, ...]
     own: tuple[_Rules, ...]
     git: tuple[_Rules, ...]
-    #: The shared data of the repository that the directory belongs to.
+    #: The path of the shared data of the repository that the directory belongs to; None without a repository.
     repository: str | None
 
     def allows(self, path: str, name: str, is_directory: bool) -> bool:
@@ -70,10 +71,10 @@ _UNKNOWN = _Level((), (), (), None)
 
 
 class IgnoreRules:
-    """The one predicate for scanning and watching a workspace folder.
+    """The ignore rules of a workspace folder, for scanning as well as for watching it.
 
-    Paths are relative to the folder and written with ``/``. What is read of a directory is kept until
-    `forget`. Safe to use from several threads; never raises.
+    Paths are relative to the folder and written with ``/``. The rules read for a directory are kept until `forget`.
+    Safe to use from several threads; never raises.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class IgnoreRules:
         left_out: Iterable[Path] = (),
         git: GitSettings | None = None,
     ) -> None:
-        """``left_out``: directories that are never let in, our own data for example."""
+        """``left_out`` are directories that are never included, for example our own data."""
         self._root = os.path.realpath(root)
         self._left_out = frozenset(os.path.realpath(path) for path in left_out)
         settings = git_settings(self._root) if git is None else git
@@ -94,7 +95,7 @@ class IgnoreRules:
         self._levels: dict[str, _Level | None] = {}
 
     def allows(self, path: str, is_directory: bool) -> bool:
-        """Whether a file or directory takes part in the workspace. The folder itself, ``""``, always does."""
+        """Decides whether a file or directory is part of the workspace. The folder itself, ``""``, always is."""
         if not path:
             return True
         parent, _, name = path.rpartition("/")
@@ -102,9 +103,9 @@ class IgnoreRules:
         return level is not None and level.allows(path, name, is_directory)
 
     def forget(self, path: str | None = None) -> bool:
-        """Read anew what concerns a path that changed (all, if none is given).
+        """Forgets the rules that concern a changed path (all rules without a path), so that they are read again.
 
-        Returns whether the rules of other paths may have changed with it, so that its directory needs a scan.
+        Returns whether the rules of other paths may have changed, so that the directory of the path needs a scan.
         """
         if path is None:
             self._levels.clear()
@@ -121,8 +122,8 @@ class IgnoreRules:
         return decides
 
     def _level(self, directory: str) -> _Level | None:
-        """The rules in a directory, None if it is not let in."""
-        missing = []  # from here upwards; paths can be deeper than the stack
+        """Returns the rules in a directory, or None if the directory is not part of the workspace."""
+        missing = []  # from here upwards, in a list because paths can be deeper than the stack
         while (level := self._levels.get(directory, _UNKNOWN)) is _UNKNOWN:
             if not directory:
                 level = self._levels[""] = self._top()
@@ -138,7 +139,7 @@ class IgnoreRules:
         if not above.allows(path, path.rpartition("/")[2], is_directory=True):
             return None
         absolute = f"{self._root}/{path}"
-        # A link leads out of the folder, or to what is found at its real place anyway.
+        # A symbolic link leads out of the folder, or to files that are found at their real path anyway.
         if os.path.islink(absolute) or (  # noqa: PTH114 - hot: Path costs more than the call
             self._left_out and os.path.realpath(absolute) in self._left_out
         ):
@@ -169,9 +170,10 @@ class IgnoreRules:
         )
 
     def _of_parents(self, work_tree: str, repository: str) -> tuple[_Rules, ...] | None:
-        """The rules of the repository and of its directories above the folder.
+        """Returns the rules of the repository and of its directories above the folder.
 
-        None if they ignore the folder itself: who opens an ignored folder wants to see what is in it.
+        Returns None if these rules ignore the folder itself, because a user who opens an ignored folder wants to see
+        its files.
         """
         parts = [byte_string(part) for part in Path(self._root).relative_to(work_tree).parts]
         rules = self._of_repository(repository, prefix="".join(f"{part}/" for part in parts))
@@ -179,7 +181,7 @@ class IgnoreRules:
             directory = Path(self._root, *[os.pardir] * (len(parts) - depth))
             prefix = "".join(f"{part}/" for part in parts[depth:])
             rules = self._read(f"{directory}/.gitignore", prefix=prefix) + rules
-            # The part of a rule's prefix that is left after cutting what lies below this directory.
+            # The length of the part of a rule's prefix that is below this directory, which is cut off.
             below = len("".join(f"/{part}" for part in parts[depth + 1 :])) + 1
             verdicts = (rule.patterns.ignores(rule.prefix[:-below], part, True) for rule in rules)
             if next((verdict for verdict in verdicts if verdict is not None), False):

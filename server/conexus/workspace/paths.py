@@ -1,4 +1,7 @@
-"""File URIs and paths (RFC 8089). Pure: the platform is an argument, so that all are tested on any."""
+"""Converts file URIs to paths and back (RFC 8089).
+
+Pure: the platform is an argument, so that every platform's rules are tested on any platform.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,11 @@ _DRIVE = re.compile(r"/?([A-Za-z])[:|](/.*)?", re.DOTALL)
 
 
 def path_of_uri(uri: str, windows: bool = _WINDOWS) -> str | None:
-    """The absolute path that a URI names, in one spelling for all spellings of the URI.
+    """Returns the absolute path that a URI names, in one spelling for all spellings of the URI.
 
-    None if it names no local file: another scheme, another host, or a name that is not UTF-8 or not absolute.
-    Editors spell one file's URI differently (VS Code writes ``file:///c%3A/``), so paths are compared instead.
+    Returns None if the URI names no local file: another scheme, another host, or a name that is not UTF-8 or not
+    absolute. Paths are compared instead of URIs, because editors spell one file's URI differently (VS Code writes
+    ``file:///c%3A/``).
     """
     match = _FILE_URI.match(uri)
     if match is None:
@@ -42,7 +46,7 @@ def path_of_uri(uri: str, windows: bool = _WINDOWS) -> str | None:
 
 
 def uri_of_path(path: str | os.PathLike[str], windows: bool = _WINDOWS) -> str:
-    """The URI of an absolute path. Bytes of a name that are not UTF-8 are kept as they are."""
+    """Returns the URI of an absolute path. Bytes of a name that are not UTF-8 are kept as they are."""
     name = os.fspath(path)
     if not windows:
         return "file://" + _quoted(name)

@@ -1,11 +1,11 @@
-"""Patterns in the syntax of .gitignore, with git's own answers.
+"""Matches paths with patterns in the syntax of .gitignore, with the same results as git.
 
-This follows git's source (dir.c and wildmatch.c) and not its manual, quirks included: patterns and paths are
-bytes, a `**` that is the first wildcard of a pattern may stand in the middle of a name, a broken character
-class matches nothing. The pathspec library was measured first: it re-includes files below an ignored
-directory, knows no `[[:digit:]]`, and raises on `[z-a]`. A property test compares this module with git.
+This module follows git's source (dir.c and wildmatch.c) and not its manual, quirks included: patterns and paths are
+bytes, a `**` that is the first wildcard of a pattern may stand in the middle of a name, a broken character class
+matches nothing. The pathspec library was measured first: it re-includes files below an ignored directory, does not know
+`[[:digit:]]`, and raises on `[z-a]`. A property test compares this module with git.
 
-Bytes are held as strings with one character for each byte, because matching those is quicker.
+Bytes are held as strings with one character for each byte, because matching strings is faster.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _CLASSES = {
 
 
 def byte_string(path: str) -> str:
-    """A path as this module compares it: one character for each of its bytes."""
+    """Returns a path in the form that this module compares: one character for each of its bytes."""
     if path.isascii():
         return path
     try:
         return os.fsencode(path).decode("latin-1")
-    except UnicodeEncodeError:  # a client's name of a buffer, which no file can have
+    except UnicodeEncodeError:  # a client's name for a buffer, which no file can have
         return path.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
@@ -51,7 +51,7 @@ class Pattern:
 
     negated: bool
     directories_only: bool
-    #: Compare with the path below the ignore file's directory, not with the last name of it.
+    #: Whether the pattern is compared with the path below the ignore file's directory, and not with its last name.
     whole_path: bool
     literal: str | None = None
     suffix: str | None = None
@@ -66,7 +66,10 @@ class Pattern:
 
 
 def parse_pattern(line: str, *, ignore_case: bool = False) -> Pattern | None:
-    """The pattern of a line given as a byte string without its line end; None for blanks and comments."""
+    """Returns the pattern of a line, or None for a blank line or a comment.
+
+    ``line`` is a byte string without its line end.
+    """
     text = _without_trailing_spaces(line.partition("\0")[0])
     if text.startswith("#"):
         return None
@@ -89,7 +92,7 @@ def parse_pattern(line: str, *, ignore_case: bool = False) -> Pattern | None:
 
 @dataclass(frozen=True, slots=True)
 class PatternList:
-    """The patterns of one ignore file; the last that matches decides."""
+    """The patterns of one ignore file. The last pattern that matches decides."""
 
     patterns: tuple[Pattern, ...]
     flags: int
@@ -101,12 +104,12 @@ class PatternList:
 
     @classmethod
     def of_lines(cls, lines: Iterable[str], *, ignore_case: bool = False) -> Self:
-        """From patterns as a person writes them, for example in a setting."""
+        """Makes a list of patterns as a person writes them, for example in a setting."""
         return cls.of_bytes("\n".join(lines).encode("utf-8", "surrogatepass"), ignore_case=ignore_case)
 
     @classmethod
     def of_bytes(cls, content: bytes, *, ignore_case: bool = False) -> Self:
-        """From the content of an ignore file."""
+        """Makes a list of the patterns in the content of an ignore file."""
         lines = content.removeprefix(b"\xef\xbb\xbf").decode("latin-1").split("\n")
         parsed = (parse_pattern(line.removesuffix("\r"), ignore_case=ignore_case) for line in lines)
         patterns = tuple(pattern for pattern in parsed if pattern is not None)
@@ -124,7 +127,7 @@ class PatternList:
         )
 
     def ignores(self, path: str, name: str, is_directory: bool) -> bool | None:
-        """Whether a path is ignored (True), re-included (False) or not spoken of (None).
+        """Decides whether a path is ignored (True), re-included (False) or not matched by any pattern (None).
 
         ``path`` is relative to the ignore file's directory, ``name`` its last part; both are byte strings.
         """
@@ -164,13 +167,14 @@ def _without_trailing_spaces(line: str) -> str:
 # --- from wildcards to a regular expression ---
 #
 # Python's expressions backtrack, so a naive translation of `*a*a*a*a*a*b` takes ages on a name of many a's.
-# All but the last piece after a star are therefore matched at their first place and held there (an atomic
-# group): no later place of that piece could help the rest to match. The same holds for what is between `**/`.
+# Therefore every piece after a star, except the last, is matched at its first place and held there (an atomic
+# group), because no later place of that piece could help the rest to match. The same holds for the text between
+# two `**/`.
 
 
 def _expression(text: str) -> str:
     groups: list[str] = []
-    segments: list[list[str]] = [[""]]  # of the current group: segments, each the pieces between its stars
+    segments: list[list[str]] = [[""]]  # segments of the current group; each is a list of the pieces between its stars
     literal_so_far = True
     at = 0
     while at < len(text):
@@ -214,7 +218,7 @@ def _segment(pieces: list[str]) -> str:
 
 
 def _atom(text: str, at: int) -> tuple[str, int]:
-    """The expression of what begins at ``at`` (no star and no slash), and where it ends."""
+    """Returns the expression of the item that begins at ``at`` (no star and no slash), and the index of its end."""
     character = text[at]
     if character == "?":
         return "[^/]", at + 1
@@ -226,7 +230,10 @@ def _atom(text: str, at: int) -> tuple[str, int]:
 
 
 def _bracket(text: str, at: int) -> tuple[str, int]:
-    """The expression of a character class whose inside begins at ``at``; a broken one matches nothing."""
+    """Returns the expression of a character class whose inside begins at ``at``, and the index of its end.
+
+    A broken class matches nothing.
+    """
     negated = text[at : at + 1] in ("!", "^")
     at += negated
     members: set[str] = set()

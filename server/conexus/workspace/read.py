@@ -1,4 +1,4 @@
-"""Files to text. Never raises for what a file system may hold."""
+"""Reads files as text. Never raises for anything that a file system may hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from conexus.workspace.files import read_bytes
 
-#: Why a file is left out, in the words that users read.
+#: The reasons why a file is left out, in the words that users read.
 BINARY = "binary"
 NOT_REGULAR = "not a regular file"
 NOT_UTF8 = "not UTF-8"
@@ -22,35 +22,38 @@ TOO_LARGE = "larger than maxFileBytes"
 UNREADABLE = "unreadable"
 VANISHED = "vanished"
 
-#: A zero byte this early marks a binary file, as in git (xdiff-interface.c) with the same number of bytes.
+#: Number of bytes at the beginning of a file among which a zero byte marks it as binary, as in git (xdiff-interface.c).
 _BINARY_PROBE_BYTES = 8000
 _UTF16_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What a file says. Size and time are of the moment before it was read, so a later change shows."""
+    """The text of a file. Size and time were taken before the file was read, so that a later change shows."""
 
-    #: Without a byte order mark, which editors do not show and columns do not count.
+    #: The text without a byte order mark, which editors do not show and columns do not count.
     text: str
-    #: In bytes, on disk.
+    #: Size on disk, in bytes.
     size: int
     mtime_ns: int
-    #: 32 hex digits over the bytes on disk.
+    #: Hash of the bytes on disk, 32 hex digits.
     digest: str
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file that is left out, and why."""
+    """A file that is left out, and the reason."""
 
     reason: str
-    #: Size and time before it was read, as of a ``Text``; None if it could not be opened.
+    #: Size and time before the file was read, as in ``Text``; None if the file could not be opened.
     state: tuple[int, int] | None = None
 
 
 def read_text(path: str | Path, max_bytes: int) -> Text | Skipped:
-    """The text of a regular file of at most ``max_bytes`` bytes: UTF-8, or UTF-16 with a byte order mark."""
+    """Returns the text of a regular file, or the reason why the file is left out.
+
+    The file may have at most ``max_bytes`` bytes, of UTF-8, or of UTF-16 with a byte order mark.
+    """
     read = _read(path, max_bytes)
     if isinstance(read, Skipped):
         return read
@@ -62,7 +65,7 @@ def read_text(path: str | Path, max_bytes: int) -> Text | Skipped:
 
 
 def read_current(path: str | Path, max_bytes: int) -> str | Skipped:
-    """As ``read_text``, the text alone."""
+    """Returns the text alone of a file that ``read_text`` would read, or the reason why the file is left out."""
     read = _read(path, max_bytes)
     return read if isinstance(read, Skipped) else decode(read[1])
 
@@ -79,7 +82,7 @@ def _read(path: str | Path, max_bytes: int) -> tuple[os.stat_result, bytes] | Sk
 
 
 def decode(content: bytes) -> str | Skipped:
-    """Bytes to text without its byte order mark."""
+    """Returns bytes as text without its byte order mark, or the reason why they are not text."""
     if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return Skipped(NOT_UTF8)
     encoding = _UTF16_MARKS.get(content[:2])
@@ -96,7 +99,7 @@ def decode(content: bytes) -> str | Skipped:
 
 
 def reason_of(error: Exception) -> str:
-    """Why a file or directory could not be opened."""
+    """Returns the reason why a file or directory could not be opened."""
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return VANISHED
     if isinstance(error, OSError) and error.errno == errno.ELOOP:

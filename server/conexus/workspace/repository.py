@@ -1,4 +1,4 @@
-"""What Conexus needs to know of git repositories, read from their files."""
+"""Reads facts about git repositories from their files, and the user's settings of git by `git config`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from conexus.workspace.files import read_bytes
 
-#: Ignore files beyond this size are cut off; git's own limit is 100 MB, far above any real one.
+#: Number of bytes after which a file is cut off. Git's own limit for ignore files is 100 MB, far above any real file.
 _MAX_BYTES = 4 * 2**20
 
 
 def read_small_file(path: str) -> bytes | None:
-    """The content of a regular file; None for everything else."""
+    """Returns the content of a regular file, or None for anything else."""
     try:
         facts, content = read_bytes(path, _MAX_BYTES)
     except (OSError, ValueError):
@@ -26,9 +26,9 @@ def read_small_file(path: str) -> bytes | None:
 
 
 def common_directory(work_tree: str) -> str | None:
-    """The real path of the directory that holds a repository's shared data, None if there is no `.git`.
+    """Returns the real path of the directory with a repository's shared data, or None if there is no valid `.git`.
 
-    For a linked worktree that is the main repository's; see "gitrepository-layout" in git's manual.
+    For a linked worktree, that is the directory of the main repository; see "gitrepository-layout" in git's manual.
     """
     dot_git = Path(work_tree, ".git")
     if dot_git.is_dir():
@@ -42,7 +42,7 @@ def common_directory(work_tree: str) -> str | None:
 
 
 def enclosing_work_tree(directory: str) -> str | None:
-    """The nearest of ``directory`` and its parents that has a `.git`."""
+    """Returns the nearest of ``directory`` and its parents that has a `.git`, or None if none has one."""
     for candidate in (Path(directory), *Path(directory).parents):
         if os.path.lexists(candidate / ".git") and common_directory(str(candidate)):
             return str(candidate)
@@ -51,15 +51,15 @@ def enclosing_work_tree(directory: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class GitSettings:
-    """The user's settings of git that decide what is ignored."""
+    """The user's settings of git that affect what is ignored."""
 
-    #: The content of the file of global excludes.
+    #: The content of the user's file of global excludes.
     global_excludes: bytes = b""
     ignore_case: bool = False
 
 
 def git_settings(directory: str) -> GitSettings:
-    """The settings as git sees them in ``directory``, or git's defaults where git is not installed."""
+    """Returns the settings as git sees them in ``directory``, or git's defaults if git is not installed."""
     config_home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - Path raises
     values = {"core.excludesfile": str(Path(config_home, "git", "ignore"))}
     try:
@@ -77,13 +77,16 @@ def git_settings(directory: str) -> GitSettings:
         name, _, value = item.partition("\n")
         values[name] = value
     excludes = values["core.excludesfile"]
-    # This one file may be a symlink: people keep it in a repository of dotfiles.
+    # Only this file may be a symbolic link, because people keep it in a repository of dotfiles.
     content = read_small_file(os.path.realpath(Path(directory, excludes))) if excludes else None
     return GitSettings(content or b"", values.get("core.ignorecase", "").lower() in ("true", "yes", "on", "1"))
 
 
 def _program(name: str) -> str:
-    """A program on the PATH. A relative entry of it would be one of the workspace. OSError if there is none."""
+    """Returns the path of a program on the PATH. Raises OSError if there is none.
+
+    Relative entries of the PATH are skipped, because they would name folders of the workspace.
+    """
     entries = [entry for entry in os.environ.get("PATH", os.defpath).split(os.pathsep) if os.path.isabs(entry)]  # noqa: PTH117
     found = shutil.which(name, path=os.pathsep.join(entries))
     if found is None:

@@ -1,4 +1,4 @@
-"""Workspace folders: which of the given ones are taken, and which of them only after the user's consent."""
+"""Decides which of the given workspace folders are indexed, and which of them only after the user's consent."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def normalise_roots(folders: Iterable[str | Path]) -> tuple[list[Path], list[str]]:
-    """The folders to index, and a sentence for each one that cannot be.
+    """Returns the folders to index, and a sentence for each folder that cannot be indexed.
 
-    Folders inside others are dropped, since the outer one has their files, whatever links lead to them. The
-    given spelling is kept and not the real path, because clients know their files by it.
+    Folders inside others are dropped, because the outer folder has their files, whatever symbolic links lead to them.
+    The given spelling is kept instead of the real path, because clients know their files by it.
     """
     real: dict[str, Path] = {}
     problems: list[str] = []
@@ -30,7 +30,7 @@ def normalise_roots(folders: Iterable[str | Path]) -> tuple[list[Path], list[str
 
 
 def needs_consent(root: str | Path) -> str | None:
-    """Why a folder is not indexed unasked, None if it is an ordinary one."""
+    """Returns why a folder is indexed only with the user's consent, or None if the folder is an ordinary one."""
     real = Path(os.path.realpath(root))
     if real == real.parent:
         return "This folder is the whole file system."

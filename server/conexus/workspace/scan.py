@@ -1,6 +1,6 @@
-"""The files of a workspace folder, found by a walk of the disk.
+"""Finds the files of a workspace folder by a walk of the disk.
 
-Never raises for what a file system may hold.
+Never raises for anything that a file system may hold.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from conexus.workspace.read import NOT_REGULAR, NOT_UTF8_NAME, SYMLINK, TOO_LARG
 from conexus.workspace.roots import needs_consent
 
 _CONSENT = "Set `allowLargeFolders` to index it."
-#: Entries of a directory that are looked at in one step.
+#: Number of entries of a directory that are examined in one step.
 _STEP = 64
 
 
 class Entry(NamedTuple):
-    """A file that the rules let in. Not a dataclass: a scan makes one of these for every file."""
+    """A file that the ignore rules allow. A named tuple and no dataclass, because a scan makes one for every file."""
 
-    #: Relative to the folder, with ``/``.
+    #: Path relative to the folder, with ``/``.
     path: str
-    #: In bytes.
+    #: Size in bytes.
     size: int
     mtime_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a walk found."""
+    """The result of a walk."""
 
     entries: list[Entry]
-    #: What was left out although the rules let it in, counted by reason.
+    #: Number of files and directories that were left out although the ignore rules allow them, by reason.
     skipped: dict[str, int]
-    #: Why the folder must not be taken to hold just these entries, in a sentence for the user.
+    #: Why the entries may not be all files of the folder, in a sentence for the user; None if they are all.
     refused: str | None = None
 
 
@@ -51,7 +51,7 @@ def scan(
     below: str = "",
     stop: Callable[[], bool] = lambda: False,
 ) -> Scan:
-    """What ``scan_in_steps`` finds. ``stop`` is asked after every step."""
+    """Returns what ``scan_in_steps`` finds. The scan is stopped if ``stop``, called after every step, returns True."""
     steps = scan_in_steps(root, rules, settings, below=below)
     while True:
         try:
@@ -66,11 +66,11 @@ def scan(
 def scan_in_steps(
     root: Path | str, rules: IgnoreRules, settings: Settings, *, below: str = ""
 ) -> Generator[None, None, Scan]:
-    """The files at or below a path of a folder: all of them by default, one if the path is a file, or none.
+    """Finds the files at or below a path of a folder: all files by default, one if the path is a file, or none.
 
-    A scan of the whole folder reads the ignore files anew, and is refused if the user must consent first.
-    Symbolic links are not followed, so a file is found once, at its real place. Between two steps lies at most one
-    directory, or ``_STEP`` files of one.
+    A scan of the whole folder reads the ignore files again, and is refused if the user must consent first. Symbolic
+    links are not followed, so that a file is found once, at its real path. A step examines at most one directory, or
+    ``_STEP`` entries of a larger one.
     """
     root = str(root).rstrip("/\\")
     found = Scan([], {})
@@ -96,7 +96,7 @@ def scan_in_steps(
 def _walk(
     root: str, top: str, rules: IgnoreRules, settings: Settings, found: Scan
 ) -> Generator[None, None, str | None]:
-    """Add what lies below ``top`` to ``found``. Returns why the walk ended early, None if it did not."""
+    """Adds the files below ``top`` to ``found``. Returns why the walk ended early, or None if it did not."""
     most = None if settings.allow_large_folders else settings.max_files
     directories = [top]
     while directories:

@@ -1,4 +1,7 @@
-"""Reads a folder's conexus.toml, which may be a stranger's: bounded, never through a link, never raising."""
+"""Reads a folder's conexus.toml, which a stranger may have written.
+
+The size is limited, symbolic links are not followed, and nothing is raised for what the file may hold.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ from pathlib import Path
 from conexus.config import SETTINGS_FILE, Problem, Settings, merge_repository
 from conexus.workspace.files import read_bytes
 
-#: Files above this size, in bytes, are not read. All settings together take a few hundred.
+#: Maximum size of a settings file in bytes; larger files are refused. All settings together take a few hundred bytes.
 _MAX_BYTES = 64 * 1024
-#: A key of more than 20 parts, wherever it may be. tomllib takes quadratic time for it (17 s for 64 KB of ``a.a.a…``),
-#: and no setting has two parts. It is looked for in the raw text, so that there is no way to hide it. Each alternative
-#: is possessive and short, or begins where no other can, so that this takes linear time.
+#: Matches a key of more than 20 parts anywhere in the file. tomllib takes quadratic time for such a key (17 s for 64 KB
+#: of ``a.a.a…``), and no setting has two parts. The raw text is searched, so that such a key cannot be hidden. Each
+#: alternative is possessive and short, or begins where no other can begin, so that the search takes linear time.
 _LONG_KEY = re.compile(
     r"""(?<![\w-])(?:(?:[\w-]++|"(?:[^"\\\n]|\\.){0,99}+"|'[^'\n]{0,99}+')[ \t]*+\.[ \t]*+){21}""",
 )
@@ -25,9 +28,9 @@ _LONG_KEY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class SettingsFile:
-    """What a settings file says, before it is checked against the settings that there are."""
+    """The content of a settings file, before it is checked against the known settings."""
 
-    #: Values by their names on the wire; empty if there is no file, or if it cannot be understood.
+    #: Values by the names of settings in the file; empty if there is no file, or if it cannot be understood.
     values: Mapping[str, object] = field(default_factory=dict)
     problem: Problem | None = None
 
@@ -38,7 +41,7 @@ class SettingsFile:
 
 
 def read_settings_file(folder: Path) -> SettingsFile:
-    """Read the settings file of a folder. The call may wait for a disk."""
+    """Reads the settings file of a folder. The call may wait for a disk."""
     try:
         facts, content = read_bytes(folder / SETTINGS_FILE, _MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -55,7 +58,7 @@ def read_settings_file(folder: Path) -> SettingsFile:
 
 
 def load_file(folder: Path, settings: Settings) -> tuple[Settings, list[Problem]]:
-    """Returns ``settings`` with those of the folder's settings file taken over. The call may wait for a disk."""
+    """Returns ``settings`` merged with the folder's settings file, and the problems. The call may wait for a disk."""
     return read_settings_file(folder).merged_into(settings)
 
 

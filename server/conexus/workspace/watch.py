@@ -1,8 +1,8 @@
-"""Our own watcher of one workspace folder. It gives hints, soon; that nothing is missed is the scan's task.
+"""Watches one workspace folder and soon gives hints of changes. The scan ensures that no change is missed.
 
-What it rests on (watchfiles 1.x, in a process of its own: ``watching``) ends at the first file name that is not UTF-8,
-loses events below new directories, and stops watching a folder that is moved away, without a word. So it is restarted
-whenever it ends or the folder is another one than before, and each start is reported as a loss.
+The watcher uses watchfiles 1.x, in a process of its own (``watching``). watchfiles ends at the first file name that is
+not UTF-8, loses events below new directories, and stops without a word if the folder is moved away. Therefore the
+process is restarted whenever it ends or the folder was replaced, and each start is reported as a loss of events.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from conexus.workspace.ignore import IGNORE_FILES
 
 log = logging.getLogger(__name__)
 
-#: Above this many paths in one batch a scan is cheaper than following each.
+#: Number of paths in one batch above which a scan is cheaper than a hint for each path.
 _STORM = 1000
-#: How long the end of the thread is waited for, in seconds.
+#: Seconds that ``wait`` waits for the end of the thread.
 _END_SECONDS = 5.0
-#: Seconds before the first restart, and before one after many failures.
+#: Seconds before the first restart, and before a restart after many failures.
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 60.0
 
 _LIMIT = (
@@ -49,12 +49,12 @@ def _everything(_path: str, _is_directory: bool) -> bool:
 
 
 class _WatchFailed(Exception):
-    """The process said so, or ended by itself."""
+    """The watching process reported a failure, or ended by itself."""
 
     def __init__(self, message: str, number: int | None = None, *, denied: bool = False) -> None:
         super().__init__(message)
         self.number = number
-        #: Whether a directory may not be read.
+        #: Whether the failure is that a directory may not be read.
         self.denied = denied
 
 
@@ -70,9 +70,9 @@ class Watcher:
     ) -> None:
         """Starts nothing yet.
 
-        ``on_paths`` gets paths relative to the folder, with ``/``: each, or what is below it, may have changed.
-        ``on_lost`` gets a reason in words when changes may have been missed, and a scan is due.
-        ``allows`` is the ignore rules' predicate; changes of paths that it leaves out are not reported.
+        ``on_paths`` gets paths relative to the folder, with ``/``: each path, or anything below it, may have changed.
+        ``on_lost`` gets a reason in words when changes may have been missed, so that a scan is due.
+        ``allows`` is the ignore rules' predicate; changes of paths that it excludes are not reported.
         """
         self._root = root
         self._on_paths, self._on_lost, self._allows = on_paths, on_lost, allows
@@ -90,13 +90,13 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop reporting, but for what is being reported at this moment. Returns at once; idempotent."""
+        """Stops reporting, except for a report that has begun. Returns at once; a second call is harmless."""
         self._stopping.set()
         if self._process is not None:
             self._process.terminate()
 
     def wait(self) -> None:
-        """Wait until the thread and the process have ended, after ``stop``."""
+        """Waits until the thread and the process have ended, after ``stop``, but at most ``_END_SECONDS``."""
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(_END_SECONDS)
 
@@ -122,7 +122,10 @@ class Watcher:
             delay = min(delay * 2, _LONGEST_DELAY)
 
     def _learn(self, error: _WatchFailed) -> bool:
-        """What the user can do about a failure; whether to watch what can be watched, which is better than nothing."""
+        """Sets ``degraded`` to what the user can do about a failure.
+
+        Returns whether to watch only what can be watched, which is better than nothing.
+        """
         if error.denied:
             return True
         if "file watch limit" in str(error) or error.number == errno.ENOSPC:
@@ -133,14 +136,14 @@ class Watcher:
         return False
 
     def _watch(self, reason: str, lenient: bool) -> None:
-        """Watch until stopped or until the folder is another one.
+        """Watches until ``stop`` is called or the folder was replaced by another one.
 
-        Raises _WatchFailed; OSError if no process can be had.
+        Raises _WatchFailed if the process fails, or OSError if it cannot be started.
         """
         prefixes = tuple({str(self._root).rstrip("/\\"), os.path.realpath(self._root).rstrip("/\\")})
         changed: set[str] = set()
-        # -P: a file of the workspace named like a module must not be imported in its place. Nothing of this process
-        # reaches our own standard streams, which carry the protocol and the log.
+        # -P, because a file of the workspace that is named like a module must not be imported in its place. The process
+        # does not write to our own standard streams, which carry the protocol and the log.
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(_PROCESS), str(self._root), "lenient" if lenient else "strict"],
             stdin=subprocess.PIPE,
@@ -149,7 +152,7 @@ class Watcher:
         )
         with self._process as process:
             try:
-                # Who stopped us before there was a process could not end it.
+                # A call of ``stop`` before there was a process could not end it.
                 for message in () if self._stopping.is_set() else _messages(process):
                     if self._stopping.is_set():
                         return
@@ -189,12 +192,15 @@ class Watcher:
         parent, _, name = path.rpartition("/")
         if name in IGNORE_FILES:
             return self._allows(parent, True)
-        # What is gone may have been either.
+        # A path that does not exist any more may have been a file or a directory.
         return self._allows(path, False) or self._allows(path, True)
 
 
 def _relative(path: str, prefixes: tuple[str, ...]) -> str:
-    """Relative to the folder, which the system may call by its real path; empty for the folder itself."""
+    """Returns a path relative to the folder, which the system may call by its real path.
+
+    Returns an empty path for the folder itself.
+    """
     for prefix in prefixes:
         if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] == os.sep:
             return path[len(prefix) + 1 :].replace(os.sep, "/")
@@ -202,7 +208,7 @@ def _relative(path: str, prefixes: tuple[str, ...]) -> str:
 
 
 def _messages(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
-    """What the process says, until it ends."""
+    """Yields the messages of the process, until it ends."""
     for line in cast("IO[bytes]", process.stdout):
-        if line.endswith(b"\n"):  # it was not killed while it said so
+        if line.endswith(b"\n"):  # the process was not killed while it wrote the line
             yield json.loads(line)

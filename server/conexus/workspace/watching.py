@@ -1,11 +1,12 @@
 """The process that watches one folder: ``PYTHON -P watching.py FOLDER strict|lenient``. ``watch.py`` starts it.
 
-What watchfiles does when it begins, and for each new directory, keeps all other threads of its process from running:
-half a second for 20 000 directories, ignored ones among them.
+It is a process of its own, because watchfiles keeps all other threads of its process from running when it begins, and
+for each new directory: half a second for 20 000 directories, including ignored ones.
 
-It writes one JSON object a line: ``{"began": true}`` once changes are seen; ``{"changed": [path, …], "more": false}``,
-where with ``more`` the same changes go on in the next line; and at its end ``{"moved": true}`` if the folder is another
-one than before, or ``{"failed": message, "number": errno, "denied": false}``. It ends with its standard input.
+The process writes one JSON object per line: ``{"began": true}`` once it sees changes;
+``{"changed": [path, …], "more": false}``, where ``"more": true`` means that the same changes continue in the next line;
+and at its end ``{"moved": true}`` if the folder was replaced by another one, or
+``{"failed": message, "number": errno, "denied": false}``. The process ends when its standard input ends.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ import signal
 import sys
 import threading
 
-#: Changes are handed on after this much quiet, or at the latest after the second figure.
+#: Milliseconds of quiet after which changes are reported, and milliseconds after which they are reported in any case.
 _QUIET_MS, _AT_MOST_MS = 50, 100
-#: How often it is looked whether the folder is still the same one.
+#: Milliseconds between two checks of whether the folder is still the same one.
 _LOOK_MS = 250
-#: Paths in one line: more would take the reader's process too long at once.
+#: Maximum number of paths in one line. More would take the reader's process too long at once.
 _MOST_PATHS = 500
 
 
 def main(root: str, *, lenient: bool) -> None:
-    """Watch until the folder is another one, or watching fails."""
-    # An interrupt at the terminal reaches the whole group; who started this ends it.
+    """Watches until the folder was replaced by another one, or watching fails."""
+    # An interrupt at the terminal reaches the whole process group. The process that started this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_input, daemon=True).start()
     try:
@@ -48,7 +49,7 @@ def _watch(root: str, *, lenient: bool) -> None:
         rust_timeout=_LOOK_MS,
         yield_on_timeout=True,
         raise_interrupt=False,
-        # Where directories that may not be read are passed over, so is, silently, the system's limit.
+        # If watchfiles passes over directories that may not be read, it silently passes over the system's limit, too.
         ignore_permission_denied=lenient,
     )
     for number, changes in enumerate(batches):

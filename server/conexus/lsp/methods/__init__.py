@@ -1,1 +1,1 @@
-"""One module per feature: functions of the session and the message's parameters."""
+"""One module for each feature. A handler takes the session and the message's parameters."""

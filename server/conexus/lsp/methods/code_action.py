@@ -1,4 +1,4 @@
-"""One code action, "Find related code", of a kind of its own, so that it is among no quick fixes."""
+"""Offers one code action, "Find related code". It has a kind of its own, so that it is not among quick fixes."""
 
 from lsprotocol import types as lsp
 
@@ -26,7 +26,10 @@ def code_action(session: Session, params: lsp.CodeActionParams) -> list[lsp.Code
 
 
 def _asked_for(context: lsp.CodeActionContext) -> bool:
-    """By its kind or one above it; or by a user who asks for whatever there is."""
+    """Decides whether the client asks for the action, by its kind or a more general kind.
+
+    Without a kind, the user must have asked for all actions: the editor did not ask automatically.
+    """
     if context.only is None:
         return context.trigger_kind is not lsp.CodeActionTriggerKind.Automatic
     kinds = [getattr(kind, "value", kind) for kind in context.only]

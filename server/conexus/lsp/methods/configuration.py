@@ -1,4 +1,4 @@
-"""The client's settings changed."""
+"""Handles the notification that the client's settings changed."""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,7 @@
-"""Open documents: their text is what is searched, whatever the disk says.
+"""Handles open documents: their text is searched, whatever is on disk.
 
-A change that cannot be read or applied is not skipped: the next one would go into a text that the editor does not have.
-The document is lost then, so that its file answers, until the editor sends a whole text.
+A change that cannot be read or applied is not skipped, because the next change would be applied to a text that the
+editor does not have. Instead, the document is lost: its file on disk is searched until the editor sends a whole text.
 """
 
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def did_open(session: Session, params: object) -> None:
-    """Take a document's text. ``params`` are a ``DidOpenParams`` as JSON."""
+    """Stores a document's text. ``params`` are a ``DidOpenParams`` as JSON."""
     try:
         item = structure_params(session.protocol.converter, params, types.DidOpenParams).text_document
     except ParamsError as error:
@@ -32,7 +32,7 @@ def did_open(session: Session, params: object) -> None:
 
 
 def did_change(session: Session, params: object) -> None:
-    """Apply changes to a document's text. ``params`` are a ``DidChangeParams`` as JSON."""
+    """Applies changes to a document's text. ``params`` are a ``DidChangeParams`` as JSON."""
     try:
         given = structure_params(session.protocol.converter, params, types.DidChangeParams)
     except ParamsError as error:
@@ -69,7 +69,7 @@ def did_save(session: Session, params: lsp.DidSaveTextDocumentParams) -> None:
 
 
 def did_close(session: Session, params: object) -> None:
-    """Let the disk be the truth again. ``params`` are the standard's ``DidCloseTextDocumentParams`` as JSON."""
+    """Makes the file on disk searched again. ``params`` are the standard's ``DidCloseTextDocumentParams`` as JSON."""
     try:
         given = structure_params(session.protocol.converter, params, lsp.DidCloseTextDocumentParams)
     except ParamsError as error:
@@ -82,7 +82,7 @@ def did_close(session: Session, params: object) -> None:
 
 
 def lose_all(session: Session) -> None:
-    """Let the files of all open documents answer until whole texts come: a message cannot be read or names no file."""
+    """Loses all open documents, until the editor sends whole texts: a message cannot be read or names no file."""
     for document in session.documents:
         _lose(session, document.id, ParamsError("a message could not be read"))
 
@@ -95,9 +95,10 @@ def _open(session: Session, document: Document) -> None:
 
 
 def _lose(session: Session, document: str | None, error: Exception, *, opened: bool = False) -> None:
-    """Let the file of a document answer until a whole text comes. ``opened``: the client has just opened it.
+    """Loses a document: its file is searched until a whole text arrives.
 
-    Where a message does not say which document it is about, it may be about any.
+    ``opened`` says that the client has just opened the document. If ``document`` is None, all documents are lost,
+    because a message that does not say which document it is about may be about any.
     """
     if document is None:
         lose_all(session)
@@ -122,7 +123,7 @@ def _forget(session: Session, document: str) -> None:
 def _changes(session: Session, given: Sequence[Any], *, known: bool) -> list[Change]:
     """Reads the changes that make the document's text, from the last whole text on.
 
-    Raises ParamsError, if it is not known what the changes after the last whole text apply to.
+    Raises ParamsError if the text that the changes apply to is not known.
     """
     changes: list[Change] = []
     unreadable: ParamsError | None = None if known else ParamsError("it was lost before")
@@ -154,13 +155,13 @@ def _version(given: int | None, former: Document) -> int | None:
 
 
 def _document_of(uri: str) -> str | None:
-    """The engine's name of a document; None if it is not one to search."""
+    """Returns the engine's id of a document, or None if the document is not searched."""
     document = convert.document_of_uri(uri)
     return None if document is None or results_page.is_page(document) else document
 
 
 def _document_named(params: object) -> str | None:
-    """The document that parameters which cannot be read are about; None if they name none."""
+    """Returns the document that unreadable parameters are about, or None if they name none."""
     given = params.get("textDocument") if isinstance(params, dict) else None
     uri = given.get("uri") if isinstance(given, dict) else None
     return (_document_of(uri) or uri) if isinstance(uri, str) else None

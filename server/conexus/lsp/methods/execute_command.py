@@ -1,4 +1,4 @@
-"""`workspace/executeCommand`: the requests again, for clients that can only send commands."""
+"""`workspace/executeCommand`: offers the requests as commands, for clients that can send nothing else."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ Command = Callable[[Session, Mapping[str, Any]], Awaitable[Any]]
 
 
 async def execute_command(session: Session, params: lsp.ExecuteCommandParams) -> Any:
-    """Arguments are ``[query or params object, limit?]``; none are as good as an empty object."""
+    """Runs a command. Its arguments are ``[query or params object, limit?]``; none count as an empty object."""
     command = _COMMANDS.get(params.command)
     if command is None:
         raise errors.invalid_params(f"`command` is none of {', '.join(types.COMMANDS)}.")
@@ -29,7 +29,7 @@ async def execute_command(session: Session, params: lsp.ExecuteCommandParams) ->
 
 
 def _fields(arguments: list[Any]) -> dict[str, Any]:
-    """The arguments as the object that the request of the same name takes."""
+    """Returns the arguments as the object that the request of the same name takes."""
     match arguments:
         case []:
             fields: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Files created, renamed and deleted by the user in the editor."""
+"""Handles files that the user created, renamed or deleted in the editor."""
 
 from lsprotocol import types as lsp
 

@@ -1,4 +1,4 @@
-"""`initialize`, `initialized` and `shutdown`."""
+"""Handles `initialize`, `initialized` and `shutdown`."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 def initialize(session: Session, params: lsp.InitializeParams) -> lsp.InitializeResult:
     session.introduce(client_of(params), initial_folders(params), params.initialization_options)
     if params.process_id is not None and not session.watch_parent(params.process_id):
-        # A server in a container is given the id of a process that it cannot see.
+        # A server in a container gets the id of a process that it cannot see.
         logger.warning("The client's process %d is not visible from here and is not watched", params.process_id)
     return lsp.InitializeResult(
         capabilities=server_capabilities(session.client, symbols=session.symbols_offered),

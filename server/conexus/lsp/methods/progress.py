@@ -1,4 +1,4 @@
-"""`window/workDoneProgress/cancel`: the user has had enough of indexing for now."""
+"""`window/workDoneProgress/cancel`: pauses indexing, because the user wants none for now."""
 
 from lsprotocol import types as lsp
 
@@ -6,7 +6,7 @@ from conexus.lsp.session import Session
 
 
 def work_done_progress_cancel(session: Session, params: lsp.WorkDoneProgressCancelParams) -> None:
-    """Indexing pauses, and its status says so, until `conexus.server.resume`."""
+    """Pauses indexing, and says so in the status, until `conexus.server.resume`."""
     if session.progress.cancel(params.token) and session.engine is not None:
         session.engine.pause()
         session.announce_status()

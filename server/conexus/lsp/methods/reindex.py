@@ -1,4 +1,4 @@
-"""`conexus/reindex`: read files again from scratch."""
+"""`conexus/reindex`: reads files again from scratch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from conexus.workspace.paths import path_of_uri
 
 
 async def reindex(session: Session, params: types.ReindexParams) -> types.ReindexResult:
-    """Answers when accepted; the work goes on, shown under the client's token or one of ours."""
+    """Answers when the request is accepted. The work goes on, shown under the client's token or one of ours."""
     folders = _local(session, "folders", params.folders)
     paths = _local(session, "paths", params.paths)
     engine = await session.started()
@@ -21,7 +21,7 @@ async def reindex(session: Session, params: types.ReindexParams) -> types.Reinde
 
 
 def _local(session: Session, field: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Absolute paths of URIs, absolute paths, and paths relative to any workspace folder."""
+    """Returns the absolute paths of URIs, of absolute paths, and of paths relative to any workspace folder."""
     found: list[str] = []
     for index, name in enumerate(names):
         if (path := path_of_uri(name)) is not None:

@@ -1,4 +1,4 @@
-"""`conexus/related`: code that has to do with a place."""
+"""`conexus/related`: finds code that is related to a place."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`conexus/search`: code by meaning."""
+"""`conexus/search`: finds code by meaning."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""`conexus.server.showResults`: the answer as a page, for clients without a plugin."""
+"""`conexus.server.showResults`: shows the answer as a page, for clients without a plugin."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from conexus.workspace.paths import uri_of_path
 
 
 async def show_results(session: Session, params: types.SearchParams | types.RelatedParams) -> Mapping[str, str]:
-    """Ask, write the page and open it. Returns its URI."""
+    """Asks the engine, writes the page and opens it. Returns the page's URI."""
     if isinstance(params, types.SearchParams):
         title, result = params.query, await search(session, params)
     else:

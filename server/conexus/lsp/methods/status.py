@@ -1,10 +1,10 @@
-"""`conexus/status`: what is indexed, and whether all that was saved and typed is searchable."""
+"""`conexus/status`: says what is indexed, and whether everything that was saved and typed is searchable."""
 
 from conexus.lsp import types
 from conexus.lsp.session import Session
 
 
 def status(session: Session, _: types.StatusParams) -> types.StatusResult:
-    """Answered at once, also while the engine starts."""
+    """Answers at once, also while the engine starts."""
     session.start()
     return session.status()

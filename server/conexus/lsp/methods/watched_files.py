@@ -1,4 +1,4 @@
-"""Files that changed outside the editor: hints, never truths."""
+"""Handles files that changed outside the editor. The notifications are hints, never truths."""
 
 from collections.abc import Iterable
 
@@ -14,10 +14,10 @@ def did_change_watched_files(session: Session, params: lsp.DidChangeWatchedFiles
 
 
 def hint(session: Session, uris: Iterable[str]) -> None:
-    """These files, or something below them, may have changed."""
+    """Tells the engine that these files, or anything below them, may have changed."""
     paths = [path for uri in uris if (path := path_of_uri(uri)) is not None]
     if session.folders and str(session.folders[0] / SETTINGS_FILE) in paths:
         session.protocol.spawn(session.read_settings_file(), "reading conexus.toml")
-    # Before the engine runs nothing is missed: its start reads the disk.
+    # Before the engine runs, no hint is needed, because its start reads the disk.
     if paths and session.engine is not None:
         session.engine.hint(paths)

@@ -1,4 +1,4 @@
-"""The workspace's folders."""
+"""Handles the workspace's folders."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from conexus.workspace.paths import path_of_uri
 
 
 def initial_folders(params: lsp.InitializeParams) -> tuple[Path, ...]:
-    """Local folders of the workspace: none where only a file is open."""
+    """Returns the local folders of the workspace, none if only a file is open."""
     if params.workspace_folders:
         return _local([folder.uri for folder in params.workspace_folders])
     if params.root_uri:

@@ -1,4 +1,4 @@
-"""`workspace/symbol`, answered by meaning, for clients that show what they get."""
+"""`workspace/symbol`: finds code by meaning, for clients that show all answers."""
 
 import asyncio
 from functools import partial
@@ -9,19 +9,19 @@ from conexus.lsp import convert
 from conexus.lsp.configuration import symbols_wanted
 from conexus.lsp.session import Session
 
-#: A list of symbols cannot say that it is incomplete. So long after the start, a question waits until all files were
-#: looked at; those of a workspace that is not large are, by then.
+#: Seconds after the engine's start during which a request waits until all files are indexed, because a list of symbols
+#: cannot say that it is incomplete. The files of a workspace that is not large are indexed by then.
 _FIRST_LOOK_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.05
 
 
 async def workspace_symbol(session: Session, params: lsp.WorkspaceSymbolParams) -> list[lsp.SymbolInformation]:
-    """Exact names first, then by meaning, in the order of the server."""
+    """Returns exact names first, then hits by meaning, in the order of the server."""
     if not symbols_wanted(session.settings, session.client):
         return []
     with session.workers.admitted():
         engine = await session.started()
-        while not engine.quiescent and session.seconds_since_start() < _FIRST_LOOK_SECONDS:  # noqa: ASYNC110  nobody tells
+        while not engine.quiescent and session.seconds_since_start() < _FIRST_LOOK_SECONDS:  # noqa: ASYNC110  there is no event
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         ask = partial(engine.symbols, params.query)
         answer = await session.workers.run(lambda token: ask(cancel=token))
