@@ -444,7 +444,7 @@ def test_files_that_are_searched_damaged_while_running(
             # Answered from what is left: nothing, while files are left alone.
             answer = ask()
             assert isinstance(answer, Status) or (answer.hits, answer.index.complete) == ((), False)
-            until(lambda: "were overwritten; it is made anew" in caplog.text, engine.status)
+            until(lambda: "were overwritten; it is rebuilt" in caplog.text, engine.status)
             engine.resume()
             found = settle(engine)
             assert found == expected, difference(found, expected)
@@ -494,7 +494,7 @@ def test_files_that_are_searched_overwritten_secretly(
             answer = ask("renew")
             assert {hit.symbol for hit in answer.hits} <= {"send_newsletter"}
             assert not answer.index.complete
-            assert "were overwritten; it is made anew" in caplog.text
+            assert "were overwritten; it is rebuilt" in caplog.text
             engine.resume()
             found = settle(engine)
             assert found == expected, difference(found, expected)

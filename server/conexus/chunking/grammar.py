@@ -81,7 +81,7 @@ def matches(data: bytes, language: str) -> list[Match] | None:
 
 
 def _is_rubble(root: Node) -> bool:
-    """Decides whether errors left so many loose tokens side by side that a query would take too long.
+    """Decides whether errors left too many loose tokens side by side that a query would take too long.
 
     The time of a query is quadratic in their number.
     """

@@ -22,7 +22,7 @@ def add_to(commands: Commands) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("folder", type=folder, metavar="DIR", help="the folder")
-    parser.add_argument("--rebuild", action="store_true", help="forget the index and build it anew")
+    parser.add_argument("--rebuild", action="store_true", help="delete the index and rebuild it")
     add_limit_options(parser)
     add_json_option(parser)
     parser.set_defaults(run=run)

@@ -309,6 +309,7 @@ class Bulk:
         """Stops the workers; the next ones are as many as ``workers`` says, see ``Settings.workers``."""
         self.interrupt()
         self.pool = Pool(WorkerProcesses(workers))
+        self._deaths = 0
 
     def close(self) -> None:
         """Stops the workers."""

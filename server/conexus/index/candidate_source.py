@@ -50,7 +50,7 @@ class LanceCandidates:
         try:
             self.tables.prepare(self.directory)
         except StoreError as error:
-            log.warning("%s; every row is looked at", error)
+            log.warning("%s; every row is scored", error)
             return False
         return True
 
@@ -67,7 +67,7 @@ class LanceCandidates:
             found = self.tables.candidates(self.directory, vector, tuple(words), (NEAREST, BY_WORDS, BY_NAMES))
         except StoreError as error:
             if not self._failed:
-                log.warning("%s; every row is looked at", error)
+                log.warning("%s; every row is scored", error)
             self._failed = True
             return None
         self._failed = False

@@ -97,7 +97,7 @@ def load(directory: Path) -> list[LoadedSegment]:
         try:
             segment, version = load_segment(segment_path(directory, each.name), verify=True)
         except (OSError, DamagedFile) as error:
-            log.warning("a part of the index cannot be read and is built anew: %s", error)
+            log.warning("a part of the index cannot be read and is rebuilt: %s", error)
             continue
         hidden = frozenset(each.hidden)
         files = tuple(number for number, facts in enumerate(segment.files) if facts.path not in hidden)

@@ -104,6 +104,7 @@ class Merging:
             segment = result if isinstance(result, MemorySegment) else load_segment(result, verify=False)[0]
         except (OSError, DamagedFile) as error:
             log.warning("a merged segment cannot be read: %s", error)
+            remove_segment(into)
             return
         if isinstance(result, MemorySegment):
             tracked.index.merged(merge, segment, None)

@@ -163,7 +163,7 @@ class Persistence:
         except Exception:
             # The stored index may be damaged in any way. The workspace's files are the truth, so it is rebuilt from
             # them.
-            log.exception("the stored index cannot be loaded; it is built anew")
+            log.exception("the stored index cannot be loaded; it is rebuilt")
             return []
 
     def take_over_if_due(self) -> None:

@@ -200,7 +200,7 @@ class StoredIndex:
                 name = path.name.removesuffix(path.suffix)
                 loaded.append(LoadedSegment(segment, name, tuple(range(len(segment.files))), version))
         except (StoreError, OSError, DamagedFile) as error:
-            log.warning("%s; it is built anew", error)
+            log.warning("%s; it is rebuilt", error)
             if self.state.role == "writer":
                 remove(self.directory)
             return []
@@ -251,7 +251,7 @@ class StoredIndex:
         try:
             opened = self._tables.open(self.directory, self.dimensions, repair=True)
         except StoreError as error:
-            log.warning("%s; the tables are built anew", error)
+            log.warning("%s; the tables are rebuilt", error)
             self._tables.forget(self.directory)
             remove(self.directory)
             opened = self._tables.open(self.directory, self.dimensions, repair=True)

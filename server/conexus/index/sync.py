@@ -279,7 +279,7 @@ class Sync:
             self._verify_due = time.monotonic() + _VERIFY_SECONDS
             return
         for tracked in damaged:
-            log.warning("files of the index of %s were overwritten; it is made anew", tracked.root)
+            log.warning("files of the index of %s were overwritten; it is rebuilt", tracked.root)
             # The whole index, because vectors of overwritten rows may have been reused for rows that are intact.
             tracked.make_anew()
             self._forget(tracked.root)

@@ -97,7 +97,7 @@ class Tiers:
             try:
                 self._tables.index(stored.directory, stored.dimensions)
             except StoreError as error:
-                log.warning("%s; every row is looked at", error)
+                log.warning("%s; every row is scored", error)
                 self._post(Finished(words, lambda: self._done(tracked, known, made=False)))
             else:
                 self._post(Finished(words, lambda: self._done(tracked, known, made=True)))

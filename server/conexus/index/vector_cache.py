@@ -283,7 +283,7 @@ class VectorCache:
             newest = max(generations)
             if self._damage:
                 self._repairs += 1
-                log.warning("the vector cache is damaged and is made anew: %s", self._damage)
+                log.warning("the vector cache is damaged and is rebuilt: %s", self._damage)
                 # Under a new name, because a process that still has the old file open would remove the new file's log.
                 newest += newest == self._generation
             self._generation = newest
