@@ -18,7 +18,10 @@ import conexus.engine
 from conexus.config import Settings
 from conexus.embedding.embedder import EmbeddingError, Vectors
 from conexus.engine import Engine
+from conexus.index import manifest
+from conexus.index.manifest import Listed, LoadedSegment
 from conexus.index.store_process import Tables
+from conexus.index.stored_index import StoredIndex
 from tests.workspaces import PATIENCE, rows, snapshot_of, until, write
 
 
@@ -329,3 +332,92 @@ def test_a_listener_that_raises_ends_no_thread(tmp_path: Path) -> None:
         assert engine.wait(PATIENCE)
     finally:
         engine.close()
+
+
+# --- closing loses nothing ---
+
+
+def stored_index(directory: Path) -> StoredIndex:
+    return StoredIndex(directory, str(directory), "1", 8, Tables())
+
+
+def test_a_folder_that_is_closed_before_its_index_is_loaded_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = folder(tmp_path / "work")
+    with engine_on(tmp_path / "data", work):
+        pass
+    (listed,) = (tmp_path / "data" / "indexes").glob("*/segments.json")
+    before = json.loads(listed.read_text())["segments"]
+    assert before
+    load, loading, go_on = StoredIndex.load, threading.Event(), threading.Event()
+
+    def slow(stored: StoredIndex) -> list[LoadedSegment]:
+        loading.set()
+        assert go_on.wait(PATIENCE)
+        return load(stored)
+
+    monkeypatch.setattr(StoredIndex, "load", slow)
+    engine = Engine(Settings(watcher="off"), data_directory=tmp_path / "data")
+    engine.start([work])
+    assert loading.wait(PATIENCE)
+    closing = threading.Thread(target=engine.close)
+    closing.start()
+    until(engine, lambda: engine._sync.loop.stopping)
+    go_on.set()
+    closing.join()
+    assert json.loads(listed.read_text())["segments"] == before
+    monkeypatch.undo()
+    with engine_on(tmp_path / "data", work) as engine:
+        assert engine.status().embedded_chunks == 0
+
+
+def test_a_reader_removes_no_segment_file_that_the_writer_s_manifest_names(tmp_path: Path) -> None:
+    directory = tmp_path / "index"
+    writer, reader = stored_index(directory), stored_index(directory)
+    assert writer.claim()
+    assert reader.claim()
+    assert (writer.role, reader.role) == ("writer", "reader")
+    name = writer.new_name()
+    writer.path_of(name).write_bytes(b"")
+    manifest.write(directory, [Listed(name)])
+    unlisted = reader.new_name()
+    reader.path_of(unlisted).write_bytes(b"")
+    reader.remove_unlisted({name, unlisted})
+    assert writer.path_of(name).exists()
+    assert not reader.path_of(unlisted).exists()
+    (directory / "segments.json").write_text("damaged")
+    reader.remove_unlisted({name})
+    assert writer.path_of(name).exists()
+    writer.release()
+
+
+def test_the_lock_is_released_whatever_fails_when_an_index_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise PermissionError
+
+    work = folder(tmp_path / "work")
+    with engine_on(tmp_path / "data", work):
+        monkeypatch.setattr(StoredIndex, "remove_unlisted", fail)
+    with engine_on(tmp_path / "data", work) as engine:
+        assert engine.status().role == "writer"
+
+
+@pytest.mark.usefixtures("chosen")
+def test_the_tables_of_a_chosen_model_are_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    write_rows = StoredIndex.write_rows
+
+    def counted(stored: StoredIndex, rows: Any, gone: Any) -> None:
+        if stored.dimensions == Model.dimensions:
+            written.append(sum(len(each.numbers) for each in rows))
+        write_rows(stored, rows, gone)
+
+    monkeypatch.setattr(StoredIndex, "write_rows", counted)
+    work = folder(tmp_path / "work", 100)
+    with engine_on(tmp_path / "data", work, model="chosen") as engine:
+        until(engine, lambda: engine.status().model.name == "chosen" and engine.status().quiescent)
+        assert engine.store(PATIENCE), engine.status()
+    assert written == [100]

@@ -6,6 +6,7 @@ manifest of yesterday costs reading what changed since. It is replaced as a whol
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -123,9 +124,10 @@ def remove_orphans(directory: Path, kept: Collection[str]) -> None:
 
 def remove_segment(path: Path) -> None:
     """Removes a segment file that nobody uses, and the drafts of it that a killed process has written."""
-    for draft in path.parent.glob(f"{path.name}.*.draft"):
-        remove(draft)
-    remove(path)
+    with contextlib.suppress(OSError):  # it is removed by the next process that becomes the writer
+        for draft in path.parent.glob(f"{path.name}.*.draft"):
+            remove(draft)
+        remove(path)
 
 
 def remove(path: Path) -> None:

@@ -55,6 +55,10 @@ class StoreThreads:
     def __init__(self) -> None:
         self._threads: dict[Path, ThreadPoolExecutor] = {}
 
+    def has(self, directory: Path) -> bool:
+        """Returns whether an index directory has a store thread, because its index was opened before."""
+        return directory in self._threads
+
     def of(self, directory: Path) -> ThreadPoolExecutor:
         """Returns the store thread of an index directory. Starts a thread if there is none."""
         if directory not in self._threads:
@@ -101,6 +105,10 @@ class Persistence:
         self._next_list = 0.0
         self._next_look = 0.0
         self._held_since = 0.0
+        #: Paths of the batch of files that was handed to the tables last.
+        self._batch: frozenset[str] = frozenset()
+        #: Whether nothing waited beside the batch of files that was handed to the tables last.
+        self._is_last_batch = True
         #: Whether the tables are to be compacted once more, ``KEEP_SECONDS`` after the latest time, to drop the
         #: versions kept then.
         self._again = False
@@ -174,6 +182,14 @@ class Persistence:
 
     # --- writing ---
 
+    def put_differing(self, paths: Iterable[str]) -> None:
+        """Adds files whose rows in the tables differed when these were opened.
+
+        The batch that is being written was located before, so its files are left out: they are not written twice.
+        """
+        being_written = self._batch if self.busy else ()
+        self.put(path for path in paths if path not in being_written)
+
     def put(self, paths: Iterable[str]) -> None:
         """Queues files whose stored rows must be replaced by the searchable rows.
 
@@ -217,6 +233,7 @@ class Persistence:
             self._begin(self._write_list, self._saves(base), self._seen)
         elif not hold and (self._waiting or (idle and not self._stored.state.compared)):
             batch = locate(self._take_waiting(FLUSH_FILES))
+            self._batch, self._is_last_batch = frozenset(batch), not self._waiting
             self._begin(self._write, batch, unwritten=batch)
 
     def add_segment(self, name: str) -> None:
@@ -263,7 +280,7 @@ class Persistence:
             self._rest = 0.0
         if outcome.wrote:
             self._written_at = outcome.ended_at
-            if not self._waiting:
+            if self._is_last_batch:
                 self._not_before = self._written_at + FLUSH_SECONDS
         if outcome.maintained:
             self._maintained_at = outcome.ended_at
@@ -289,15 +306,17 @@ class Persistence:
         self._take_waiting()
         self._executor.submit(self._stored.clear)
 
-    def close(self, base: Sequence[LiveSegment], locate: Locate) -> None:
+    def close(self, base: Sequence[LiveSegment], locate: Locate, *, whole: bool) -> None:
         """Has the store thread write what waits and release the lock, after the writing that is under way.
 
+        Nothing is written if the base is not ``whole``, because the stored segments were not loaded yet.
         The store process is not started for that, because its start takes seconds: the next start of the server
         compares the tables with the searchable index.
         """
         self._name(base)
         try:
-            self._executor.submit(self._close, self._saves(base), self._seen, locate(self._take_waiting()))
+            saves = self._saves(base) if whole else None
+            self._executor.submit(self._close, saves, self._seen, locate(self._take_waiting()))
         except RuntimeError:  # the engine and its store threads have ended
             self._stored.release()
 
@@ -345,13 +364,17 @@ class Persistence:
         self._stored.begin_anew()
         return _Outcome(time.monotonic())
 
-    def _close(self, saves: Sequence[Save], seen: frozenset[str], batch: Places) -> None:
-        if self._may_write:
-            self._guarded(self._write_list, (saves, seen))
-            if batch and self._stored.has_process:
-                self._guarded(self._write, (batch,))
-        self._stored.remove_unlisted(seen)
-        self._stored.release()
+    def _close(self, saves: Sequence[Save] | None, seen: frozenset[str], batch: Places) -> None:
+        try:
+            if self._may_write and saves is not None:
+                self._guarded(self._write_list, (saves, seen))
+                if batch and self._stored.has_process:
+                    self._guarded(self._write, (batch,))
+            self._stored.remove_unlisted(seen)
+        except Exception:
+            log.exception("the index could not be closed")
+        finally:
+            self._stored.release()
 
 
 def _save(part: LiveSegment, version: str) -> Save:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from conexus.array_file import DamagedFile
 from conexus.config import SETTINGS_FILE
@@ -11,6 +12,7 @@ from conexus.embedding.embedder import Embedder
 from conexus.index.ahead import INLINE_FILES
 from conexus.index.bulk import Bulk, Done, Key
 from conexus.index.hints import TYPED_EVERY_SECONDS, TYPED_QUIET_SECONDS, Hints
+from conexus.index.manifest import remove_segment
 from conexus.index.orphan_buffers import OrphanBuffers
 from conexus.index.owned import owned
 from conexus.index.publisher import Publisher
@@ -187,6 +189,8 @@ class Refresher:
             tracked.add(done.read, current)
         except (OSError, DamagedFile) as error:
             log.warning("what a worker read is lost, and read again: %s", error)
+            if isinstance(done.read.segment, Path):
+                remove_segment(done.read.segment)
             self._bulk.add((done.folder, path) for path in current)
         self._publisher.changed(done.folder)
         for path in current if done.doubtful else ():

@@ -139,7 +139,10 @@ class SlowModel:
                     if self.closed:
                         raise _Closed
                     self._read(tracked, changed[start : start + _FILES_AT_ONCE])
-                    tracked.store_if_due(hold=False, idle=False)
+                    if self.closed:
+                        raise _Closed
+                    # Segment files alone: the tables are written once, when the index is installed.
+                    tracked.store_if_due(hold=True, idle=False)
             self._live[tracked.root] = tracked.index.chunks
             self._collect()
             hand_over(tracked, tracked.index, tracked.persistence)

@@ -170,7 +170,10 @@ class StoredIndex:
             listed = {name: indexed for name, indexed in named.items() if self.path_of(name).is_file()}
         except (OSError, DamagedFile):
             listed = {}
-        manifest.remove_orphans(self.directory, listed.keys())
+        try:
+            manifest.remove_orphans(self.directory, listed.keys())
+        except OSError as error:
+            log.warning("files that no index uses cannot be removed: %s", error)
         self._change(listed=listed, compared=False, role="writer")
 
     def release(self) -> None:
@@ -231,10 +234,17 @@ class StoredIndex:
 
     def remove_unlisted(self, names: Iterable[str]) -> None:
         """Removes the segment files among ``names`` that this process wrote and the manifest does not name."""
+        try:
+            # Another process may be the writer by now, and name segment files that this one wrote.
+            listed = {each.name for each in manifest.read(self.directory)}
+        except FileNotFoundError:
+            listed = set()
+        except (OSError, DamagedFile):
+            return
         own = f"{os.getpid()}-"
         for name in names:
-            if name.startswith(own) and name not in self.state.listed:
-                manifest.remove(self.path_of(name))
+            if name.startswith(own) and name not in listed:
+                manifest.remove_segment(self.path_of(name))
 
     def write_rows(self, rows: tuple[StoredRows, ...], gone: tuple[str, ...]) -> None:
         """Replaces the rows of these files in the tables, and deletes the rows of files that are ``gone``."""

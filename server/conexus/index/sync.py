@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from conexus.config import SETTINGS_FILE, Settings
 from conexus.embedding.deferred import DeferredEmbedder
@@ -147,8 +146,6 @@ class Sync:
         )
         self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
         self._loading = 0
-        #: What the tables held when they were opened, for folders that the embed thread is still building.
-        self._opened_tables: WeakKeyDictionary[TrackedFolder, Mapping[str, StoredFile]] = WeakKeyDictionary()
         #: When whole segment files may be checked again, in seconds on the monotonic clock.
         self._verify_due = 0.0
         #: Number of chunks that the shipped model embedded in folders that were closed or that it no longer answers
@@ -400,7 +397,8 @@ class Sync:
     def _track(self, root: str) -> None:
         tracked = self._tracked(root, self._model())
         self.folders[root] = tracked
-        if tracked.stored.exists:
+        # Of an index that this engine has just closed, the first manifest may still have to be written.
+        if tracked.stored.exists or tracked.reopened:
             self._loading += 1
             opened: Future[list[LoadedSegment]] = tracked.persistence.open()
             opened.add_done_callback(
@@ -410,6 +408,7 @@ class Sync:
             )
         else:
             tracked.persistence.claim()
+            tracked.adopted = True
             self._ready(tracked)
         self._takeover.build(root)
 
@@ -477,16 +476,12 @@ class Sync:
         self._ready(tracked)
 
     def _tables_opened(self, tracked: TrackedFolder, rows: Mapping[str, StoredFile]) -> None:
-        """Compares a folder's opened tables with its index; later if the embed thread is still building that index."""
+        """Compares the tables of a folder that is searched. A folder that the embed thread builds opens none."""
         if self.folders.get(tracked.root) is tracked:
             tracked.compare(rows)
-        else:
-            self._opened_tables[tracked] = rows
 
     def _ready(self, tracked: TrackedFolder) -> None:
         tracked.loaded = True
-        if (rows := self._opened_tables.pop(tracked, None)) is not None:
-            tracked.compare(rows)
         self._watch(tracked)
 
     # --- watching ---
@@ -527,6 +522,7 @@ class Sync:
             self._bulk.set_workers(settings.workers)
         if _model_settings(settings) != _model_settings(former):
             # A folder with an index by the shipped model keeps it, and it answers until the chosen model takes over.
+            self._takeover.close()
             roots = list(self.folders)
             self._set_folders([root for root, tracked in self.folders.items() if tracked.embedder is self._embedder])
             self._set_folders(roots)

@@ -77,6 +77,10 @@ class TrackedFolder:
     scan_due: float = 0.0
     #: Seconds from the end of the latest scan to the next one.
     scan_interval: float = 0.0
+    #: Whether the base holds what was stored, if anything was.
+    adopted: bool = False
+    #: Whether the index directory was opened before by this engine.
+    reopened: bool = False
 
     @property
     def settled(self) -> bool:
@@ -106,7 +110,7 @@ class TrackedFolder:
     def close(self) -> None:
         """Has the store thread write what waits and release the lock. Returns at once."""
         self.index.seal(self.unsaved, all_of_it=True)
-        self.persistence.close(self.index.base, self._to_store)
+        self.persistence.close(self.index.base, self._to_store, whole=self.adopted)
 
     def store_if_due(self, *, hold: bool, idle: bool) -> None:
         """Starts writing what waits. ``hold`` and ``idle`` as in ``Persistence.flush_if_due``."""
@@ -122,6 +126,7 @@ class TrackedFolder:
 
     def load(self, loaded: Iterable[LoadedSegment]) -> None:
         """Adds what was stored to the index. Rows that were made by another version are to be rebuilt."""
+        self.adopted = True
         for each in loaded:
             present = each.version == self.stored.version
             version = None if present else each.version
@@ -162,7 +167,7 @@ class TrackedFolder:
             if not same and path not in self.stale and path not in self.unsaved:
                 changed.append(path)
                 self.index.not_indexed(path)
-        self.persistence.put(changed)
+        self.persistence.put_differing(changed)
 
     def allows(self, path: str, is_directory: bool) -> bool:
         """Returns whether the present ignore rules let a path in."""
@@ -358,6 +363,7 @@ def track(
     directory = index_directory(data_directory, os.path.realpath(root), model)
     version = analysis_version(embedder.fingerprint)
     stored = StoredIndex(directory, root, version, embedder.dimensions, tables)
+    reopened = threads.has(directory)
     return TrackedFolder(
         root,
         settings,
@@ -367,6 +373,7 @@ def track(
         stored,
         Persistence(stored, threads.of(directory)),
         data_directory,
+        reopened=reopened,
     )
 
 
