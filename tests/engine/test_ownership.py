@@ -83,7 +83,7 @@ class Model:
 
 @pytest.fixture
 def chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The setting ``model`` names such a model, made anew by every engine."""
+    """The setting ``model`` names such a model; every engine loads its own copy."""
     monkeypatch.setattr(conexus.engine, "_load_transformer", lambda settings: Model())
 
 

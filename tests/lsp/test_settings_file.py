@@ -15,6 +15,9 @@ from tests.lsp.raw import RawClient, server_environment
 
 Start = Callable[..., RawClient]
 
+#: The names of the files of the workspace.
+EVERYTHING = {"README.md", "parser.py", "retry.py", "test_parser.py"}
+
 #: A fake for a disk that does not answer: who opens conexus.toml first waits until a file says that he may.
 SLOW_DISK = """
 import os, time
@@ -62,19 +65,24 @@ def names_are(client: RawClient, expected: set[str]) -> None:
     until(lambda: names() == expected, names)
 
 
-@pytest.mark.parametrize("how", ["watched", "saved"])
-def test_a_changed_file_counts(start: Start, workspace: Path, how: str) -> None:
+def started_with_an_exclusion(start: Start, workspace: Path) -> tuple[RawClient, Path]:
+    """Starts a server, waits for its index, then writes a conexus.toml that excludes ``src``. Returns both."""
     client = start()
     client.initialize(workspace)
-    everything = {"README.md", "parser.py", "retry.py", "test_parser.py"}
-    names_are(client, everything)
+    names_are(client, EVERYTHING)
     file = workspace / "conexus.toml"
     file.write_text('exclude = ["src", "conexus.toml"]\n')
+    return client, file
+
+
+@pytest.mark.parametrize("how", ["watched", "saved"])
+def test_a_changed_file_counts(start: Start, workspace: Path, how: str) -> None:
+    client, file = started_with_an_exclusion(start, workspace)
     tell(client, file, how)
     names_are(client, {"README.md", "test_parser.py"})
     file.unlink()
     tell(client, file, how)
-    names_are(client, everything)
+    names_are(client, EVERYTHING)
     assert client.shut_down() == 0
 
 
@@ -88,17 +96,12 @@ def tell(client: RawClient, file: Path, how: str) -> None:
 
 def test_a_file_that_another_program_changed_counts(start: Start, workspace: Path) -> None:
     """No editor tells of it: the server itself watches, as in Neovim on Linux, Helix and Emacs."""
-    client = start()
-    client.initialize(workspace)
-    everything = {"README.md", "parser.py", "retry.py", "test_parser.py"}
-    names_are(client, everything)
-    file = workspace / "conexus.toml"
-    file.write_text('exclude = ["src", "conexus.toml"]\n')
+    client, file = started_with_an_exclusion(start, workspace)
     names_are(client, {"README.md", "test_parser.py"})
     file.write_text('exclude = ["README.md", "conexus.toml"]\n')  # it is excluded, and read all the same
-    names_are(client, everything - {"README.md"})
+    names_are(client, EVERYTHING - {"README.md"})
     file.unlink()
-    names_are(client, everything)
+    names_are(client, EVERYTHING)
     assert client.shut_down() == 0
 
 

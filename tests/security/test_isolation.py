@@ -46,6 +46,17 @@ class Repository:
         self.environment["CONEXUS_TEST_PROBE"] = str(self._log)
         self.environment.pop("PYTHONSAFEPATH", None)
 
+    def run(self, command: list[str], directory: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Runs a command in the planted folder, or in another directory."""
+        return subprocess.run(
+            command,
+            cwd=directory or self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     @property
     def started(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._log.read_text().splitlines()]
@@ -86,13 +97,9 @@ def test_a_command_runs_nothing_of_the_repository(
 ) -> None:
     arguments, children = COMMANDS[command]
     place = "." if here else str(repository.folder)
-    result = subprocess.run(
+    result = repository.run(
         [*program, *(each.replace("FOLDER", place) for each in arguments)],
-        cwd=repository.folder if here else tmp_path,
-        env=repository.environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        repository.folder if here else tmp_path,
     )
     assert result.returncode == (1 if command == "status" else 0), result.stderr
     repository.check(*children)
@@ -106,14 +113,7 @@ def test_without_p_as_little_runs_as_python_lets(repository: Repository, command
         if planted.stem not in {*later, "app", "greeting"}:
             planted.unlink()
     arguments, children = COMMANDS[command]
-    result = subprocess.run(
-        [sys.executable, "-m", "conexus", *(each.replace("FOLDER", ".") for each in arguments)],
-        cwd=repository.folder,
-        env=repository.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = repository.run([sys.executable, "-m", "conexus", *(each.replace("FOLDER", ".") for each in arguments)])
     assert result.returncode == 0, result.stderr
     repository.check(*children[:1])
 
@@ -188,14 +188,7 @@ def test_no_program_of_the_repository_is_taken_for_git(repository: Repository) -
 def test_the_process_of_a_model_runs_nothing_of_the_repository(
     repository: Repository, built: Path, program: list[str]
 ) -> None:
-    result = subprocess.run(
-        [*program, "doctor", "--model", str(built / "small")],
-        cwd=repository.folder,
-        env=repository.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = repository.run([*program, "doctor", "--model", str(built / "small")])
     assert result.returncode == 0, result.stdout
     repository.check("conexus.embedding.worker")
 

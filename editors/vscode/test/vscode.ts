@@ -172,7 +172,7 @@ export const languages = {
   }),
 };
 export const commands = { executeCommand: (): Promise<void> => Promise.resolve() };
-/** What lies in the folder that is open. */
+/** Lists the files of the open folder. */
 export const files: [string, number][] = [];
 export const workspace = {
   isTrusted: true,

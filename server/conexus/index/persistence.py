@@ -309,9 +309,9 @@ class Persistence:
     def close(self, base: Sequence[LiveSegment], locate: Locate, *, whole: bool) -> None:
         """Has the store thread write what waits and release the lock, after the writing that is under way.
 
-        Nothing is written if the base is not ``whole``, because the stored segments were not loaded yet.
-        The store process is not started for that, because its start takes seconds: the next start of the server
-        compares the tables with the searchable index.
+        Closing does not start the store process, because its start takes seconds: the next start of the server
+        compares the tables with the searchable index. Nothing is written if the base is not ``whole``, because
+        the stored segments were not loaded yet.
         """
         self._name(base)
         try:

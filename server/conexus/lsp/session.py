@@ -262,8 +262,7 @@ class Session:
         """Shows the user a message that needs action, and logs it."""
         logger.log(logging.ERROR if kind is lsp.MessageType.Error else logging.WARNING, "%s", message)
         self.tell(message, kind)
-        text = errors.for_client(message)
-        self.server.window_log_message(lsp.LogMessageParams(type=kind, message=text))
+        self.server.window_log_message(lsp.LogMessageParams(type=kind, message=errors.for_client(message)))
 
     # --- status and events of the engine ---
 

@@ -1,4 +1,4 @@
-/** Whether a server answers that was started: a program that is none may stay silent for ever. */
+/** Reports whether the started program answers as a language server: any other program may never answer. */
 
 export interface Startable {
   start(): Promise<void>;
