@@ -32,14 +32,14 @@ from tests.workspaces import PATIENCE, Row, rows, running, snapshot_of
 #: What makes a user's server gentle would make a test of it long: seconds between batches, before the first one, before
 #: another try, before the tables are compacted. The only names of the index's inside that these tests know.
 HURRY: Mapping[str, Mapping[str, float]] = {
-    "conexus.index.persistence": {
+    "conexus.indexing.write_behind": {
         "FLUSH_SECONDS": 0.05,
         "_FIRST_REST_SECONDS": 0.1,
         "_LONGEST_REST_SECONDS": 0.3,
         "LIST_SECONDS": 0.1,
         "_LOCK_RETRY_SECONDS": 0.1,
     },
-    "conexus.index.maintenance": {"_MAINTENANCE_IDLE_SECONDS": 0.3, "_WORKERS_IDLE_SECONDS": 0.1},
+    "conexus.indexing.maintenance": {"_MAINTENANCE_IDLE_SECONDS": 0.3, "_WORKERS_IDLE_SECONDS": 0.1},
 }
 
 _HURRIED_COMMAND = """

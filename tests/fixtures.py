@@ -10,9 +10,9 @@ import numpy as np
 
 from conexus.chunking import language_of
 from conexus.embedding.static import StaticEmbedder
-from conexus.index.analysis import FileFacts, analyse
-from conexus.index.segment_build import build_segment
-from conexus.index.snapshot import RowRef, Snapshot, View
+from conexus.segments.analysis import FileFacts, analyse
+from conexus.segments.build import build_segment
+from conexus.segments.snapshot import RowRef, Snapshot, View
 from tests.workspaces import parse
 
 FOLDER = "/workspace"

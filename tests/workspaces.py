@@ -10,7 +10,7 @@ from pathlib import Path
 
 from conexus.config import Settings
 from conexus.engine import Engine
-from conexus.index.snapshot import Snapshot
+from conexus.segments.snapshot import Snapshot
 
 #: No test should wait this long; one that does has found a defect.
 PATIENCE = 60.0
@@ -93,8 +93,8 @@ def snapshot_of(engine: Engine) -> Snapshot:
 
 def stored_rows(engine: Engine) -> list[Row]:
     """Every row that the LanceDB tables of a closed engine hold."""
-    from conexus.index.folder import FolderIndex
-    from conexus.index.store import Store
+    from conexus.indexing.folder_index import FolderIndex
+    from conexus.storage.lance.tables import Store
 
     found: list[Row] = []
     for tracked in engine._sync.folders.values():

@@ -26,7 +26,7 @@ from benchmarks.quality_report import CONEXUS, PEER, LevelReport, Row, ablation_
 from conexus.config import Settings
 from conexus.embedding.embedder import Embedder
 from conexus.embedding.static import StaticEmbedder
-from conexus.embedding.transformer import TransformerEmbedder
+from conexus.embedding.transformer.embedder import TransformerEmbedder
 
 
 def main() -> int:

@@ -19,18 +19,18 @@ from benchmarks.quality_data import Repository
 from benchmarks.quality_judge import TOP, Hit
 from conexus.chunking import language_of
 from conexus.embedding.embedder import Embedder
-from conexus.embedding.late import QueryTokens
+from conexus.embedding.late_interaction import QueryTokens
 from conexus.embedding.static import StaticEmbedder
-from conexus.index.analysis import FileFacts, analyse
-from conexus.index.segment import MemorySegment
-from conexus.index.segment_build import build_segment
-from conexus.index.snapshot import RowRef, Snapshot, View
+from conexus.search.pipeline import search
 from conexus.search.query import Query, understand
 from conexus.search.ranker import DEFAULT as RANKER
 from conexus.search.ranker import Ranker
-from conexus.search.search import search
 from conexus.search.weights import DEFAULT as WEIGHTS
 from conexus.search.weights import Weights
+from conexus.segments.analysis import FileFacts, analyse
+from conexus.segments.build import build_segment
+from conexus.segments.segment import MemorySegment
+from conexus.segments.snapshot import RowRef, Snapshot, View
 
 _LARGEST = 1_000_000
 

@@ -31,10 +31,10 @@ from conexus.embedding.recipe import document_text
 from conexus.embedding.static import StaticEmbedder
 from conexus.search import reasons
 from conexus.search.features import features
+from conexus.search.pipeline import CANDIDATES, candidates, diversified, prepare, saturation
 from conexus.search.query import understand
 from conexus.search.ranker import DEFAULT as RANKER
 from conexus.search.scope import scope_of
-from conexus.search.search import CANDIDATES, candidates, diversified, prepare, saturation
 from conexus.search.weights import DEFAULT
 from conexus.values import Filters
 

@@ -10,25 +10,25 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from conexus.answers.hits import Reader, hits_of
+from conexus.answers.live_text import CurrentTexts
 from conexus.config import Settings, default_data_directory
-from conexus.current import CurrentTexts
-from conexus.embedding.deferred import DeferredEmbedder
 from conexus.embedding.embedder import Embedder, EmbeddingError, LoadingEmbedder, TokenEmbedder, Vectors
-from conexus.embedding.late import QueryTokens
-from conexus.hits import Reader, hits_of
-from conexus.index.ahead import start_if_needed
-from conexus.index.indexer import Indexer
-from conexus.index.publisher import Searchable
-from conexus.index.sync import Sync
-from conexus.index.worker_processes import WorkerProcesses
+from conexus.embedding.late_interaction import QueryTokens
+from conexus.embedding.transformer.deferred import DeferredEmbedder
+from conexus.indexing.handle import Indexer
+from conexus.indexing.indexer import Sync
+from conexus.prewarm import start_if_needed
+from conexus.processes.workers import WorkerProcesses
 from conexus.related.place import RelatedPlace
 from conexus.related.relations import Related, related
 from conexus.search.candidates import retrieve_candidates
+from conexus.search.pipeline import Ranked, prepare, search
 from conexus.search.query import Query, understand
 from conexus.search.query_expansion import expand_query
-from conexus.search.search import FileKey, Ranked, prepare, search
 from conexus.search.symbols import symbols
-from conexus.text import Encoding, LineIndex
+from conexus.segments.snapshot import FileKey, Searchable
+from conexus.text.positions import Encoding, LineIndex
 from conexus.values import (
     Answer,
     BadQuery,
@@ -466,7 +466,7 @@ def _load_static() -> Embedder:
 
 
 def _load_transformer(settings: Settings) -> LoadingEmbedder:
-    from conexus.embedding.transformer import TransformerEmbedder
+    from conexus.embedding.transformer.embedder import TransformerEmbedder
 
     return TransformerEmbedder(
         settings.model, memory_mib=settings.model_memory_mib, timeout_seconds=settings.model_timeout_seconds

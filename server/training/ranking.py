@@ -31,17 +31,17 @@ from torch import nn
 from benchmarks import quality_data, quality_in_process, quality_judge
 from conexus.chunking import language_of
 from conexus.embedding.static import StaticEmbedder
-from conexus.index.analysis import FileFacts, analyse
-from conexus.index.segment import MemorySegment
-from conexus.index.segment_build import build_segment
-from conexus.index.snapshot import Snapshot, View
 from conexus.search.features import FEATURES, features
+from conexus.search.pipeline import CANDIDATES, candidates, diversified
 from conexus.search.query import understand
 from conexus.search.query_intent import FORM, form
 from conexus.search.ranker import FARTHEST
 from conexus.search.scope import scope_of
-from conexus.search.search import CANDIDATES, candidates, diversified
 from conexus.search.weights import DATA
+from conexus.segments.analysis import FileFacts, analyse
+from conexus.segments.build import build_segment
+from conexus.segments.segment import MemorySegment
+from conexus.segments.snapshot import Snapshot, View
 from conexus.values import Filters
 
 RANKING = HERE.parent / "conexus" / "search" / "ranking.json"

@@ -13,8 +13,8 @@ import pytest
 from conexus.config import Settings
 from conexus.embedding.recipe import document_text
 from conexus.engine import Engine
-from conexus.index.analysis import IndexedFile
-from conexus.index.pool import Job, read_and_analyse
+from conexus.indexing.worker_tasks import Job, read_and_analyse
+from conexus.segments.analysis import IndexedFile
 from tests.fixtures import model
 from tests.repositories import changed_between, commit, git
 from tests.workspaces import PATIENCE, Row, rows, running, snapshot_of, stored_rows, write

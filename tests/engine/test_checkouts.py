@@ -13,7 +13,7 @@ import pytest
 
 from conexus.config import Settings
 from conexus.engine import Engine
-from conexus.index.commands import Rescan
+from conexus.indexing.commands import Rescan
 from tests.repositories import changed_between, commit, git
 from tests.workspaces import PATIENCE, Row, lexical, rows, running, snapshot_of, stored_rows, write
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conexus.answers.hits import MOST_LINES, PREVIEW_BYTES
 from conexus.engine import Engine
-from conexus.hits import MOST_LINES, PREVIEW_BYTES
-from conexus.index.commands import Finished
-from conexus.text import Encoding, LineIndex, split_lines
+from conexus.indexing.commands import Finished
+from conexus.text.positions import Encoding, LineIndex, split_lines
 from conexus.values import Answer, Hit, Place, Position, TextRange
 from tests.workspaces import PATIENCE, running, write
 

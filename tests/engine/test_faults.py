@@ -20,11 +20,11 @@ import pytest
 
 from benchmarks.disks import enlarge, fill
 from conexus.engine import Engine
-from conexus.index import persistence
-from conexus.index.folder import FolderIndex
-from conexus.index.persistence import Persistence, _Outcome
-from conexus.index.store_process import Tables
-from conexus.index.stored_index import StoredIndex
+from conexus.indexing import write_behind as persistence
+from conexus.indexing.folder_index import FolderIndex
+from conexus.indexing.write_behind import Persistence, _Outcome
+from conexus.storage.folder_store import StoredIndex
+from conexus.storage.lance.process import Tables
 from conexus.values import Place, Position, Status, TextRange
 from tests.faults import (
     assert_for_users,

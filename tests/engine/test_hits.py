@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conexus.answers.hits import MOST_LINES, PREVIEW_BYTES, _ranges
 from conexus.engine import Engine
-from conexus.hits import MOST_LINES, PREVIEW_BYTES, _ranges
-from conexus.text import Encoding, LineIndex, split_lines
+from conexus.text.positions import Encoding, LineIndex, split_lines
 from conexus.values import Hit, Place, Position, TextRange
 from tests.workspaces import PATIENCE, running, write
 

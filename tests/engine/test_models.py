@@ -13,8 +13,8 @@ import pytest
 
 import conexus.engine
 from conexus.config import Settings
-from conexus.embedding import deferred
 from conexus.embedding.embedder import Vectors
+from conexus.embedding.transformer import deferred
 from conexus.engine import Engine
 from tests.workspaces import PATIENCE, running, write
 

@@ -18,10 +18,10 @@ import conexus.engine
 from conexus.config import Settings
 from conexus.embedding.embedder import EmbeddingError, Vectors
 from conexus.engine import Engine
-from conexus.index import manifest
-from conexus.index.manifest import Listed, LoadedSegment
-from conexus.index.store_process import Tables
-from conexus.index.stored_index import StoredIndex
+from conexus.storage import manifest
+from conexus.storage.folder_store import StoredIndex
+from conexus.storage.lance.process import Tables
+from conexus.storage.manifest import Listed, LoadedSegment
 from tests.workspaces import PATIENCE, rows, snapshot_of, until, write
 
 
@@ -228,7 +228,9 @@ def is_tidy(engine: Engine, data: Path) -> None:
 def test_no_segment_file_is_left_when_segments_are_merged_while_they_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from conexus.index import maintenance, persistence, stored_index
+    from conexus.indexing import maintenance
+    from conexus.indexing import write_behind as persistence
+    from conexus.storage import folder_store as stored_index
 
     monkeypatch.setattr(persistence, "LIST_SECONDS", 0.01)
     monkeypatch.setattr(maintenance, "_MAINTENANCE_IDLE_SECONDS", 0.0)

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from conexus.index.snapshot import Snapshot
+from conexus.search.pipeline import search
 from conexus.search.query import Query, understand
 from conexus.search.query_expansion import corrections, defined_names, expand_query
-from conexus.search.search import search
 from conexus.search.symbols import symbols
+from conexus.segments.snapshot import Snapshot
 from tests.fixtures import fixture, model, snapshot, view, where
 
 SNAPSHOT = snapshot(

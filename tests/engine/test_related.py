@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conexus.index.snapshot import Snapshot
 from conexus.related.place import RelatedPlace
 from conexus.related.relations import RELATIONS, Related, related
 from conexus.search.signals import QueryVectors
+from conexus.segments.snapshot import Snapshot
 from conexus.values import BadQuery, Cancelled, CancelToken, Filters
 from tests.fixtures import FOLDER, Fixture, fixture, model, snapshot, where
 

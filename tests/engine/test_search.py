@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from conexus.index.dense import Dense
-from conexus.index.snapshot import Snapshot, View
 from conexus.search.features import FEATURES
+from conexus.search.pipeline import Ranked, search
 from conexus.search.query import Query, understand
-from conexus.search.search import Ranked, search
 from conexus.search.signals import QueryVectors
+from conexus.segments.snapshot import Snapshot, View
+from conexus.segments.vectors import Dense
 from conexus.values import BadQuery, Cancelled, CancelToken, Filters
 from tests.fixtures import FOLDER, fixture, model, snapshot, view, where
 
@@ -291,7 +291,7 @@ def test_where_likenesses_are_approximate_the_best_get_exact_ones(text: str, mon
     expected = ask(text)
     # As in a large index: leading components first, half of the directions here.
     monkeypatch.setattr("conexus.search.signals.FEW_ROWS", 0)
-    monkeypatch.setattr("conexus.index.dense._LEAST_ROWS", 1)
+    monkeypatch.setattr("conexus.segments.vectors._LEAST_ROWS", 1)
     large = snapshot(CODE)
     assert large.views[0].segment.dense.basis.shape[1] > 0
     found = ask(text, large)

@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from conexus.index import dense
-from conexus.index.roles import Role
-from conexus.index.snapshot import Snapshot, View
-from conexus.ragged import Ragged
+from conexus.arrays.ragged import Ragged
 from conexus.search import signals
 from conexus.search.features import FEATURES, features
+from conexus.search.pipeline import Ranked, candidates, search
 from conexus.search.query import understand
 from conexus.search.ranker import DEFAULT, Ranker
 from conexus.search.scope import scope_of
-from conexus.search.search import Ranked, candidates, search
+from conexus.segments import vectors as dense
+from conexus.segments.roles import Role
+from conexus.segments.snapshot import Snapshot, View
 from conexus.values import BadQuery, Filters
 from tests.fixtures import fixture, model, snapshot, view, where
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conexus.index.snapshot import Snapshot
+from conexus.search.pipeline import search
 from conexus.search.query import understand
-from conexus.search.search import search
 from conexus.search.symbols import symbols
+from conexus.segments.snapshot import Snapshot
 from conexus.values import BadQuery
 from tests.fixtures import fixture, model, snapshot, where
 

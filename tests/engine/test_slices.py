@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from conexus.engine import Engine
-from conexus.index import scanning
-from conexus.index.commands import Rescan
-from conexus.index.tracked import TrackedFolder
+from conexus.indexing import scans as scanning
+from conexus.indexing.commands import Rescan
+from conexus.indexing.workspace_folder import TrackedFolder
 from conexus.workspace.scan import Scan
 from tests.workspaces import PATIENCE, rows, running, snapshot_of, until, write
 

@@ -9,12 +9,22 @@ import numpy as np
 import pytest
 
 from conexus.embedding.recipe import document_text
-from conexus.embedding.tokens import shipped_tokens
-from conexus.index.analysis import FileFacts, IndexedFile, analyse, analysis_version
-from conexus.index.folder import FolderIndex
-from conexus.index.segment_build import build_segment
-from conexus.index.snapshot import Snapshot
-from conexus.index.store import SCHEMA_VERSION, Batch, Files, Store, StoreError, any_of, exist, first_line, quote
+from conexus.embedding.tokenizer import shipped_tokens
+from conexus.indexing.folder_index import FolderIndex
+from conexus.segments.analysis import FileFacts, IndexedFile, analyse, analysis_version
+from conexus.segments.build import build_segment
+from conexus.segments.snapshot import Snapshot
+from conexus.storage.lance.tables import (
+    SCHEMA_VERSION,
+    Batch,
+    Files,
+    Store,
+    StoreError,
+    any_of,
+    exist,
+    first_line,
+    quote,
+)
 from tests.workspaces import Row, lexical, rows
 
 DIMENSIONS = 8
@@ -126,7 +136,7 @@ def test_a_crash_between_the_steps_of_a_write_leaves_whole_files(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as crashing:
-        crashing.setattr(f"conexus.index.store.{step}", crash)
+        crashing.setattr(f"conexus.storage.lance.tables.{step}", crash)
         with pytest.raises(KeyboardInterrupt):
             store.write(batch({"a.py": new, "gone.py": None}), VERSION)
     again = Store(tmp_path, DIMENSIONS)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from conexus.index import store_process
-from conexus.index.store import StoreError
-from conexus.index.store_process import ShutDown, Tables
+from conexus.storage.lance import process as store_process
+from conexus.storage.lance.process import ShutDown, Tables
+from conexus.storage.lance.tables import StoreError
 from tests.faults import assert_equal_to_fresh, until
 from tests.workspaces import PATIENCE, running, write
 

@@ -16,13 +16,16 @@ import pytest
 
 from conexus.config import Settings
 from conexus.engine import Engine
-from conexus.index import bulk, maintenance, merging, persistence, tracked
-from conexus.index.commands import Finished, Rescan
-from conexus.index.folder import FolderIndex, Merge
-from conexus.index.merging import Merging
-from conexus.index.pool import Job, Outcome
-from conexus.index.segment import MemorySegment
-from conexus.index.tracked import TrackedFolder
+from conexus.indexing import bulk_reader as bulk
+from conexus.indexing import maintenance, merging
+from conexus.indexing import workspace_folder as tracked
+from conexus.indexing import write_behind as persistence
+from conexus.indexing.commands import Finished, Rescan
+from conexus.indexing.folder_index import FolderIndex, Merge
+from conexus.indexing.merging import Merging
+from conexus.indexing.worker_tasks import Job, Outcome
+from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.segments.segment import MemorySegment
 from conexus.values import BadQuery, Event, IndexChanged, Place, Position, Progress, StatusChanged, TextRange
 from tests.faults import hurry
 from tests.workspaces import PATIENCE, rows, running, snapshot_of, stored_rows, until, write
@@ -290,12 +293,12 @@ def test_a_second_start_reads_the_tables_and_only_what_changed(root: Path, data:
 def test_rows_by_another_version_are_made_anew(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running(root, data, stored=True) as engine:
         fresh = rows(snapshot_of(engine))
-    monkeypatch.setattr("conexus.index.analysis.CHUNKER_VERSION", -1)
+    monkeypatch.setattr("conexus.segments.analysis.CHUNKER_VERSION", -1)
     with running(root, data, stored=True) as engine:
         assert rows(snapshot_of(engine)) == fresh
         stored = engine._sync.folders[str(root)].stored
     assert stored.state.size_bytes > 0
-    from conexus.index.store import Store
+    from conexus.storage.lance.tables import Store
 
     versions = {each.version for each in Store(stored.directory, 256).files().values()}
     assert len(versions) == 1

@@ -11,9 +11,9 @@ import pytest
 
 from conexus.config import Settings
 from conexus.engine import Engine
-from conexus.index.store import Store, StoreError
-from conexus.index.store_process import Tables
-from conexus.index.table_search import TableSearch
+from conexus.storage.lance.candidates import TableSearch
+from conexus.storage.lance.process import Tables
+from conexus.storage.lance.tables import Store, StoreError
 from tests.workspaces import PATIENCE, running, until, write
 
 WORDS = (

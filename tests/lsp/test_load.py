@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conexus.text import split_lines
+from conexus.text.positions import split_lines
 from tests.lsp.raw import PATIENCE, RawClient
 
 Start = Callable[..., RawClient]
@@ -121,7 +121,7 @@ def worker_of(parent: int) -> int:
     for each in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             its_parent = int((each / "stat").read_text().rpartition(")")[2].split()[1])
-            if its_parent == parent and b"conexus.embedding.worker" in (each / "cmdline").read_bytes():
+            if its_parent == parent and b"conexus.embedding.transformer.worker" in (each / "cmdline").read_bytes():
                 return int(each.name)
     raise AssertionError("there is no such process")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conexus.text import split_lines
+from conexus.text.positions import split_lines
 from tests.lsp.raw import RawClient
 
 Start = Callable[..., RawClient]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conexus.line_map import LineMap
+from conexus.text.diff import LineMap
 
 LINES = st.lists(st.sampled_from(["a\n", "b\n", "c\n", "d\n", "\n", "}\n", "e", "a\r\n", "\r"]), max_size=14)
 PLACES = st.integers(-3, 18)

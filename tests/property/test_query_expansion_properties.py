@@ -7,9 +7,9 @@ import string
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from conexus.index.terms import word_terms
 from conexus.search.query import understand
 from conexus.search.query_expansion import corrections, expand_query
+from conexus.segments.terms import word_terms
 from tests.fixtures import fixture, snapshot
 
 VIEWS = snapshot(

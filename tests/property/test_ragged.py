@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conexus.ragged import Ragged
+from conexus.arrays.ragged import Ragged
 
 Lists = list[list[int]]
 lists = st.lists(st.lists(st.integers(0, 65535), max_size=5), max_size=8)

@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conexus.chunking import language_of
-from conexus.index.analysis import FileFacts, IndexedFile, analyse
-from conexus.index.folder import FolderIndex, Fresh
-from conexus.index.segment import OF_ROWS, MemorySegment
-from conexus.index.segment_build import build_segment
-from conexus.index.segment_file import load_segment, save_segment
-from conexus.index.segment_merge import merge_segments
-from conexus.index.snapshot import Snapshot, View
+from conexus.indexing.folder_index import FolderIndex
+from conexus.search.pipeline import search
 from conexus.search.query import understand
-from conexus.search.search import search
+from conexus.segments.analysis import FileFacts, IndexedFile, analyse
+from conexus.segments.build import build_segment
+from conexus.segments.file import load_segment, save_segment
+from conexus.segments.merge import merge_segments
+from conexus.segments.segment import OF_ROWS, MemorySegment
+from conexus.segments.snapshot import Fresh, Snapshot, View
 from tests.fixtures import model
 from tests.workspaces import lexical, rows
 

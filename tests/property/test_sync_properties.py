@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from conexus.engine import Engine
-from conexus.index import sync
+from conexus.indexing import indexer as sync
 from tests.workspaces import PATIENCE, lexical, rows, running, snapshot_of, stored_rows, write
 
 FOLDERS = ("", "a/", "a/b/", "c d/")

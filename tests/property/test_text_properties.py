@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conexus.text import Encoding, LineIndex, split_lines, units
+from conexus.text.positions import Encoding, LineIndex, split_lines, units
 
 CHARACTERS = st.sampled_from(
     [

@@ -190,7 +190,7 @@ def test_the_process_of_a_model_runs_nothing_of_the_repository(
 ) -> None:
     result = repository.run([*program, "doctor", "--model", str(built / "small")])
     assert result.returncode == 0, result.stdout
-    repository.check("conexus.embedding.worker")
+    repository.check("conexus.embedding.transformer.worker")
 
 
 # --- the parts ---

@@ -54,7 +54,7 @@ def test_a_model_of_the_hub_is_looked_for_in_no_folder_of_the_workspace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from conexus.embedding.embedder import EmbeddingError
-    from conexus.embedding.model_folder import locate
+    from conexus.embedding.transformer.model_files import locate
 
     for name in ("HOME", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from conexus import prewarm
 from conexus.config import Settings
-from conexus.index import ahead
-from conexus.index.ahead import INLINE_FILES, is_project, start_if_needed
-from conexus.index.directory import index_directory
-from conexus.index.worker_processes import WorkerProcesses
+from conexus.prewarm import is_project, start_if_needed
+from conexus.processes.workers import INLINE_FILES, WorkerProcesses
+from conexus.storage.index_directory import index_directory
 from tests.workspaces import write
 
 
@@ -20,8 +21,12 @@ class Seen(WorkerProcesses):
 
     started = False
 
-    def start_ahead(self) -> None:
+    def start_ahead(self, load: Callable[[], None]) -> None:
         self.started = True
+
+
+def _load() -> None:
+    pass
 
 
 def starts(folder: Path, data: Path, settings: Settings | None = None) -> bool:
@@ -59,7 +64,7 @@ def test_not_where_the_user_must_consent_first(folder: Path, tmp_path: Path, mon
 
 def test_not_after_looking_through_many_directories(tmp_path: Path) -> None:
     deepest = tmp_path / "work"
-    for _ in range(ahead._MOST_DIRECTORIES):
+    for _ in range(prewarm._MOST_DIRECTORIES):
         deepest /= "d"
     write(deepest, {f"{n}.py": "pass\n" for n in range(INLINE_FILES + 1)})
     assert not starts(tmp_path / "work", tmp_path / "data")
@@ -89,6 +94,6 @@ def test_nothing_of_them_is_left_when_they_were_closed() -> None:
 def test_those_that_cannot_start_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("multiprocessing.spawn._python_exe", b"/no/such/program")
     processes = WorkerProcesses(1)
-    processes.start_ahead()  # whoever has a task for them is told
+    processes.start_ahead(_load)  # whoever has a task for them is told
     processes.close()
     assert not processes.running

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import load_file, save_file
 
-from conexus.array_file import DamagedFile, load, save
+from conexus.arrays.file import DamagedFile, load, save
 
 KINDS = [np.uint8, np.uint16, np.uint32, np.uint64, np.int32, np.int64, np.float16, np.float32]
 SOME = {

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from conexus.search.pipeline import best_rows
 from conexus.search.reasons import among
-from conexus.search.search import best_rows
 
 #: Few different numbers, so that there are ties.
 TOTALS = arrays(np.float32, st.integers(0, 300), elements=st.integers(-6, 6).map(float))

@@ -18,7 +18,7 @@ from conexus.cli.places import position_of, workspace_of
 from conexus.cli.progress import LatestProgress, progress_bar
 from conexus.cli.tables import size
 from conexus.escape import one_line
-from conexus.text import Encoding
+from conexus.text.positions import Encoding
 from conexus.values import Answer, BadQuery, Hit, IndexState, Position, Progress, StatusChanged, TextRange
 
 

@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from conexus.index.commands import Command, Finished, Hint, OpenDocument, Rescan, SetPaused, in_words
+from conexus.indexing.commands import Command, Finished, Hint, OpenDocument, Rescan, SetPaused, in_words
 from conexus.workspace.documents import Document
 from tests.workspaces import PATIENCE, running, write
 

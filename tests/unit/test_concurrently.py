@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conexus.search.concurrently import run_concurrently
+from conexus.search.signals import run_concurrently
 
 PATIENCE = 30
 
@@ -16,7 +16,7 @@ PATIENCE = 30
 @pytest.fixture(autouse=True)
 def another_core(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with ThreadPoolExecutor(1, "conexus-concurrently") as thread:
-        monkeypatch.setattr("conexus.search.concurrently._thread", lambda: thread)
+        monkeypatch.setattr("conexus.search.signals._thread", lambda: thread)
         yield
 
 
@@ -58,5 +58,5 @@ def test_what_the_work_raises_is_raised_and_the_thread_goes_on() -> None:
 
 
 def test_with_a_single_core_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conexus.search.concurrently._thread", lambda: None)
+    monkeypatch.setattr("conexus.search.signals._thread", lambda: None)
     assert run_concurrently(lambda: threading.current_thread().name)() == threading.current_thread().name

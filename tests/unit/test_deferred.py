@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from conexus.embedding import deferred
-from conexus.embedding.deferred import DeferredEmbedder
 from conexus.embedding.embedder import EmbeddingError, Vectors
+from conexus.embedding.transformer import deferred
+from conexus.embedding.transformer.deferred import DeferredEmbedder
 from conexus.values import Cancelled, CancelToken
 from tests.faults import until
 from tests.fixtures import model

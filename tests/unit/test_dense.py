@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conexus.index.dense import Dense
+from conexus.segments.vectors import Dense
 
 DIMENSIONS = 128
 

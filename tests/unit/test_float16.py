@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conexus.embedding.float16 import to_float32
+from conexus.arrays.float16 import to_float32
 
 
 def test_all_finite_float16_are_the_same_as_float32() -> None:

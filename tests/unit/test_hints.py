@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from conexus.index import hints
-from conexus.index.hints import Hints
+from conexus.indexing import hints
+from conexus.indexing.hints import Hints
 
 KEY, OTHER = ("/work", "a.py"), ("/work", "b.py")
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from conexus.embedding.late import _BLOCK, MOST_TOKENS, QueryTokens
-from conexus.embedding.token_vectors import TokenVectors
-from conexus.ragged import Ragged
+from conexus.arrays.ragged import Ragged
+from conexus.embedding.late_interaction import _BLOCK, MOST_TOKENS, QueryTokens
+from conexus.embedding.token_table import TokenVectors
 
 VOCABULARY = 7
 TABLES = arrays(np.float32, (VOCABULARY, 3), elements=st.integers(-3, 3).map(float))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conexus.index.lexicon import Lexicon
+from conexus.segments.lexicon import Lexicon
 
 
 class Forgetful(dict[str, int]):

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from conexus.index import loop as loop_module
-from conexus.index.loop import Action, Loop
+from conexus.indexing import event_loop as loop_module
+from conexus.indexing.event_loop import Action, Loop
 
 
 @contextmanager

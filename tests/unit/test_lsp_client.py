@@ -11,7 +11,7 @@ from pytest_lsp import client_capabilities
 
 from conexus.lsp.client import Client, client_of
 from conexus.lsp.configuration import Configuration, symbols_wanted
-from conexus.text import Encoding
+from conexus.text.positions import Encoding
 from conexus.workspace.settings_file import read_settings_file
 
 

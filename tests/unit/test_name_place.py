@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conexus.name_place import place_of_name
+from conexus.text.names import place_of_name
 
 
 @pytest.mark.parametrize(

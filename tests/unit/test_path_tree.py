@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conexus.index.path_tree import PathTree
+from conexus.indexing.path_tree import PathTree
 
 NAMES = st.sampled_from("ab")
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conexus.index.lexicon import Lexicon
-from conexus.index.postings import Part, Postings, build, merge, occurrences
+from conexus.segments.lexicon import Lexicon
+from conexus.segments.postings import Part, Postings, build, merge, occurrences
 
 words = st.lists(st.sampled_from(["a", "b", "c", "d", "é"]), max_size=6)
 files = st.lists(st.lists(words, max_size=4), max_size=4)

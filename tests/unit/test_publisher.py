@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conexus.index import publisher
-from conexus.index.analysis import FileFacts, analyse
-from conexus.index.publisher import Searchable
-from conexus.index.segment import MemorySegment
-from conexus.index.segment_build import build_segment
-from conexus.index.segment_file import load_segment, save_segment
-from conexus.index.snapshot import Snapshot, View
+from conexus.indexing import publish as publisher
+from conexus.segments.analysis import FileFacts, analyse
+from conexus.segments.build import build_segment
+from conexus.segments.file import load_segment, save_segment
+from conexus.segments.segment import MemorySegment
+from conexus.segments.snapshot import Searchable, Snapshot, View
 from tests.fixtures import model
 
 

@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from conexus.search.features import FEATURES
+from conexus.search.pipeline import between_0_and_1, diversified
 from conexus.search.ranker import DEFAULT, FARTHEST, Ranker
-from conexus.search.search import between_0_and_1, diversified
 from conexus.search.weights import DATA
 
 SCORES = arrays(np.float32, st.integers(0, 30), elements=st.floats(-50, 50, width=32))

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from conexus.index import request_gate
-from conexus.index.request_gate import RequestGate
+from conexus.indexing import request_gate
+from conexus.indexing.request_gate import RequestGate
 from tests.workspaces import PATIENCE
 
 

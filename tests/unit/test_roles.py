@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conexus.index.roles import Role, roles_of
+from conexus.segments.roles import Role, roles_of
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conexus.index.scanning import _Asked
+from conexus.indexing.scans import _Asked
 
 NAMES = st.sampled_from(["a", "b", "a-b", "a.c"])
 DIRECTORIES = st.lists(NAMES, min_size=1, max_size=4).map("/".join)

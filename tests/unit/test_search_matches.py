@@ -7,7 +7,7 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conexus.search.matches import MOST_MATCHES, _is_edge, find_matches, marked_terms
+from conexus.search.highlights import MOST_MATCHES, _is_edge, find_matches, marked_terms
 from conexus.search.query import understand
 from conexus.values import BadQuery
 

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from conexus.embedding.embedder import EmbeddingError
 from conexus.embedding.static import StaticEmbedder
-from conexus.embedding.tokens import MAX_TOKENS
+from conexus.embedding.tokenizer import MAX_TOKENS
 
 SHIPPED_MODEL = StaticEmbedder()
 WORDS = ("read", "file", "sort", "numbers", "größe")

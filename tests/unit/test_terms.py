@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conexus.index.terms import terms, word_terms, words
+from conexus.segments.terms import terms, word_terms, words
 
 
 @pytest.mark.parametrize(

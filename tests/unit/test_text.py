@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conexus.text import Encoding, LineIndex, index_of_column, split_lines, units
+from conexus.text.positions import Encoding, LineIndex, index_of_column, split_lines, units
 
 UTF8, UTF16, UTF32 = Encoding
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from conexus.embedding.token_vectors import TokenVectors
+from conexus.embedding.token_table import TokenVectors
 
 TOKENS = 9
 STORED = arrays(np.float16, (TOKENS, 3), elements=st.integers(-3, 3).map(float))

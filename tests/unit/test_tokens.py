@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from conexus.embedding import tokens
-from conexus.embedding.normal import valid_unicode
-from conexus.embedding.tokens import MAX_TOKENS, MODULE, SHIPPED, TOKENIZER, WordTokens, tokenizer_in_steps
+from conexus.embedding import tokenizer as tokens
+from conexus.embedding.tokenizer import MAX_TOKENS, MODULE, SHIPPED, TOKENIZER, WordTokens, tokenizer_in_steps
+from conexus.embedding.unit_vectors import valid_unicode
 
 SHIPPED_TOKENIZER = Tokenizer.from_file(str(SHIPPED / MODULE / TOKENIZER))
 WORDS = WordTokens(tokenizer_in_steps((SHIPPED / MODULE / TOKENIZER).read_bytes()))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from conexus.embedding.static import StaticEmbedder
-from conexus.embedding.transformer import TransformerEmbedder
+from conexus.embedding.transformer.embedder import TransformerEmbedder
 from tests.models import TEXTS
 
 pytestmark = pytest.mark.torch

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conexus.embedding.embedder import EmbeddingError
-from conexus.embedding.model_folder import fingerprint, foreign_code, locate
+from conexus.embedding.transformer.model_files import fingerprint, foreign_code, locate
 
 MODULES = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
 REVISION = "0123456789abcdef0123456789abcdef01234567"

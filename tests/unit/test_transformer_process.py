@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from conexus.embedding.embedder import Embedder, EmbeddingError
-from conexus.embedding.transformer import TransformerEmbedder
+from conexus.embedding.transformer.embedder import TransformerEmbedder
 
 #: A text's vector is (characters, 1 for a document, 1). Everything it does it writes to `log` in the model's folder.
 STAND_IN = """
@@ -298,7 +298,7 @@ def test_closing_ends_the_process_and_whoever_waits(folder: Path, make: Make, st
 
 PARENT = """
 import sys, time
-from conexus.embedding.transformer import TransformerEmbedder
+from conexus.embedding.transformer.embedder import TransformerEmbedder
 embedder = TransformerEmbedder(sys.argv[1], memory_mib=1024, timeout_seconds=600)
 embedder.wait_ready()
 print(embedder.process_id, embedder.embed_query("x").shape, flush=True)

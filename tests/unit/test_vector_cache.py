@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from conexus.embedding.embedder import Vectors
-from conexus.index.vector_cache import VectorCache, key_of
+from conexus.embedding.transformer.vector_cache import VectorCache, key_of
 
 MODEL, DIMENSIONS = "model-1", 32
 

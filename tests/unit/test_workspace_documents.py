@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conexus.text import Encoding
+from conexus.text.positions import Encoding
 from conexus.workspace.documents import Change, Document, Documents
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from conexus.workspace.gitignore import PatternList, byte_string
 from conexus.workspace.ignore import IgnoreRules
-from conexus.workspace.patterns import PatternList, byte_string
 from conexus.workspace.repository import GitSettings, git_settings
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from conexus.workspace.ignore import IgnoreRules
-from conexus.workspace.watch import Watcher
+from conexus.workspace.watcher import Watcher
 
 PATIENCE = 30.0
 
@@ -216,7 +216,7 @@ def test_a_callback_may_stop_the_watcher(root: Path) -> None:
 LIMITED = """
 import sys, threading
 from pathlib import Path
-from conexus.workspace.watch import Watcher
+from conexus.workspace.watcher import Watcher
 began, seen = threading.Event(), threading.Event()
 watcher = Watcher(Path(sys.argv[1]), lambda paths: seen.set(), lambda reason: began.set())
 watcher.start()

@@ -201,7 +201,7 @@ def _settings(folder: Path) -> Check:
 def own_model(model: str) -> Check:
     """Checks that a sentence-transformers model, as the setting ``model`` names it, loads and embeds."""
     from conexus.embedding.embedder import EmbeddingError
-    from conexus.embedding.transformer import TransformerEmbedder
+    from conexus.embedding.transformer.embedder import TransformerEmbedder
 
     limits = Settings()
     try:

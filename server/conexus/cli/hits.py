@@ -8,7 +8,7 @@ from pathlib import Path
 
 from conexus.cli.paint import DIM, LINE, MATCH, PATH, SYMBOL, paint
 from conexus.escape import one_line
-from conexus.text import split_lines
+from conexus.text.positions import split_lines
 from conexus.values import Hit
 
 _TAB = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from os.path import relpath
 from pathlib import Path
 
-from conexus.text import Encoding, LineIndex, units
+from conexus.text.positions import Encoding, LineIndex, units
 from conexus.values import BadQuery, Position
 
 _ROOT_MARKS = (".git", ".hg", ".jj", "conexus.toml")

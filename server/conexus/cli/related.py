@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.answers import print_answer
     from conexus.cli.places import position_of, workspace_of
     from conexus.cli.session import session
-    from conexus.text import Encoding
+    from conexus.text.positions import Encoding
     from conexus.values import Place, TextRange
 
     file, line, column = arguments.place

@@ -55,7 +55,7 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.answers import print_answer
     from conexus.cli.session import session
-    from conexus.text import Encoding
+    from conexus.text.positions import Encoding
     from conexus.values import Filters
 
     filters = Filters(

@@ -36,9 +36,8 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from conexus.config import Settings, default_data_directory
-    from conexus.index.ahead import is_project, start_if_needed
-    from conexus.index.worker_processes import WorkerProcesses
     from conexus.lsp.stdio import Stdio
+    from conexus.prewarm import WorkerProcesses, is_project, start_if_needed
 
     # The client's pipes are taken first, because no process that is started from here on may have them.
     stdio = Stdio()

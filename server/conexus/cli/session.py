@@ -15,9 +15,9 @@ from conexus.cli.output import warn
 from conexus.cli.progress import LatestProgress, progress_bar
 from conexus.config import STATIC, Settings, default_data_directory
 from conexus.engine import Engine
-from conexus.index.directory import index_directory
-from conexus.index.stored_index import exists
-from conexus.text import Encoding
+from conexus.storage.folder_store import exists
+from conexus.storage.index_directory import index_directory
+from conexus.text.positions import Encoding
 from conexus.values import EngineError, Status
 from conexus.workspace.settings_file import load_file
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from conexus.embedding.late import QueryTokens
-    from conexus.embedding.tokens import DocumentTokens
+    from conexus.embedding.late_interaction import QueryTokens
+    from conexus.embedding.tokenizer import DocumentTokens
 
 Vectors = NDArray[np.float32]
 

@@ -7,7 +7,7 @@ from typing import Any
 from lsprotocol import types as lsp
 from pygls.capabilities import get_capability
 
-from conexus.text import Encoding
+from conexus.text.positions import Encoding
 
 #: Parts, in lower case, of the `clientInfo.name` of editors made from VS Code.
 _VS_CODE_FAMILY = (

@@ -14,7 +14,6 @@ from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 
 from conexus import __version__
-from conexus.index.worker_processes import WorkerProcesses
 from conexus.logs import log_to_stderr
 from conexus.lsp import types
 from conexus.lsp.methods import (
@@ -38,6 +37,7 @@ from conexus.lsp.session import Session
 from conexus.lsp.stdio import Stdio
 from conexus.lsp.structuring import make_converter
 from conexus.lsp.watchdog import watch_process
+from conexus.prewarm import WorkerProcesses
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,6 @@ from pygls.lsp.server import LanguageServer
 
 from conexus import escape
 from conexus.config import Settings, default_data_directory
-from conexus.index.ahead import start_if_needed
-from conexus.index.worker_processes import WorkerProcesses
 from conexus.lsp import convert, errors, types
 from conexus.lsp.announcer import Announcer
 from conexus.lsp.client import Client
@@ -26,6 +24,7 @@ from conexus.lsp.progress import IndexProgress
 from conexus.lsp.protocol import Protocol
 from conexus.lsp.registrations import Registrations
 from conexus.lsp.workers import Workers
+from conexus.prewarm import WorkerProcesses, start_if_needed
 from conexus.values import Event, IndexChanged, Progress, SettingsFileChanged, StatusChanged
 from conexus.workspace.documents import Documents
 from conexus.workspace.settings_file import SettingsFile, read_settings_file

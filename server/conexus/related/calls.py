@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from conexus.index.roles import Role
-from conexus.related.found import Found, best
 from conexus.related.names import affinity, defining, rarity
-from conexus.related.place import Anchor
+from conexus.related.place import Anchor, Found, best
 from conexus.search.scope import Scope
+from conexus.segments.roles import Role
 
 _CALLABLE = frozenset({"function", "method", "macro"})
 #: Maximum number of definitions of one name; further ones are guesses.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from conexus.index.roles import Role
 from conexus.related.place import Anchor
+from conexus.search.pipeline import closeness
 from conexus.search.scope import Scope
-from conexus.search.search import closeness
+from conexus.segments.roles import Role
 
 #: Number of definitions from which a name ("get", "run") says next to nothing.
 COMMON = 20

@@ -5,9 +5,27 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from conexus.index.roles import Role
-from conexus.index.segment import MemorySegment
 from conexus.search.scope import Scope
+from conexus.segments.roles import Role
+from conexus.segments.segment import MemorySegment
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A row of the scope, how sure the relation is (0..1), and why, in words."""
+
+    row: int
+    score: float
+    reason: str
+
+
+def best(found: list[Found], limit: int) -> list[Found]:
+    """Returns the ``limit`` surest, surest first, each row once."""
+    chosen: dict[int, Found] = {}
+    for each in sorted(found, key=lambda one: (-one.score, one.row)):
+        chosen.setdefault(each.row, each)
+    return list(chosen.values())[:limit]
+
 
 _NAME = re.compile(r"[^\W\d]\w*")
 

@@ -5,16 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from conexus.index.snapshot import RowRef, Snapshot
 from conexus.related.calls import callees, callers, definitions
-from conexus.related.found import Found
-from conexus.related.place import Anchor, RelatedPlace, anchor
-from conexus.related.siblings import siblings
+from conexus.related.place import Anchor, Found, RelatedPlace, anchor, best
 from conexus.related.similar import Embed, similar
 from conexus.related.tests import tested, tests
 from conexus.search.operators import shown
 from conexus.search.scope import Scope, scope_of
+from conexus.segments.snapshot import RowRef, Snapshot
 from conexus.values import BadQuery, Filters
+
+
+def siblings(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
+    """Returns definitions with the same parent, nearest first; at the top level, the file's other definitions."""
+    if not anchor.rows:
+        return []
+    head = anchor.rows[0]
+    number = scope.view_of(head)
+    first, segment = scope.first_rows[number], scope.views[number].segment
+    parent = anchor.breadcrumb[-1] if anchor.breadcrumb else ""
+    found: list[Found] = []
+    for row in segment.rows_of(anchor.file - scope.first_files[number]):
+        is_other = scope.allowed[first + row] and first + row not in anchor.own
+        if is_other and scope.tables[number].defines[row] and segment.breadcrumbs[row] == anchor.breadcrumb:
+            score = (0.8 if parent else 0.5) / (1 + 0.05 * abs(first + row - head))
+            found.append(Found(first + row, score, f"also in {parent}" if parent else "also in this file"))
+    return best(found, limit)
+
 
 _Family = Callable[[Scope, Anchor, int, Embed | None], list[Found]]
 

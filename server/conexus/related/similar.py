@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.embedding.float16 import to_float32
-from conexus.index.terms import terms
-from conexus.related.found import Found
-from conexus.related.place import Anchor
+from conexus.arrays.float16 import to_float32
+from conexus.related.place import Anchor, Found
 from conexus.search.bm25 import Scores, Sought, idf, norms, saturated
 from conexus.search.query import Concept
 from conexus.search.scope import Scope
 from conexus.search.signals import QueryVectors, Signal, are_few
 from conexus.search.weights import DEFAULT
+from conexus.segments.terms import terms
 
 Embed = Callable[[str], QueryVectors]
 

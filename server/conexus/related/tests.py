@@ -7,13 +7,12 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from conexus.index.roles import Role
-from conexus.index.terms import word_terms
 from conexus.related.calls import referring
-from conexus.related.found import Found, best
 from conexus.related.names import affinity, defining, rarity
-from conexus.related.place import Anchor
+from conexus.related.place import Anchor, Found, best
 from conexus.search.scope import Scope
+from conexus.segments.roles import Role
+from conexus.segments.terms import word_terms
 
 _AFFIX = re.compile(r"^tests?[-_.]|[-_.](?:tests?|spec)$|(?<=[a-z0-9])(?:Tests?|Specs?|TestCase)$|^Test(?=[A-Z])")
 _TEST_WORDS = frozenset({"test", "tests", "spec", "should", "it"})

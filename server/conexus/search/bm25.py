@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.index.lexicon import Lexicon
-from conexus.index.postings import Postings, Rows
-from conexus.ragged import run_starts
+from conexus.arrays.ragged import run_starts
 from conexus.search.query import Concept
+from conexus.segments.lexicon import Lexicon
+from conexus.segments.postings import Postings, Rows
 
 Scores = NDArray[np.float32]
 

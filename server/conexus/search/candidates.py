@@ -8,16 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.index.candidate_source import CandidateSource
-from conexus.index.row_ids import ChunkRefs
-from conexus.index.segment import MemorySegment
-from conexus.index.snapshot import Snapshot, View
-from conexus.ragged import places_of
+from conexus.arrays.ragged import places_of
 from conexus.search.bm25 import idf
 from conexus.search.query import Query
 from conexus.search.scope import scope_of
 from conexus.search.segment_facts import table
 from conexus.search.signals import QueryVectors
+from conexus.segments.segment import MemorySegment
+from conexus.segments.snapshot import CandidateSource, ChunkRefs, Snapshot, View
 from conexus.values import Filters
 
 #: Maximum number of rows taken of one segment for each name of the query that they define.

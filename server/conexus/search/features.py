@@ -12,12 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from conexus.arrays.ragged import Ragged, run_starts
 from conexus.chunking.chunk import KINDS
-from conexus.embedding.late import QueryTokens
-from conexus.index.postings import Rows
-from conexus.index.roles import Role
-from conexus.index.snapshot import View
-from conexus.ragged import Ragged, run_starts
+from conexus.embedding.late_interaction import QueryTokens
 from conexus.search.bm25 import Scores, idf
 from conexus.search.query import Query
 from conexus.search.query_intent import FORM, form
@@ -25,6 +22,9 @@ from conexus.search.reasons import among
 from conexus.search.scope import Scope
 from conexus.search.segment_facts import SegmentFacts
 from conexus.search.signals import FoundWord, Signals
+from conexus.segments.postings import Rows
+from conexus.segments.roles import Role
+from conexus.segments.snapshot import View
 
 #: ``file_count`` counts a file's chunks among the best 50 candidates.
 _BEST = 50

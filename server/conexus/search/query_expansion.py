@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from conexus.index.lexicon import Lexicon
-from conexus.index.postings import Rows
-from conexus.index.snapshot import View
-from conexus.index.terms import is_unspaced, word_terms
 from conexus.search.query import PAIR_WEIGHT, Concept, Query, prose_words, says_nothing
 from conexus.search.segment_facts import table
 from conexus.search.spellings import SHORTEST
+from conexus.segments.lexicon import Lexicon
+from conexus.segments.postings import Rows
+from conexus.segments.snapshot import View
+from conexus.segments.terms import is_unspaced, word_terms
 
 #: Weight of an occurrence of a term that is spelled nearly like a word of the query.
 TYPO_WEIGHT = 0.8

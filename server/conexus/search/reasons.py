@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.index.postings import Rows
-from conexus.index.snapshot import RowRef
 from conexus.search.scope import Scope
 from conexus.search.signals import Signals
 from conexus.search.weights import SignalWeights
+from conexus.segments.postings import Rows
+from conexus.segments.snapshot import RowRef
 
 _MOST_WORDS = 4
 #: Standard deviations above the mean from which a cosine is worth naming.

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from conexus.chunking import LANGUAGES, canonical_language
 from conexus.chunking.chunk import KINDS
-from conexus.index.roles import Role
-from conexus.index.snapshot import RowRef, Snapshot, View
 from conexus.search.bm25 import Field
 from conexus.search.operators import Operators, kind_named, shown
 from conexus.search.segment_facts import SegmentFacts, table
+from conexus.segments.roles import Role
+from conexus.segments.snapshot import RowRef, Snapshot, View
 from conexus.values import BadQuery, Filters, Tests
-from conexus.workspace.patterns import PatternList, byte_string
+from conexus.workspace.gitignore import PatternList, byte_string
 
 Mask = NDArray[np.bool_]
 #: Maximum number of masks of path patterns that one segment's ``SegmentFacts`` keeps; others are made for each request.

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.index.segment import MemorySegment
-from conexus.index.terms import fold, terms
 from conexus.search.spellings import Spellings
+from conexus.segments.segment import MemorySegment
+from conexus.segments.terms import fold, terms
 
 #: Maximum number of symbols of a segment whose terms are cached.
 _MOST_SYMBOLS = 1 << 11

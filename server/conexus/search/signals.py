@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conexus.arrays.ragged import run_starts
 from conexus.chunking.chunk import KINDS
-from conexus.index.dense import FEW_ROWS, NOWHERE
-from conexus.index.postings import Rows
-from conexus.index.segment import own_name
-from conexus.ragged import run_starts
 from conexus.search.bm25 import Scores, Sought, idf, mean_of, norms, saturated, sums_from
-from conexus.search.concurrently import run_concurrently
 from conexus.search.query import Query
 from conexus.search.scope import Scope
 from conexus.search.standardize import RunningStats, ZScore
 from conexus.search.weights import SignalWeights, Weights
+from conexus.segments.postings import Rows
+from conexus.segments.segment import own_name
+from conexus.segments.vectors import FEW_ROWS, NOWHERE
+
+T = TypeVar("T")
+
+
+def run_concurrently(work: Callable[[], T]) -> Callable[[], T]:
+    """Starts ``work`` on the second thread and returns a function that waits for its result.
+
+    If that thread is busy or there is only one core, the returned function does the work itself. It must be called
+    once, and raises what ``work`` raises.
+    """
+    thread = _thread()
+    if thread is None:
+        return work
+    future = thread.submit(work)
+
+    def result() -> T:
+        # ``cancel`` succeeds if the work has not begun, because the thread is busy with another request.
+        return work() if future.cancel() else future.result()
+
+    return result
+
+
+@lru_cache(maxsize=1)
+def _thread() -> ThreadPoolExecutor | None:
+    """Returns the one second thread of the process; None if there is only one core."""
+    return ThreadPoolExecutor(1, "conexus-concurrently") if (os.cpu_count() or 1) > 1 else None
+
 
 #: Query vectors by the fingerprint of the model that made them, each of shape (dimensions,).
 QueryVectors = Mapping[str, NDArray[np.float32]]

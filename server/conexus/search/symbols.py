@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.index.postings import Postings
-from conexus.index.segment import name_parts, own_name
-from conexus.index.snapshot import Snapshot
-from conexus.index.terms import fold, word_terms, words
+from conexus.search.pipeline import Ranked, answering, best, penalties
 from conexus.search.query import Query, understand
 from conexus.search.query_expansion import corrections, defined_names, expand_query
 from conexus.search.reasons import of_rows
 from conexus.search.scope import Scope, scope_of
-from conexus.search.search import Ranked, answering, best, penalties
 from conexus.search.segment_facts import NameList
 from conexus.search.signals import QueryVectors, signals
 from conexus.search.weights import DEFAULT, Weights
+from conexus.segments.postings import Postings
+from conexus.segments.segment import name_parts, own_name
+from conexus.segments.snapshot import Snapshot
+from conexus.segments.terms import fold, word_terms, words
 from conexus.values import Filters
 
 # How well a name agrees with the requested name. A name that agrees better is ranked first, whatever it means.

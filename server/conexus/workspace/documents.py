@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from conexus.text import Encoding, LineIndex
+from conexus.text.positions import Encoding, LineIndex
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conexus.workspace.patterns import PatternList, byte_string
+from conexus.workspace.gitignore import PatternList, byte_string
 from conexus.workspace.repository import (
     GitSettings,
     common_directory,

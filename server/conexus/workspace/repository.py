@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from conexus.workspace.files import read_bytes
+from conexus.workspace.read import read_bytes
 
 #: Number of bytes after which a file is cut off. Git's own limit for ignore files is 100 MB, far above any real file.
 _MAX_BYTES = 4 * 2**20

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from conexus.config import SETTINGS_FILE, Problem, Settings, merge_repository
-from conexus.workspace.files import read_bytes
+from conexus.workspace.read import read_bytes
 
 #: Maximum size of a settings file in bytes; larger files are refused. All settings together take a few hundred bytes.
 _MAX_BYTES = 64 * 1024

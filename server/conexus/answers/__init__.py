@@ -1,0 +1,1 @@
+"""Turns rows of a snapshot into hits in the lines of the documents as they are now."""

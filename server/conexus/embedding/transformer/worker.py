@@ -1,0 +1,165 @@
+"""The process of a sentence-transformers model: ``python -P -m conexus.embedding.transformer.worker``.
+
+It communicates in frames.
+
+The first frame that it reads is the set-up, which it answers when the model is loaded. Each further frame requests
+vectors. The process ends when its standard input or its parent ends, or when it needs more memory than the set-up
+allows.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from conexus.embedding.embedder import EmbeddingError, Vectors
+from conexus.embedding.transformer.frames import read_frame, write_frame
+from conexus.embedding.transformer.model_files import MAX_TOKENS, foreign_code, hub_name
+from conexus.embedding.unit_vectors import to_unit_length, valid_unicode
+from conexus.escape import without_home
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+#: Exit code of a process that needed more memory than it may use.
+OUT_OF_MEMORY = 77
+_NICENESS = 10
+_WATCH_SECONDS = 0.05
+_MESSAGE_CHARACTERS = 300
+
+
+def main() -> int:
+    requests, replies = _private_streams()
+    # Ctrl-C in a terminal reaches every process of the group; our parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(_NICENESS)
+    try:
+        setup, _ = read_frame(requests)
+        _watch(setup["memoryMib"], setup["parent"])
+        folder = setup["folder"]
+        try:
+            if folder is None:
+                folder = _download(setup["model"])
+            model = _load(folder)
+            dimensions = _encode(model, "query", ["dimensions"]).shape[1]
+        except Exception as error:  # noqa: BLE001 - whatever a model's code raises is reported to the user
+            write_frame(replies, {"error": _words(error, folder)})
+            return 1
+        write_frame(replies, {"dimensions": dimensions, "folder": str(folder)})
+        while True:
+            _answer(model, read_frame(requests)[0], replies, folder)
+    except (EOFError, BrokenPipeError):
+        return 0
+
+
+def _private_streams() -> tuple[IO[bytes], IO[bytes]]:
+    """Returns the streams of our frames. From here on, libraries print to standard error and read an empty input."""
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, replies
+
+
+def _watch(memory_mib: int, parent: int) -> None:
+    """Starts a thread that ends this process if it grows beyond ``memory_mib`` or its parent is gone.
+
+    RLIMIT_AS cannot do this, because torch maps several times the memory that it uses.
+    """
+
+    def watch() -> None:
+        pause = threading.Event()
+        while not pause.wait(_WATCH_SECONDS):
+            if resident_mib() > memory_mib:
+                os._exit(OUT_OF_MEMORY)
+            if os.getppid() != parent:
+                os._exit(0)
+
+    threading.Thread(target=watch, name="watch", daemon=True).start()
+
+
+def resident_mib() -> float:
+    """Returns the memory that this process uses, in MiB. Without /proc, returns the most that it ever used."""
+    try:
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+    except (OSError, IndexError, ValueError):
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _download(model: str) -> str:
+    """Downloads the model, which the user asked for by name, into the hub's cache. Returns its folder.
+
+    Raises EmbeddingError if the download fails.
+    """
+    from huggingface_hub import constants, snapshot_download
+
+    name = hub_name(model)
+    small = ["*.json", "*.txt", "*.model"]
+    runtimes = ["onnx/*", "openvino/*"]
+    try:
+        folder = snapshot_download(name, allow_patterns=[*small, "*.safetensors"], ignore_patterns=runtimes)
+        if not any(Path(folder).rglob("*.safetensors")):
+            snapshot_download(name, allow_patterns=["*pytorch_model*.bin"])
+    except Exception as error:
+        raise EmbeddingError(
+            f"it is not in the local cache and could not be downloaded ({type(error).__name__})"
+        ) from error
+    # Everything is downloaded. Loading must fetch nothing more, and no code of another repository.
+    constants.HF_HUB_OFFLINE = True
+    return folder
+
+
+def _load(folder: str) -> SentenceTransformer:
+    if foreign := foreign_code(Path(folder)):
+        raise EmbeddingError(f"it needs the class {foreign} of its own, and code of models is not run")
+    from sentence_transformers import SentenceTransformer
+
+    model: SentenceTransformer = SentenceTransformer(folder, local_files_only=True, trust_remote_code=False)
+    model.eval()
+    longest = model.max_seq_length
+    # None means no limit. A StaticEmbedding has an infinite limit, which cannot be set and need not be.
+    if longest is None or MAX_TOKENS < longest < float("inf"):
+        model.max_seq_length = MAX_TOKENS
+    return model
+
+
+def _answer(model: SentenceTransformer, request: dict[str, Any], replies: IO[bytes], folder: str) -> None:
+    try:
+        vectors = _encode(model, request["kind"], request["texts"])
+    except Exception as error:  # noqa: BLE001 - whatever a model's code raises is reported to the user
+        write_frame(replies, {"error": _words(error, folder)})
+    else:
+        write_frame(replies, {"shape": vectors.shape}, vectors.tobytes())
+
+
+def _encode(model: SentenceTransformer, kind: str, texts: list[str]) -> Vectors:
+    encode = model.encode_query if kind == "query" else model.encode_document
+    given = [valid_unicode(text) for text in texts]
+    rows = encode(given, batch_size=len(given), convert_to_numpy=True, show_progress_bar=False)
+    vectors = np.array(rows, np.float32, order="C")
+    to_unit_length(vectors)
+    return vectors
+
+
+def _words(error: Exception, folder: str | None) -> str:
+    """Returns the first line of the error's message, without our paths."""
+    text = str(error).strip() or type(error).__name__
+    line = text.splitlines()[0]
+    if folder:
+        line = line.replace(folder, Path(folder).name)
+    return without_home(line)[:_MESSAGE_CHARACTERS]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,1 +1,0 @@
-"""Segments, snapshots, the LanceDB store and the indexer. The only package that imports lancedb and pyarrow."""

@@ -1,0 +1,1 @@
+"""Keeps the searchable snapshot equal to the workspace. One thread, the indexer thread, owns everything here."""

@@ -1,0 +1,420 @@
+"""Keeps the searchable state of one workspace folder: segments, their live rows, and texts of changed files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from conexus.embedding.embedder import Vectors
+from conexus.indexing.path_tree import PathTree
+from conexus.owned import owned
+from conexus.segments.analysis import FileFacts, IndexedFile
+from conexus.segments.build import build_segment
+from conexus.segments.merge import merge_segments
+from conexus.segments.segment import LiveMask, MemorySegment
+from conexus.segments.snapshot import Fresh, View
+
+#: Number of segments of one size class that are merged together: every row is copied about log4(rows) times.
+_FAN_IN = 4
+#: Merge earlier if the result reaches this many rows: during the first index it is then left alone, so fewer segments
+#: remain at the end.
+_FULL = 18_000
+#: Most segments of the overlay; if there are more, they are merged, because every view costs each query some time.
+_MOST_RECENT = 4
+#: Most chunks of the overlay; if it has more, it becomes a segment of the base.
+_OVERLAY_CHUNKS = 3000
+#: Most rows of a merged segment, because a merge takes some 4 KB of memory for each row. The last merges of a very
+#: large index make larger segments, but leave at least ``_MOST_SEGMENTS``, because each costs a query some time.
+MOST_ROWS, _MOST_SEGMENTS = 32_000, 8
+
+
+@dataclass(slots=True, eq=False)
+class LiveSegment:
+    """A segment with a mask of its live rows."""
+
+    segment: MemorySegment
+    live: LiveMask
+    #: Name of the segment file that it is stored in or about to be written to; None for a segment in memory alone.
+    name: str | None = None
+    #: Numbers of its live files.
+    files: set[int] = field(default_factory=set)
+    #: Version of what made the rows, if that is not the present one; such a segment is never merged.
+    version: str | None = None
+    #: Whether LanceDB's indices cover its rows.
+    indexed: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Number of live rows."""
+        return int(np.count_nonzero(self.live))
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Segments (``parts``) to be merged into one, and the numbers of their live files when that is decided."""
+
+    parts: tuple[LiveSegment, ...]
+    files: tuple[tuple[int, ...], ...]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of the merged segment."""
+        return _rows_of(self.parts)
+
+    def run(self, pause: Callable[[], None] = lambda: None) -> MemorySegment:
+        """Returns the merged segment, with the files of ``files`` in their order.
+
+        ``pause`` is called between two steps. Raises DamagedFile if a segment file was overwritten.
+        """
+        parts = [(part.segment, each) for part, each in zip(self.parts, self.files, strict=True)]
+        return merge_segments(parts, pause)
+
+
+@owned(shared={"chunks", "files"})
+class FolderIndex:
+    """Holds the base and the overlay of one folder.
+
+    Not thread-safe: the indexer thread owns it and publishes the immutable ``views()``.
+    """
+
+    def __init__(self, folder: str, model: str, dimensions: int) -> None:
+        """``folder``: absolute path, empty for buffers of no folder."""
+        self.folder = folder
+        self.model = model
+        self._dimensions = dimensions
+        #: Segments of the overlay: files that changed since they were last part of the base.
+        self._recent: list[LiveSegment] = []
+        self._base: list[LiveSegment] = []
+        self._places: dict[str, tuple[LiveSegment, int]] = {}
+        #: Paths of all files: builds and editors give hints of many directories, and most of these hold no file.
+        self._tree = PathTree()
+        self._overlay: dict[str, Fresh] = {}
+        self._chunks = 0
+        #: Counts the files that were added or removed; a move to another segment does not count.
+        self.changes = 0
+
+    # --- reading ---
+
+    @property
+    def files(self) -> int:
+        return len(self._places)
+
+    @property
+    def chunks(self) -> int:
+        return self._chunks
+
+    @property
+    def base(self) -> Sequence[LiveSegment]:
+        """The segments of the base."""
+        return tuple(self._base)
+
+    @property
+    def overlay(self) -> Mapping[str, Fresh]:
+        """The files of the overlay by path. A copy: it may be kept."""
+        return dict(self._overlay)
+
+    def is_of_buffer(self, path: str) -> bool:
+        """Decides whether a file's rows were read from an open buffer and are still in the overlay."""
+        fresh = self._overlay.get(path)
+        return fresh is not None and fresh.text is not None
+
+    def paths(self) -> Iterator[str]:
+        yield from self._places
+
+    def below(self, path: str) -> list[str]:
+        """Returns the paths of files at or below a path."""
+        if path in self._places:
+            return [path]
+        return list(self._tree.below(path)) if path else list(self._places)
+
+    def facts(self, path: str) -> FileFacts | None:
+        place = self._places.get(path)
+        return place[0].segment.files[place[1]] if place else None
+
+    @property
+    def bytes_walked(self) -> int:
+        """Bytes of the base that a query may have to read."""
+        return sum(part.segment.bytes_walked for part in self._base)
+
+    def release(self) -> None:
+        """Releases the memory pages of the base's segment files that were read."""
+        for part in self._base:
+            part.segment.release()
+
+    def is_whole(self) -> bool:
+        """Decides whether the base's segment files are as they were written. Reads every byte of them."""
+        whole = all(part.segment.is_whole() for part in self._base)
+        self.release()
+        return whole
+
+    def is_untouched(self) -> bool:
+        """Decides whether nobody seems to have written into the base's segment files."""
+        return all(part.segment.is_untouched() for part in self._base)
+
+    def not_indexed(self, path: str) -> None:
+        """Records that LanceDB's indices do not cover the segment that holds an indexed file."""
+        self._places[path][0].indexed = False
+
+    def located(self, path: str) -> tuple[MemorySegment, int]:
+        """Returns the segment that holds an indexed file, and the file's number in it. Raises KeyError for others."""
+        part, number = self._places[path]
+        return part.segment, number
+
+    def vectors(self, path: str) -> dict[int, Vectors]:
+        """Returns the vectors of a file's present chunks by digest, as far as this folder's model has made them."""
+        if path not in self._places:
+            return {}
+        segment, number = self.located(path)
+        if segment.model != self.model:
+            return {}
+        return segment.vectors_of(number)
+
+    def stored(self, paths: Iterable[str]) -> dict[str, tuple[Path, int]]:
+        """Maps each path to (segment file, file number) where reusable vectors of the current model are stored."""
+        places = ((path, self.located(path)) for path in paths if path in self._places)
+        return {
+            path: (segment.path, number)
+            for path, (segment, number) in places
+            if segment.path is not None and segment.model == self.model
+        }
+
+    def views(self) -> tuple[View, ...]:
+        """Returns what is searchable now. The arrays are never changed afterwards."""
+        return tuple(
+            View(self.folder, part.segment, part.live, part.indexed)
+            for part in (*self._base, *self._recent)
+            if part.files
+        )
+
+    # --- changing ---
+
+    def adopt(
+        self,
+        segment: MemorySegment,
+        name: str | None = None,
+        files: Iterable[int] | None = None,
+        version: str | None = None,
+        *,
+        indexed: bool = False,
+    ) -> None:
+        """Takes over files of a segment, all if none are given, in the place of their former rows.
+
+        ``name``, ``version`` and ``indexed`` as in ``LiveSegment``.
+        """
+        numbers = range(len(segment.files)) if files is None else files
+        part = self._part(segment, numbers, name)
+        part.version, part.indexed = version, indexed
+        if not part.files:
+            return
+        self._hide(segment.files[number].path for number in part.files)
+        self._base.append(part)
+        self._settle(part)
+
+    def _part(self, segment: MemorySegment, numbers: Iterable[int], name: str | None) -> LiveSegment:
+        kept = set(numbers)
+        if len(kept) == len(segment.files):
+            return LiveSegment(segment, np.ones(len(segment), np.bool_), name, kept)
+        files = np.zeros(len(segment.files), np.bool_)
+        files[list(kept)] = True
+        return LiveSegment(segment, files[segment.file_of], name, kept)
+
+    def _settle(self, part: LiveSegment) -> None:
+        self.changes += 1
+        places = {part.segment.files[number].path: (part, number) for number in part.files}
+        self._places.update(places)
+        for path in places:
+            self._tree.add(path)
+        self._chunks += part.rows
+
+    def replace(self, path: str, fresh: Fresh | None) -> None:
+        """Replaces the state of a file by a new one in the overlay; None removes the file."""
+        self._hide([path])
+        if fresh is None:
+            return
+        self._overlay[path] = fresh
+        part = self._part(build_segment([fresh.file], self.model, self._dimensions), (0,), None)
+        self._recent.append(part)
+        self._settle(part)
+        if len(self._recent) > _MOST_RECENT:
+            self._recent = [self._merged(self._recent)]
+
+    def add_files(self, files: Collection[IndexedFile]) -> None:
+        """Adds many files as one segment of the base."""
+        if files:
+            self.adopt(build_segment(list(files), self.model, self._dimensions))
+
+    def seal(
+        self, keep: Collection[str] = (), pause: Callable[[], None] = lambda: None, *, all_of_it: bool = False
+    ) -> bool:
+        """Moves the overlay's files, except ``keep``, into the base if the overlay is large or with ``all_of_it``.
+
+        Returns whether it moved any. ``pause`` is called between two steps.
+        """
+        if not all_of_it and sum(part.rows for part in self._recent) <= _OVERLAY_CHUNKS:
+            return False
+        staying = {id(part) for path, (part, _) in self._places.items() if path in keep}
+        moved = [path for path in self._overlay if path not in keep]
+        if not moved:
+            return False
+        if staying:
+            self._recent = [self._alone(path) for path in self._overlay if path in keep]
+            kept = {id(part) for part in self._recent}
+            numbers: dict[int, tuple[LiveSegment, set[int]]] = {}
+            for path in moved:
+                part, number = self._places[path]
+                if id(part) not in kept:
+                    numbers.setdefault(id(part), (part, set()))[1].add(number)
+            moving = [LiveSegment(part.segment, part.live, None, files) for part, files in numbers.values()]
+        else:
+            moving, self._recent = self._recent, []
+        merged = self._merged(moving, pause)
+        self._base.append(merged)
+        for path in moved:
+            del self._overlay[path]
+        return True
+
+    def rest(self, keep: Collection[str] = (), pause: Callable[[], None] = lambda: None) -> bool:
+        """Compacts in a quiet moment: moves the overlay's files, except ``keep``, into the base as one segment.
+
+        Then the smallest segments of the base are merged, up to ``_OVERLAY_CHUNKS`` rows together. Returns whether it
+        moved any files. ``pause`` is called between two steps.
+        """
+        if not self.seal(keep, pause, all_of_it=True):
+            return False
+        small: list[LiveSegment] = []
+        for part in sorted(self._base, key=lambda part: part.rows):
+            same = not small or part.segment.model == small[0].segment.model
+            if part.version is None and same and sum(each.rows for each in (*small, part)) <= _OVERLAY_CHUNKS:
+                small.append(part)
+        if len(small) > 1:
+            merge = self._merge(small)
+            self.merged(merge, merge.run(pause), None)
+        return True
+
+    def _alone(self, path: str) -> LiveSegment:
+        """Returns a segment of one indexed file alone; it is copied if the file's segment has other files."""
+        part, number = self._places[path]
+        if len(part.segment.files) > 1:
+            segment = merge_segments([(part.segment, (number,))])
+            part = LiveSegment(segment, np.ones(len(segment), np.bool_), None, {0})
+            self._places[path] = (part, 0)
+        return part
+
+    def _merged(self, parts: Sequence[LiveSegment], pause: Callable[[], None] = lambda: None) -> LiveSegment:
+        segment = self._merge(parts).run(pause)
+        merged = LiveSegment(segment, np.ones(len(segment), np.bool_), None, set(range(len(segment.files))))
+        self._places.update({facts.path: (merged, number) for number, facts in enumerate(segment.files)})
+        return merged
+
+    def _hide(self, paths: Iterable[str]) -> None:
+        copied: set[int] = set()
+        emptied = False
+        for path in paths:
+            self._overlay.pop(path, None)
+            place = self._places.pop(path, None)
+            if place is None:
+                continue
+            self.changes += 1
+            self._tree.discard(path)
+            part, number = place
+            if id(part) not in copied:  # published views keep the old mask
+                copied.add(id(part))
+                part.live = part.live.copy()
+            rows = part.segment.rows_of(number)
+            part.live[rows.start : rows.stop] = False
+            part.files.discard(number)
+            self._chunks -= len(rows)
+            emptied = emptied or not part.files
+        if emptied:
+            self._recent = [part for part in self._recent if part.files]
+            self._base = [part for part in self._base if part.files]
+
+    # --- merging ---
+
+    def next_merge(self, *, last: bool, quiet: bool = False) -> Merge | None:
+        """Returns the merge that should be made now, to at most about ``MOST_ROWS``; None if none should.
+
+        With ``last``, when no more files are expected, segments are merged until they are as few as possible. With
+        ``quiet`` they are merged until each has at least twice the rows of all smaller ones together: then every row is
+        copied about log2(rows) times.
+        """
+        if last:
+            return self._fullest()
+        classes: dict[tuple[str, int], list[LiveSegment]] = {}
+        for part in self._base:
+            if part.rows <= MOST_ROWS // 2 and part.version is None:
+                classes.setdefault((part.segment.model, max(part.rows, 1).bit_length() // 2), []).append(part)
+        for parts in classes.values():
+            chosen = _up_to(MOST_ROWS, parts)
+            if len(chosen) >= _FAN_IN or (len(chosen) > 1 and _rows_of(chosen) >= _FULL):
+                return self._merge(chosen)
+        return (self._unbalanced() if quiet else None) or self._mostly_dead()
+
+    def _unbalanced(self) -> Merge | None:
+        """Returns a merge of smaller segments with one that has less than twice the rows of them together."""
+        for model in sorted({part.segment.model for part in self._base}):
+            smaller: list[LiveSegment] = []
+            rows = 0
+            for part in sorted(self._base, key=lambda part: part.rows):
+                if part.segment.model != model or part.version is not None or rows + part.rows > MOST_ROWS:
+                    continue
+                if smaller and part.rows < 2 * rows:
+                    return self._merge([*smaller, part])
+                smaller.append(part)
+                rows += part.rows
+        return None
+
+    def _fullest(self) -> Merge | None:
+        """Returns a merge of as many segments as one may hold, the smallest first; else of a mostly dead one."""
+        most = max(MOST_ROWS, self._chunks // _MOST_SEGMENTS)
+        for model in sorted({part.segment.model for part in self._base}):
+            chosen = _up_to(most, (p for p in self._base if p.segment.model == model and p.version is None))
+            if len(chosen) > 1:
+                return self._merge(chosen)
+        return self._mostly_dead()
+
+    def _mostly_dead(self) -> Merge | None:
+        for part in self._base:
+            if part.version is None and part.rows * 2 < len(part.segment):
+                return self._merge([part])
+        return None
+
+    def _merge(self, parts: Sequence[LiveSegment]) -> Merge:
+        return Merge(tuple(parts), tuple(tuple(sorted(part.files)) for part in parts))
+
+    def merged(self, merge: Merge, segment: MemorySegment, name: str | None) -> None:
+        """Puts the segment of a finished merge in the place of its parts.
+
+        Files that changed while it was made are not taken over. ``name`` as in ``LiveSegment``.
+        """
+        sources = ((part, number) for part, files in zip(merge.parts, merge.files, strict=True) for number in files)
+        current = [place for place, source in enumerate(sources) if self._holds(*source)]
+        self._base = [part for part in self._base if not any(part is each for each in merge.parts)]
+        if current:
+            part = self._part(segment, current, name)
+            part.version, part.indexed = merge.parts[0].version, all(each.indexed for each in merge.parts)
+            self._base.append(part)
+            self._places.update({segment.files[number].path: (part, number) for number in current})
+
+    def _holds(self, part: LiveSegment, number: int) -> bool:
+        place = self._places.get(part.segment.files[number].path)
+        return place is not None and place[0] is part and place[1] == number
+
+
+def _rows_of(parts: Iterable[LiveSegment]) -> int:
+    return sum(part.rows for part in parts)
+
+
+def _up_to(most: int, parts: Iterable[LiveSegment]) -> list[LiveSegment]:
+    """Returns the smallest segments that have at most ``most`` rows together."""
+    chosen: list[LiveSegment] = []
+    rows = 0
+    for part in sorted(parts, key=lambda part: part.rows):
+        rows += part.rows
+        if rows > most:
+            break
+        chosen.append(part)
+    return chosen

@@ -1,0 +1,410 @@
+"""Builds indexes with a model that is slow to load and to embed with, while another model answers.
+
+In the embed thread it builds each folder's new index beside the index that is searched. After the new index has taken
+over, it fills in the vectors of what changes: such chunks are found by words at once, and by meaning a little later. A
+text is not embedded if the vector cache has its vector.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.config import STATIC, Settings
+from conexus.embedding.embedder import Embedder, EmbeddingError, LoadingEmbedder
+from conexus.embedding.recipe import document_text
+from conexus.embedding.transformer.deferred import DeferredEmbedder
+from conexus.embedding.transformer.remembered import RememberedEmbedder
+from conexus.embedding.transformer.vector_cache import VectorCache
+from conexus.indexing.commands import Finished, Post
+from conexus.indexing.event_loop import Action
+from conexus.indexing.worker_tasks import Job, read_and_analyse
+from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.owned import hand_over
+from conexus.segments.analysis import IndexedFile
+from conexus.segments.segment import MemorySegment
+from conexus.segments.snapshot import FileKey, Fresh
+from conexus.workspace.scan import scan
+
+
+class Takeover:
+    """Builds folders' indexes with the chosen model and installs them.
+
+    The indexer thread owns it and runs all callbacks.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[Settings], LoadingEmbedder],
+        post: Post,
+        make: Callable[[str, Embedder], TrackedFolder],
+        install: Callable[[TrackedFolder], bool],
+        data_directory: Path,
+    ) -> None:
+        """``make`` returns a folder with an empty index; ``install`` has it searched, if the folder is still open."""
+        self._cache_directory = data_directory / "vectors"
+        self._load, self._post, self._make, self._install = load, post, make, install
+        self._slow: SlowModel | None = None
+
+    @property
+    def embedder(self) -> DeferredEmbedder | None:
+        """The chosen model; None until it is ready."""
+        return self._slow.embedder if self._slow is not None else None
+
+    @property
+    def pending(self) -> int:
+        """Number of files whose vectors are not filled in yet."""
+        return self._slow.pending if self._slow is not None else 0
+
+    @property
+    def embedded(self) -> int:
+        """Number of chunks that the chosen model embedded."""
+        return self._slow.embedded if self._slow is not None else 0
+
+    @property
+    def problem(self) -> str | None:
+        """Why the chosen model does not answer, in words for the user."""
+        return self._slow.problem if self._slow is not None else None
+
+    def choose(self, settings: Settings, folders: Callable[[], Iterable[str]]) -> None:
+        """Loads the model that the settings name, and drops the model chosen before.
+
+        ``folders`` returns the roots of the folders to build when the model is ready.
+        """
+        self.close()
+        if settings.model == STATIC:
+            return
+
+        def build_all() -> None:
+            for root in folders():
+                self.build(root)
+
+        self._slow = SlowModel(lambda: self._load(settings), self._post, self._cache_directory)
+        self._slow.start(build_all)
+
+    def build(self, root: str) -> None:
+        """Builds a folder's index with the chosen model, if that is ready, and then has the index installed."""
+        slow = self._slow
+        if slow is None or slow.embedder is None:
+            return
+        successor = self._make(root, slow.embedder.embedder)
+        slow.build(successor, lambda: self._built(slow, successor))
+
+    def _built(self, slow: SlowModel, successor: TrackedFolder) -> None:
+        if slow is self._slow and slow.embedder is not None:
+            successor.embedder = slow.embedder
+            successor.complete = successor.refused is None
+            if self._install(successor):
+                return
+        successor.close()
+
+    def fill(self, tracked: TrackedFolder, path: str, done: Action) -> None:
+        """Has the missing vectors of a refreshed file made, if the chosen model embeds the folder."""
+        if self._slow is not None and isinstance(tracked.embedder, DeferredEmbedder):
+            self._slow.fill(tracked, path, done)
+
+    def close(self) -> None:
+        """Closes and drops the chosen model."""
+        if self._slow is not None:
+            self._slow.close()
+            self._slow = None
+
+
+log = logging.getLogger(__name__)
+
+#: Seconds between a failure and the next try. By then the model has restarted by itself.
+_RETRY_SECONDS = 5.0
+#: Most files whose texts are embedded together: texts of similar length make full batches.
+_FILES_AT_ONCE = 24
+#: Number of new vectors after which the cache is checked for vectors to delete (``VectorCache.collect``).
+_COLLECT_EVERY = 1000
+
+
+class _Closed(Exception):
+    """The model was closed during a piece of work."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wanted:
+    """A file in the overlay that lacks vectors. ``done`` is called when its vectors are in the index."""
+
+    tracked: TrackedFolder
+    file: IndexedFile
+    done: Action
+
+    @property
+    def path(self) -> str:
+        return self.file.facts.path
+
+    @property
+    def key(self) -> FileKey:
+        return self.tracked.root, self.path
+
+
+class SlowModel:
+    """Loads a slow model and embeds with it in the embed thread. Its methods return at once.
+
+    Callbacks are handed to ``post``, so that they run in the indexer thread.
+    """
+
+    def __init__(self, load: Callable[[], LoadingEmbedder], post: Post, cache_directory: Path) -> None:
+        """``load`` starts loading the model. It raises EmbeddingError if the model is not available."""
+        self._load, self._post, self._cache_directory = load, post, cache_directory
+        self._loading: LoadingEmbedder | None = None
+        self._closing = threading.Event()
+        self._thread = ThreadPoolExecutor(1, "conexus-embed")
+        #: Guards ``_filling`` and ``_waiting``.
+        self._guard = threading.Lock()
+        #: Files whose vectors are to be filled in, the latest last; and of these, the files that were not embedded yet.
+        self._filling: dict[FileKey, _Wanted] = {}
+        self._waiting: dict[FileKey, _Wanted] = {}
+        self._remembered: RememberedEmbedder | None = None
+        self._cache: VectorCache | None = None
+        self._collected_at = -_COLLECT_EVERY
+        #: Number of chunks of each folder, by root.
+        self._live: dict[str, int] = {}
+        self.embedder: DeferredEmbedder | None = None
+        #: Why the model cannot be used, in words for the user.
+        self.problem: str | None = None
+
+    @property
+    def pending(self) -> int:
+        """Number of files whose vectors are not filled in yet."""
+        return len(self._filling)
+
+    @property
+    def embedded(self) -> int:
+        """Number of texts that the model embedded."""
+        return self._remembered.embedded if self._remembered is not None else 0
+
+    def start(self, ready: Action) -> None:
+        """Loads the model, then calls ``ready``."""
+
+        def work() -> None:
+            # Kept before the model is ready, so that ``close`` can end a load that takes minutes.
+            model = self._loading = self._loading or self._load()
+            model.wait_ready()
+            self._cache = VectorCache(self._cache_directory, model.fingerprint, model.dimensions)
+            self._remembered = RememberedEmbedder(model, self._cache)
+            self.embedder = DeferredEmbedder(self._remembered, self._remembered.known)
+            if self.closed:
+                self.embedder.close()
+            self._post(Finished("loading the model", ready))
+
+        self._submit(work)
+
+    # --- a folder's index ---
+
+    def build(self, tracked: TrackedFolder, done: Action) -> None:
+        """Builds a folder's index from the disk, then calls ``done``. Until then no other thread may touch ``tracked``.
+
+        Closes ``tracked`` instead if the model is closed or fails for good.
+        """
+
+        def work() -> None:
+            loaded = tracked.persistence.open().result()
+            tracked.load(loaded)
+            tracked.stale |= _without_vectors(each.segment for each in loaded)
+            found = scan(tracked.root, tracked.rules, tracked.settings, stop=lambda: self.closed)
+            tracked.refused = found.refused
+            if found.refused is None:
+                changed, gone = tracked.differences(found, frozenset())
+                tracked.remove(gone)
+                for start in range(0, len(changed), _FILES_AT_ONCE):
+                    if self.closed:
+                        raise _Closed
+                    self._read(tracked, changed[start : start + _FILES_AT_ONCE])
+                    if self.closed:
+                        raise _Closed
+                    # Segment files alone: the tables are written once, when the index is installed.
+                    tracked.store_if_due(hold=True, idle=False)
+            self._live[tracked.root] = tracked.index.chunks
+            self._collect()
+            hand_over(tracked, tracked.index, tracked.persistence)
+            self._post(Finished(f"embedding {tracked.root}", done))
+
+        hand_over(tracked, tracked.index, tracked.persistence)
+        self._submit(work, tracked.close)
+
+    def _read(self, tracked: TrackedFolder, paths: Sequence[str]) -> None:
+        embedder = self.embedder
+        assert embedder is not None  # noqa: S101  nothing is built before the model is ready
+        outcomes = {
+            path: read_and_analyse(
+                Job(tracked.root, path), tracked.settings.max_file_bytes, embedder, tracked.index.vectors(path)
+            )
+            for path in paths
+        }
+        files = [outcome for outcome in outcomes.values() if isinstance(outcome, IndexedFile)]
+        outcomes.update((file.facts.path, file) for file in self._completed(files))
+        tracked.add_files(outcomes.items())
+
+    # --- what changes ---
+
+    def fill(self, tracked: TrackedFolder, path: str, done: Action) -> None:
+        """Has the missing vectors of a file in the overlay made, then calls ``done``."""
+        fresh = tracked.index.overlay.get(path)
+        wanted = _Wanted(tracked, fresh.file, done) if fresh is not None and _missing(fresh.file).size else None
+        with self._guard:
+            # Vectors that a former state of the file lacks are not needed any more.
+            self._filling.pop((tracked.root, path), None)
+            self._waiting.pop((tracked.root, path), None)
+            if wanted is not None:
+                self._filling[wanted.key] = self._waiting[wanted.key] = wanted
+        if wanted is not None:
+            self._submit(self._fill_waiting)
+
+    def _fill_waiting(self) -> None:
+        while not self.closed:
+            with self._guard:
+                # The latest first, so that a file that is being edited does not wait for a whole branch.
+                some = tuple(islice(reversed(self._waiting.values()), _FILES_AT_ONCE))
+            if not some:
+                self._collect(every=_COLLECT_EVERY)
+                return
+            try:
+                files = self._completed([wanted.file for wanted in some])
+            except EmbeddingError:
+                raise  # the same files are tried again
+            except Exception:
+                with self._guard:
+                    _forget(self._waiting, some)
+                    _forget(self._filling, some)
+                self._submit(self._fill_waiting)
+                raise
+            with self._guard:
+                _forget(self._waiting, some)
+            self._post(Finished("embedding what changed", partial(self._take, tuple(zip(some, files, strict=True)))))
+
+    def _take(self, filled: Sequence[tuple[_Wanted, IndexedFile]]) -> None:
+        """Puts new vectors into the index and has them stored, for files that have not changed since."""
+        overlays: dict[str, Mapping[str, Fresh]] = {}
+        sealed: dict[str, list[tuple[_Wanted, IndexedFile]]] = {}
+        for wanted, file in filled:
+            if self._filling.get(wanted.key) is not wanted:
+                continue  # the file has changed since
+            root, index = wanted.tracked.root, wanted.tracked.index
+            if root not in overlays:
+                overlays[root] = index.overlay
+            now = overlays[root].get(wanted.path)
+            if now is not None and now.file is wanted.file:
+                index.replace(wanted.path, Fresh(file, now.text))
+                wanted.done()
+            elif now is None and index.facts(wanted.path) == file.facts:
+                sealed.setdefault(root, []).append((wanted, file))
+        for pairs in sealed.values():
+            # No open buffer is ever moved into the base, so this is the file's state on disk.
+            tracked = pairs[0][0].tracked
+            tracked.add_files((file.facts.path, file) for _, file in pairs)
+            pairs[0][0].done()
+        with self._guard:
+            _forget(self._filling, [wanted for wanted, _ in filled])
+        self._live.update({wanted.tracked.root: wanted.tracked.index.chunks for wanted, _ in filled})
+
+    def _completed(self, files: Sequence[IndexedFile]) -> list[IndexedFile]:
+        """Returns the files with all their vectors, in the same order. Raises EmbeddingError if the model fails."""
+        remembered = self._remembered
+        assert remembered is not None  # noqa: S101  as above
+        missing = [_missing(file) for file in files]
+        texts = [
+            document_text(file.facts.path, file.chunks[row])
+            for file, rows in zip(files, missing, strict=True)
+            for row in rows.tolist()
+        ]
+        made = remembered.embed_documents(texts) if texts else np.zeros((0, remembered.dimensions), np.float32)
+        completed, start = [], 0
+        for file, rows in zip(files, missing, strict=True):
+            if rows.size:
+                vectors = file.vectors.copy()
+                vectors[rows] = made[start : start + rows.size]
+                start += rows.size
+                file = file.with_vectors(vectors)  # noqa: PLW2901
+            completed.append(file)
+        return completed
+
+    def _collect(self, every: int = 1) -> None:
+        if self._cache is not None and self.embedded - self._collected_at >= every:
+            self._collected_at = self.embedded
+            self._cache.collect(dict(self._live))
+
+    # --- life ---
+
+    @property
+    def closed(self) -> bool:
+        return self._closing.is_set()
+
+    def close(self) -> None:
+        """Closes the model. The embed thread stops after the batch under way; this does not wait for it."""
+        self._closing.set()
+        if self.embedder is not None:
+            self.embedder.close()
+        elif self._loading is not None:
+            self._loading.close()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(self, work: Action, dropped: Action = lambda: None) -> None:
+        """Has the embed thread do a piece of work. ``dropped`` is called there if the work ends before it is done.
+
+        Neither is called if the model is closed before the work begins.
+        """
+
+        def guarded() -> None:
+            if not self._done(work):
+                dropped()
+
+        if not self.closed:
+            self._thread.submit(guarded)
+
+    def _done(self, work: Action) -> bool:
+        """Does a piece of work, and repeats it while the model restarts. Returns whether it was done to its end."""
+        while not self.closed:
+            try:
+                work()
+            except _Closed:
+                return False
+            except EmbeddingError as error:
+                log.warning("%s", error)
+                self.problem = str(error)
+                if self._loading is None or self._loading.given_up:
+                    with self._guard:
+                        self._filling.clear()
+                        self._waiting.clear()
+                    return False
+                self._closing.wait(_RETRY_SECONDS)
+            except Exception:
+                log.exception("the model failed")
+                self.problem = "the model failed, see the log"
+                return False
+            else:
+                self.problem = None
+                return True
+        return False
+
+
+def _missing(file: IndexedFile) -> NDArray[np.intp]:
+    """Returns the rows without a vector."""
+    return np.flatnonzero(~file.vectors.any(axis=1))
+
+
+def _without_vectors(segments: Iterable[MemorySegment]) -> set[str]:
+    """Returns the paths of files with rows that were stored before they had a vector."""
+    return {
+        segment.files[segment.file_of[row]].path
+        for segment in segments
+        for row in np.flatnonzero(~segment.vectors.any(axis=1)).tolist()
+    }
+
+
+def _forget(kept: dict[FileKey, _Wanted], done: Iterable[_Wanted]) -> None:
+    for wanted in done:
+        if kept.get(wanted.key) is wanted:
+            del kept[wanted.key]

@@ -1,0 +1,386 @@
+"""One workspace folder as the indexer keeps it: what is searchable, what is stored, what differs from the disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from conexus.chunking import language_of_document
+from conexus.config import STATIC, Settings
+from conexus.embedding.embedder import Embedder
+from conexus.indexing.folder_index import FolderIndex
+from conexus.indexing.worker_tasks import Job, Outcome, Read, read_and_analyse
+from conexus.indexing.write_behind import Persistence, Places, StoreThreads
+from conexus.owned import owned
+from conexus.segments.analysis import FileFacts, IndexedFile, analyse, analysis_version
+from conexus.segments.file import load_segment
+from conexus.segments.segment import MemorySegment
+from conexus.segments.snapshot import Fresh
+from conexus.storage.folder_store import StoredIndex
+from conexus.storage.index_directory import index_directory
+from conexus.storage.lance.process import Tables
+from conexus.storage.lance.schema import StoredFile
+from conexus.storage.manifest import LoadedSegment, remove_segment
+from conexus.workspace.documents import Document
+from conexus.workspace.ignore import IgnoreRules
+from conexus.workspace.read import TOO_LARGE, VANISHED, Skipped, read_text
+from conexus.workspace.scan import Scan
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that could not be indexed, and its state on disk at that moment."""
+
+    reason: str
+    size: int
+    mtime_ns: int
+
+
+@owned(shared={"absolute", "allows", "relative", "settled", "skipped"})
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class TrackedFolder:
+    """A workspace folder and its index. The indexer thread owns it.
+
+    Paths are relative to ``root``, with ``/``, unless stated otherwise.
+    """
+
+    root: str
+    settings: Settings
+    embedder: Embedder
+    index: FolderIndex
+    rules: IgnoreRules
+    stored: StoredIndex
+    persistence: Persistence
+    data_directory: Path
+    #: Number of files that the latest scan left out, by reason; files that were left out when they were read, by path.
+    scan_skipped: dict[str, int] = field(default_factory=dict)
+    read_skipped: dict[str, LeftOut] = field(default_factory=dict)
+    #: Files whose open buffers differ from the disk: the buffers are searchable and are not stored.
+    unsaved: set[str] = field(default_factory=set)
+    #: Files whose rows must be rebuilt although the file did not change.
+    stale: set[str] = field(default_factory=set)
+    #: Whether what was stored is searchable, or nothing was stored.
+    loaded: bool = False
+    #: Whether the first comparison with the disk is done: every file was checked once.
+    complete: bool = False
+    #: Whether many files were read just now and their segments are still to be merged.
+    finishing: bool = False
+    #: Why the folder is not indexed, in words for the user.
+    refused: str | None = None
+    total_files: int = 0
+    #: Number of chunks that the embedder was asked to embed since the folder was opened.
+    embedded: int = 0
+    #: When the folder is scanned next, in seconds on the monotonic clock; 0: at once. While it is scanned: 0 if it is
+    #: to be scanned once more, else inf.
+    scan_due: float = 0.0
+    #: Seconds from the end of the latest scan to the next one.
+    scan_interval: float = 0.0
+    #: Whether the base holds what was stored, if anything was.
+    adopted: bool = False
+    #: Whether the index directory was opened before by this engine.
+    reopened: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether no more changes are expected, except changes that hints announce."""
+        return self.complete or self.refused is not None
+
+    def relative(self, path: str) -> str | None:
+        """Returns the relative path of an absolute path, empty for the root; None if the path is not below the root."""
+        if path == self.root:
+            return ""
+        prefix = self.root.rstrip(os.sep) + os.sep
+        return path[len(prefix) :].replace(os.sep, "/") if path.startswith(prefix) else None
+
+    def absolute(self, path: str) -> str:
+        return str(Path(self.root, path))
+
+    def configure(self, settings: Settings) -> None:
+        """Applies settings. A scan brings the index in line with them."""
+        self.settings = settings
+        self.rules = _rules(self.root, settings, self.data_directory)
+
+    @property
+    def wants_watcher(self) -> bool:
+        """Whether the server's own watcher should watch the folder."""
+        return self.settings.watcher in {"auto", "server"} and self.refused is None
+
+    def close(self) -> None:
+        """Has the store thread write what waits and release the lock. Returns at once."""
+        self.index.seal(self.unsaved, all_of_it=True)
+        self.persistence.close(self.index.base, self._to_store, whole=self.adopted)
+
+    def store_if_due(self, *, hold: bool, idle: bool) -> None:
+        """Starts writing what waits. ``hold`` and ``idle`` as in ``Persistence.flush_if_due``."""
+        self.persistence.flush_if_due(self.index.base, self._to_store, hold=hold, idle=idle)
+
+    def _to_store(self, paths: Iterable[str]) -> Places:
+        # For an unsaved buffer, the file's state on disk is stored when the buffer is saved or closed.
+        return {
+            path: self.index.located(path) if self.index.facts(path) is not None else None
+            for path in paths
+            if path not in self.unsaved
+        }
+
+    def load(self, loaded: Iterable[LoadedSegment]) -> None:
+        """Adds what was stored to the index. Rows that were made by another version are to be rebuilt."""
+        self.adopted = True
+        for each in loaded:
+            present = each.version == self.stored.version
+            version = None if present else each.version
+            self.index.adopt(each.segment, each.name, each.files, version, indexed=each.indexed and present)
+            if not present:
+                self.stale.update(each.segment.files[number].path for number in each.files)
+
+    def make_anew(self) -> None:
+        """Drops everything that is searchable and stored. The next scan has every file read; no vector is reused."""
+        self.index = FolderIndex(self.root, self.embedder.fingerprint, self.embedder.dimensions)
+        self.persistence.clear()
+        self.read_skipped.clear()
+        self.unsaved.clear()
+        self.stale.clear()
+        self.complete = self.finishing = False
+        self.scan_due = 0.0
+
+    def renew(self, path: str) -> None:
+        """Has the rows of all files at or below a path rebuilt when the files are next refreshed."""
+        self.stale.update(self.index.below(path))
+        below = f"{path}/" if path else ""
+        for each in [each for each in self.read_skipped if each == path or each.startswith(below)]:
+            del self.read_skipped[each]
+
+    def compare(self, rows: Mapping[str, StoredFile]) -> None:
+        """Has the tables brought in line with the searchable index. ``rows``: what the tables hold, by path."""
+        version = self.stored.version
+        changed = [path for path in rows if self.index.facts(path) is None]
+        for path in self.index.paths():
+            segment, number = self.index.located(path)
+            there = rows.get(path)
+            same = (
+                there is not None
+                and there.facts == segment.files[number]
+                and (there.version, there.chunks) == (version, len(segment.rows_of(number)))
+            )
+            # Files that are out of date are rebuilt and stored then.
+            if not same and path not in self.stale and path not in self.unsaved:
+                changed.append(path)
+                self.index.not_indexed(path)
+        self.persistence.put_differing(changed)
+
+    def allows(self, path: str, is_directory: bool) -> bool:
+        """Returns whether the present ignore rules let a path in."""
+        return self.rules.allows(path, is_directory)
+
+    def skipped(self) -> dict[str, int]:
+        """Returns the number of files left out, by reason."""
+        counts = dict(self.scan_skipped)
+        for left_out in list(self.read_skipped.values()):
+            counts[left_out.reason] = counts.get(left_out.reason, 0) + 1
+        return counts
+
+    def differences(self, found: Scan, open_paths: frozenset[str], below: str = "") -> tuple[list[str], list[str]]:
+        """Returns the paths to read again, newest first, and the paths that are gone, after a scan ``below`` a path.
+
+        After a scan of the whole folder, also updates what is known of files that were left out.
+        """
+        changed: list[tuple[int, str]] = []
+        present = set()
+        for entry in found.entries:
+            present.add(entry.path)
+            known = self.index.facts(entry.path) or self.read_skipped.get(entry.path)
+            same = known is not None and (known.size, known.mtime_ns) == (entry.size, entry.mtime_ns)
+            if not same or entry.path in self.stale:
+                changed.append((-entry.mtime_ns, entry.path))
+        gone = [path for path in self.index.below(below) if path not in present and path not in open_paths]
+        if not below:
+            self.read_skipped = {path: left for path, left in self.read_skipped.items() if path in present}
+            self.scan_skipped = dict(found.skipped)
+            self.total_files = len(found.entries)
+        return [path for _, path in sorted(changed)], gone
+
+    def differs(self, path: str) -> bool:
+        """Returns whether a file differs from its known state, or is not let in by the ignore rules."""
+        known = self.index.facts(path) or self.read_skipped.get(path)
+        state = None if known is None else (known.size, known.mtime_ns)
+        return state != self._state(path) or not self.allows(path, is_directory=False)
+
+    def _state(self, path: str) -> tuple[int, int] | None:
+        """Returns the size in bytes and the time of a file; None if it does not exist."""
+        return _state_of(self._facts(path))
+
+    def _facts(self, path: str) -> os.stat_result | None:
+        """Returns the state of a path itself on disk, without following a link; None if nothing is there."""
+        try:
+            return os.lstat(self.absolute(path))
+        except (OSError, ValueError):
+            return None
+
+    # --- changing ---
+
+    def refresh(self, path: str, opened: Mapping[str, object], *, defer: bool) -> list[str] | None:
+        """Brings the rows of a path in line with the disk. Returns None for a directory, which must be scanned.
+
+        Otherwise returns the files that are still to be read: with ``defer``, the file itself if it changed.
+        ``opened``: the open buffers by absolute path, whose rows are left alone.
+        """
+        facts = self._facts(path)
+        mode = 0 if facts is None else facts.st_mode
+        if stat.S_ISDIR(mode):
+            return None
+        if stat.S_ISREG(mode) and self.rules.allows(path, is_directory=False):
+            self.remove(known for known in self.index.below(path) if known != path)
+            if self._is_as_indexed(path, facts):
+                return []
+            if defer:
+                return [path]
+            self.read(path)
+        else:
+            self.remove(known for known in self.index.below(path) if self.absolute(known) not in opened)
+        return []
+
+    def _is_as_indexed(self, path: str, now: os.stat_result | None) -> bool:
+        """Returns whether a file's rows are made from its bytes on disk. Many hints name files that did not change."""
+        facts = self.index.facts(path)
+        if facts is None or path in self.stale or (facts.size, facts.mtime_ns) != _state_of(now):
+            return False
+        if self.index.is_of_buffer(path):
+            return False
+        text = read_text(self.absolute(path), self.settings.max_file_bytes)
+        return not isinstance(text, Skipped) and text.digest == facts.digest
+
+    def read(self, path: str) -> None:
+        """Reads a file from disk and makes it searchable."""
+        self.stale.discard(path)
+        job = Job(self.root, path)
+        outcome = read_and_analyse(job, self.settings.max_file_bytes, self.embedder, self.index.vectors(path))
+        if isinstance(outcome, IndexedFile):
+            self.read_skipped.pop(path, None)
+            self.embedded += outcome.embedded
+            self.index.replace(path, Fresh(outcome, None))
+            self.persistence.put([path])
+        else:
+            self._leave_out(path, outcome)
+
+    def read_buffer(self, path: str, document: Document) -> None:
+        """Makes the text of an open buffer searchable.
+
+        It is stored only if it is also on disk: the tables hold what the disk holds, so that a crash loses no truth.
+        """
+        disk = read_text(self.absolute(path), self.settings.max_file_bytes)
+        saved = not isinstance(disk, Skipped) and disk.text == document.text
+        # A saved file is indexed as its state on disk would be, so that its stored rows equal the rows of a fresh
+        # index.
+        language = language_of_document("" if saved else document.language, path, document.text)
+        facts = FileFacts(path, language, 0, 0, "")
+        if not isinstance(disk, Skipped):
+            facts = FileFacts(path, language, disk.size, disk.mtime_ns, disk.digest if saved else "")
+        file = analyse(facts, document.text, self.embedder, self.index.vectors(path))
+        self.stale.discard(path)
+        self.read_skipped.pop(path, None)
+        self.embedded += file.embedded
+        self.index.replace(path, Fresh(file, document.text))
+        if saved:
+            self.persistence.put([path])
+        else:
+            self.unsaved.add(path)
+
+    def add(self, read: Read, current: Collection[str]) -> None:
+        """Makes files searchable that a worker read, except files not in ``current``, whose newer state is known.
+
+        Raises OSError or DamagedFile if the worker's segment file cannot be read.
+        """
+        for path, skipped in read.skipped.items():
+            if path in current:
+                self.stale.discard(path)
+                self._leave_out(path, skipped)
+        if read.segment is None:
+            return
+        if isinstance(read.segment, MemorySegment):
+            segment, name = read.segment, None
+        else:
+            segment, name = load_segment(read.segment, verify=False)[0], read.segment.name.removesuffix(".segment")
+        numbers = [number for number, facts in enumerate(segment.files) if facts.path in current]
+        if not numbers and isinstance(read.segment, Path):
+            remove_segment(read.segment)
+        self.index.adopt(segment, name, numbers)
+        if name is not None and numbers:
+            self.persistence.add_segment(name)
+        for number in numbers:
+            path = segment.files[number].path
+            self.stale.discard(path)
+            self.read_skipped.pop(path, None)
+        self.embedded += read.embedded
+        self.persistence.put(segment.files[number].path for number in numbers)
+
+    def add_files(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
+        """Makes many files searchable that were read in this process."""
+        files: list[IndexedFile] = []
+        for path, outcome in outcomes:
+            self.stale.discard(path)
+            if isinstance(outcome, IndexedFile):
+                self.read_skipped.pop(path, None)
+                files.append(outcome)
+            else:
+                self._leave_out(path, outcome)
+        self.embedded += sum(file.embedded for file in files)
+        self.index.add_files(files)
+        self.persistence.put(file.facts.path for file in files)
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Removes files that are gone or are not let in any more."""
+        for path in paths:
+            self.read_skipped.pop(path, None)
+            self.stale.discard(path)
+            if self.index.facts(path) is not None:
+                self.index.replace(path, None)
+                self.persistence.put([path])
+
+    def _leave_out(self, path: str, skipped: Skipped) -> None:
+        self.remove([path])
+        # A vanished file that exists again by now was not read, so its state is not recorded.
+        state = None if skipped.reason == VANISHED else skipped.state or self._state(path)
+        if state is None:
+            return
+        self.read_skipped[path] = LeftOut(skipped.reason, *state)
+        if skipped.reason == TOO_LARGE:
+            # The file grew since the latest scan, or before it: the next scan counts the file, once.
+            self.scan_due = 0.0
+
+
+def track(
+    root: str,
+    settings: Settings,
+    embedder: Embedder,
+    data_directory: Path,
+    threads: StoreThreads,
+    tables: Tables,
+) -> TrackedFolder:
+    """Returns a folder with an empty index. Two spellings of one folder have the same stored index."""
+    # The shipped model of a new release replaces the rows of the old one; each other model has an index of its own.
+    model = embedder.name if embedder.name == STATIC else embedder.fingerprint
+    directory = index_directory(data_directory, os.path.realpath(root), model)
+    version = analysis_version(embedder.fingerprint)
+    stored = StoredIndex(directory, root, version, embedder.dimensions, tables)
+    reopened = threads.has(directory)
+    return TrackedFolder(
+        root,
+        settings,
+        embedder,
+        FolderIndex(root, embedder.fingerprint, embedder.dimensions),
+        _rules(root, settings, data_directory),
+        stored,
+        Persistence(stored, threads.of(directory)),
+        data_directory,
+        reopened=reopened,
+    )
+
+
+def _state_of(facts: os.stat_result | None) -> tuple[int, int] | None:
+    return None if facts is None else (facts.st_size, facts.st_mtime_ns)
+
+
+def _rules(root: str, settings: Settings, data_directory: Path) -> IgnoreRules:
+    return IgnoreRules(Path(root), exclude=settings.exclude, left_out=[data_directory])

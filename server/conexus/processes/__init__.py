@@ -1,0 +1,1 @@
+"""Child processes: how they are started and ended, worker processes, and the memory of a process."""

@@ -1,0 +1,320 @@
+"""One folder's index on disk: segment files and their manifest, LanceDB's tables, and the lock of their writer.
+
+A start has the index at once with the segment files. The tables hold the same rows for LanceDB's indices and for other
+programs. Both can be rebuilt from the files of the workspace, which are the truth.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+from conexus.arrays.file import DamagedFile
+from conexus.segments.file import load_segment, save_segment
+from conexus.segments.segment import MemorySegment
+from conexus.storage import index_directory as writer_lock
+from conexus.storage import manifest
+from conexus.storage.index_directory import WriterLock
+from conexus.storage.lance.process import StoredRows, Tables, Written
+from conexus.storage.lance.schema import StoredFile
+from conexus.storage.lance.tables import StoreError, exist, remove
+from conexus.storage.manifest import Listed, LoadedSegment, segment_path
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """A segment for the manifest, and the name of the file that it is stored in or is to be written to."""
+
+    segment: MemorySegment
+    name: str
+    #: Version of everything that made its rows, see ``analysis_version``.
+    version: str
+    #: Paths of its files that are not live any more.
+    hidden: tuple[str, ...] = ()
+    #: Whether LanceDB's indices cover its rows.
+    indexed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """The state on disk, as the store thread knows it. Each change makes a new value, so any thread may read it."""
+
+    role: Literal["writer", "reader"] = "reader"
+    #: Whether this process has tried to become the writer.
+    claimed: bool = False
+    #: Why the stored index cannot be kept up to date, in words for the user.
+    problem: str | None = None
+    size_bytes: int = 0
+    #: Segment name -> whether LanceDB's indices cover it, as in the manifest on disk.
+    listed: Mapping[str, bool] = field(default_factory=dict)
+    #: Names of segment files that were removed when the manifest was written last.
+    removed: frozenset[str] = frozenset()
+    #: Whether the tables were compared with the searchable index since this process became the writer or last failed to
+    #: write.
+    compared: bool = False
+    #: Number of the tables' versions on disk; share of their rows that were replaced or deleted, 0..1.
+    versions: int = 0
+    dead: float = 0.0
+
+
+class StoredIndex:
+    """One folder's index on disk. The store thread calls its methods; any thread may call the methods that only read.
+
+    They raise OSError if the disk fails, StoreError if the tables fail, and ShutDown if the server is shutting down.
+    """
+
+    def __init__(self, directory: Path, folder: str, version: str, dimensions: int, tables: Tables) -> None:
+        """``version``: of everything that makes its rows, see ``analysis_version``."""
+        self.directory = directory
+        self.version = version
+        self.dimensions = dimensions
+        self._folder = folder
+        self._tables = tables
+        self._lock = WriterLock(directory)
+        self._numbers = count(1)
+        #: What is on disk. The store thread replaces it as a whole.
+        self.state = StoreState()
+        #: Called in the store thread with what the tables hold, whenever ``compare`` opens them.
+        self.on_opened: Callable[[Mapping[str, StoredFile]], None] = lambda files: None
+
+    # --- asked in any thread ---
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a stored index to load, so that waiting for it before a first answer pays."""
+        return exists(self.directory)
+
+    @property
+    def role(self) -> Literal["writer", "reader"]:
+        """Role of this process: ``writer`` if it writes the index, else ``reader``."""
+        return self.state.role
+
+    @property
+    def has_process(self) -> bool:
+        """Whether the store process runs, which takes seconds to start."""
+        return self._tables.running
+
+    def new_name(self) -> str:
+        """Returns a name for a segment file that no one else uses."""
+        return f"{os.getpid()}-{time.time_ns():x}-{next(self._numbers)}"
+
+    def path_of(self, name: str) -> Path:
+        """Returns the path of a segment file of this index."""
+        return segment_path(self.directory, name)
+
+    def lists(self, segments: Iterable[tuple[str | None, bool]]) -> bool:
+        """Returns whether the manifest on disk names all of these segments.
+
+        ``segments`` are pairs of a segment's name, None if it has none yet, and whether LanceDB's indices cover it.
+        """
+        listed = self.state.listed
+        return all(name is not None and listed.get(name) == indexed for name, indexed in segments)
+
+    def is_lost(self) -> bool:
+        """Returns whether someone removed what this process wrote, or the lock, so that another process may write."""
+        if not self._lock.held:
+            return False
+        if self._lock.is_lost():
+            return True
+        missing = any(not self.path_of(name).is_file() for name in self.state.listed)
+        return missing or (self.state.compared and not exist(self.directory))
+
+    # --- opening ---
+
+    def claim(self) -> bool:
+        """Becomes the writer if no other process is the writer. Returns whether the index directory can be used."""
+        try:
+            self._claim()
+        except OSError as error:
+            self._cannot_use(error)
+            return False
+        finally:
+            self._change(claimed=True)
+        return True
+
+    def take_over(self) -> None:
+        """Becomes the writer if this process is a reader and no other process is the writer any more."""
+        try:
+            if self.state.role == "reader" and self._claim():
+                self._change(problem=None)
+        except OSError as error:
+            self._cannot_use(error)
+
+    def _claim(self) -> bool:
+        """Becomes the writer if no other process is the writer. Returns whether this process is the writer now."""
+        if self.state.role == "reader":
+            self._make_directory()
+            if self._lock.take():
+                self._become_writer()
+        return self.state.role == "writer"
+
+    def _cannot_use(self, error: OSError) -> None:
+        self._change(problem=f"the index directory cannot be used: {error.strerror}")
+
+    def _become_writer(self) -> None:
+        try:
+            description = json.dumps({"folder": self._folder, "version": self.version})
+            (self.directory / "folder.json").write_text(description, encoding="utf-8", errors="replace")
+        except OSError:
+            self.release()
+            raise
+        try:
+            named = {each.name: each.indexed for each in manifest.read(self.directory)}
+            listed = {name: indexed for name, indexed in named.items() if self.path_of(name).is_file()}
+        except (OSError, DamagedFile):
+            listed = {}
+        try:
+            manifest.remove_orphans(self.directory, listed.keys())
+        except OSError as error:
+            log.warning("files that no index uses cannot be removed: %s", error)
+        self._change(listed=listed, compared=False, role="writer")
+
+    def release(self) -> None:
+        """Releases the lock, so that another process may write."""
+        self._lock.release()
+        self._change(role="reader")
+
+    def load(self) -> list[LoadedSegment]:
+        """Loads the stored segments, from the tables if there is no readable manifest; none if the tables fail, too."""
+        try:
+            loaded = manifest.load(self.directory)
+        except FileNotFoundError:
+            loaded = self._load_tables()
+        except (OSError, DamagedFile) as error:
+            log.warning("%s; the index is loaded from its tables", error)
+            loaded = self._load_tables()
+        self._change(size_bytes=_size(self.directory))
+        return loaded
+
+    def _load_tables(self) -> list[LoadedSegment]:
+        if not exist(self.directory):
+            return []
+        try:
+            loaded = []
+            for path, version in self._tables.load(self.directory, self.dimensions, self.directory):
+                segment, _ = load_segment(path, verify=False)
+                name = path.name.removesuffix(path.suffix)
+                loaded.append(LoadedSegment(segment, name, tuple(range(len(segment.files))), version))
+        except (StoreError, OSError, DamagedFile) as error:
+            log.warning("%s; it is rebuilt", error)
+            if self.state.role == "writer":
+                remove(self.directory)
+            return []
+        return loaded
+
+    def _make_directory(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.directory.chmod(0o700)
+        for name in (writer_lock.NAME, "folder.json", manifest.LIST):
+            if (self.directory / name).is_dir():
+                shutil.rmtree(self.directory / name)
+
+    # --- writing ---
+
+    def write_list(self, saves: Sequence[Save], seen: frozenset[str]) -> None:
+        """Writes segments that have no file yet, and the manifest; removes files of ``seen`` that it does not name."""
+        self._make_directory()
+        for each in saves:
+            if not self.path_of(each.name).is_file():
+                save_segment(self.path_of(each.name), each.segment, each.version)
+        manifest.write(self.directory, [Listed(each.name, each.hidden, each.indexed) for each in saves])
+        listed = {each.name: each.indexed for each in saves}
+        # These segments were merged into others, or none of their files is live any more.
+        unused = seen - listed.keys()
+        for name in unused:
+            manifest.remove(self.path_of(name))
+        self._change(listed=listed, removed=unused, size_bytes=_size(self.directory))
+
+    def remove_unlisted(self, names: Iterable[str]) -> None:
+        """Removes the segment files among ``names`` that this process wrote and the manifest does not name."""
+        try:
+            # Another process may be the writer by now, and name segment files that this one wrote.
+            listed = {each.name for each in manifest.read(self.directory)}
+        except FileNotFoundError:
+            listed = set()
+        except (OSError, DamagedFile):
+            return
+        own = f"{os.getpid()}-"
+        for name in names:
+            if name.startswith(own) and name not in listed:
+                manifest.remove_segment(self.path_of(name))
+
+    def write_rows(self, rows: tuple[StoredRows, ...], gone: tuple[str, ...]) -> None:
+        """Replaces the rows of these files in the tables, and deletes the rows of files that are ``gone``."""
+        self._count(self._tables.write(self.directory, self.dimensions, self._folder, rows, gone, self.version))
+
+    def compare(self) -> None:
+        """Opens the tables, unless they were compared, and passes what they hold to ``on_opened`` to be compared.
+
+        Tables that cannot be opened are removed and created again.
+        """
+        if self.state.compared:
+            return
+        self._make_directory()
+        try:
+            opened = self._tables.open(self.directory, self.dimensions, repair=True)
+        except StoreError as error:
+            log.warning("%s; the tables are rebuilt", error)
+            self._tables.forget(self.directory)
+            remove(self.directory)
+            opened = self._tables.open(self.directory, self.dimensions, repair=True)
+        self._change(compared=True, size_bytes=opened.size_bytes)
+        self.on_opened(opened.files)
+
+    def maintain(self, keep_seconds: float) -> None:
+        """Compacts the tables and drops versions older than ``keep_seconds``."""
+        self._count(self._tables.maintain(self.directory, self.dimensions, keep_seconds))
+
+    def _count(self, written: Written) -> None:
+        self._change(size_bytes=written.size_bytes, versions=written.versions, dead=written.dead)
+
+    def begin_anew(self) -> None:
+        """Forgets what was stored and releases the lock, so that the next writer stores everything."""
+        log.warning("files of the index are gone; it is stored again")
+        self._tables.forget(self.directory)
+        self._change(listed={}, compared=False)
+        self.release()
+
+    def fail(self, problem: str) -> None:
+        """Records that writing failed: what the tables hold is unknown from then on."""
+        self._change(problem=problem, compared=False)
+
+    def succeed(self) -> None:
+        """Records that writing succeeded."""
+        if self.state.problem is not None:
+            self._change(problem=None)
+
+    def _change(self, **changes: Any) -> None:
+        self.state = replace(self.state, **changes)
+
+    def clear(self) -> None:
+        """Removes the tables and forgets the manifest, if this process is the writer."""
+        if self.state.role == "writer":
+            self._tables.forget(self.directory)
+            remove(self.directory)
+            self._change(listed={}, compared=False)
+
+
+def _size(directory: Path) -> int:
+    size = 0
+    for path in directory.rglob("*"):
+        try:
+            size += path.stat().st_size
+        except OSError:
+            continue
+    return size
+
+
+def exists(directory: Path) -> bool:
+    """Returns whether a directory has a stored index: a manifest or tables."""
+    return manifest.exists(directory) or exist(directory)

@@ -1,0 +1,1 @@
+"""Text as editors see it: positions, line differences and the place of a name. Pure."""
