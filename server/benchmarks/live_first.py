@@ -288,7 +288,7 @@ def _niceness_of_helpers(process: int) -> dict[int, int | None]:
         with contextlib.suppress(OSError):  # it has just ended
             # Python's own helper waits for the end, the watching one for changes.
             command = Path(f"/proc/{each}/cmdline").read_bytes()
-            waits = any(name in command for name in (b"resource_tracker", b"watching.py"))
+            waits = any(name in command for name in (b"resource_tracker", b"watcher_process.py"))
             found[each] = None if waits else os.getpriority(os.PRIO_PROCESS, each) - own
     return found
 

@@ -137,7 +137,7 @@ def test_the_server_runs_nothing_of_the_repository(
         client.request("conexus/reindex", {})
         client.wait_until_quiescent()
         assert client.shut_down() == 0
-    repository.check("resource_tracker", "multiprocessing.spawn", "watching.py")
+    repository.check("resource_tracker", "multiprocessing.spawn", "watcher_process.py")
 
 
 def test_without_the_environment_children_are_isolated_all_the_same(repository: Repository) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conexus.indexing import publish as publisher
+from conexus.indexing.publish import Publisher
+from conexus.segments import snapshot
 from conexus.segments.analysis import FileFacts, analyse
 from conexus.segments.build import build_segment
 from conexus.segments.file import load_segment, save_segment
@@ -32,7 +33,7 @@ def test_after_a_question_not_more_stays_than_the_budget(
 ) -> None:
     calls: list[MemorySegment] = []
     segment = mapped_segment(tmp_path / "one.segment")
-    monkeypatch.setattr(publisher, "mapped_bytes", lambda: mapped)
+    monkeypatch.setattr(snapshot, "mapped_bytes", lambda: mapped)
 
     def released_now(segment: MemorySegment) -> None:
         calls.append(segment)
@@ -57,7 +58,7 @@ def test_what_is_about_to_be_seen_is_prepared_before() -> None:
     def prepare(now: Searchable) -> None:
         seen.append((now.snapshot.generation, published.searchable.snapshot.generation))
 
-    published = publisher.Publisher(prepare, lambda generation, folders: None)
+    published = Publisher(prepare, lambda generation, folders: None)
     for change in (published.changed, published.rearranged):
         change("/work")
         published.publish([], [])

@@ -1,8 +1,8 @@
 """Watches one workspace folder and soon gives hints of changes. The scan ensures that no change is missed.
 
-The watcher uses watchfiles 1.x, in a process of its own (``watching``). watchfiles ends at the first file name that is
-not UTF-8, loses events below new directories, and stops without a word if the folder is moved away. Therefore the
-process is restarted whenever it ends or the folder was replaced, and each start is reported as a loss of events.
+The watcher uses watchfiles 1.x, in a process of its own (``watcher_process``). watchfiles ends at the first file name
+that is not UTF-8, loses events below new directories, and stops without a word if the folder is moved away. Therefore
+the process is restarted whenever it ends or the folder was replaced, and each start is reported as a loss of events.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LIMIT = (
 _TOO_MANY_DIRECTORIES = _LIMIT.format(what="directories", setting="watches", value=1048576)
 _TOO_MANY_WATCHERS = _LIMIT.format(what="folders", setting="instances", value=1024)
 
-_PROCESS = Path(__file__).with_name("watching.py")
+_PROCESS = Path(__file__).with_name("watcher_process.py")
 
 #: Git files that decide what the folder holds or what is ignored in it.
 _DECISIVE = (".git/HEAD", ".git/info/exclude")

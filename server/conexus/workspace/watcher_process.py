@@ -1,4 +1,6 @@
-"""The process that watches one folder: ``PYTHON -P watching.py FOLDER strict|lenient``. ``watch.py`` starts it.
+"""The process that watches one folder: ``PYTHON -P watcher_process.py FOLDER strict|lenient``.
+
+``watcher.py`` starts it.
 
 It is a process of its own, because watchfiles keeps all other threads of its process from running when it begins, and
 for each new directory: half a second for 20 000 directories, including ignored ones.
