@@ -23,8 +23,7 @@ from conexus.config import STATIC, Settings
 from conexus.embedding.embedder import Embedder, EmbeddingError, LoadingEmbedder
 from conexus.embedding.recipe import document_text
 from conexus.embedding.transformer.deferred import DeferredEmbedder
-from conexus.embedding.transformer.remembered import RememberedEmbedder
-from conexus.embedding.transformer.vector_cache import VectorCache
+from conexus.embedding.transformer.vector_cache import RememberedEmbedder, VectorCache
 from conexus.indexing.commands import Finished, Post
 from conexus.indexing.event_loop import Action
 from conexus.indexing.worker_tasks import Job, read_and_analyse
