@@ -13,9 +13,10 @@ from pathlib import Path
 from conexus.answers.hits import Reader, hits_of
 from conexus.answers.live_text import CurrentTexts
 from conexus.config import Settings, default_data_directory
-from conexus.embedding.embedder import Embedder, EmbeddingError, LoadingEmbedder, TokenEmbedder, Vectors
-from conexus.embedding.late_interaction import QueryTokens
+from conexus.embedding.embedder import Embedder, EmbeddingError, LoadingEmbedder
+from conexus.embedding.late_interaction import QueryTokens, TokenEmbedder
 from conexus.embedding.transformer.deferred import DeferredEmbedder
+from conexus.embedding.unit_vectors import Vectors
 from conexus.indexing.handle import Indexer
 from conexus.indexing.indexer import Sync
 from conexus.prewarm import start_if_needed

@@ -13,8 +13,8 @@ import pytest
 
 import conexus.engine
 from conexus.config import Settings
-from conexus.embedding.embedder import Vectors
 from conexus.embedding.transformer import deferred
+from conexus.embedding.unit_vectors import Vectors
 from conexus.engine import Engine
 from tests.workspaces import PATIENCE, running, write
 

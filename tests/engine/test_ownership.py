@@ -16,7 +16,8 @@ import pytest
 
 import conexus.engine
 from conexus.config import Settings
-from conexus.embedding.embedder import EmbeddingError, Vectors
+from conexus.embedding.embedder import EmbeddingError
+from conexus.embedding.unit_vectors import Vectors
 from conexus.engine import Engine
 from conexus.storage import manifest
 from conexus.storage.folder_store import StoredIndex

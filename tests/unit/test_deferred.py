@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from conexus.embedding.embedder import EmbeddingError, Vectors
+from conexus.embedding.embedder import EmbeddingError
 from conexus.embedding.transformer import deferred
 from conexus.embedding.transformer.deferred import DeferredEmbedder
+from conexus.embedding.unit_vectors import Vectors
 from conexus.values import Cancelled, CancelToken
 from tests.faults import until
 from tests.fixtures import model

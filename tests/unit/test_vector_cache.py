@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conexus.embedding.embedder import Vectors
 from conexus.embedding.transformer.vector_cache import RememberedEmbedder, VectorCache
+from conexus.embedding.unit_vectors import Vectors
 
 MODEL, DIMENSIONS = "model-1", 32
 

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from conexus.embedding.late_interaction import QueryTokens
-    from conexus.embedding.tokenizer import DocumentTokens
-
-Vectors = NDArray[np.float32]
+from conexus.embedding.unit_vectors import Vectors
 
 
 class EmbeddingError(RuntimeError):
@@ -47,21 +39,6 @@ class Embedder(Protocol):
     def close(self) -> None:
         """Releases what the model holds. A second call is harmless."""
         ...
-
-
-class TokenEmbedder(ABC):
-    """A model that has a vector for each token, so that a query's tokens can be compared with those in the index."""
-
-    # An abstract class, because every search checks which models are of this kind: for a protocol, isinstance compares
-    # all methods, which takes a while.
-
-    @abstractmethod
-    def embed_tokens(self, documents: DocumentTokens) -> Vectors:
-        """Returns vectors as ``embed_documents`` does, for texts whose tokens are known."""
-
-    @abstractmethod
-    def query_tokens(self, text: str) -> QueryTokens:
-        """Returns the query's tokens, ready for late interaction with sets of this model's tokens."""
 
 
 class LoadingEmbedder(Embedder, Protocol):

@@ -6,13 +6,18 @@ Interaction over BERT", 2020. The shipped model's token vectors have no context,
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.embedding.embedder import Vectors
 from conexus.embedding.token_table import Places, TokenVectors
+from conexus.embedding.unit_vectors import Vectors
+
+if TYPE_CHECKING:
+    from conexus.embedding.tokenizer import DocumentTokens
 
 #: Maximum number of tokens of a query. Further tokens hardly change the results; a selection used as a query has many.
 MOST_TOKENS = 32
@@ -70,3 +75,18 @@ class QueryTokens:
             np.matmul(self.vectors, gathered[: len(block)].T, out=found[:, start : start + _BLOCK])
         found /= np.maximum(self.table.lengths[own], 1e-9)
         return found
+
+
+class TokenEmbedder(ABC):
+    """A model that has a vector for each token, so that a query's tokens can be compared with those in the index."""
+
+    # An abstract class, because every search checks which models are of this kind: for a protocol, isinstance compares
+    # all methods, which takes a while.
+
+    @abstractmethod
+    def embed_tokens(self, documents: DocumentTokens) -> Vectors:
+        """Returns vectors as ``embed_documents`` does, for texts whose tokens are known."""
+
+    @abstractmethod
+    def query_tokens(self, text: str) -> QueryTokens:
+        """Returns the query's tokens, ready for late interaction with sets of this model's tokens."""

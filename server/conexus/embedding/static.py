@@ -17,12 +17,12 @@ from tokenizers import Tokenizer
 
 from conexus.arrays.file import DamagedFile, load
 from conexus.config import STATIC
-from conexus.embedding.embedder import EmbeddingError, TokenEmbedder, Vectors
-from conexus.embedding.late_interaction import QueryTokens
+from conexus.embedding.embedder import EmbeddingError
+from conexus.embedding.late_interaction import QueryTokens, TokenEmbedder
 from conexus.embedding.recipe import PARTS, RECIPE_VERSION
 from conexus.embedding.token_table import TokenVectors
 from conexus.embedding.tokenizer import MODULE, SHIPPED, TOKENIZER, DocumentTokens, WordTokens, shipped_tokens
-from conexus.embedding.unit_vectors import to_unit_length
+from conexus.embedding.unit_vectors import Vectors, to_unit_length
 
 _BATCH = 256
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from conexus.embedding.embedder import Vectors
+Vectors = NDArray[np.float32]
 
 
 def valid_unicode(text: str) -> str:

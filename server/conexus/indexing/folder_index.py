@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from conexus.embedding.embedder import Vectors
+from conexus.embedding.unit_vectors import Vectors
 from conexus.indexing.path_tree import PathTree
 from conexus.owned import owned
 from conexus.segments.analysis import FileFacts, IndexedFile

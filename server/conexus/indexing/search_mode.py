@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from conexus.embedding.embedder import Vectors
+from conexus.embedding.unit_vectors import Vectors
 from conexus.indexing.commands import Finished, Post
 from conexus.indexing.folder_index import LiveSegment
 from conexus.indexing.workspace_folder import TrackedFolder

@@ -28,7 +28,8 @@ from conexus.segments.segment import MemorySegment
 from conexus.workspace.read import Skipped, read_text
 
 if TYPE_CHECKING:
-    from conexus.embedding.embedder import Embedder, Vectors
+    from conexus.embedding.embedder import Embedder
+    from conexus.embedding.unit_vectors import Vectors
 
 log = logging.getLogger(__name__)
 

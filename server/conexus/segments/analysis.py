@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from conexus.arrays.ragged import Ragged
 from conexus.chunking import CHUNKER_VERSION, chunk_text
 from conexus.chunking.chunk import Chunk
-from conexus.embedding.embedder import Embedder, TokenEmbedder, Vectors
+from conexus.embedding.embedder import Embedder
+from conexus.embedding.late_interaction import TokenEmbedder
 from conexus.embedding.recipe import document_text
+from conexus.embedding.unit_vectors import Vectors
 from conexus.segments.postings import Occurrences, occurrences
 from conexus.segments.terms import TERMS_VERSION, terms
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from conexus.arrays.ragged import Ragged
 from conexus.chunking.chunk import KINDS
-from conexus.embedding.embedder import Vectors
+from conexus.embedding.unit_vectors import Vectors
 from conexus.segments import postings
 from conexus.segments.analysis import Digests, FileFacts, IndexedFile
 from conexus.segments.lexicon import Lexicon

@@ -18,7 +18,7 @@ from conexus.arrays.float16 import to_float32
 from conexus.arrays.ragged import Ragged, places_of
 from conexus.arrays.strings import Strings
 from conexus.chunking.chunk import KINDS
-from conexus.embedding.embedder import Vectors
+from conexus.embedding.unit_vectors import Vectors
 from conexus.segments.analysis import Digests, FileFacts
 from conexus.segments.lexicon import Hashes, Lexicon, Numbers
 from conexus.segments.postings import Postings, Rows

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from conexus.embedding.embedder import Embedder, Vectors
+from conexus.embedding.embedder import Embedder
+from conexus.embedding.unit_vectors import Vectors
 from conexus.processes.memory import mapped_bytes
 from conexus.segments.analysis import FileFacts, IndexedFile
 from conexus.segments.segment import LiveMask, MemorySegment

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.arrays.float16 import to_float32
-from conexus.embedding.embedder import Vectors
+from conexus.embedding.unit_vectors import Vectors
 
 _AT_ONCE = 4096
 

@@ -9,7 +9,8 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 
 import numpy as np
 
-from conexus.embedding.embedder import Embedder, EmbeddingError, Vectors
+from conexus.embedding.embedder import Embedder, EmbeddingError
+from conexus.embedding.unit_vectors import Vectors
 
 #: Seconds that a query waits for its vector. After that, the query is answered by words alone.
 QUERY_SECONDS = 1.0

@@ -13,9 +13,10 @@ from typing import Literal
 
 import numpy as np
 
-from conexus.embedding.embedder import EmbeddingError, Vectors
+from conexus.embedding.embedder import EmbeddingError
 from conexus.embedding.transformer.model_files import ModelSource, fingerprint, locate
 from conexus.embedding.transformer.process import WorkerProcess
+from conexus.embedding.unit_vectors import Vectors
 
 #: Error message. It does not name our own distribution, because that name is another product's on the Python package
 #: index.

@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from conexus.embedding.embedder import Embedder, Vectors
+from conexus.embedding.embedder import Embedder
+from conexus.embedding.unit_vectors import Vectors
 
 log = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from conexus.embedding.embedder import EmbeddingError, Vectors
+from conexus.embedding.embedder import EmbeddingError
 from conexus.embedding.transformer.frames import read_frame, write_frame
 from conexus.embedding.transformer.model_files import MAX_TOKENS, foreign_code, hub_name
-from conexus.embedding.unit_vectors import to_unit_length, valid_unicode
+from conexus.embedding.unit_vectors import Vectors, to_unit_length, valid_unicode
 from conexus.escape import without_home
 
 if TYPE_CHECKING:

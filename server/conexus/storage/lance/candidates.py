@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.embedding.embedder import Vectors
+from conexus.embedding.unit_vectors import Vectors
 from conexus.segments.snapshot import ChunkRefs
 from conexus.storage.lance.tables import StoreError, chunks_table, first_line
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from conexus.arrays.file import DamagedFile
-from conexus.embedding.embedder import Vectors
+from conexus.embedding.unit_vectors import Vectors
 from conexus.processes.child import begin_child, lower_priority, spawn_context
 from conexus.segments.file import load_segment, save_segment
 from conexus.segments.segment import MemorySegment
