@@ -217,7 +217,7 @@ def test_a_directory_that_cannot_be_used_costs_nothing_but_the_cache(
         put(cache, 0, 10)
         cache.collect({"/folder": 1})
         assert known(cache, 0, 10) == []
-    assert "cannot be used" in caplog.text
+    assert caplog.text.count("cannot be used") == 1
 
 
 def test_a_full_disk_costs_nothing_but_what_would_be_written(
@@ -291,6 +291,23 @@ def test_several_processes_and_threads_write_at_once(directory: Path, cache: Vec
         thread.join()
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     assert known(cache, 0, 4100) == list(range(4000))
+
+
+def test_a_second_cache_of_a_process_takes_no_lock_from_the_first(directory: Path, cache: VectorCache) -> None:
+    put(cache, 0, 10)
+    script = """
+import sys
+from pathlib import Path
+from tests.unit.test_vector_cache import DIMENSIONS, MODEL, VectorCache, known
+cache = VectorCache(Path(sys.argv[1]), MODEL, DIMENSIONS)
+assert known(cache, 0, 100) == list(range(int(sys.argv[2])))
+cache.close()
+"""
+    with closing(VectorCache(directory, MODEL, DIMENSIONS)):
+        # If the locks were gone, the other process would delete the log that this one goes on writing to.
+        subprocess.run([sys.executable, "-c", script, str(directory), "10"], env=ENVIRONMENT, check=True)
+        put(cache, 10, 20)
+        subprocess.run([sys.executable, "-c", script, str(directory), "20"], env=ENVIRONMENT, check=True)
 
 
 def test_a_killed_process_damages_nothing(directory: Path) -> None:

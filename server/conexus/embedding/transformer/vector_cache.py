@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import logging
 import math
-import os
 import sqlite3
 import threading
 import time
@@ -96,12 +95,12 @@ class VectorCache:
 
     def put_many(self, texts: Sequence[str], vectors: Vectors) -> None:
         """Caches the vectors of texts, shape (len(texts), dimensions)."""
-        pairs = [(_key(text), row.tobytes()) for text, row in zip(texts, vectors.astype(np.float16), strict=True)]
-        rows = [(key, vector, zlib.crc32(key + vector)) for key, vector in pairs]
+        keys, stored = [_key(text) for text in texts], [row.tobytes() for row in vectors.astype(np.float16)]
+        rows = [(key, vector, zlib.crc32(key + vector)) for key, vector in zip(keys, stored, strict=True)]
 
         def insert(writer: sqlite3.Connection) -> None:
             writer.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
-            self._record_uses(writer, (key for key, _ in pairs))
+            self._record_uses(writer, keys)
 
         self._write(insert)
 
@@ -180,7 +179,7 @@ class VectorCache:
                 file.unlink(missing_ok=True)
             new = self._directory / f"{self._name}-{time.time_ns()}.sqlite3"
             self._path = max(self._directory.glob(f"{self._name}-*.sqlite3"), default=new)
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._path.touch(0o600)  # does not open a file that exists: closing it would release SQLite's locks
             self._damaged = False
             self._writer = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             self._writer.executescript(_SCHEMA)
