@@ -51,7 +51,9 @@ class Settings:
     exclude: tuple[str, ...] = _setting(
         [], "Patterns of files to leave out, in the syntax of .gitignore, relative to each folder."
     )
-    max_file_bytes: int = _setting(1_000_000, "Larger files are left out.", least=1, scope="limit")
+    max_file_bytes: int = _setting(
+        1_000_000, "Files with more bytes than this are left out.", least=1, scope="limit"
+    )
     max_files: int = _setting(
         200_000,
         "A folder with more files than this is not indexed until `allowLargeFolders` is set.",
@@ -73,18 +75,21 @@ class Settings:
         4096, "The memory that a sentence-transformers model's process may use, in MiB.", least=256, scope="machine"
     )
     model_timeout_seconds: int = _setting(
-        120, "How long one batch may take in a sentence-transformers model's process.", least=1, scope="machine"
+        120,
+        "The time that one batch may take in a sentence-transformers model's process, in seconds.",
+        least=1,
+        scope="machine",
     )
     memory_mib: int = _setting(
         512,
-        "What of the index a query may have to look at, in MiB, in all folders together. Beyond that LanceDB's indices"
-        " find candidates, of which alone the best are then looked for.",
+        "How much of the index a query may read, in MiB, over all folders. If the index is larger, LanceDB's indices"
+        " choose the rows that are scored.",
         least=0,
         scope="machine",
     )
     workers: int = _setting(
         0,
-        "Processes that read and embed files while many are waiting; 0 chooses by the number of cores.",
+        "The number of processes that read and embed files while many are waiting; 0 derives it from the number of cores.",
         least=0,
         scope="machine",
     )
