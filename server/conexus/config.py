@@ -51,9 +51,7 @@ class Settings:
     exclude: tuple[str, ...] = _setting(
         [], "Patterns of files to leave out, in the syntax of .gitignore, relative to each folder."
     )
-    max_file_bytes: int = _setting(
-        1_000_000, "Files with more bytes than this are left out.", least=1, scope="limit"
-    )
+    max_file_bytes: int = _setting(1_000_000, "Files with more bytes than this are left out.", least=1, scope="limit")
     max_files: int = _setting(
         200_000,
         "A folder with more files than this is not indexed until `allowLargeFolders` is set.",
@@ -89,7 +87,8 @@ class Settings:
     )
     workers: int = _setting(
         0,
-        "The number of processes that read and embed files while many are waiting; 0 derives it from the number of cores.",
+        "The number of processes that read and embed files while many are waiting; 0 means one for each core, four at"
+        " most.",
         least=0,
         scope="machine",
     )

@@ -353,7 +353,7 @@ class Engine:
                 self._warm_up(now)
         except Exception:
             # The first request would derive the data instead; a failure here must not prevent the publication.
-            log.exception("what questions need of the index could not be prepared")
+            log.exception("the index could not be prepared for queries")
             self._indexer.verify()
 
     def _warm_up(self, now: Searchable) -> None:

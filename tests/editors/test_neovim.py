@@ -831,7 +831,7 @@ def test_checkhealth(neovim: Opener, server_program: Path) -> None:
     with neovim("shop/retry.py", init=f"vim.g.conexus = {{ limt = 3 }}\n{INIT}") as editor:
         editor.wait_until_indexed()
         report = health(editor)
-        assert "ERROR vim.g.conexus: `limt` is no option; options are" in report
+        assert "ERROR vim.g.conexus: `limt` is not an option; options are" in report
         assert re.search(rf"OK {re.escape(str(server_program))}: conexus \d+\.\d+", report)
         assert re.search(r"Client \d+: .*, 1 buffer", report)
         assert re.search(r"Conexus: \d+ files, \d+ chunks; idle", report)

@@ -358,8 +358,8 @@ def test_other_programs_of_that_name_are_passed_over(
     window.open(folder=sample.root)
     wait_until_indexed(window)
     find(window, sample.QUERY, sample.ANSWER)
-    assert f"Passed over: {foreign} is another program of that name, not the server of this extension" in window.log
-    assert f"Passed over: {hanging} does not say which program it is" in window.log
+    assert f"Skipped: {foreign} is another program of that name, not the server of this extension" in window.log
+    assert f"Skipped: {hanging} does not say which program it is" in window.log
 
 
 def test_where_there_is_only_another_program_of_that_name_the_server_is_installed(

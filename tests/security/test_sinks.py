@@ -141,7 +141,7 @@ def test_a_flood_of_problems_is_a_few_messages(start: Start, tmp_path: Path) -> 
     client.wait_until_quiescent()
     shown = [client.notification("window/showMessage")["message"] for _ in range(4)]
     assert all(len(message) < 120 for message in shown), shown
-    assert shown[-1] == "197 more settings were not taken; the log lists them."
+    assert shown[-1] == "197 more settings were not accepted; the log lists them."
     for _ in shown:
         client.notification("window/logMessage")
     assert client.shut_down() == 0

@@ -93,7 +93,7 @@ def test_without_part_weights_a_document_is_the_plain_mean(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("shape", [(3,), (5,), (4, 1), ()])
 def test_weights_for_other_parts_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
-    with pytest.raises(EmbeddingError, match="does not weigh 4 parts"):
+    with pytest.raises(EmbeddingError, match="lacks weights for 4 parts"):
         StaticEmbedder(make_model(tmp_path, part_weights=np.ones(shape, np.float32)))
 
 

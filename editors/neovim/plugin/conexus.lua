@@ -28,17 +28,17 @@ vim.keymap.set('n', '<Plug>(conexus-search)', function()
 end, { desc = 'Find code by meaning' })
 vim.keymap.set('x', '<Plug>(conexus-search-selection)', function()
   require('conexus').search({ query = require('conexus.selection').leave().text })
-end, { desc = 'Find code like the selection' })
+end, { desc = 'Search for the selected text' })
 vim.keymap.set('n', '<Plug>(conexus-related)', function()
   require('conexus').related()
-end, { desc = 'Find code related to the definition here' })
+end, { desc = 'Find code related to the definition at the cursor' })
 vim.keymap.set('x', '<Plug>(conexus-related)', function()
   require('conexus').related({ selection = require('conexus.selection').leave() })
 end, { desc = 'Find code related to the selection' })
 
 vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufNewFile' }, {
   group = vim.api.nvim_create_augroup('conexus.plugin', {}),
-  desc = 'Have files without a filetype searched too, and tell if the server is missing',
+  desc = 'Search files without a filetype too, and say if the server is missing',
   callback = function(event)
     require('conexus.root').opened(event.buf)
   end,

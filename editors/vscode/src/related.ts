@@ -110,7 +110,7 @@ function params({ document, selection }: TextEditor): RelatedParams {
 function editorWithCode(): TextEditor {
   const editor = window.activeTextEditor;
   if (editor === undefined || !hasCode(editor)) {
-    throw new Problem('Related code is found for a place in a file; put the cursor there first.');
+    throw new Problem('Related code needs a position in a file; put the cursor there first.');
   }
   return editor;
 }

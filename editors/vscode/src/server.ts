@@ -94,7 +94,7 @@ export class Server implements Disposable {
     try {
       const found = await findServer(circumstances(), machine);
       for (const each of found.passedOver) {
-        this.log.warn(inLog(`Passed over: ${each}`));
+        this.log.warn(inLog(`Skipped: ${each}`));
       }
       if ('problem' in found) {
         this.log.warn(inLog(found.problem));
@@ -202,7 +202,7 @@ export class Server implements Disposable {
             this.fail(`The server ended ${Crashes.MOST} times within minutes; the log says why.`);
             return { action: CloseAction.DoNotRestart, handled: true };
           }
-          this.log.warn('The server ended unexpectedly and is started again');
+          this.log.warn('The server ended unexpectedly and will be restarted');
           return { action: CloseAction.Restart, handled: true };
         },
       },
@@ -342,7 +342,7 @@ function misfit(experimental: unknown): string | undefined {
   }
   return protocolVersion === undefined
     ? 'is not the server of this extension.'
-    : `speaks another protocol than this extension: ${protocolVersion}, not ${protocol.PROTOCOL_VERSION}.`;
+    : `uses another version of the protocol than this extension: ${protocolVersion}, not ${protocol.PROTOCOL_VERSION}.`;
 }
 
 /** Whether a server that keeps ending is still worth starting. */

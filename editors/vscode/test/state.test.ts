@@ -50,7 +50,7 @@ describe('the status says', () => {
 
   it('that work is being done, and how much is left', () => {
     const { text, busy } = shown({ quiescent: false, files: 200, pending: 1014 });
-    assert.deepEqual([text, busy], ['Indexing: 200 files, 1,014 to go', true]);
+    assert.deepEqual([text, busy], ['Indexing: 200 files, 1,014 left', true]);
     assert.equal(shown({ quiescent: false }).text, 'Indexing: 1,214 files');
   });
 

@@ -49,11 +49,11 @@ class StaticEmbedder(TokenEmbedder):
         except Exception as error:  # tokenizers raise bare Exceptions
             raise EmbeddingError(f"the model in `{folder.name}` is damaged: {error}") from error
         if table.ndim != 2 or self._tokens.vocabulary > len(table):
-            raise EmbeddingError(f"the model in `{folder.name}` is damaged: its tokenizer knows more tokens than it")
+            raise EmbeddingError(f"the model in `{folder.name}` is damaged: its tokenizer has more tokens than it")
         #: Weight of each of ``recipe.PARTS``. A model without weights embeds a text as a whole, by the plain mean.
         self._part_weights = tensors.get("part_weights")
         if self._part_weights is not None and self._part_weights.shape != (len(PARTS),):
-            raise EmbeddingError(f"the model in `{folder.name}` is damaged: it does not weigh {len(PARTS)} parts")
+            raise EmbeddingError(f"the model in `{folder.name}` is damaged: it lacks weights for {len(PARTS)} parts")
         self._table = TokenVectors(table)
         #: The latest query and its tokens.
         self._latest: tuple[str, list[int]] = ("", [])

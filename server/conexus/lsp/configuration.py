@@ -46,7 +46,7 @@ def _watcher(settings: Settings, client: Client) -> tuple[Watcher, list[Problem]
     if settings.watcher == "auto":
         return "client" if client.watches_reliably else "server", []
     if settings.watcher == "client" and not client.registers_watched_files:
-        return "server", [Problem("`watcher` is `client`, but the editor cannot watch files; Conexus does.")]
+        return "server", [Problem("`watcher` is `client`, but the editor cannot watch files, so Conexus watches them.")]
     return settings.watcher, []
 
 

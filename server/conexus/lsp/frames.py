@@ -54,7 +54,7 @@ class FrameReader:
                 name, _, value = line.partition(b":")
                 if name.strip().lower() == b"content-length" and value.strip().isdigit():
                     if len(value) > _LONGEST_NUMBER:
-                        raise FrameError("a length of too many digits")
+                        raise FrameError("a length with too many digits")
                     self._announced = int(value)
             elif self._announced is not None:
                 length, self._announced = self._announced, None

@@ -74,7 +74,7 @@ class Protocol(LanguageServerProtocol):
             self._refuse(None, errors.parse_error())
             return
         if not isinstance(message, dict):
-            self._refuse(None, errors.invalid_request("A message is an object."))
+            self._refuse(None, errors.invalid_request("A message must be an object."))
         elif "method" not in message:
             self._receive_response(message)
         elif "id" in message:
@@ -89,7 +89,7 @@ class Protocol(LanguageServerProtocol):
             return
         try:
             if msg_id in self._running:
-                raise errors.invalid_request("`id` is that of a request that is still running.")
+                raise errors.invalid_request("`id` belongs to a request that is still running.")
             self._check_stage(message)
             handler = self.fm.features.get(method)
             if handler is None or method in _NOTIFICATIONS:
@@ -179,7 +179,7 @@ class Protocol(LanguageServerProtocol):
         future = self._request_futures.pop(msg_id, None) if isinstance(msg_id, str) else None
         response_type = self._result_types.pop(msg_id, None) if isinstance(msg_id, str) else None
         if future is None or not future.set_running_or_notify_cancel():
-            logger.info("Ignored a response to nothing we asked")
+            logger.info("Ignored a response to an unknown request")
             return
         try:
             if (error := message.get("error")) is not None:

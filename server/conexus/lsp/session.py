@@ -206,7 +206,7 @@ class Session:
                 )
                 self.configuration.of_client = answer[0] if answer else None
             except Exception as error:  # whatever it answered, the engine must start  # noqa: BLE001
-                logger.warning("The client did not tell its settings: %s", error)
+                logger.warning("The client did not send its settings: %s", error)
         self.take_settings()
 
     async def read_settings_file(self) -> None:
@@ -243,7 +243,7 @@ class Session:
         for problem in new[:_MOST_PROBLEMS]:
             self.show(problem, lsp.MessageType.Warning)
         if more := new[_MOST_PROBLEMS:]:
-            self.show(f"{len(more)} more settings were not taken; the log lists them.", lsp.MessageType.Warning)
+            self.show(f"{len(more)} more settings were not accepted; the log lists them.", lsp.MessageType.Warning)
             for problem in more:
                 logger.warning("%s", problem)
         if self.engine is not None and self.settings != former:

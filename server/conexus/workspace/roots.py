@@ -40,4 +40,4 @@ def needs_consent(root: str | Path) -> str | None:
         return None
     if real == home:
         return "This folder is a home directory."
-    return "This folder holds home directories." if real in home.parents else None
+    return "This folder contains home directories." if real in home.parents else None

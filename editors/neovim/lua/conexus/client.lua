@@ -45,7 +45,7 @@ function M.misfit(client)
       require('conexus.server').how_to_install()
     )
   elseif offered ~= PROTOCOL_VERSION then
-    return ('The server speaks version %s of the protocol, this plugin version %d: update the older one.'):format(
+    return ('The server uses version %s of the protocol, and this plugin version %d: update the older one.'):format(
       plain.line(tostring(offered)),
       PROTOCOL_VERSION
     )

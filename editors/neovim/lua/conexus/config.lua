@@ -68,7 +68,7 @@ end
 local function whole_number(least, most)
   return function(value)
     local right = type(value) == 'number' and value % 1 == 0 and value >= least and value <= most
-    return not right and ('is to be a whole number from %d to %d'):format(least, most) or nil
+    return not right and ('must be a whole number from %d to %d'):format(least, most) or nil
   end
 end
 
@@ -95,23 +95,23 @@ end
 local problem_of = {
   picker = function(value)
     return not vim.list_contains(M.pickers, value)
-        and ('is to be one of %s'):format(table.concat(M.pickers, ', '))
+        and ('must be one of %s'):format(table.concat(M.pickers, ', '))
       or nil
   end,
   limit = whole_number(1, 200),
   debounce = whole_number(0, 5000),
   preview = function(value)
-    return type(value) ~= 'boolean' and 'is to be true or false' or nil
+    return type(value) ~= 'boolean' and 'must be true or false' or nil
   end,
   border = function(value)
     return type(value) ~= 'string'
         and type(value) ~= 'table'
-        and 'is to be the name of a border or a list of its parts'
+        and 'must be the name of a border or a list of its parts'
       or nil
   end,
   keys = function(value)
     if type(value) ~= 'table' then
-      return 'is to be a table of actions and their keys'
+      return 'must be a table of actions and their keys'
     end
     for action, keys in pairs(value) do
       local problem = key_problem(action, keys)
@@ -139,7 +139,7 @@ local function given()
   end
   if type(options) ~= 'table' then
     return {}, {
-      ('vim.g.conexus is a %s; it is to be a table, or a function that returns one'):format(type(options)),
+      ('vim.g.conexus is a %s; it must be a table, or a function that returns one'):format(type(options)),
     }
   end
   return options, {}
@@ -153,7 +153,7 @@ function M.read()
   local settings = defaults()
   for name, value in vim.spairs(options) do
     local check = problem_of[name]
-    local problem = not check and ('is no option; options are %s'):format(table.concat(M.names(), ', '))
+    local problem = not check and ('is not an option; options are %s'):format(table.concat(M.names(), ', '))
       or check and check(value)
     if problem then
       table.insert(problems, ('vim.g.conexus: `%s` %s'):format(name, problem))

@@ -16,7 +16,7 @@ local function check_options()
   health.start('Options')
   local _, problems = require('conexus.config').read()
   if #problems == 0 then
-    health.ok('vim.g.conexus is right' .. (vim.g.conexus == nil and ' (it is not set)' or ''))
+    health.ok('vim.g.conexus is valid' .. (vim.g.conexus == nil and ' (it is not set)' or ''))
   end
   for _, problem in ipairs(problems) do
     health.error(problem, ':help conexus-options')
@@ -94,9 +94,9 @@ local function check_server()
     health.info('The command of the server is a function')
   end
   if require('conexus.server').enabled() then
-    health.ok('It is enabled')
+    health.ok('The server is enabled')
   else
-    health.error('It is not enabled', "Put vim.lsp.enable('conexus') into your init.lua")
+    health.error('The server is not enabled', "Put vim.lsp.enable('conexus') into your init.lua")
   end
 end
 
@@ -144,7 +144,7 @@ local function check_pickers()
   local chosen = config.read().picker
   for _, name in ipairs(config.pickers) do
     local installed = require('conexus.sources').installed(name)
-    local here = name == 'builtin' and 'always there' or installed and 'installed' or 'not installed'
+    local here = name == 'builtin' and 'built in' or installed and 'installed' or 'not installed'
     local line = ('%s: %s%s'):format(name, here, name == chosen and ', chosen' or '')
     if name == chosen and not installed then
       health.warn(line, 'The built-in picker is used')

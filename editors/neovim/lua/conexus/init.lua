@@ -26,7 +26,7 @@ end
 function M.related(options)
   options = options or {}
   if not require('conexus.root').is_file(vim.api.nvim_get_current_buf()) then
-    return require('conexus.client').tell('there is no file in this window to find related code of')
+    return require('conexus.client').tell('this window has no file for which related code can be found')
   end
   local settings = require('conexus.config').get()
   present(require('conexus.jobs').related(options, settings), options, settings)

@@ -57,7 +57,7 @@ end
 local group = vim.api.nvim_create_augroup('conexus.state', {})
 vim.api.nvim_create_autocmd('LspProgress', {
   group = group,
-  desc = 'Know how far Conexus has come with indexing',
+  desc = 'Follow the progress of indexing',
   callback = function(event)
     local client = vim.lsp.get_client_by_id(event.data.client_id)
     if client and client.name == 'conexus' then

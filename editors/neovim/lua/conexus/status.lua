@@ -21,7 +21,7 @@ local function folder_line(folder)
     vim.fn.fnamemodify(vim.uri_to_fname(folder.uri), ':~'),
     folder.files,
     folder.chunks,
-    folder.complete and '' or ', not all yet',
+    folder.complete and '' or ', not complete yet',
     left_out > 0 and (', %d files left out'):format(left_out) or ''
   )
 end

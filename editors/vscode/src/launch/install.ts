@@ -31,7 +31,9 @@ export class Installation {
     const install = task === undefined ? 'Get uv' : `Install with ${task.source}`;
     const setPath = 'Set Path';
     const words =
-      task === undefined ? `${problem} It is installed with uv or pipx; neither is here.` : problem;
+      task === undefined
+        ? `${problem} It is installed with uv or pipx, and neither of them was found.`
+        : problem;
     const chosen = await showWarning(`${words} Conexus cannot search without it.`, install, setPath);
     if (chosen === setPath) {
       await commands.executeCommand('workbench.action.openSettings', 'conexus.path');
@@ -73,7 +75,7 @@ export class Installation {
   private async wheel(): Promise<string> {
     const wheel = (await readdir(this.folder)).find((name) => name.endsWith('.whl'));
     if (wheel === undefined) {
-      throw new Problem('This build of the extension came without the server.');
+      throw new Problem('This build of the extension does not contain the server.');
     }
     return join(this.folder, wheel);
   }

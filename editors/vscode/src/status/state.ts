@@ -45,7 +45,7 @@ function running(status: StatusResult): StatusText {
 
 function indexing(status: StatusResult): string {
   return status.pending > 0
-    ? `Indexing: ${number(status.files)} files, ${number(status.pending)} to go`
+    ? `Indexing: ${number(status.files)} files, ${number(status.pending)} left`
     : `Indexing: ${count(status.files, 'file')}`;
 }
 

@@ -122,7 +122,7 @@ def _download(model: str) -> str:
 
 def _load(folder: str) -> SentenceTransformer:
     if foreign := foreign_code(Path(folder)):
-        raise EmbeddingError(f"it needs the class {foreign} of its own, and code of models is not run")
+        raise EmbeddingError(f"it needs its own class {foreign}, and code of models is not run")
     from sentence_transformers import SentenceTransformer
 
     model: SentenceTransformer = SentenceTransformer(folder, local_files_only=True, trust_remote_code=False)

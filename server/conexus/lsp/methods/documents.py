@@ -126,7 +126,7 @@ def _changes(session: Session, given: Sequence[Any], *, known: bool) -> list[Cha
     Raises ParamsError if the text that the changes apply to is not known.
     """
     changes: list[Change] = []
-    unreadable: ParamsError | None = None if known else ParamsError("it was lost before")
+    unreadable: ParamsError | None = None if known else ParamsError("an earlier change was lost")
     for each in given:
         try:
             change = structure_params(session.protocol.converter, each, types.ContentChange)

@@ -44,14 +44,14 @@ return {
     })
     expect.equal(settings, (with(nil)))
     expect.equal(problems, {
-      'vim.g.conexus: `border` is to be the name of a border or a list of its parts',
-      'vim.g.conexus: `debounce` is to be a whole number from 0 to 5000',
+      'vim.g.conexus: `border` must be the name of a border or a list of its parts',
+      'vim.g.conexus: `debounce` must be a whole number from 0 to 5000',
       'vim.g.conexus: `keys` has no action `opne`; actions are close, complete, next, open, previous, quickfix, '
         .. 'scroll_down, scroll_up, split, tab, vsplit',
-      'vim.g.conexus: `limit` is to be a whole number from 1 to 200',
-      'vim.g.conexus: `limt` is no option; options are border, debounce, keys, limit, picker, preview',
-      'vim.g.conexus: `picker` is to be one of builtin, telescope, fzf-lua, snacks, mini.pick',
-      'vim.g.conexus: `preview` is to be true or false',
+      'vim.g.conexus: `limit` must be a whole number from 1 to 200',
+      'vim.g.conexus: `limt` is not an option; options are border, debounce, keys, limit, picker, preview',
+      'vim.g.conexus: `picker` must be one of builtin, telescope, fzf-lua, snacks, mini.pick',
+      'vim.g.conexus: `preview` must be true or false',
     })
   end,
   ['a key of a wrong type is told of'] = function()

@@ -16,7 +16,7 @@ local HINT = {
   'Say what the code does, or give its name.',
   '',
   'lang:python  path:src  kind:function  test:only',
-  'narrow it down; a minus in front leaves out.',
+  'restrict the search; a minus in front excludes.',
 }
 
 ---@class conexus.Picker

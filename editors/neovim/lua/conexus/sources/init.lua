@@ -35,7 +35,7 @@ function M.open(job, settings, name)
   end
   if not M.installed(name) then
     require('conexus.client').tell(
-      ('the picker `%s` is not installed; this is the built-in one'):format(name)
+      ('the picker `%s` is not installed; the built-in one is used'):format(name)
     )
     name = 'builtin'
   end
