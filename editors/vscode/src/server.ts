@@ -168,7 +168,7 @@ export class Server implements Disposable {
       documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
       outputChannel: this.log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
-      // A document that no one sees (another extension looked at it) has no unsaved text worth telling.
+      // A document without an editor (another extension opened it) has no unsaved text that the server needs.
       textSynchronization: { delayOpenNotifications: true },
       initializationFailedHandler: () => false,
       connectionOptions: {

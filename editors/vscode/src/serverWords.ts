@@ -2,7 +2,7 @@
 
 import { inLabel, inLog, inMessage } from './foreignText';
 
-/** Of a message of JSON-RPC just what is looked at here. */
+/** The fields of a JSON-RPC message that this module reads. */
 interface Message {
   readonly method?: string;
   readonly params?: unknown;

@@ -117,7 +117,7 @@ describe('the server is', () => {
 });
 
 describe('a program of the same name that is another one', () => {
-  it('is passed over for the first one that is ours, and told of', async () => {
+  it('is skipped and reported, and the first one that is ours is used', async () => {
     const others = { '/usr/bin/conexus': FOREIGN, '/opt/bin/conexus': undefined };
     const found = await findServer(USER, machine(['/home/ada/.local/bin/conexus'], undefined, others));
     assert.equal('command' in found && found.command, '/home/ada/.local/bin/conexus');

@@ -15,7 +15,7 @@ function M.all()
   return vim.lsp.get_clients({ name = 'conexus' })
 end
 
--- The running client that answers for a buffer: its own; else that of the folder it lies in; else any.
+-- The running client that answers for a buffer: its own; else that of the folder that contains it; else any.
 ---@param bufnr integer
 ---@return vim.lsp.Client?
 function M.of_buffer(bufnr)

@@ -1,4 +1,4 @@
--- The options of `vim.g.conexus`. Each has a default, and a wrong one is as good as none, but is told of.
+-- The options of `vim.g.conexus`. Each has a default. An invalid option is reported and ignored.
 
 local M = {}
 

@@ -1,4 +1,4 @@
--- Which files the server is told of, and in which folder it looks for their neighbours.
+-- Decides which files are sent to the server, and which folder the server indexes for them.
 
 local M = {}
 

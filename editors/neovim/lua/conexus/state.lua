@@ -1,4 +1,4 @@
--- What the servers have told of themselves, for the statusline and for whoever shows results.
+-- The latest reports of the servers, for the statusline and for pickers.
 
 local M = {}
 

@@ -26,7 +26,7 @@ export interface Circumstances {
   readonly home: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly windows: boolean;
-  /** In a folder that the user does not trust, no interpreter that may lie in it is started. */
+  /** In a folder that the user does not trust, no interpreter is started that may belong to the folder. */
   readonly trusted: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** The server's state, and how the user is told of it. */
+/** The server's state, and the words that describe it to the user. */
 
 import type { StatusResult } from '../protocol';
 

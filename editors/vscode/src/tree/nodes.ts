@@ -36,7 +36,7 @@ export interface LineRow {
 
 export type Row = Group | HitRow | LineRow;
 
-/** So many lines of a hit are shown below it. */
+/** Maximum number of lines of a hit that are shown below it. */
 const LINES = 12;
 
 export function live(found: readonly Hit[]): LiveHit[] {

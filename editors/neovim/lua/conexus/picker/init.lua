@@ -100,7 +100,7 @@ function Picker:draw()
 end
 
 -- Chooses a result, and shows its code.
----@param number integer from 1; beyond the last one it begins anew
+---@param number integer from 1; after the last one it starts again with the first
 function Picker:select(number)
   local items = self.answer and self.answer.items or {}
   if #items == 0 then
@@ -211,7 +211,7 @@ end
 
 -- The user has begun to choose: from now on, nothing that is shown moves by itself.
 function Picker:touch()
-  -- What was typed just before a key is not told of by itself.
+  -- Neovim sends no event for text that was typed just before a key.
   self:changed()
   self.settled = 0
 end
