@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -105,7 +106,8 @@ def test_no_command_has_a_name_of_the_server_s_and_every_one_is_there() -> None:
 
 
 def test_version_and_licence_are_those_of_the_server() -> None:
-    assert PACKAGE["version"] == conexus.__version__
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert PACKAGE["version"] == project["version"] == conexus.__version__
     assert f"## {conexus.__version__}\n" in (EXTENSION / "CHANGELOG.md").read_text(encoding="utf-8")
     assert (EXTENSION / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
