@@ -41,7 +41,7 @@ describe('the status says', () => {
   it('how much is indexed', () => {
     assert.deepEqual(shown({}), {
       text: '1,214 files indexed',
-      detail: '9,000 pieces of code',
+      detail: '9,000 chunks of code',
       severity: 'information',
       busy: false,
     });
@@ -67,7 +67,7 @@ describe('the status says', () => {
   it('what is not saved, and who writes the index', () => {
     assert.equal(
       shown({ dirtyBuffers: 2, role: 'reader' }).detail,
-      '9,000 pieces of code, 2 unsaved, another window writes the index',
+      '9,000 chunks of code, 2 unsaved, another window writes the index',
     );
   });
 

@@ -14,7 +14,7 @@ export async function chooseLanguages(
   const items = all.map((id) => ({ id, label: inLabel(languageName(id)), picked: chosen.includes(id) }));
   const picked = await window.showQuickPick(items, {
     title: 'Languages to Search',
-    placeHolder: 'None means all of them',
+    placeHolder: 'Choose none to search all languages',
     canPickMany: true,
   });
   return picked?.map((item) => item.id);

@@ -52,7 +52,7 @@ function indexing(status: StatusResult): string {
 function details(status: StatusResult): string {
   const unsaved = status.dirtyBuffers > 0 ? [`${number(status.dirtyBuffers)} unsaved`] : [];
   const role = status.role === 'reader' ? ['another window writes the index'] : [];
-  return [count(status.chunks, 'piece') + ' of code', ...unsaved, ...role].join(', ');
+  return [count(status.chunks, 'chunk') + ' of code', ...unsaved, ...role].join(', ');
 }
 
 /** Everything that is known of the index, for the log and for a report. */
@@ -64,7 +64,7 @@ export function report(status: StatusResult): string {
       .map(([reason, files]) => `, ${number(files)} left out (${reason})`)
       .join('');
   return [
-    `${count(status.files, 'file')} in ${count(status.chunks, 'piece')}, ${status.phase}`,
+    `${count(status.files, 'file')} in ${count(status.chunks, 'chunk')}, ${status.phase}`,
     `model ${status.model.name} of ${status.model.dimensions} dimensions`,
     `memory ${size(status.memoryBytes)}, index ${size(status.indexBytes)}`,
     ...status.folders.map((each) => `${each.uri}: ${count(each.files, 'file')}${skipped(each)}`),
