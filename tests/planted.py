@@ -8,7 +8,7 @@ from pathlib import Path
 #: Our own package, what it depends on, and what Python imports by itself at its start.
 _OTHERS = (
     "conexus", "lancedb", "pyarrow", "numpy", "tokenizers", "tree_sitter", "tree_sitter_language_pack", "watchfiles",
-    "pygls", "lsprotocol", "attrs", "cattrs", "rich", "filelock", "platformdirs", "torch", "transformers",
+    "pygls", "lsprotocol", "attrs", "cattrs", "filelock", "platformdirs", "torch", "transformers",
     "sentence_transformers", "huggingface_hub", "sitecustomize", "usercustomize",
 )  # fmt: skip
 

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.text import Text
-
 from benchmarks.client import Server, ServerError
+from conexus.cli.paint import DIM, PATH, SYMBOL, paint, wants_colour
+from conexus.cli.progress import LatestProgress, progress_line
 from conexus.escape import one_line
+from conexus.values import Progress
 
 #: What the demo types into a buffer, by language; other languages get the words as they are.
 _WORDS = "boil the kettle, wait three minutes and pour the tea"
@@ -44,7 +42,7 @@ def main() -> int:
         return 2
     data = arguments.data or Path(tempfile.mkdtemp(prefix="conexus-demo-"))
     try:
-        return demo(arguments.folder.resolve(), arguments.query, data.resolve(), Console(highlight=False))
+        return demo(arguments.folder.resolve(), arguments.query, data.resolve())
     except (ServerError, TimeoutError) as error:
         print(f"demo: {error or 'the server did not answer in time'}", file=sys.stderr)
         return 3
@@ -53,7 +51,7 @@ def main() -> int:
             shutil.rmtree(data, ignore_errors=True)
 
 
-def demo(folder: Path, query: str, data: Path, console: Console) -> int:
+def demo(folder: Path, query: str, data: Path) -> int:
     """Returns 0 if every step gave what it promises."""
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = [sys.executable, "-m", "conexus", "serve", "--stdio"]
@@ -64,39 +62,38 @@ def demo(folder: Path, query: str, data: Path, console: Console) -> int:
     ):
         answer = server.initialize()
         name = " ".join(answer["serverInfo"].values())
-        console.print(f"[bold]{name}[/] answered initialize in {_ms(began)}; the workspace is {_marked_up(folder)}")
-        status = _index(server, console)
-        hits = _search(server, query, console)
-        _related(server, hits, console)
-        found = _edit(server, hits, console)
+        print(f"{_bold(name)} answered initialize in {_ms(began)}; the workspace is {one_line(str(folder))}")
+        status = _index(server)
+        hits = _search(server, query)
+        _related(server, hits)
+        found = _edit(server, hits)
         ended = server.stop()
-        console.print(f"\nThe server shut down with status {ended}; the file on disk was never touched.")
+        print(f"\nThe server shut down with status {ended}; the file on disk was never touched.")
     return 0 if status["health"] != "error" and hits and found and ended == 0 else 1
 
 
-def _index(server: Server, console: Console) -> Any:
+def _index(server: Server) -> Any:
     began = time.perf_counter()
-    columns = (TextColumn("indexing"), BarColumn(), TextColumn("{task.fields[files]}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("indexing", total=None, files="")
+    latest = LatestProgress()
+    with progress_line(latest) as show:
         while not (status := server.ask("conexus/status", {}))["quiescent"]:
-            total = status["files"] + status["pending"]
-            bar.update(task, completed=status["files"], total=total or None, files=f"{status['files']} / {total} files")
+            latest(Progress("Indexing", status["files"], status["files"] + status["pending"]))
+            show()
             time.sleep(0.05)
-    console.print(f"indexed {status['files']} files as {status['chunks']} chunks in {_ms(began)}")
+    print(f"indexed {status['files']} files as {status['chunks']} chunks in {_ms(began)}")
     if status["message"]:
-        console.print(f"{status['health']}: {_marked_up(status['message'])}")
+        print(f"{status['health']}: {one_line(status['message'])}")
     return status
 
 
-def _search(server: Server, query: str, console: Console) -> list[Any]:
+def _search(server: Server, query: str) -> list[Any]:
     answer = server.ask("conexus/search", {"query": query, "limit": 5})
-    console.print(f"\n[bold]search[/] “{_marked_up(query)}”  ({answer['tookMs']:.1f} ms in the server)")
-    _show(server, answer["hits"], console)
+    print(f"\n{_bold('search')} “{one_line(query)}”  ({answer['tookMs']:.1f} ms in the server)")
+    _show(server, answer["hits"])
     return list(answer["hits"])
 
 
-def _related(server: Server, hits: list[Any], console: Console) -> None:
+def _related(server: Server, hits: list[Any]) -> None:
     if not hits:
         return
     first = hits[0]
@@ -106,20 +103,20 @@ def _related(server: Server, hits: list[Any], console: Console) -> None:
         "limit": 5,
     }
     answer = server.ask("conexus/related", params)
-    name = _marked_up(_place(server, first))
-    console.print(f"\n[bold]related[/] to {name}  ({answer['tookMs']:.1f} ms in the server)")
-    _show(server, answer["hits"], console)
+    name = one_line(_place(server, first))
+    print(f"\n{_bold('related')} to {name}  ({answer['tookMs']:.1f} ms in the server)")
+    _show(server, answer["hits"])
 
 
-def _edit(server: Server, hits: list[Any], console: Console) -> bool:
+def _edit(server: Server, hits: list[Any]) -> bool:
     """Type into the file of the first hit without saving, and find what was typed."""
     if not hits:
         return False
     uri, language = hits[0]["location"]["uri"], hits[0]["language"]
     file = Path(unquote(urlparse(uri).path))
     server.open(file, file.read_text(encoding="utf-8"), language)
-    name = _marked_up(_place(server, hits[0]).split(":")[0])
-    console.print(f"\n[bold]edit[/] {name}: a few lines are typed at its top, not saved")
+    name = one_line(_place(server, hits[0]).split(":")[0])
+    print(f"\n{_bold('edit')} {name}: a few lines are typed at its top, not saved")
     began = time.perf_counter()
     server.insert(file, 0, _EDITS.get(language, f"{_WORDS}\n") + "\n", 2)
     while time.perf_counter() - began < _PATIENCE_SECONDS:
@@ -129,41 +126,29 @@ def _edit(server: Server, hits: list[Any], console: Console) -> bool:
             if hit.get("version") == 2 and _WORDS.lower() in hit["preview"].lower()
         ]
         if found:
-            console.print(f"[bold]search[/] “{_EDIT_QUERY}”  (searchable {_ms(began)} after the keystroke)")
-            _show(server, found[:1], console)
+            print(f"{_bold('search')} “{_EDIT_QUERY}”  (searchable {_ms(began)} after the keystroke)")
+            _show(server, found[:1])
             return True
         time.sleep(0.005)
-    console.print(f"the edit was not found in {_PATIENCE_SECONDS:.0f} s")
+    print(f"the edit was not found in {_PATIENCE_SECONDS:.0f} s")
     return False
 
 
-def _show(server: Server, hits: list[Any], console: Console) -> None:
+def _show(server: Server, hits: list[Any]) -> None:
     if not hits:
-        console.print("  nothing found")
+        print("  nothing found")
+    colour = wants_colour(sys.stdout)
     for hit in hits:
-        head = Text(f"  {hit['score']:.2f}  ", style="dim")
-        head.append(one_line(_place(server, hit)), style="cyan")
-        if hit.get("relation"):
-            head.append(f"  {hit['relation']}", style="magenta")
-        head.append(f"  {hit.get('kind', '')} ")
-        head.append(hit.get("symbol", ""), style="bold")
-        head.append(f"  [{', '.join(hit['reasons'])}]", style="dim")
-        _print(console, head)
+        score, reasons = paint(f"{hit['score']:.2f}", DIM, colour), paint(f"[{', '.join(hit['reasons'])}]", DIM, colour)
+        place = paint(one_line(_place(server, hit)), PATH, colour)
+        symbol = paint(hit.get("symbol", ""), SYMBOL, colour)
+        print("  ".join(filter(None, ("", score, place, hit.get("relation"), hit.get("kind"), symbol, reasons))))
         for line in [line for line in hit["preview"].splitlines() if line.strip()][:2]:
-            _print(console, Text(f"          {one_line(line.rstrip())}", style="dim"))
+            print(f"          {paint(one_line(line.rstrip()), DIM, colour)}")
 
 
-def _marked_up(text: str | Path) -> str:
-    """Text that rich shows as it is, and that drives no terminal."""
-    return escape(one_line(str(text)))
-
-
-def _print(console: Console, line: Text) -> None:
-    """One line, cut to a terminal's width and whole in a pipe."""
-    if console.is_terminal:
-        console.print(line, no_wrap=True, overflow="ellipsis")
-    else:
-        console.print(line, soft_wrap=True)
+def _bold(text: str) -> str:
+    return paint(text, SYMBOL, wants_colour(sys.stdout))
 
 
 def _place(server: Server, hit: Any) -> str:

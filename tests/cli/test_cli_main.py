@@ -24,7 +24,6 @@ DOCUMENTATION = Path(__file__).parents[2] / "docs" / "cli.md"
 HEAVY = (
     "dataclasses",
     "numpy",
-    "rich",
     "lancedb",
     "pyarrow",
     "tree_sitter",

@@ -108,7 +108,7 @@ def test_a_command_runs_nothing_of_the_repository(
 @pytest.mark.parametrize("command", ["search", "doctor"])
 def test_without_p_as_little_runs_as_python_lets(repository: Repository, command: str) -> None:
     """Python itself imports from the working directory before any code of ours: only what comes later can be held."""
-    later = {"argparse", "multiprocessing", "subprocess", "numpy", "lancedb", "rich", "json", "logging", "tomllib"}
+    later = {"argparse", "multiprocessing", "subprocess", "numpy", "lancedb", "json", "logging", "tomllib"}
     for planted in repository.folder.glob("*.py"):
         if planted.stem not in {*later, "app", "greeting"}:
             planted.unlink()

@@ -15,11 +15,10 @@ from conexus.cli.arguments import count, file_place, folder, names
 from conexus.cli.hits import hit_lines
 from conexus.cli.paint import paint, wants_colour
 from conexus.cli.places import position_of, workspace_of
-from conexus.cli.progress import LatestProgress, progress_bar
 from conexus.cli.tables import size
 from conexus.escape import one_line
 from conexus.text.positions import Encoding
-from conexus.values import Answer, BadQuery, Hit, IndexState, Position, Progress, StatusChanged, TextRange
+from conexus.values import Answer, BadQuery, Hit, IndexState, Position, TextRange
 
 
 def hit(folder: Path, preview: str, *matches: tuple[int, int, int], line: int = 9) -> Hit:
@@ -154,13 +153,3 @@ def test_the_workspace_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert workspace_of(file) == tmp_path / "repository"
     monkeypatch.chdir(inner)
     assert workspace_of(Path("tea.py")) == Path("..")
-
-
-def test_progress_keeps_the_latest_and_shows_nothing_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    latest = LatestProgress()
-    latest(Progress("Indexing", 1, 2))
-    latest(StatusChanged())
-    assert latest.value == Progress("Indexing", 1, 2)
-    with progress_bar(latest) as show:
-        show()
-    assert capsys.readouterr() == ("", "")

@@ -1,14 +1,21 @@
-"""Shows a progress bar on standard error while the engine works, if standard error is a terminal."""
+"""Shows the progress of the engine's work in one line on standard error, if standard error is a terminal."""
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from conexus.escape import one_line
 from conexus.values import Event, Progress
 
 Show = Callable[[], None]
+
+_CLEAR = "\r\x1b[K"
+#: Width of a terminal that does not know its own.
+_COLUMNS = 80
 
 
 class LatestProgress:
@@ -26,21 +33,36 @@ class LatestProgress:
 
 
 @contextmanager
-def progress_bar(latest: LatestProgress) -> Iterator[Show]:
-    """Yields a function that updates the bar. The bar is removed at the end, because it is no part of the output."""
-    if not sys.stderr.isatty():
+def progress_line(latest: LatestProgress) -> Iterator[Show]:
+    """Yields a function that shows the latest progress. The line is cleared at the end: it is no part of the output."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield lambda: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
+    began = time.monotonic()
+    shown = ""
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Starting", total=None)
+    def show() -> None:
+        nonlocal shown
+        if latest.value is None:
+            return
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS
+        # A line as wide as the terminal could go on in the next row, which would not be cleared.
+        line = _line(latest.value, int(time.monotonic() - began))[: columns - 1]
+        if line != shown:
+            shown = line
+            print(f"{_CLEAR}{line}", end="", file=sys.stderr, flush=True)
 
-        def show() -> None:
-            if (now := latest.value) is not None:
-                bar.update(task, description=now.title, completed=now.done, total=now.total or None)
-
+    try:
         yield show
+    finally:
+        if shown:
+            print(_CLEAR, end="", file=sys.stderr, flush=True)
+
+
+def _line(progress: Progress, seconds: int) -> str:
+    """Returns, for example, ``Indexing: 30% (1200 of 4000), 12 s``."""
+    title = one_line(progress.title)
+    if progress.total <= 0:
+        return f"{title}, {seconds} s"
+    percent = 100 * progress.done // progress.total
+    return f"{title}: {percent}% ({progress.done} of {progress.total}), {seconds} s"

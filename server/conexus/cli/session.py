@@ -12,7 +12,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 
 from conexus.cli.output import warn
-from conexus.cli.progress import LatestProgress, progress_bar
+from conexus.cli.progress import LatestProgress, progress_line
 from conexus.config import STATIC, Settings, default_data_directory
 from conexus.engine import Engine
 from conexus.storage.folder_store import exists
@@ -32,12 +32,12 @@ class Session:
     latest: LatestProgress
 
     def wait(self) -> Status:
-        """Waits, with a progress bar, until the index equals the files, and returns the status.
+        """Waits, with a progress line, until the index equals the files, and returns the status.
 
         Raises EngineError if the index cannot be brought up to date.
         """
-        with progress_bar(self.latest) as show:
-            # In short steps, so that the bar moves and Ctrl-C works.
+        with progress_line(self.latest) as show:
+            # In short steps, so that the line moves and Ctrl-C works.
             while not self.engine.wait(_TICK_SECONDS):
                 show()
                 _raise_if_broken(self.engine.status())
