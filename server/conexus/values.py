@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 Health = Literal["ok", "warning", "error"]
 Tests = Literal["include", "exclude", "only"]
+SearchMode = Literal["exact", "indexed"]
 
 
 class Position(NamedTuple):
@@ -93,8 +94,8 @@ class FolderStatus:
     #: Number of files left out, by reason in words ("binary", "larger than maxFileBytes", …).
     skipped: dict[str, int]
     role: Literal["writer", "reader"]
-    #: Which rows a query scores: with ``memory`` all rows, with ``lancedb`` the candidates from LanceDB's indices.
-    tier: Literal["memory", "lancedb"]
+    #: Which rows a query scores: with ``exact`` all rows, with ``indexed`` the candidates from LanceDB's indices.
+    search_mode: SearchMode
 
 
 @dataclass(frozen=True, slots=True)

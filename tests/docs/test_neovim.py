@@ -81,8 +81,8 @@ def test_types_are_the_servers(cls: type[attrs.AttrsInstance]) -> None:
 def lua_type(hint: object) -> str:
     if hint == types.Health:
         return "conexus.Health"
-    if hint in (types.Role, types.Tier):
-        return f"conexus.{'Role' if hint == types.Role else 'Tier'}"
+    if hint in (types.Role, types.SearchMode):
+        return f"conexus.{'Role' if hint == types.Role else 'SearchMode'}"
     if get_origin(hint) is Literal:
         return "|".join(f"'{value}'" for value in get_args(hint))
     arguments = [argument for argument in get_args(hint) if argument is not type(None)]
@@ -101,7 +101,7 @@ def lua_type(hint: object) -> str:
     return _NAMES.get(name, f"conexus.{name}")
 
 
-@pytest.mark.parametrize("alias", ["Health", "Role", "Tier"])
+@pytest.mark.parametrize("alias", ["Health", "Role", "SearchMode"])
 def test_names_of_states_are_the_servers(alias: str) -> None:
     match = re.search(rf"^---@alias conexus\.{alias} (.+)$", lua("lua/conexus/types.lua"), re.MULTILINE)
     assert match is not None

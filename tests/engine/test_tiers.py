@@ -46,7 +46,7 @@ def make(folder: Path) -> Path:
 
 
 def tier(engine: Engine) -> str:
-    return engine.status().folders[0].tier
+    return engine.status().folders[0].search_mode
 
 
 def best(engine: Engine, query: str) -> list[tuple[str, int]]:
@@ -59,11 +59,11 @@ QUERIES = ["load_amber_birch", "reads the fjord of the delta", "keeps a grove va
 def test_a_large_index_is_found_by_its_indices(root: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     with running(root, data, stored=True) as engine:
-        assert tier(engine) == "memory"
+        assert tier(engine) == "exact"
         expected = {query: best(engine, query) for query in QUERIES}
     with running(root, data, memory_mib=0) as engine:
         assert engine.store(PATIENCE)
-        until(engine, lambda: tier(engine) == "lancedb")
+        until(engine, lambda: tier(engine) == "indexed")
         engine.wait(PATIENCE)
         for query, answers in expected.items():
             found = best(engine, query)
@@ -81,11 +81,11 @@ def test_a_large_index_is_found_by_its_indices(root: Path, tmp_path: Path) -> No
         assert best(engine, "unsaved_otter")[0] == ("birch_1.py", 0)
         assert engine.store(PATIENCE)
     with running(root, data, memory_mib=0) as engine:
-        until(engine, lambda: tier(engine) == "lancedb")
+        until(engine, lambda: tier(engine) == "indexed")
         assert best(engine, "zebra_crossing")[0] == ("amber_16.py", 0)
         assert best(engine, "load_fjord_amber")[0] == ("fjord_5.py", 0)
         engine.configure(Settings(watcher="off", memory_mib=1000))
-        until(engine, lambda: tier(engine) == "memory")
+        until(engine, lambda: tier(engine) == "exact")
         assert best(engine, "load_fjord_amber")[0] == ("fjord_5.py", 0)
 
 
@@ -96,7 +96,7 @@ def test_words_count_as_if_every_row_were_looked_at(root: Path, tmp_path: Path) 
         expected = {query: scores(engine, query) for query in QUERIES}
     with running(root, data, memory_mib=0) as engine:
         assert engine.store(PATIENCE)
-        until(engine, lambda: tier(engine) == "lancedb")
+        until(engine, lambda: tier(engine) == "indexed")
         for query, answers in expected.items():
             found = scores(engine, query)
             assert len(found.keys() & answers.keys()) >= 4
@@ -112,20 +112,20 @@ def scores(engine: Engine, query: str) -> dict[tuple[str, int], float]:
 def test_where_the_process_that_is_asked_dies_every_row_is_looked_at(root: Path, tmp_path: Path) -> None:
     with running(root, tmp_path / "data", memory_mib=0) as engine:
         assert engine.store(PATIENCE)
-        until(engine, lambda: tier(engine) == "lancedb")
+        until(engine, lambda: tier(engine) == "indexed")
         process = engine._sync._maintenance._tiers._reading._process
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         assert best(engine, "load_amber_birch")[0] == ("amber_16.py", 0)
         # The next question starts another one.
         assert best(engine, "load_amber_birch")[0] == ("amber_16.py", 0)
-        assert tier(engine) == "lancedb"
+        assert tier(engine) == "indexed"
 
 
 def test_an_index_that_was_cleared_is_found_by_its_new_indices(root: Path, tmp_path: Path) -> None:
     with running(root, tmp_path / "data", memory_mib=0) as engine:
         assert engine.store(PATIENCE)
-        until(engine, lambda: tier(engine) == "lancedb")
+        until(engine, lambda: tier(engine) == "indexed")
         expected = {query: best(engine, query)[0] for query in QUERIES}
         # Files that come first now shift the addresses of all others.
         write(root, {f"aaa/new_{number}.py": f"def fresh_{number}():\n    return {number}\n" for number in range(40)})

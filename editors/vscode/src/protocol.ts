@@ -123,7 +123,7 @@ export interface FolderStatus {
   readonly complete: boolean;
   readonly skipped: Readonly<Record<string, number>>;
   readonly role: 'writer' | 'reader';
-  readonly tier: 'memory' | 'lancedb';
+  readonly searchMode: 'exact' | 'indexed';
 }
 
 export interface StatusResult {

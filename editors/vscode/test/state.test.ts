@@ -22,7 +22,7 @@ const STATUS: StatusResult = {
       complete: true,
       skipped: { large: 2, binary: 0 },
       role: 'writer',
-      tier: 'memory',
+      searchMode: 'exact',
     },
   ],
   phase: 'idle',

@@ -59,7 +59,7 @@ def status_value(status: Status) -> dict[str, Any]:
                 "complete": part.complete,
                 "skipped": part.skipped,
                 "role": part.role,
-                "tier": part.tier,
+                "searchMode": part.search_mode,
             }
             for part in status.folders
         ],

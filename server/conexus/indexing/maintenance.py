@@ -135,7 +135,7 @@ class Maintenance:
         if now >= self._release_at:
             self._release_at = now + _RELEASE_SECONDS
             for tracked in folders:
-                if now - self._requests.asked_at > _RELEASE_SECONDS or self.tier(tracked.root) == "lancedb":
+                if now - self._requests.asked_at > _RELEASE_SECONDS or self.tier(tracked.root) == "indexed":
                     tracked.index.release()
 
     def _renew_workers(self) -> None:

@@ -72,9 +72,9 @@ class LanceCandidates:
         return found
 
 
-Tier = Literal["memory", "lancedb"]
+Tier = Literal["exact", "indexed"]
 
-#: Share of the memory budget: a folder returns to the tier ``memory`` when all folders take less, so that its tier does
+#: Share of the memory budget: a folder returns to the tier ``exact`` when all folders take less, so that its tier does
 #: not flip back and forth.
 _BACK = 0.8
 #: Update the LanceDB indices when more than max(20 000, 10 %) of the rows are not covered by them.
@@ -83,7 +83,7 @@ _LATE_ROWS, _LATE_SHARE = 20_000, 0.1
 
 @dataclass(slots=True)
 class _Folder:
-    tier: Tier = "memory"
+    tier: Tier = "exact"
     #: Whether the indices are being made, or are being asked for the first time.
     busy: bool = False
     failed: bool = False
@@ -115,7 +115,7 @@ class Tiers:
     def tier(self, folder: str) -> Tier:
         """Returns where a folder's candidates come from. Any thread may call it."""
         known = self._folders.get(folder)
-        return known.tier if known is not None else "memory"
+        return known.tier if known is not None else "exact"
 
     def consider(self, tracked: TrackedFolder, budget: int, total: int, *, idle: bool) -> None:
         """Begins what is due for a folder. ``budget``: bytes that all folders may take; ``total``: bytes they take."""
@@ -123,22 +123,22 @@ class Tiers:
         known = self._folders.setdefault(tracked.root, _Folder())
         if known.busy or known.failed or not tracked.settled or tracked.finishing:
             return
-        if known.tier == "lancedb" and total < budget * _BACK:
-            known.tier = "memory"
+        if known.tier == "indexed" and total < budget * _BACK:
+            known.tier = "exact"
             self._use(tracked.root, None)
-        elif total > budget or known.tier == "lancedb":
+        elif total > budget or known.tier == "indexed":
             late = sum(part.rows for part in base if not part.indexed)
             rows = sum(part.rows for part in base)
             if not rows:
                 return
-            if known.tier == "lancedb" and late == rows:
+            if known.tier == "indexed" and late == rows:
                 # The tables were rebuilt: every row is scored until their indices are rebuilt, too.
-                known.tier = "memory"
+                known.tier = "exact"
                 self._use(tracked.root, None)
             if late > max(_LATE_ROWS, _LATE_SHARE * rows) or late == rows:
                 if tracked.stored.role == "writer" and tracked.persistence.in_step(base) and (idle or late == rows):
                     self._begin(tracked, known, base)
-            elif known.tier == "memory":
+            elif known.tier == "exact":
                 self._try(tracked, known)
 
     def _begin(self, tracked: TrackedFolder, known: _Folder, base: Sequence[LiveSegment]) -> None:
@@ -170,7 +170,7 @@ class Tiers:
         """Has the candidates process get ready, so that no query waits for it; then the process answers queries."""
         known.busy = True
         # Tables that answer queries are not reopened, because the queries would wait.
-        answers = known.tier == "lancedb"
+        answers = known.tier == "indexed"
         candidate_sources = LanceCandidates(self._reading, tracked.stored.directory)
 
         def work() -> None:
@@ -180,7 +180,7 @@ class Tiers:
         def answered(well: bool) -> None:
             known.busy, known.failed = False, not well
             if well and self._folders.get(tracked.root) is known:
-                known.tier = "lancedb"
+                known.tier = "indexed"
                 self._use(tracked.root, candidate_sources)
             elif not well:
                 for part in tracked.index.base:

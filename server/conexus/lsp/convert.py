@@ -128,7 +128,7 @@ def status(given: values.Status) -> types.StatusResult:
                 complete=folder.complete,
                 skipped=folder.skipped,
                 role=folder.role,
-                tier=folder.tier,
+                search_mode=folder.search_mode,
             )
             for folder in given.folders
         ],

@@ -27,7 +27,7 @@ DEFAULT_LIMIT = Limit(20)
 
 Health = Literal["ok", "warning", "error"]
 Role = Literal["writer", "reader"]
-Tier = Literal["memory", "lancedb"]
+SearchMode = Literal["exact", "indexed"]
 
 
 @attrs.frozen(kw_only=True)
@@ -169,7 +169,7 @@ class FolderStatus:
     complete: bool
     skipped: Mapping[str, int]
     role: Role
-    tier: Tier
+    search_mode: SearchMode
 
 
 @attrs.frozen(kw_only=True)

@@ -4,7 +4,7 @@
 ---@alias conexus.Encoding 'utf-8'|'utf-16'|'utf-32'
 ---@alias conexus.Health 'ok'|'warning'|'error'
 ---@alias conexus.Role 'writer'|'reader'
----@alias conexus.Tier 'memory'|'lancedb'
+---@alias conexus.SearchMode 'exact'|'indexed'
 
 ---@class conexus.Filters
 ---@field languages? string[]
@@ -67,7 +67,7 @@
 ---@field complete boolean
 ---@field skipped table<string, integer>
 ---@field role conexus.Role
----@field tier conexus.Tier
+---@field searchMode conexus.SearchMode
 
 ---@class conexus.StatusResult
 ---@field quiescent boolean
