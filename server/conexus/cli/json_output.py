@@ -6,10 +6,12 @@ Lines and columns count from 0, and columns count UTF-16 units.
 from __future__ import annotations
 
 import json
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from conexus.values import Answer, Hit, Status, TextRange
+from conexus.config import camel_case
+from conexus.values import Answer, Hit, Position, Status, TextRange
 
 
 def dump(value: Any) -> str:
@@ -19,84 +21,36 @@ def dump(value: Any) -> str:
 
 def answer_value(answer: Answer) -> dict[str, Any]:
     """Returns the result of ``conexus/search`` or ``conexus/related``."""
-    index: dict[str, Any] = {
-        "complete": answer.index.complete,
-        "indexedFiles": answer.index.indexed_files,
-        "totalFiles": answer.index.total_files,
-    }
-    if answer.index.degraded is not None:
-        index["degraded"] = answer.index.degraded
-    return {
-        "hits": [_hit_value(hit) for hit in answer.hits],
-        "index": index,
-        "generation": answer.generation,
-        "tookMs": answer.took_ms,
-    }
+    return {**_json_value(answer), "hits": [_hit_value(hit) for hit in answer.hits]}
 
 
 def status_value(status: Status) -> dict[str, Any]:
     """Returns the result of ``conexus/status`` without the protocol's version, because no protocol was spoken."""
-    return {
-        "quiescent": status.quiescent,
-        "health": status.health,
-        "message": status.message,
-        "files": status.files,
-        "chunks": status.chunks,
-        "pending": status.pending,
-        "dirtyBuffers": status.dirty_buffers,
-        "embeddedChunks": status.embedded_chunks,
-        "generation": status.generation,
-        "model": {
-            "name": status.model.name,
-            "dimensions": status.model.dimensions,
-            "fingerprint": status.model.fingerprint,
-        },
-        "folders": [
-            {
-                "uri": _uri(part.path),
-                "files": part.files,
-                "chunks": part.chunks,
-                "complete": part.complete,
-                "skipped": part.skipped,
-                "role": part.role,
-                "searchMode": part.search_mode,
-            }
-            for part in status.folders
-        ],
-        "phase": status.phase,
-        "paused": status.paused,
-        "memoryBytes": status.memory_bytes,
-        "indexBytes": status.index_bytes,
-        "role": status.role,
-    }
+    value: dict[str, Any] = _json_value(status)
+    value["folders"] = [{"uri": _uri(part.pop("path")), **part} for part in value["folders"]]
+    return value
 
 
 def _hit_value(hit: Hit) -> dict[str, Any]:
-    value: dict[str, Any] = {
-        "location": {"uri": _uri(hit.document), "range": _range_value(hit.range)},
-        "version": hit.version,
-        "folder": _uri(hit.folder),
-        "symbol": hit.symbol,
-        "kind": hit.kind,
-        "container": hit.container,
-        "language": hit.language,
-        "score": hit.score,
-        "reasons": list(hit.reasons),
-        "relation": hit.relation,
-        "nameRange": _range_value(hit.name_range) if hit.name_range else None,
-        "preview": hit.preview,
-        "matches": [_range_value(match) for match in hit.matches],
-    }
-    optional = ("version", "symbol", "kind", "container", "relation", "nameRange")
-    # As in the protocol, unknown fields are left out. A version of 0 is known.
-    return {name: field for name, field in value.items() if name not in optional or field not in (None, "")}
+    value: dict[str, Any] = _json_value(hit)
+    location = {"uri": _uri(value.pop("document")), "range": value.pop("range")}
+    # As in the protocol, names that are not known are left out.
+    known = {name: field for name, field in value.items() if field or name not in {"symbol", "kind", "container"}}
+    return {"location": location, **known, "folder": _uri(hit.folder)}
 
 
-def _range_value(span: TextRange) -> dict[str, Any]:
-    return {
-        "start": {"line": span.start.line, "character": span.start.column},
-        "end": {"line": span.end.line, "character": span.end.column},
-    }
+def _json_value(value: Any) -> Any:
+    """Returns a value of the engine with the protocol's names. Fields that are None are left out."""
+    if isinstance(value, Position):
+        return {"line": value.line, "character": value.column}
+    if isinstance(value, TextRange):
+        return {"start": _json_value(value.start), "end": _json_value(value.end)}
+    if isinstance(value, tuple):
+        return [_json_value(item) for item in value]
+    if is_dataclass(value):
+        items = ((camel_case(item.name), getattr(value, item.name)) for item in fields(value))
+        return {name: _json_value(item) for name, item in items if item is not None}
+    return value
 
 
 def _uri(path: str) -> str:

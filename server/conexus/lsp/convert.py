@@ -1,6 +1,7 @@
 """Converts the engine's values to the protocol's types and back. The engine already uses the client's encoding."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from lsprotocol import types as lsp
@@ -105,40 +106,13 @@ def symbol(found: values.Hit) -> lsp.SymbolInformation:
 
 
 def status(given: values.Status) -> types.StatusResult:
-    return types.StatusResult(
-        quiescent=given.quiescent,
-        health=given.health,
-        message=escape.message(given.message),
-        files=given.files,
-        chunks=given.chunks,
-        pending=given.pending,
-        dirty_buffers=given.dirty_buffers,
-        embedded_chunks=given.embedded_chunks,
-        generation=given.generation,
-        model=types.ModelStatus(
-            name=escape.message(given.model.name),
-            dimensions=given.model.dimensions,
-            fingerprint=given.model.fingerprint,
-        ),
-        folders=[
-            types.FolderStatus(
-                uri=uri_of_path(folder.path),
-                files=folder.files,
-                chunks=folder.chunks,
-                complete=folder.complete,
-                skipped=folder.skipped,
-                role=folder.role,
-                search_mode=folder.search_mode,
-            )
-            for folder in given.folders
-        ],
-        phase=given.phase,
-        paused=given.paused,
-        memory_bytes=given.memory_bytes,
-        index_bytes=given.index_bytes,
-        role=given.role,
-        protocol_version=types.PROTOCOL_VERSION,
-    )
+    fields = asdict(given)
+    fields["message"] = escape.message(given.message)
+    fields["model"] = types.ModelStatus(**{**fields["model"], "name": escape.message(given.model.name)})
+    fields["folders"] = [
+        types.FolderStatus(uri=uri_of_path(folder.pop("path")), **folder) for folder in fields["folders"]
+    ]
+    return types.StatusResult(**fields, protocol_version=types.PROTOCOL_VERSION)
 
 
 def index_changed(event: values.IndexChanged) -> types.IndexChangedParams:
