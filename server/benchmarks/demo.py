@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from benchmarks.client import Server, ServerError
-from conexus.cli.paint import DIM, PATH, SYMBOL, paint, wants_colour
 from conexus.cli.progress import LatestProgress, progress_line
+from conexus.cli.terminal import DIM, PATH, SYMBOL, paint, wants_colour
 from conexus.escape import one_line
 from conexus.values import Progress
 

@@ -314,7 +314,7 @@ def test_each_sink_has_one_owner() -> None:
         "window_show_message": {"lsp/session.py"},
         "window_log_message": {"lsp/session.py"},
         "JsonRpcException": {"lsp/errors.py", "lsp/protocol.py"},  # the latter: what a client answered
-        "print": {"cli/output.py", "cli/doctor.py"},
+        "print": {"cli/terminal.py", "cli/doctor.py"},
         "basicConfig": {"logs.py"},
     }
     found: dict[str, set[str]] = {name: set() for name in owners}

@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conexus.cli.answers import print_answer
 from conexus.cli.arguments import count, file_place, folder, names
-from conexus.cli.hits import hit_lines
-from conexus.cli.paint import paint, wants_colour
-from conexus.cli.places import position_of, workspace_of
-from conexus.cli.tables import size
+from conexus.cli.hits import hit_lines, print_answer
+from conexus.cli.related import position_of, workspace_of
+from conexus.cli.status_text import size
+from conexus.cli.terminal import paint, wants_colour
 from conexus.escape import one_line
 from conexus.text.positions import Encoding
 from conexus.values import Answer, BadQuery, Hit, IndexState, Position, TextRange

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from conexus import __version__
-from conexus.cli.samples import SAMPLES
 from conexus.cli.session import index_of
-from conexus.cli.tables import size
+from conexus.cli.status_text import size
 from conexus.config import Settings, default_data_directory
 from conexus.workspace.settings_file import load_file
 
@@ -35,6 +34,30 @@ _NATIVE = ("lancedb", "pyarrow", "numpy", "tokenizers", "tree_sitter", "watchfil
 #: Advice to install Conexus. It does not use the bare name, which is another product's on the Python package index.
 _INSTALL = "install Conexus from a clone of its repository (`pip install .` there), or again from the editor"
 _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]: print(name, flush=True); importlib.import_module(name)"
+#: The smallest definition of each language, to check that its grammar and its query work on this machine.
+_SAMPLES = {
+    "bash": "brew() { echo tea; }",
+    "c": "int brew(void) { return 1; }",
+    "cpp": "class Kettle { int brew() { return 1; } };",
+    "csharp": "class Kettle { int Brew() { return 1; } }",
+    "elixir": "defmodule Kettle do\n  def brew do\n    :tea\n  end\nend",
+    "go": "package kettle\n\nfunc Brew() int { return 1 }",
+    "haskell": "brew :: Int -> Int\nbrew x = x + 1",
+    "java": "class Kettle { int brew() { return 1; } }",
+    "javascript": "function brew() { return 1; }",
+    "kotlin": "fun brew(): Int { return 1 }",
+    "lua": "function brew() return 1 end",
+    "markdown": "# Kettle\n\nHow tea is made.",
+    "php": "<?php function brew() { return 1; }",
+    "python": "def brew():\n    return 1",
+    "ruby": "def brew\n  1\nend",
+    "rust": "fn brew() -> i32 { 1 }",
+    "scala": "object Kettle { def brew: Int = 1 }",
+    "swift": "func brew() -> Int { return 1 }",
+    "tsx": "function Brew() { return <p>tea</p>; }",
+    "typescript": "function brew(): number { return 1; }",
+    "zig": "fn brew() i32 { return 1; }",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +168,7 @@ def _grammars() -> Check:
     broken = []
     for language in sorted(LANGUAGES):
         try:
-            understood = any(chunk.symbol for chunk in chunk_text(SAMPLES[language], language))
+            understood = any(chunk.symbol for chunk in chunk_text(_SAMPLES[language], language))
         except Exception:  # whatever a wheel for another machine may raise  # noqa: BLE001
             understood = False
         if not understood:

@@ -31,7 +31,7 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.checks import all_checks
-    from conexus.cli.paint import LEVELS, paint, wants_colour
+    from conexus.cli.terminal import LEVELS, paint, wants_colour
     from conexus.escape import one_line
 
     colour = wants_colour(sys.stdout)

@@ -1,18 +1,37 @@
-"""Formats hits for people: a line that readers of grep understand (``path:line: …``), then some lines of the code."""
+"""Prints the hits of an answer: a line as grep writes it (``path:line: …``), then some lines of the code; or JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from os.path import relpath
 from pathlib import Path
+from typing import TextIO
 
-from conexus.cli.paint import DIM, LINE, MATCH, PATH, SYMBOL, paint
+from conexus.cli.json_output import answer_value, dump
+from conexus.cli.terminal import DIM, LINE, MATCH, PATH, SYMBOL, paint, wants_colour, warn
 from conexus.escape import one_line
 from conexus.text.positions import split_lines
-from conexus.values import Hit
+from conexus.values import Answer, Hit
 
 _TAB = 4
 _WIDEST = 200
+
+
+def print_answer(answer: Answer, folder: Path, *, as_json: bool, preview: int, output: TextIO) -> None:
+    """Prints an answer. ``folder`` is the searched folder as the user named it.
+
+    ``preview`` is the number of lines to show of each hit.
+    """
+    if as_json:
+        output.write(dump(answer_value(answer)))
+        return
+    if answer.index.degraded:
+        warn(answer.index.degraded)
+    colour = wants_colour(output)
+    for number, hit in enumerate(answer.hits):
+        if number and preview:
+            output.write("\n")
+        output.writelines(f"{line}\n" for line in hit_lines(hit, folder, preview=preview, colour=colour))
 
 
 def hit_lines(hit: Hit, folder: Path, *, preview: int, colour: bool) -> Iterator[str]:

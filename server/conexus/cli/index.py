@@ -30,9 +30,9 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.json_output import dump, status_value
-    from conexus.cli.output import say, warn
     from conexus.cli.session import session
-    from conexus.cli.tables import skipped_words
+    from conexus.cli.status_text import skipped_words
+    from conexus.cli.terminal import say, warn
 
     began = time.perf_counter()
     with session(arguments.folder, limits=arguments) as opened:

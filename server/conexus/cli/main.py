@@ -11,7 +11,7 @@ from conexus import IDENTITY
 from conexus.cli import doctor, index, related, search, serve, status
 from conexus.cli.arguments import Parser
 from conexus.cli.exit_code import ExitCode
-from conexus.cli.output import warn
+from conexus.cli.terminal import warn
 from conexus.processes.memory import limit
 
 _COMMANDS = (serve, index, search, related, status, doctor)

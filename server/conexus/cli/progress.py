@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from conexus.cli import terminal
 from conexus.escape import one_line
 from conexus.values import Event, Progress
 
 Show = Callable[[], None]
 
-_CLEAR = "\r\x1b[K"
 #: Width of a terminal that does not know its own.
 _COLUMNS = 80
 
@@ -50,13 +50,13 @@ def progress_line(latest: LatestProgress) -> Iterator[Show]:
         line = _line(latest.value, int(time.monotonic() - began))[: columns - 1]
         if line != shown:
             shown = line
-            print(f"{_CLEAR}{line}", end="", file=sys.stderr, flush=True)
+            terminal.show(line)
 
     try:
         yield show
     finally:
         if shown:
-            print(_CLEAR, end="", file=sys.stderr, flush=True)
+            terminal.show("")
 
 
 def _line(progress: Progress, seconds: int) -> str:

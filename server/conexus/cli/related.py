@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from os.path import relpath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conexus.cli.arguments import add_hit_options, add_limit_options, file_place, folder, names
@@ -11,6 +13,10 @@ from conexus.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from conexus.cli.arguments import Commands
+    from conexus.text.positions import Encoding
+    from conexus.values import Position
+
+_ROOT_MARKS = (".git", ".hg", ".jj", "conexus.toml")
 
 
 def add_to(commands: Commands) -> None:
@@ -41,8 +47,7 @@ def add_to(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from conexus.cli.answers import print_answer
-    from conexus.cli.places import position_of, workspace_of
+    from conexus.cli.hits import print_answer
     from conexus.cli.session import session
     from conexus.text.positions import Encoding
     from conexus.values import Place, TextRange
@@ -57,3 +62,30 @@ def run(arguments: argparse.Namespace) -> int:
         answer = opened.engine.related(place, relations=arguments.relation, limit=arguments.limit)
     print_answer(answer, root, as_json=arguments.json, preview=arguments.lines, output=sys.stdout)
     return ExitCode.OK if answer.hits else ExitCode.NOTHING
+
+
+def workspace_of(file: Path) -> Path:
+    """Returns the nearest folder above a file that is a repository or has settings, else the file's own folder.
+
+    The result is relative to the working directory if the file's path is relative.
+    """
+    parents = file.resolve().parents
+    found = next((parent for parent in parents if any((parent / mark).exists() for mark in _ROOT_MARKS)), parents[0])
+    return found if file.is_absolute() else Path(relpath(found))
+
+
+def position_of(file: Path, line: int, column: int | None, encoding: Encoding) -> Position:
+    """Returns the engine's position of a place whose line and column count from 1, in characters.
+
+    Without a column, the position is the first character of the line that is not blank. Raises BadQuery if the file has
+    no such line, OSError if the file cannot be read.
+    """
+    from conexus.text.positions import LineIndex, units
+    from conexus.values import BadQuery, Position
+
+    lines = LineIndex(file.read_bytes().decode("utf-8", "replace"))
+    if line > lines.line_count:
+        raise BadQuery(f"{file} has {lines.line_count} lines, there is no line {line}")
+    text = lines.line(line - 1).rstrip("\r\n")
+    before = text[: column - 1] if column else text[: len(text) - len(text.lstrip())]
+    return Position(line - 1, units(before, encoding))

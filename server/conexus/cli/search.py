@@ -53,7 +53,7 @@ def add_to(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from conexus.cli.answers import print_answer
+    from conexus.cli.hits import print_answer
     from conexus.cli.session import session
     from conexus.text.positions import Encoding
     from conexus.values import Filters

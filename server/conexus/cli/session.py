@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from pathlib import Path
 
-from conexus.cli.output import warn
 from conexus.cli.progress import LatestProgress, progress_line
+from conexus.cli.terminal import warn
 from conexus.config import STATIC, Settings, default_data_directory
 from conexus.engine import Engine
 from conexus.storage.folder_store import exists

@@ -29,9 +29,9 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.json_output import dump, status_value
-    from conexus.cli.output import say, warn
     from conexus.cli.session import index_of, session
-    from conexus.cli.tables import status_lines
+    from conexus.cli.status_text import status_lines
+    from conexus.cli.terminal import say, warn
 
     if index_of(arguments.folder) is None:
         warn(f"there is no index of {arguments.folder}; `conexus index {arguments.folder}` makes one")

@@ -1,4 +1,4 @@
-"""Formats facts about an index in words."""
+"""Formats the status of an index in words."""
 
 from __future__ import annotations
 
