@@ -101,14 +101,15 @@ DATA_DIRECTORY_VARIABLE = "CONEXUS_DATA_DIR"
 def default_data_directory() -> Path:
     """Returns the directory that CONEXUS_DATA_DIR names, or else the user's data directory for Conexus.
 
-    Raises OSError if there is neither.
+    ``~`` stands for the home directory, because editors and service files set variables without a shell. Raises OSError
+    if there is neither.
     """
     given = os.environ.get(DATA_DIRECTORY_VARIABLE)
-    if given:
-        return Path(given).absolute()
-    import platformdirs
-
     try:
+        if given:
+            return Path(given).expanduser().absolute()
+        import platformdirs
+
         return platformdirs.user_data_path("conexus", appauthor=False)
     except RuntimeError as error:
         raise OSError(

@@ -423,7 +423,7 @@ class Engine:
             watching = self._sync.watching_problem(tracked.root)
             problem = tracked.refused or tracked.persistence.problem or watching
             if problem:
-                return "warning", f"{Path(tracked.root).name}: {problem}"
+                return "warning", f"{Path(tracked.root).name or tracked.root}: {problem}"
         if self._sync.model_problem:
             return "warning", f"{self._sync.model_problem}; the shipped model answers"
         return "ok", ""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.client import Server
 from tests.cli.conftest import Conexus
 
 
@@ -130,3 +132,41 @@ def test_a_folder_must_exist(conexus: Conexus, shop: Path, command: str, folder:
     result = conexus(command, folder, *words, cwd=shop, expect=2)
     assert result.stderr.startswith(f"conexus {command}: ")
     assert result.stderr.count("\n") == 1
+
+
+def test_rejected_settings_are_a_warning_of_the_status(conexus: Conexus, shop: Path) -> None:
+    conexus("index", shop)
+    assert json.loads(conexus("status", shop, "--json").stdout)["health"] == "ok"
+    (shop / "conexus.toml").write_text('maxFiles = "many"\nmodel = "mine"\n', encoding="utf-8")
+    status = json.loads(conexus("status", shop, "--json").stdout)
+    assert status["health"] == "warning"
+    assert status["message"] == "conexus.toml: a repository cannot set `model` (and 1 more)"
+    result = conexus("status", shop)
+    assert "health   warning: conexus.toml: " in result.stdout
+    assert result.stderr.count("\n") == 2
+    assert json.loads(conexus("index", shop, "--json").stdout)["health"] == "warning"
+
+
+def test_a_rebuild_beside_a_server_is_refused(conexus: Conexus, shop: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "conexus", "serve", "--stdio"]
+    with Server(command, shop, environment={"CONEXUS_DATA_DIR": str(tmp_path / "data")}) as server:
+        server.initialize()
+        server.wait_until_indexed()
+        result = conexus("index", shop, "--rebuild", expect=3)
+        assert result.stdout == ""
+        assert "was not rebuilt" in result.stderr
+        assert result.stderr.count("\n") == 1
+        assert conexus("index", shop).stdout.startswith("6 files, ")
+        assert server.stop() == 0
+    assert conexus("index", shop, "--rebuild").stdout.startswith("6 files, ")
+
+
+def test_a_folder_without_a_name_is_named(conexus: Conexus) -> None:
+    result = conexus("index", "/", expect=3)
+    assert result.stderr.startswith("conexus: /: This folder is the whole file system.")
+
+
+def test_the_data_directory_may_begin_with_a_tilde(conexus: Conexus, shop: Path, tmp_path: Path) -> None:
+    conexus("index", shop, cwd=tmp_path, HOME=str(tmp_path), CONEXUS_DATA_DIR="~/indexes")
+    assert (tmp_path / "indexes").is_dir()
+    assert not (tmp_path / "~").exists()

@@ -121,13 +121,30 @@ def test_one_line_for_each_hit_without_preview(conexus: Conexus, shop: Path) -> 
 def test_nothing_found_is_status_1(conexus: Conexus, shop: Path) -> None:
     result = conexus("search", shop, "basket", "--path", "nowhere/", expect=1)
     assert result.stdout == ""
-    assert json.loads(conexus("search", shop, "basket", "--path", "nowhere/", "--json", expect=1).stdout)["hits"] == []
+    assert result.stderr == "conexus: nothing was found\n"
+    result = conexus("search", shop, "basket", "--path", "nowhere/", "--json", expect=1)
+    assert json.loads(result.stdout)["hits"] == []
+    assert result.stderr == ""
 
 
 def test_an_empty_folder_has_nothing(conexus: Conexus, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    conexus("search", empty, "anything", expect=1)
+    result = conexus("search", empty, "anything", expect=1)
+    assert result.stderr == f"conexus: nothing was found: {empty} has no files to search\n"
+
+
+def test_an_unknown_language_is_named(conexus: Conexus, shop: Path) -> None:
+    result = conexus("search", shop, "basket", "--lang", "python,klingon", expect=2)
+    assert result.stdout == ""
+    assert result.stderr == "conexus: --lang: there is no language `klingon`; did you mean kotlin?\n"
+    result = conexus("search", shop, "basket", "--lang", "x\x1b[31m", expect=2)
+    assert result.stderr == "conexus: --lang: there is no language `x\\x1b[31m`\n"
+    result = conexus("search", shop, "basket lang:pyhton", expect=2)
+    assert result.stderr.endswith("`pyhton`; did you mean python?\n")
+    # A language that is known by another name, or of which there is no file, is no mistake.
+    assert hits(conexus("search", shop, "basket", "--lang", "py", "--json"))
+    assert conexus("search", shop, "basket", "--lang", "toml", expect=1).stderr == "conexus: nothing was found\n"
 
 
 @pytest.mark.parametrize(

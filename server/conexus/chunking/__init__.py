@@ -7,6 +7,8 @@ from conexus.chunking.languages import (
     BEGINNING_MS,
     LANGUAGES,
     canonical_language,
+    did_you_mean,
+    is_known_language,
     language_of,
     language_of_document,
 )
@@ -22,6 +24,8 @@ __all__ = [
     "Chunk",
     "canonical_language",
     "chunk_text",
+    "did_you_mean",
+    "is_known_language",
     "language_of",
     "language_of_document",
 ]

@@ -188,6 +188,20 @@ def canonical_language(name: str) -> str:
     return _ALIASES.get(name, name)
 
 
+def is_known_language(name: str) -> bool:
+    """Tells whether this is the name, or an alias, of a language that Conexus recognizes."""
+    return canonical_language(name) in _KNOWN
+
+
+def did_you_mean(name: str) -> str:
+    """Returns ``; did you mean kotlin?`` with the known names nearest to an unknown one, or an empty text."""
+    from difflib import get_close_matches
+
+    similar = get_close_matches(name.lower(), sorted(_KNOWN.union(_ALIASES)))
+    nearest = dict.fromkeys(canonical_language(each) for each in similar)
+    return f"; did you mean {' or '.join(nearest)}?" if nearest else ""
+
+
 #: Milliseconds that compiling the query of a language takes, once in a process; about 10 for languages not listed.
 #: Compilation holds Python's lock, so a server that reads files beside other work should begin with other languages.
 BEGINNING_MS = {

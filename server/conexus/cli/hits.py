@@ -27,6 +27,8 @@ def print_answer(answer: Answer, folder: Path, *, as_json: bool, preview: int, o
         return
     if answer.index.degraded:
         warn(answer.index.degraded)
+    if not answer.hits:
+        warn("nothing was found" if answer.index.total_files else f"nothing was found: {folder} has no files to search")
     colour = wants_colour(output)
     for number, hit in enumerate(answer.hits):
         if number and preview:

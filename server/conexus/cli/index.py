@@ -33,14 +33,20 @@ def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.session import session
     from conexus.cli.status_text import skipped_words
     from conexus.cli.terminal import say, warn
+    from conexus.values import EngineError
 
     began = time.perf_counter()
     with session(arguments.folder, limits=arguments) as opened:
         if arguments.rebuild:
             opened.engine.clear()
         before = opened.wait()
+        if arguments.rebuild and before.role == "reader":
+            raise EngineError(
+                "the index was not rebuilt, because another process, probably an editor's server, is writing it;"
+                " end that process first"
+            )
         stored = opened.engine.store()
-        status = opened.engine.status()
+        status = opened.status()
         seconds = time.perf_counter() - began
     if status.message != before.message:
         warn(status.message)

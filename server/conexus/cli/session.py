@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
@@ -30,6 +30,8 @@ _MOST_PROBLEMS = 20
 class Session:
     engine: Engine
     latest: LatestProgress
+    #: What is wrong with the folder's conexus.toml, one sentence each.
+    problems: Sequence[str]
 
     def wait(self) -> Status:
         """Waits, with a progress line, until the index equals the files, and returns the status.
@@ -47,7 +49,15 @@ class Session:
             raise EngineError(status.message)
         if status.health == "warning":
             warn(status.message)
-        return status
+        return self.status()
+
+    def status(self) -> Status:
+        """Returns the engine's status. Its health is no better than a warning if settings were rejected."""
+        status = self.engine.status()
+        if status.health != "ok" or not self.problems:
+            return status
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        return replace(status, health="warning", message=f"{self.problems[0]}{more}")
 
 
 @contextmanager
@@ -62,7 +72,7 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
     for problem in problems[:_MOST_PROBLEMS]:
         warn(problem)
     if len(problems) > _MOST_PROBLEMS:
-        warn(f"{len(problems) - _MOST_PROBLEMS} more settings of conexus.toml were not taken")
+        warn(f"{len(problems) - _MOST_PROBLEMS} more settings of conexus.toml were rejected")
     latest = LatestProgress()
     # No watcher, because one scan of the files suffices for one command, and later changes do not matter.
     settings = replace(
@@ -75,7 +85,7 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
     try:
         with _interrupts_for_this_thread_only():
             engine.start([folder.resolve()])
-        yield Session(engine, latest)
+        yield Session(engine, latest, problems)
     finally:
         engine.close()
 

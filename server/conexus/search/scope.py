@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.chunking import LANGUAGES, canonical_language
+from conexus.chunking import LANGUAGES, canonical_language, did_you_mean
 from conexus.chunking.chunk import KINDS
 from conexus.search.bm25 import Field
 from conexus.search.operators import Operators, kind_named, shown
@@ -191,7 +191,7 @@ def _check_languages(operators: Operators, tables: Sequence[SegmentFacts]) -> No
     """Raises BadQuery for a language that is neither known nor the language of any file: most likely mistyped."""
     for name in operators.languages:
         if tables and name not in LANGUAGES and not any(name in facts.language_numbers for facts in tables):
-            raise BadQuery(f"lang: no file here is in a language called `{shown(name)}`")
+            raise BadQuery(f"lang: no file here is in a language called `{shown(name)}`{did_you_mean(name)}")
 
 
 @dataclass(frozen=True, slots=True)
