@@ -61,7 +61,7 @@ def test_who_may_read_the_indexes(
     Path(index.found.partition(", ")[0]).chmod(0o755)
     data.chmod(0o755)
     assert of(folder_checks(shop), "data").level == "WARN"
-    assert of(folder_checks(shop), "data").advice == f"chmod 700 {data}"
+    assert of(folder_checks(shop), "data").advice == f"run `chmod 700 {data}`"
     assert of(folder_checks(shop), "index").level == "WARN"
 
 

@@ -114,7 +114,7 @@ def test_a_home_directory_wants_consent(conexus: Conexus, shop: Path, command: s
     words = ["tea"] if command == "search" else []
     result = conexus(command, shop, *words, expect=3, HOME=str(shop))
     assert result.stdout == ""
-    assert "allowLargeFolders" in result.stderr
+    assert "Use --allow-large-folders" in result.stderr
     conexus(command, shop, *words, "--allow-large-folders", HOME=str(shop))
 
 

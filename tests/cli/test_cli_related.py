@@ -81,3 +81,8 @@ def test_a_file_with_colons_in_its_name(conexus: Conexus, shop: Path) -> None:
     odd = shop / "a:12:b.py"
     odd.write_text((shop / "shop/checkout.py").read_text(encoding="utf-8"), encoding="utf-8")
     assert related(conexus, f"{odd}:{PAY}")
+
+
+def test_a_file_outside_the_root_is_named(conexus: Conexus, shop: Path) -> None:
+    result = conexus("related", "README.md:1", "--root", "shop", cwd=shop, expect=2)
+    assert result.stderr == "conexus: README.md is not in shop\n"

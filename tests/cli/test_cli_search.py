@@ -137,9 +137,9 @@ def test_an_empty_folder_has_nothing(conexus: Conexus, tmp_path: Path) -> None:
 def test_an_unknown_language_is_named(conexus: Conexus, shop: Path) -> None:
     result = conexus("search", shop, "basket", "--lang", "python,klingon", expect=2)
     assert result.stdout == ""
-    assert result.stderr == "conexus: --lang: there is no language `klingon`; did you mean kotlin?\n"
+    assert result.stderr == "conexus: there is no language `klingon`; did you mean kotlin?\n"
     result = conexus("search", shop, "basket", "--lang", "x\x1b[31m", expect=2)
-    assert result.stderr == "conexus: --lang: there is no language `x\\x1b[31m`\n"
+    assert result.stderr == "conexus: there is no language `x\\x1b[31m`\n"
     result = conexus("search", shop, "basket lang:pyhton", expect=2)
     assert result.stderr.endswith("`pyhton`; did you mean python?\n")
     # A language that is known by another name, or of which there is no file, is no mistake.

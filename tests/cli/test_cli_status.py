@@ -12,7 +12,7 @@ from tests.cli.conftest import Conexus
 @pytest.mark.parametrize("command", [["search", "basket"], ["related"], ["index"]])
 def test_an_index_that_a_command_made_is_known(conexus: Conexus, shop: Path, command: list[str]) -> None:
     assert "there is no index" in conexus("status", shop, expect=1).stderr
-    assert "was not indexed yet" in conexus("doctor", shop).stdout
+    assert "has not been indexed yet" in conexus("doctor", shop).stdout
     name, *words = command
     if name == "related":
         conexus("related", f"{shop}/shop/basket.py:8", "--root", shop)
@@ -22,3 +22,20 @@ def test_an_index_that_a_command_made_is_known(conexus: Conexus, shop: Path, com
     (line,) = (line for line in conexus("doctor", shop).stdout.splitlines() if " index " in line)
     assert line.startswith("OK")
     assert str(shop.name.replace(" ", "-")) in line
+
+
+def test_a_status_reads_well(conexus: Conexus, tmp_path: Path) -> None:
+    folder = tmp_path / "one file"
+    folder.mkdir()
+    assert f"`conexus index '{folder}'`" in conexus("status", folder, expect=1).stderr
+    (folder / "tea.py").write_text("def brew():\n    pass\n", encoding="utf-8")
+    assert conexus("index", folder).stdout.startswith("1 file, 1 chunk in ")
+    lines = conexus("status", folder).stdout.splitlines()
+    assert lines[:4] == [
+        f"folder   {folder}",
+        "index    1 file, 1 chunk, complete",
+        "search   exact: a query scores every chunk",
+        "health   ok",
+    ]
+    assert "embedded 0 chunks in this run" in lines
+    assert "role     writer" in lines

@@ -73,17 +73,17 @@ def names(text: str) -> list[str]:
     """Returns ``python,rust`` as a list. Raises ArgumentTypeError if there is no name."""
     given = [name for part in text.split(",") if (name := part.strip())]
     if not given:
-        raise argparse.ArgumentTypeError("must not be empty")
+        raise argparse.ArgumentTypeError("names nothing")
     return given
 
 
 def add_hit_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of every command that prints hits."""
     parser.add_argument(
-        "--limit", type=count(1, MAX_HITS), default=10, metavar="N", help="at most N hits, 1 to 200 (default 10)"
+        "--limit", type=count(1, MAX_HITS), default=10, metavar="N", help="print at most N hits, 1 to 200 (default: 10)"
     )
     parser.add_argument(
-        "--lines", type=count(0, 100), default=4, metavar="N", help="show N lines of each hit, 0 for none (default 4)"
+        "--lines", type=count(0, 100), default=4, metavar="N", help="print N lines of each hit, 0 for none (default: 4)"
     )
     add_json_option(parser)
 
@@ -94,12 +94,12 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
     A repository's conexus.toml cannot lift them, because it must not consent for its reader.
     """
     parser.add_argument(
-        "--allow-large-folders", action="store_true", help="index a home directory, / or very many files too"
+        "--allow-large-folders", action="store_true", help="also index a home directory, /, or very many files"
     )
     parser.add_argument(
-        "--max-file-bytes", type=count(1, _LARGEST_FILE), metavar="N", help="index files of up to N bytes"
+        "--max-file-bytes", type=count(1, _LARGEST_FILE), metavar="N", help="index files of at most N bytes"
     )
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON value, with the names of docs/protocol.md")
+    parser.add_argument("--json", action="store_true", help="print one JSON value, as docs/protocol.md describes it")

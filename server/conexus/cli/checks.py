@@ -16,7 +16,7 @@ from typing import Literal
 
 from conexus import __version__
 from conexus.cli.session import index_of
-from conexus.cli.status_text import size
+from conexus.cli.status_text import counted, size
 from conexus.config import Settings, default_data_directory
 from conexus.workspace.settings_file import load_file
 
@@ -33,6 +33,7 @@ _MOST_PROBLEMS = 20
 _NATIVE = ("lancedb", "pyarrow", "numpy", "tokenizers", "tree_sitter", "watchfiles")
 #: Advice to install Conexus. It does not use the bare name, which is another product's on the Python package index.
 _INSTALL = "install Conexus from a clone of its repository (`pip install .` there), or again from the editor"
+_OTHER_DIRECTORY = "set CONEXUS_DATA_DIR to a folder that you can write to"
 _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]: print(name, flush=True); importlib.import_module(name)"
 #: The smallest definition of each language, to check that its grammar and its query work on this machine.
 _SAMPLES = {
@@ -139,13 +140,13 @@ def _native_code() -> Check:
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        return Check("FAIL", "native code", f"not imported in {_IMPORT_SECONDS} s", "look at the load of the machine")
+        return Check("FAIL", "native code", f"not imported within {_IMPORT_SECONDS} s", "check the load of the machine")
     if result.returncode == 0:
         return Check("OK", "native code", f"{', '.join(_NATIVE)} can be imported")
     name = (result.stdout.split() or ["python"])[-1]
     if result.returncode < 0:
         found = f"importing {name} ended the process with signal {-result.returncode}"
-        return Check("FAIL", "native code", found, "its wheel may not be made for this processor")
+        return Check("FAIL", "native code", found, "its wheel may be built for another processor")
     reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
     return Check("FAIL", "native code", f"{name} cannot be imported ({reason})", f"install {name} again")
 
@@ -158,7 +159,7 @@ def _model() -> Check:
     query = embedder.embed_query("load the content of a file")
     found = f"{embedder.name}, {embedder.dimensions} dimensions, {embedder.fingerprint}"
     if not query @ near > query @ far:
-        return Check("FAIL", "model", f"{found}: it carries no meaning", _INSTALL)
+        return Check("FAIL", "model", f"{found}: its vectors carry no meaning", _INSTALL)
     return Check("OK", "model", found)
 
 
@@ -174,9 +175,9 @@ def _grammars() -> Check:
         if not understood:
             broken.append(language)
     if broken:
-        found = f"no definition is found in {', '.join(broken)}"
+        found = f"no definitions are found in {', '.join(broken)}"
         return Check("FAIL", "grammars", found, "install tree-sitter-language-pack again")
-    return Check("OK", "grammars", f"{len(LANGUAGES)} languages are understood")
+    return Check("OK", "grammars", f"all {len(LANGUAGES)} work")
 
 
 def _data_directory() -> Check:
@@ -184,16 +185,15 @@ def _data_directory() -> Check:
     if not directory.exists():
         parent = next(parent for parent in directory.parents if parent.exists())
         if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-            return Check("FAIL", "data", f"{directory} cannot be made", "set CONEXUS_DATA_DIR to a folder of yours")
+            return Check("FAIL", "data", f"{directory} cannot be created", _OTHER_DIRECTORY)
         return Check("OK", "data", f"{directory} does not exist yet")
     if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
-        return Check("FAIL", "data", f"{directory} is not writable", "set CONEXUS_DATA_DIR to a folder of yours")
+        return Check("FAIL", "data", f"{directory} is not writable", _OTHER_DIRECTORY)
     used = size(_bytes_below(directory))
     mode = directory.stat().st_mode & 0o777
     if os.name == "posix" and mode & 0o077:
-        return Check(
-            "WARN", "data", f"{directory}, {used}, is open to others (mode {mode:o})", f"chmod 700 {directory}"
-        )
+        found = f"{directory}, {used}, is open to other users (mode {mode:o})"
+        return Check("WARN", "data", found, f"run `chmod 700 {directory}`")
     return Check("OK", "data", f"{directory}, {used}, mode {mode:o}")
 
 
@@ -205,7 +205,7 @@ def _disk_space() -> Check:
     directory = default_data_directory()
     existing = next(parent for parent in (directory, *directory.parents) if parent.exists())
     free = shutil.disk_usage(existing).free
-    advice = "make room, or set CONEXUS_DATA_DIR to another disk"
+    advice = "free some space, or set CONEXUS_DATA_DIR to a folder on another disk"
     if free < _SCARCE_BYTES:
         return Check("FAIL", "disk", f"{size(free)} free", advice)
     if free < _LOW_BYTES:
@@ -237,7 +237,7 @@ def own_model(model: str) -> Check:
         finally:
             embedder.close()
     except EmbeddingError as error:
-        return Check("FAIL", "own model", str(error), "until then the shipped model answers")
+        return Check("FAIL", "own model", str(error), "the shipped model answers instead")
 
 
 def _watcher(folder: Path) -> Check:
@@ -246,10 +246,12 @@ def _watcher(folder: Path) -> Check:
     watches = int((_INOTIFY / "max_user_watches").read_text(encoding="ascii"))
     instances = int((_INOTIFY / "max_user_instances").read_text(encoding="ascii"))
     directories = sum(1 for _ in os.walk(folder))
-    found = f"{directories} directories here, at most {watches} watched for each user and {instances} watchers"
+    here = counted(directories, "directory", "directories")
+    found = f"{here} to watch; the system allows each user {watches} watches and {instances} watchers"
     if directories > watches // 2:
         level: Level = "FAIL" if directories > watches else "WARN"
-        advice = f"sudo sysctl fs.inotify.max_user_watches={max(524288, 4 * directories)}, or set watcher to client"
+        limit = max(524288, 4 * directories)
+        advice = f"run `sudo sysctl fs.inotify.max_user_watches={limit}`, or set `watcher` to `client`"
         return Check(level, "watcher", found, advice)
     return Check("OK", "watcher", found)
 
@@ -257,8 +259,8 @@ def _watcher(folder: Path) -> Check:
 def _index(folder: Path) -> Check:
     directory = index_of(folder)
     if directory is None:
-        return Check("OK", "index", f"{folder} was not indexed yet")
+        return Check("OK", "index", f"{folder} has not been indexed yet")
     found = f"{directory}, {size(_bytes_below(directory))}"
     if os.name == "posix" and directory.stat().st_mode & 0o077:
-        return Check("WARN", "index", f"{found}, is open to others", f"chmod -R go= {directory}")
+        return Check("WARN", "index", f"{found}, is open to other users", f"run `chmod -R go= {directory}`")
     return Check("OK", "index", found)

@@ -20,9 +20,9 @@ class ExitCode(IntEnum):
 
 
 _MEANINGS = {
-    ExitCode.OK: "done; search and related found something",
-    ExitCode.NOTHING: "search and related found nothing; status: there is no index; doctor: something must be repaired",
-    ExitCode.USAGE: "the command line is wrong",
-    ExitCode.FAILED: "it could not be done; standard error says why",
+    ExitCode.OK: "success; search and related found something",
+    ExitCode.NOTHING: "search or related found nothing, status found no index, or doctor found something to repair",
+    ExitCode.USAGE: "the command line or the query is wrong",
+    ExitCode.FAILED: "failure; standard error says why",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
 }

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 def add_to(commands: Commands) -> None:
     parser = commands.add_parser(
         "index",
-        help="bring the index of a folder up to date",
-        description="Bring the index of a folder up to date. Only what changed since the last time is read again.",
+        help="make the index of a folder, or bring it up to date",
+        description="Make the index of a folder, or bring it up to date. Only files that changed are read again.",
         allow_abbrev=False,
     )
-    parser.add_argument("folder", type=folder, metavar="DIR", help="the folder")
+    parser.add_argument("folder", type=folder, metavar="DIR", help="the folder to index")
     parser.add_argument("--rebuild", action="store_true", help="delete the index and rebuild it")
     add_limit_options(parser)
     add_json_option(parser)
@@ -31,7 +31,7 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.json_output import dump, status_value
     from conexus.cli.session import session
-    from conexus.cli.status_text import skipped_words
+    from conexus.cli.status_text import amount, skipped_words
     from conexus.cli.terminal import say, warn
     from conexus.values import EngineError
 
@@ -53,5 +53,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(dump(status_value(status)))
     else:
-        say(f"{status.files} files, {status.chunks} chunks in {seconds:.1f} s{skipped_words(status)}")
+        say(f"{amount(status)} in {seconds:.1f} s{skipped_words(status)}")
     return ExitCode.OK if stored or not status.files else ExitCode.FAILED

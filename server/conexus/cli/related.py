@@ -22,24 +22,26 @@ _ROOT_MARKS = (".git", ".hg", ".jj", "conexus.toml")
 def add_to(commands: Commands) -> None:
     parser = commands.add_parser(
         "related",
-        help="the code that belongs to a place in a file",
-        description="Print the code that belongs to a place in a file: its callers, its tests, similar code.",
+        help="find the code related to a place in a file",
+        description="Find the code related to a place in a file: its callers, its tests, similar code.",
         allow_abbrev=False,
     )
-    parser.add_argument("place", type=file_place, metavar="FILE:LINE[:COLUMN]", help="the place, counted from 1")
+    parser.add_argument(
+        "place", type=file_place, metavar="FILE:LINE[:COLUMN]", help="the place; lines and columns count from 1"
+    )
     parser.add_argument(
         "--relation",
         type=names,
         action="extend",
         default=[],
         metavar="NAMES",
-        help="only these relations (caller,test,similar)",
+        help="only these relations, such as caller,test",
     )
     parser.add_argument(
         "--root",
         type=folder,
         metavar="DIR",
-        help="the folder to look in (default: the repository of FILE, else its folder)",
+        help="the folder to search (default: the repository of FILE, or else its folder)",
     )
     add_limit_options(parser)
     add_hit_options(parser)
@@ -50,10 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.hits import print_answer
     from conexus.cli.session import session
     from conexus.text.positions import Encoding
-    from conexus.values import Place, TextRange
+    from conexus.values import BadQuery, Place, TextRange
 
     file, line, column = arguments.place
     root = arguments.root or workspace_of(file)
+    if not file.resolve().is_relative_to(root.resolve()):
+        raise BadQuery(f"{file} is not in {root}")
     encoding = Encoding.UTF16 if arguments.json else Encoding.UTF32
     position = position_of(file, line, column, encoding)
     place = Place(str(file.resolve()), TextRange(position, position))
@@ -85,7 +89,7 @@ def position_of(file: Path, line: int, column: int | None, encoding: Encoding) -
 
     lines = LineIndex(file.read_bytes().decode("utf-8", "replace"))
     if line > lines.line_count:
-        raise BadQuery(f"{file} has {lines.line_count} lines, there is no line {line}")
+        raise BadQuery(f"{file} has no line {line}, only {lines.line_count}")
     text = lines.line(line - 1).rstrip("\r\n")
     before = text[: column - 1] if column else text[: len(text) - len(text.lstrip())]
     return Position(line - 1, units(before, encoding))

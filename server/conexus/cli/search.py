@@ -18,20 +18,25 @@ def add_to(commands: Commands) -> None:
         "search",
         help="find code in a folder by meaning",
         description="Find code in a folder by meaning. The index is made or brought up to date first."
-        " The query may hold the operators lang:, path:, kind: and test:.",
+        " The query may contain the operators lang:, path:, kind: and test:.",
         allow_abbrev=False,
     )
-    parser.add_argument("folder", type=folder, metavar="DIR", help="the folder")
-    parser.add_argument("query", nargs="+", metavar="QUERY", help="what to look for, in words or names")
+    parser.add_argument("folder", type=folder, metavar="DIR", help="the folder to search")
+    parser.add_argument("query", nargs="+", metavar="QUERY", help="what to find, in words or names of the code")
     parser.add_argument(
-        "--lang", type=names, action="extend", default=[], metavar="NAMES", help="only these languages (python,rust)"
+        "--lang",
+        type=names,
+        action="extend",
+        default=[],
+        metavar="NAMES",
+        help="only these languages, such as python,rust",
     )
     parser.add_argument(
         "--path",
         action="append",
         default=[],
         metavar="PATTERN",
-        help="only files that match this pattern, in the syntax of .gitignore; may be given again",
+        help="only files that match this pattern, in the syntax of .gitignore; may be repeated",
     )
     parser.add_argument(
         "--kind",
@@ -39,13 +44,13 @@ def add_to(commands: Commands) -> None:
         action="extend",
         default=[],
         metavar="NAMES",
-        help="only these kinds of code (function,method,class)",
+        help="only these kinds of code, such as function,class",
     )
     parser.add_argument(
         "--tests",
         choices=("include", "exclude", "only"),
         default="include",
-        help="what to do with test code (default include)",
+        help="what to do with test code (default: include)",
     )
     add_limit_options(parser)
     add_hit_options(parser)
@@ -61,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     for name in arguments.lang:
         if not is_known_language(name):
-            raise BadQuery(f"--lang: there is no language `{name}`{did_you_mean(name)}")
+            raise BadQuery(f"there is no language `{name}`{did_you_mean(name)}")
     filters = Filters(
         languages=tuple(arguments.lang),
         include=tuple(arguments.path),

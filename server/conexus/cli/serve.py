@@ -18,18 +18,18 @@ _LARGEST_PID = 2**31 - 1
 def add_to(commands: Commands) -> None:
     parser = commands.add_parser(
         "serve",
-        help="the language server, for editors to start",
-        description="Speak the Language Server Protocol on standard input and output. Editors start this.",
+        help="run the language server, as editors do",
+        description="Run the language server on standard input and output. Editors start it; you need not.",
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--stdio", action="store_true", help="standard input and output; the only transport, and the default"
+        "--stdio", action="store_true", help="use standard input and output, the default and only transport"
     )
     parser.add_argument(
         "--clientProcessId",
         type=count(1, _LARGEST_PID),
         metavar="PID",
-        help="end when this process, the editor, has ended",
+        help="exit when this process, the editor, has exited",
     )
     parser.set_defaults(run=run)
 

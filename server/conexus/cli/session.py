@@ -46,7 +46,8 @@ class Session:
         status = self.engine.status()
         _raise_if_broken(status)
         if not all(part.complete for part in status.folders):
-            raise EngineError(status.message)
+            # The engine names the setting, which here is an option.
+            raise EngineError(status.message.replace("Set `allowLargeFolders`", "Use --allow-large-folders"))
         if status.health == "warning":
             warn(status.message)
         return self.status()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 def add_to(commands: Commands) -> None:
     parser = commands.add_parser(
         "status",
-        help="what the index of a folder holds",
-        description="Print what the index of a folder holds. An index that exists is brought up to date first;"
-        " none is made, `conexus index` does that.",
+        help="show what the index of a folder holds",
+        description="Show what the index of a folder holds, after bringing it up to date. No index is made:"
+        " `conexus index` does that.",
         allow_abbrev=False,
     )
-    parser.add_argument("folder", type=folder, metavar="DIR", help="the folder")
+    parser.add_argument("folder", type=folder, metavar="DIR", help="the indexed folder")
     add_limit_options(parser)
     add_json_option(parser)
     parser.set_defaults(run=run)
@@ -34,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.terminal import say, warn
 
     if index_of(arguments.folder) is None:
-        warn(f"there is no index of {arguments.folder}; `conexus index {arguments.folder}` makes one")
+        named = shlex.quote(str(arguments.folder))
+        warn(f"there is no index of {arguments.folder}; `conexus index {named}` makes one")
         if arguments.json:
             sys.stdout.write(dump(None))
         return ExitCode.NOTHING

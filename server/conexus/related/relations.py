@@ -81,7 +81,7 @@ def related(
     """
     for name in relations:
         if name not in _FAMILIES:
-            raise BadQuery(f"there is no relation `{shown(name)}`; relations are {', '.join(RELATIONS)}")
+            raise BadQuery(f"there is no relation `{shown(name)}`; the relations are {', '.join(RELATIONS)}")
     scope = scope_of(snapshot, filters or Filters())
     here = anchor(scope, place)
     answers: dict[str, list[Found]] = {}

@@ -80,21 +80,21 @@ def _with(operators: Operators, name: str, value: str, *, negated: bool) -> Oper
             return replace(operators, not_languages=operators.not_languages + languages)
         return replace(operators, languages=operators.languages + languages)
     if name == "kind":
-        kinds = tuple(kind_named(each, "kind:") for each in values)
+        kinds = tuple(kind_named(each) for each in values)
         if negated:
             return replace(operators, not_kinds=operators.not_kinds + kinds)
         return replace(operators, kinds=operators.kinds + kinds)
     tests = _TESTS.get(value.lower())
     if tests is None:
-        raise BadQuery(f"test: takes only, exclude or include, not `{shown(value)}`")
+        raise BadQuery(f"`test:` takes `only`, `exclude` or `include`, not `{shown(value)}`")
     return replace(operators, tests=_OPPOSITE[tests] if negated else tests)
 
 
-def kind_named(value: str, asked_by: str) -> str:
+def kind_named(value: str) -> str:
     """Returns the kind with that name. Raises BadQuery if there is none."""
     kind = value.lower()
     if kind not in KINDS:
-        raise BadQuery(f"{asked_by} there is no kind `{shown(value)}`; kinds are {', '.join(KINDS)}")
+        raise BadQuery(f"there is no kind `{shown(value)}`; the kinds are {', '.join(KINDS)}")
     return kind
 
 

@@ -191,7 +191,7 @@ def _check_languages(operators: Operators, tables: Sequence[SegmentFacts]) -> No
     """Raises BadQuery for a language that is neither known nor the language of any file: most likely mistyped."""
     for name in operators.languages:
         if tables and name not in LANGUAGES and not any(name in facts.language_numbers for facts in tables):
-            raise BadQuery(f"lang: no file here is in a language called `{shown(name)}`{did_you_mean(name)}")
+            raise BadQuery(f"no file here is in a language called `{shown(name)}`{did_you_mean(name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ class _Chosen:
     @staticmethod
     def of(filters: Filters, operators: Operators) -> _Chosen:
         asked = tuple(canonical_language(each) for each in filters.languages)
-        kinds = [tuple(kind_named(each, "kinds:") for each in filters.kinds), operators.kinds]
+        kinds = [tuple(kind_named(each) for each in filters.kinds), operators.kinds]
         masks = [np.array([kind in names for kind in KINDS]) for names in kinds if names]
         if operators.not_kinds:
             masks.append(np.array([kind not in operators.not_kinds for kind in KINDS]))
