@@ -24,10 +24,10 @@ import pytest
 
 from benchmarks import disks
 from conexus.config import Settings
-from conexus.engine import Engine
 from conexus.values import Status
 from tests.lsp.raw import RawClient, server_environment
 from tests.workspaces import PATIENCE, Row, rows, running, snapshot_of
+from tests.workspaces import OneClient as Engine
 
 #: What makes a user's server gentle would make a test of it long: seconds between batches, before the first one, before
 #: another try, before the tables are compacted. The only names of the index's inside that these tests know.

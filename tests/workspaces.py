@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from conexus.config import Settings
 from conexus.engine import Engine
 from conexus.segments.snapshot import Snapshot
+from conexus.text.positions import Encoding
+from conexus.values import Event
 
 #: No test should wait this long; one that does has found a defect.
 PATIENCE = 60.0
@@ -41,10 +44,38 @@ def write(root: Path, files: Mapping[str, str] | str) -> None:
         target.write_text(text, encoding="utf-8", newline="")
 
 
+class OneClient:
+    """An engine and its only session: what an editor has. Every call goes to the session if it knows it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        encoding: Encoding = Encoding.UTF16,
+        listener: Callable[[Event], None] | None = None,
+        **more: Any,
+    ) -> None:
+        self.engine = Engine(settings, **more)
+        self.session = self.engine.open_session(encoding=encoding, listener=listener)
+
+    def start(self, folders: Sequence[Path]) -> None:
+        self.session.set_folders(folders)
+
+    def close(self) -> None:
+        self.engine.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.session if hasattr(self.session, name) else self.engine, name)
+
+    @property
+    def _folders(self) -> Mapping[str, Any]:
+        return self.engine.indexer._folders.by_root
+
+
 @contextmanager
-def running(root: Path, data: Path, *, stored: bool = False, **settings: object) -> Iterator[Engine]:
+def running(root: Path, data: Path, *, stored: bool = False, **settings: object) -> Iterator[OneClient]:
     """A real engine on a real folder, quiescent; in the end its tables are in step, if they are to be ``stored``."""
-    engine = Engine(Settings(**{"watcher": "off", **settings}), data_directory=data)  # type: ignore[arg-type]
+    engine = OneClient(Settings(**{"watcher": "off", **settings}), data_directory=data)  # type: ignore[arg-type]
     try:
         engine.start([root])
         assert engine.wait(PATIENCE), engine.status()
@@ -86,18 +117,18 @@ def lexical(snapshot: Snapshot) -> dict[str, dict[str, float]]:
     return found
 
 
-def snapshot_of(engine: Engine) -> Snapshot:
+def snapshot_of(engine: OneClient) -> Snapshot:
     """What the engine's readers see now."""
-    return engine._sync.searchable.snapshot
+    return engine.searchable.snapshot
 
 
-def stored_rows(engine: Engine) -> list[Row]:
+def stored_rows(engine: OneClient) -> list[Row]:
     """Every row that the LanceDB tables of a closed engine hold."""
     from conexus.indexing.folder_index import FolderIndex
     from conexus.storage.lance.tables import Store
 
     found: list[Row] = []
-    for tracked in engine._sync.folders.values():
+    for tracked in engine._folders.values():
         store = Store(tracked.stored.directory, tracked.embedder.dimensions)
         index = FolderIndex(tracked.root, tracked.embedder.fingerprint, tracked.embedder.dimensions)
         for segment, _ in store.load():
@@ -106,7 +137,7 @@ def stored_rows(engine: Engine) -> list[Row]:
     return sorted(found, key=repr)
 
 
-def until(engine: Engine, condition: Callable[[], object]) -> None:
+def until(engine: OneClient, condition: Callable[[], object]) -> None:
     """Wait for a condition that the engine announces by a status event or a tick of its thread."""
     deadline = time.monotonic() + PATIENCE
     pause = threading.Event()

@@ -12,12 +12,12 @@ import pytest
 
 from conexus.config import Settings
 from conexus.embedding.recipe import document_text
-from conexus.engine import Engine
 from conexus.indexing.worker_tasks import Job, read_and_analyse
 from conexus.segments.analysis import IndexedFile
 from tests.fixtures import model
 from tests.repositories import changed_between, commit, git
 from tests.workspaces import PATIENCE, Row, rows, running, snapshot_of, stored_rows, write
+from tests.workspaces import OneClient as Engine
 
 FILES = 60
 
@@ -162,7 +162,7 @@ def test_what_was_stored_before_its_vectors_came_gets_them_at_the_next_start(
     chosen, data = str(built / "small"), tmp_path / "data"
     with running(root, data, model=chosen) as engine:
         settle(engine)
-        slow = engine._sync._takeover._slow
+        slow = engine.engine.indexer._switch._model
         assert slow is not None
         slow._thread.submit(slow._closing.wait)  # the model is busy until the end
         git(root, "checkout", "--quiet", "other")
@@ -180,13 +180,13 @@ def test_vectors_that_come_after_the_overlay_was_sealed_are_not_lost(root: Path,
     many = {f"many/{number}.py": module(2000 + number, "store") * 4 for number in range(400)}
     with running(root, data, model=chosen) as engine:
         settle(engine)
-        slow, release = engine._sync._takeover._slow, threading.Event()
+        slow, release = engine.engine.indexer._switch._model, threading.Event()
         assert slow is not None
         slow._thread.submit(release.wait)
         write(root, many)
         engine.hint([root / "many"])
-        until(engine, lambda: not engine._sync._bulk.pending and engine.status().files == FILES + len(many))
-        assert len(engine._sync.searchable.overlay) < len(many)
+        until(engine, lambda: not engine.engine.indexer._bulk.pending and engine.status().files == FILES + len(many))
+        assert len(engine.searchable.overlay) < len(many)
         release.set()
         settle(engine)
         assert engine.store(PATIENCE), engine.status()

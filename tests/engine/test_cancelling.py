@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from conexus.engine import Engine
 from conexus.values import Answer, Cancelled, CancelToken, Place, Position, TextRange
+from tests.workspaces import OneClient as Engine
 from tests.workspaces import running, write
 
 FILES = {
@@ -42,7 +42,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 def place(engine: Engine) -> Place:
-    folder = next(iter(engine._sync.folders))
+    folder = next(iter(engine._folders))
     return Place(str(Path(folder, "module_0.py")), TextRange(Position(0, 0), Position(2, 0)))
 
 
@@ -71,7 +71,7 @@ def test_it_stops_wherever_it_is(engine: Engine, question: str) -> None:
 def test_one_that_was_cancelled_before_does_nothing(engine: Engine, question: str) -> None:
     token = CancelToken()
     token.cancel()
-    asked_at = engine._sync.requests.asked_at
+    asked_at = engine.engine.indexer.requests.asked_at
     with pytest.raises(Cancelled):
         QUESTIONS[question](engine, token)
-    assert engine._sync.requests.asked_at == asked_at
+    assert engine.engine.indexer.requests.asked_at == asked_at

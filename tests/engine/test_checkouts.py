@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from conexus.config import Settings
-from conexus.engine import Engine
 from conexus.indexing.commands import Rescan
 from tests.repositories import changed_between, commit, git
 from tests.workspaces import PATIENCE, Row, lexical, rows, running, snapshot_of, stored_rows, write
+from tests.workspaces import OneClient as Engine
 
 BRANCHES = ("one", "two", "three")
 
@@ -170,7 +170,7 @@ def test_a_directory_that_changes_while_workers_read_it(tmp_path: Path, change: 
     engine = Engine(Settings(watcher="off", workers=2), data_directory=tmp_path / "data")
     try:
         engine.start([root])
-        sync, deadline = engine._sync, time.monotonic() + PATIENCE
+        sync, deadline = engine.engine.indexer, time.monotonic() + PATIENCE
         while not (sync._bulk._answered and sync._bulk._flying) and time.monotonic() < deadline:
             threading.Event().wait(0.001)
         shutil.rmtree(root / "package")
@@ -179,7 +179,7 @@ def test_a_directory_that_changes_while_workers_read_it(tmp_path: Path, change: 
         if told == "hint":
             engine.hint([root / "package"])
         else:
-            sync.loop.post(Rescan(str(root), "a test"))
+            sync._loop.post(Rescan(str(root), "a test"))
         assert engine.wait(PATIENCE), engine.status()
         found = rows(snapshot_of(engine))
         assert engine.store(PATIENCE), engine.status()

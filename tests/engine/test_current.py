@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conexus.answers.hits import MOST_LINES, PREVIEW_BYTES
-from conexus.engine import Engine
 from conexus.indexing.commands import Finished
 from conexus.text.positions import Encoding, LineIndex, split_lines
 from conexus.values import Answer, Hit, Place, Position, TextRange
 from tests.workspaces import PATIENCE, running, write
+from tests.workspaces import OneClient as Engine
 
 SHAPES = '''\
 """Shapes."""
@@ -55,7 +55,7 @@ def held(engine: Engine) -> Iterator[None]:
         begun.set()
         assert released.wait(2 * PATIENCE)
 
-    engine._sync.loop.post(Finished("holding", hold))
+    engine.engine.indexer._loop.post(Finished("holding", hold))
     assert begun.wait(PATIENCE)
     try:
         yield

@@ -19,7 +19,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks.disks import enlarge, fill
-from conexus.engine import Engine
 from conexus.indexing import write_behind as persistence
 from conexus.indexing.folder_index import FolderIndex
 from conexus.indexing.write_behind import Persistence, _Outcome
@@ -44,6 +43,7 @@ from tests.faults import (
 )
 from tests.lsp.raw import server_environment
 from tests.workspaces import PATIENCE, Row, rows, running, snapshot_of, write
+from tests.workspaces import OneClient as Engine
 
 FIXTURE = """
 //- /app/session.py
@@ -228,8 +228,8 @@ def test_a_directory_and_a_file_that_may_not_be_touched(root: Path, data: Path) 
     said = _subject_to_modes(
         root,
         data,
-        "while engine.status().health == 'ok': time.sleep(0.01)\n"
-        "print(json.dumps([engine.search('renew the session').hits[0].symbol, asdict(engine.status())]))\n",
+        "while session.status().health == 'ok': time.sleep(0.01)\n"
+        "print(json.dumps([session.search('renew the session').hits[0].symbol, asdict(session.status())]))\n",
     )
     symbol, status = json.loads(said)
     assert (symbol, status["files"]) == ("renew", 3)
@@ -243,7 +243,8 @@ def _subject_to_modes(root: Path, data: Path, body: str) -> str:
         "import json, sys, time; from dataclasses import asdict; from pathlib import Path\n"
         "from conexus.engine import Engine; from conexus.config import Settings\n"
         "engine = Engine(Settings(watcher='off'), data_directory=Path(sys.argv[2]))\n"
-        f"engine.start([Path(sys.argv[1])]); assert engine.wait({PATIENCE})\n{body}engine.close()\n"
+        "session = engine.open_session(); session.set_folders([Path(sys.argv[1])])\n"
+        f"assert engine.wait({PATIENCE})\n{body}engine.close()\n"
     )
     command = [sys.executable, "-c", script, str(root), str(data)]
     if os.geteuid() == 0:
@@ -534,7 +535,7 @@ def test_a_question_that_fails_with_whole_files_changes_nothing(
         before, indexed = engine.search("renew the session").hits, settle(engine)
         generation = engine.status().generation
         with monkeypatch.context() as patched:
-            patched.setattr("conexus.engine.search", broken)
+            patched.setattr("conexus.session.search", broken)
             for _ in range(3):
                 with pytest.raises(IndexError):
                     engine.search("renew the session")

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conexus.answers.hits import MOST_LINES, PREVIEW_BYTES, _ranges
-from conexus.engine import Engine
 from conexus.text.positions import Encoding, LineIndex, split_lines
 from conexus.values import Hit, Place, Position, TextRange
 from tests.workspaces import PATIENCE, running, write
+from tests.workspaces import OneClient as Engine
 
 LONG = "".join(f"\n    def step_{number}(self):\n        return {number}\n" for number in range(40))
 FIXTURE = {

@@ -15,8 +15,8 @@ import conexus.engine
 from conexus.config import Settings
 from conexus.embedding.transformer import deferred
 from conexus.embedding.unit_vectors import Vectors
-from conexus.engine import Engine
 from tests.workspaces import PATIENCE, running, write
+from tests.workspaces import OneClient as Engine
 
 FILES = {
     "crypt.py": "def encrypt_message(key, text):\n    return cipher(key).seal(text)\n",
@@ -54,7 +54,7 @@ def test_a_transformer_takes_over_when_it_is_ready_and_fills_in_what_changes(tmp
         assert engine.wait(PATIENCE)
         hit = engine.search("rotate_logs").hits[0]
         assert hit.symbol == "rotate_logs"
-        views = engine._sync.searchable.snapshot.views
+        views = engine.searchable.snapshot.views
         assert all(view.segment.vectors[view.live].any(axis=1).all() for view in views)
         engine.configure(Settings(watcher="off"))
         until(engine, lambda: engine.status().model.name == "static" and engine.status().quiescent)
@@ -99,7 +99,7 @@ def test_queries_in_flight_while_the_model_changes_are_answered_by_words(
         requests = [threads.submit(engine.search, "sort_numbers") for _ in range(3)]
         assert slow.asked.acquire(timeout=PATIENCE)
         # The other questions wait in the line of the one thread that embeds queries.
-        queue = engine._sync.searchable.embedders[-1]._queries._work_queue  # type: ignore[attr-defined]
+        queue = engine.searchable.embedders[-1]._queries._work_queue  # type: ignore[attr-defined]
         until(engine, lambda: queue.qsize() == 2)
         engine.configure(Settings(watcher="off"))
         answers = [question.result(PATIENCE) for question in requests]

@@ -18,12 +18,12 @@ import conexus.engine
 from conexus.config import Settings
 from conexus.embedding.embedder import EmbeddingError
 from conexus.embedding.unit_vectors import Vectors
-from conexus.engine import Engine
 from conexus.storage import manifest
 from conexus.storage.folder_store import StoredIndex
 from conexus.storage.lance.process import Tables
 from conexus.storage.manifest import Listed, LoadedSegment
 from tests.workspaces import PATIENCE, rows, snapshot_of, until, write
+from tests.workspaces import OneClient as Engine
 
 
 class Gate:
@@ -293,7 +293,7 @@ def test_after_a_model_took_over_the_watcher_asks_the_present_folder(tmp_path: P
     work = folder(tmp_path / "work")
     write(work, {"build/made.py": "def made():\n    pass\n"})
     with engine_on(tmp_path / "data", work, watcher="server", exclude=("build/",)) as engine:
-        (tracked,) = engine._sync.folders.values()
+        (tracked,) = engine._folders.values()
         former = weakref.ref(tracked.index)
         del tracked
         chosen = Settings(watcher="server", exclude=("build/",), model="chosen")
@@ -307,7 +307,9 @@ def test_after_a_model_took_over_the_watcher_asks_the_present_folder(tmp_path: P
         until(engine, gone)
         engine.configure(Settings(watcher="server", model="chosen"))
         finds(engine, "made")
-        assert all(watcher._allows("build/made.py", False) for watcher in engine._sync._watchers.values())
+        assert all(
+            watcher._allows("build/made.py", False) for watcher in engine.engine.indexer._folders._watchers.values()
+        )
 
 
 # --- the loop (L1, L3) ---
@@ -366,7 +368,7 @@ def test_a_folder_that_is_closed_before_its_index_is_loaded_keeps_it(
     assert loading.wait(PATIENCE)
     closing = threading.Thread(target=engine.close)
     closing.start()
-    until(engine, lambda: engine._sync.loop.stopping)
+    until(engine, lambda: engine.engine.indexer._loop.stopping)
     go_on.set()
     closing.join()
     assert json.loads(listed.read_text())["segments"] == before

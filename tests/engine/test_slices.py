@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from conexus.engine import Engine
 from conexus.indexing import scans as scanning
 from conexus.indexing.commands import Rescan
+from conexus.indexing.session_index import SessionIndex
 from conexus.indexing.workspace_folder import TrackedFolder
 from conexus.workspace.scan import Scan
 from tests.workspaces import PATIENCE, rows, running, snapshot_of, until, write
+from tests.workspaces import OneClient as Engine
 
 FIXTURE = """
 //- /app/session.py
@@ -61,7 +62,7 @@ def long_scan(engine: Engine, root: Path, monkeypatch: pytest.MonkeyPatch, below
     if below:
         engine.hint([root / below])
     else:
-        engine._indexer._loop.post(Rescan(str(root), "a test"))
+        engine.engine.indexer._loop.post(Rescan(str(root), "a test"))
     assert scans.seen.wait(PATIENCE)
     yield scans
     scans.may_end.set()
@@ -120,7 +121,7 @@ def test_a_scan_asked_for_while_one_is_under_way_comes_after_it(
     with running(root, data) as engine:
         with long_scan(engine, root, monkeypatch) as scans:
             write(root, {"app/new.py": "def written_qwxz():\n    pass\n"})
-            engine._indexer._loop.post(Rescan(str(root), "a test"))
+            engine.engine.indexer._loop.post(Rescan(str(root), "a test"))
         assert scans.begun == 2
         assert found(engine, "written_qwxz") == {"new.py"}
 
@@ -149,7 +150,7 @@ def test_a_scan_that_fails_begins_anew(root: Path, data: Path, monkeypatch: pyte
     with running(root, data) as engine:
         write(root, {"app/new.py": "def written_qwxz():\n    pass\n"})
         monkeypatch.setattr(scanning, "scan_in_steps", failing)
-        engine._indexer._loop.post(Rescan(str(root), "a test"))
+        engine.engine.indexer._loop.post(Rescan(str(root), "a test"))
         assert engine.wait(PATIENCE), engine.status()
         assert failed.is_set()
         assert found(engine, "written_qwxz") == {"new.py"}
@@ -164,23 +165,27 @@ def test_what_is_typed_goes_before_files(root: Path, data: Path, monkeypatch: py
         assert engine.wait(PATIENCE)
         order: list[str] = []
         began, typed = threading.Event(), threading.Event()
-        refresh, read_buffer = TrackedFolder.refresh, TrackedFolder.read_buffer
+        refresh, show = TrackedFolder.refresh, SessionIndex.show
 
         def slow_refresh(tracked: TrackedFolder, path: str, *arguments: Any, **options: Any) -> list[str]:
             order.append(path)
             began.set()
             assert typed.wait(PATIENCE)
             # As if it had taken as long as typing may wait.
-            while "app/session.py" not in order and engine._sync._typed and time.monotonic() < engine._sync._typed.due:
+            while (
+                "app/session.py" not in order
+                and engine.engine.indexer._refresher.edits
+                and time.monotonic() < engine.engine.indexer._refresher.edits.due
+            ):
                 pass
             return refresh(tracked, path, *arguments, **options)
 
-        def noted_read(tracked: TrackedFolder, path: str, *arguments: Any) -> None:
+        def noted_show(session: SessionIndex, folder: str, path: str, *arguments: Any, **options: Any) -> int:
             order.append(path)
-            read_buffer(tracked, path, *arguments)
+            return show(session, folder, path, *arguments, **options)
 
         monkeypatch.setattr(TrackedFolder, "refresh", slow_refresh)
-        monkeypatch.setattr(TrackedFolder, "read_buffer", noted_read)
+        monkeypatch.setattr(SessionIndex, "show", noted_show)
         engine.hint(files)
         assert began.wait(PATIENCE)
         engine.change_document(document, "def typed_qwxz():\n    pass\n", 2)

@@ -54,7 +54,7 @@ def test_an_engine_that_ends_early_loses_nothing_and_says_nothing(
     root, data = tmp_path / "root", tmp_path / "data"
     write(root, {"a.py": "def alpha():\n    return 1\n", "b.py": "def beta():\n    return 2\n"})
     with caplog.at_level(logging.WARNING), running(root, data) as engine:
-        tables = engine._sync._maintenance.tables
+        tables = engine.engine.indexer._maintenance.tables
         until(lambda: tables.running)
     assert tables._shut_down
     assert not caplog.records

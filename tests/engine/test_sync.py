@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from conexus.config import Settings
-from conexus.engine import Engine
 from conexus.indexing import bulk_reader as bulk
 from conexus.indexing import maintenance, merging
 from conexus.indexing import workspace_folder as tracked
@@ -29,6 +28,7 @@ from conexus.segments.segment import MemorySegment
 from conexus.values import BadQuery, Event, IndexChanged, Place, Position, Progress, StatusChanged, TextRange
 from tests.faults import hurry
 from tests.workspaces import PATIENCE, rows, running, snapshot_of, stored_rows, until, write
+from tests.workspaces import OneClient as Engine
 
 FIXTURE = """
 //- /app/session.py
@@ -272,7 +272,7 @@ def test_a_file_that_becomes_text_right_after_it_was_left_out(
 
     monkeypatch.setattr(tracked, "read_and_analyse", and_then_written)
     with running(root, data) as engine:
-        engine._sync.loop.post(Rescan(str(root), "a test"))
+        engine.engine.indexer._loop.post(Rescan(str(root), "a test"))
         settle(engine)
         assert found(engine, "wombats")[0] == odd.name
 
@@ -296,7 +296,7 @@ def test_rows_by_another_version_are_made_anew(root: Path, data: Path, monkeypat
     monkeypatch.setattr("conexus.segments.analysis.CHUNKER_VERSION", -1)
     with running(root, data, stored=True) as engine:
         assert rows(snapshot_of(engine)) == fresh
-        stored = engine._sync.folders[str(root)].stored
+        stored = engine._folders[str(root)].stored
     assert stored.state.size_bytes > 0
     from conexus.storage.lance.tables import Store
 
@@ -324,7 +324,7 @@ def test_directory_and_files_of_the_index_are_private(root: Path, data: Path) ->
         "import os, sys; from pathlib import Path; os.umask(0o077)\n"
         "from conexus.engine import Engine; from conexus.config import Settings\n"
         "engine = Engine(Settings(watcher='off'), data_directory=Path(sys.argv[2]))\n"
-        "engine.start([Path(sys.argv[1])]); assert engine.store(60); engine.close()\n"
+        "engine.open_session().set_folders([Path(sys.argv[1])]); assert engine.store(60); engine.close()\n"
     )
     subprocess.run([sys.executable, "-c", script, str(root), str(data)], check=True, timeout=PATIENCE)
     indexed = next((data / "indexes").iterdir())
@@ -359,7 +359,8 @@ def test_a_killed_process_loses_nothing(root: Path, data: Path) -> None:
         "import os, sys; from pathlib import Path\n"
         "from conexus.engine import Engine; from conexus.config import Settings\n"
         "engine = Engine(Settings(watcher='off'), data_directory=Path(sys.argv[2]))\n"
-        "engine.start([Path(sys.argv[1])]); engine.wait(60); print('ready', flush=True); sys.stdin.read()\n"
+        "engine.open_session().set_folders([Path(sys.argv[1])]); engine.wait(60)\n"
+        "print('ready', flush=True); sys.stdin.read()\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(root), str(data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -584,17 +585,17 @@ def test_where_no_worker_can_run_files_are_read_here(root: Path, data: Path, mon
 def test_upkeep_does_not_take_back_that_all_is_searchable(root: Path, data: Path) -> None:
     """What is merged and stored in quiet moments changes no answer: nobody should wait for it."""
     with running(root, data) as engine:
-        sync = engine._indexer.sync
+        sync = engine.engine.indexer
         within, go_on, run_due = threading.Event(), threading.Event(), sync._maintenance.run_due
 
         def slow(*given: object) -> None:
-            sync._maintenance._publisher.rearranged(str(root))
+            sync._publisher.mark_dirty(str(root), content_changed=False)
             within.set()
             assert go_on.wait(PATIENCE)
             run_due(*given)
 
         sync._maintenance.run_due = slow
-        sync.loop.post(Finished("nothing", lambda: None), awaited=False)
+        sync._loop.post(Finished("nothing", lambda: None), awaited=False)
         try:
             assert within.wait(PATIENCE)
             assert engine.status().quiescent
@@ -611,7 +612,7 @@ def test_what_changed_is_stored_though_questions_go_on(root: Path, data: Path, m
         write(root, {"app/late.py": "def stored_in_the_end(): ...\n"})
         engine.hint([root / "app/late.py"])
         settle(engine)
-        waiting = next(iter(engine._sync.folders.values())).persistence
+        waiting = next(iter(engine._folders.values())).persistence
 
         def asked() -> bool:
             assert "late.py" in found(engine, "stored_in_the_end")

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from conexus.config import Settings
-from conexus.engine import Engine
 from conexus.storage.lance.candidates import TableSearch
 from conexus.storage.lance.process import Tables
 from conexus.storage.lance.tables import Store, StoreError
 from tests.workspaces import PATIENCE, running, until, write
+from tests.workspaces import OneClient as Engine
 
 WORDS = (
     *("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath"),
@@ -113,7 +113,7 @@ def test_where_the_process_that_is_asked_dies_every_row_is_looked_at(root: Path,
     with running(root, tmp_path / "data", memory_mib=0) as engine:
         assert engine.store(PATIENCE)
         until(engine, lambda: tier(engine) == "indexed")
-        process = engine._sync._maintenance._tiers._reading._process
+        process = engine.engine.indexer._maintenance._tiers._reading._process
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         assert best(engine, "load_amber_birch")[0] == ("amber_16.py", 0)
@@ -134,12 +134,12 @@ def test_an_index_that_was_cleared_is_found_by_its_new_indices(root: Path, tmp_p
         assert engine.store(PATIENCE)
         until(engine, lambda: asks_indices(engine))
         assert {query: best(engine, query)[0] for query in QUERIES} == expected
-        (candidate_sources,) = engine._sync.searchable.candidate_sources.values()
+        (candidate_sources,) = engine.searchable.candidate_sources.values()
         assert candidate_sources.candidates(None, ["fresh"]).keys() == {f"aaa/new_{number}.py" for number in range(40)}
 
 
 def asks_indices(engine: Engine) -> bool:
-    now = engine._sync.searchable
+    now = engine.searchable
     return bool(now.candidate_sources) and all(view.indexed for view in now.snapshot.views)
 
 
@@ -150,7 +150,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     with running(make(folder / "work"), folder / "data", memory_mib=0) as engine:
         assert engine.store(PATIENCE)
         until(engine, lambda: asks_indices(engine))
-        (tracked,) = engine._sync.folders.values()
+        (tracked,) = engine._folders.values()
         return tracked.stored.directory, tracked.stored.dimensions
 
 

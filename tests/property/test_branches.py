@@ -8,9 +8,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conexus.engine import Engine
 from tests.repositories import changed_between, commit, git
 from tests.workspaces import PATIENCE, lexical, rows, running, snapshot_of, write
+from tests.workspaces import OneClient as Engine
 
 NAMES = ("one.py", "One.py", "tool", "tool/one.py", "tool/deep/two.go", ".gitignore", "ignored/three.py", "späße.md")
 TEXTS = (

@@ -129,7 +129,7 @@ def test_a_segment_comes_back_from_its_file(tmp_path_factory: pytest.TempPathFac
 
 changes = st.lists(
     st.tuples(
-        st.sampled_from(["write", "write", "delete", "bulk", "seal", "rest", "merge"]),
+        st.sampled_from(["write", "write", "delete", "bulk", "flush", "compact", "merge"]),
         st.sampled_from(NAMES),
         st.integers(0, 2),
     ),
@@ -154,10 +154,10 @@ def test_any_changes_leave_what_a_fresh_index_has(steps: list[tuple[str, str, in
             case "bulk":
                 truth |= {name: indexed(name, version) for name in NAMES[: 2 * version + 1]}
                 index.add_files([truth[name] for name in NAMES[: 2 * version + 1]])
-            case "seal":
-                index.seal({path}, all_of_it=True)
-            case "rest":
-                index.rest({path})
+            case "flush":
+                index.flush_overlay(small=True)
+            case "compact":
+                index.compact_overlay()
             case "merge" if merge is None:
                 # What changes between the beginning and the end of a merge is not undone by it.
                 merge = index.next_merge(last=version == 0, quiet=version == 1)

@@ -12,9 +12,9 @@ from unittest.mock import patch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from conexus.engine import Engine
 from conexus.indexing import indexer as sync
 from tests.workspaces import PATIENCE, lexical, rows, running, snapshot_of, stored_rows, write
+from tests.workspaces import OneClient as Engine
 
 FOLDERS = ("", "a/", "a/b/", "c d/")
 NAMES = ("one.py", "two.go", "x' OR '1'='1.py", "späße.md", "three.txt")

@@ -46,7 +46,7 @@ def test_a_command_that_fails_is_named_in_the_log_and_the_next_ones_are_handled(
         def fail() -> None:
             raise RuntimeError("broken")
 
-        loop = engine._sync.loop
+        loop = engine.engine.indexer._loop
         loop.post(Finished("something of a test", fail))
         loop.post(Finished("what came after it", handled.set))
         assert handled.wait(PATIENCE)

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conexus.config import Settings
 from conexus.indexing.publish import Publisher
+from conexus.indexing.session_index import Client, SessionIndex
 from conexus.segments import snapshot
 from conexus.segments.analysis import FileFacts, analyse
 from conexus.segments.build import build_segment
@@ -55,12 +57,19 @@ def test_what_was_let_go_is_had_again(tmp_path: Path) -> None:
 def test_what_is_about_to_be_seen_is_prepared_before() -> None:
     seen: list[tuple[int, int]] = []
 
-    def prepare(now: Searchable) -> None:
-        seen.append((now.snapshot.generation, published.searchable.snapshot.generation))
+    client = Client("one", lambda event: None)
+    session = SessionIndex(client, Settings())
+    session.roots = ("/work",)
 
-    published = Publisher(prepare, lambda generation, folders: None)
-    for change in (published.changed, published.rearranged):
-        change("/work")
-        published.publish([], [])
+    def generation() -> int:
+        return client.published.state.searchable.snapshot.generation
+
+    def prepare(_: SessionIndex, now: Searchable) -> None:
+        seen.append((now.snapshot.generation, generation()))
+
+    publisher = Publisher(prepare)
+    for content_changed in (True, False):
+        publisher.mark_dirty("/work", content_changed=content_changed)
+        publisher.publish([session], {}, [])
     assert seen == [(1, 0), (2, 1)]
-    assert published.searchable.snapshot.generation == 2
+    assert generation() == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
 
-from conexus.answers.live_text import CurrentTexts, Edited, document_of, lines_of_state
+from conexus.answers.live_text import CurrentTexts, Edited, document_of, file_state, lines_of_state
 from conexus.chunking.chunk import Chunk
 from conexus.related.relations import Related
 from conexus.search.highlights import find_matches, marked_terms
@@ -56,18 +55,10 @@ class Reader:
         Calls ``on_stale`` if they differ from ``facts``, the file's indexed state.
         """
         if path not in self._states:
-            self._states[path] = state = _state(path)
+            self._states[path] = state = file_state(path)
             if state != (facts.size, facts.mtime_ns):
                 self.on_stale(path)
         return self._states[path]
-
-
-def _state(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError):
-        return None
-    return status.st_size, status.st_mtime_ns
 
 
 def hits_of(ranked: Iterable[Ranked | Related], reader: Reader, query: Query | None = None) -> tuple[Hit, ...]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import eq
 
 from conexus.chunking.chunk import Chunk
 from conexus.segments.snapshot import FileKey, Fresh
@@ -92,12 +93,23 @@ class CurrentTexts:
         if fresh is not None and fresh.text == opened.text:
             return None
         lines = self.lines(opened.text)
-        if fresh is None:
-            # The document was opened a moment ago. The file on disk stands for the indexed text, even if it changed.
-            indexed: Sequence[str] = file_lines(opened.id, self._max_file_bytes) or lines
-        else:
-            indexed = _lines_of_chunks(fresh.file.chunks) if fresh.text is None else self.lines(fresh.text)
+        indexed = self._indexed_lines(opened.id, fresh)
+        if indexed and len(indexed) == len(lines) and all(map(eq, indexed, lines)):
+            return None
+        # If the indexed text is not known any more, its rows are taken to be where they are in the present text.
+        indexed = indexed or lines
         return Edited(indexed, lines, LineMap(indexed, lines))
+
+    def _indexed_lines(self, document: str, fresh: Fresh | None) -> Sequence[str]:
+        """Returns the lines of a document's indexed text; for a file of the base, its lines as they are on disk now."""
+        if fresh is None:
+            return file_lines(document, self._max_file_bytes)
+        if fresh.text is not None:
+            return self.lines(fresh.text)
+        facts = fresh.file.facts
+        if file_state(document) == (facts.size, facts.mtime_ns):
+            return lines_of_state(document, facts.size, facts.mtime_ns, self._max_file_bytes)
+        return _lines_of_chunks(fresh.file.chunks)
 
 
 def document_of(folder: str, path: str) -> str:
@@ -108,11 +120,17 @@ def document_of(folder: str, path: str) -> str:
 
 def file_lines(path: str, max_bytes: int) -> Sequence[str]:
     """Returns the lines of a file on disk, or no lines if it cannot be read."""
+    state = file_state(path)
+    return () if state is None else lines_of_state(path, *state, max_bytes)
+
+
+def file_state(path: str) -> tuple[int, int] | None:
+    """Returns the size (bytes) and time (ns) of a file on disk; None if there is none."""
     try:
         status = os.stat(path)  # noqa: PTH116  called for each hit
     except (OSError, ValueError):
-        return ()
-    return lines_of_state(path, status.st_size, status.st_mtime_ns, max_bytes)
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def lines_of_state(path: str, size: int, mtime_ns: int, max_bytes: int) -> Sequence[str]:

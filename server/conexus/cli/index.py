@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     began = time.perf_counter()
     with session(arguments.folder, limits=arguments) as opened:
         if arguments.rebuild:
-            opened.engine.clear()
+            opened.index.clear()
         before = opened.wait()
         if arguments.rebuild and before.role == "reader":
             raise EngineError(

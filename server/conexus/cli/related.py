@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     place = Place(str(file.resolve()), TextRange(position, position))
     with session(root, encoding=encoding, limits=arguments) as opened:
         opened.wait()
-        answer = opened.engine.related(place, relations=arguments.relation, limit=arguments.limit)
+        answer = opened.index.related(place, relations=arguments.relation, limit=arguments.limit)
     print_answer(answer, root, as_json=arguments.json, preview=arguments.lines, output=sys.stdout)
     return ExitCode.OK if answer.hits else ExitCode.NOTHING
 

@@ -79,6 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
         limits=arguments,
     ) as opened:
         opened.wait()
-        answer = opened.engine.search(" ".join(arguments.query), limit=arguments.limit, filters=filters)
+        answer = opened.index.search(" ".join(arguments.query), limit=arguments.limit, filters=filters)
     print_answer(answer, arguments.folder, as_json=arguments.json, preview=arguments.lines, output=sys.stdout)
     return ExitCode.OK if answer.hits else ExitCode.NOTHING

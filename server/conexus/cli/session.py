@@ -15,6 +15,7 @@ from conexus.cli.progress import LatestProgress, progress_line
 from conexus.cli.terminal import warn
 from conexus.config import STATIC, Settings, default_data_directory
 from conexus.engine import Engine
+from conexus.session import Session as IndexSession
 from conexus.storage.folder_store import exists
 from conexus.storage.index_directory import index_directory
 from conexus.text.positions import Encoding
@@ -29,6 +30,8 @@ _MOST_PROBLEMS = 20
 @dataclass(frozen=True, slots=True)
 class Session:
     engine: Engine
+    #: The engine's session.
+    index: IndexSession
     latest: LatestProgress
     #: What is wrong with the folder's conexus.toml, one sentence each.
     problems: Sequence[str]
@@ -42,8 +45,8 @@ class Session:
             # In short steps, so that the line moves and Ctrl-C works.
             while not self.engine.wait(_TICK_SECONDS):
                 show()
-                _raise_if_broken(self.engine.status())
-        status = self.engine.status()
+                _raise_if_broken(self.index.status())
+        status = self.index.status()
         _raise_if_broken(status)
         if not all(part.complete for part in status.folders):
             # The engine names the setting, which here is an option.
@@ -54,7 +57,7 @@ class Session:
 
     def status(self) -> Status:
         """Returns the engine's status. Its health is no better than a warning if settings were rejected."""
-        status = self.engine.status()
+        status = self.index.status()
         if status.health != "ok" or not self.problems:
             return status
         more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
@@ -82,11 +85,12 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
         allow_large_folders=limits.allow_large_folders,
         max_file_bytes=limits.max_file_bytes or settings.max_file_bytes,
     )
-    engine = Engine(settings, encoding=encoding, listener=latest)
+    engine = Engine(settings)
+    index = engine.open_session(encoding=encoding, listener=latest)
     try:
         with _interrupts_for_this_thread_only():
-            engine.start([folder.resolve()])
-        yield Session(engine, latest, problems)
+            index.set_folders([folder.resolve()])
+        yield Session(engine, index, latest, problems)
     finally:
         engine.close()
 

@@ -3,52 +3,63 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from conexus.config import Settings
-from conexus.workspace.documents import Document
+from conexus.indexing.folder_index import FolderIndex
+from conexus.indexing.session_index import Client, SessionIndex
+from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.segments.analysis import IndexedFile
+from conexus.storage.lance.schema import StoredFile
+from conexus.storage.manifest import LoadedSegment
+from conexus.workspace.documents import Documents
 
 #: The source of a hint: the client, our own watcher, or an answer that found a file to differ from the index.
 Cause = Literal["client", "watcher", "answer"]
 
+# --- what clients want ---
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """Begins a session. Its folders are not known yet."""
+
+    client: Client
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSession:
+    """Ends a session: its folders are closed unless another session has them."""
+
+    client: Client
+
 
 @dataclass(frozen=True, slots=True)
 class SetFolders:
-    """Sets the workspace's folders: absolute paths, none below another."""
+    """Sets a session's folders: absolute paths, none below another."""
 
+    client: Client
     roots: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """Sets the settings that apply from now on."""
+    """Sets a session's settings that apply from now on."""
 
+    client: Client
     settings: Settings
 
 
 @dataclass(frozen=True, slots=True)
-class OpenDocument:
-    """Makes the text of a buffer the truth of its file from now on."""
+class SetDocuments:
+    """Sets a session's open documents; ``changed`` has the identities of those that were opened, edited or closed."""
 
-    document: Document
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeDocument:
-    """Replaces the whole text of an open buffer; an unknown buffer is ignored."""
-
-    identity: str
-    text: str
-    version: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class CloseDocument:
-    """Makes the disk the truth of a buffer's file again."""
-
-    identity: str
+    client: Client
+    documents: Documents
+    changed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +71,25 @@ class Hint:
 
 
 @dataclass(frozen=True, slots=True)
-class Rescan:
-    """Requests that a folder is compared with the disk; ``reason`` says in words why its watcher wants that."""
-
-    root: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Reindex:
-    """Rebuilds the rows of these folders (all, if none is named) or of these paths alone."""
+    """Rebuilds the rows of these folders and of these absolute paths."""
 
-    folders: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class SetPaused:
-    """Pauses or resumes scans and the reading of files in bulk; open buffers and hints are still handled."""
+class Clear:
+    """Deletes the stored rows of these folders and rebuilds them."""
 
-    paused: bool
+    roots: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Clear:
-    """Deletes the stored rows and rebuilds everything."""
+class SetPaused:
+    """Pauses or resumes scans and the reading of files in bulk; open documents and hints are still handled."""
+
+    paused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +104,81 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Requests that the stored index is brought in step as soon as possible.
+    """Requests that the stored indexes are brought in step as soon as possible.
 
     ``begun`` is set when the indexer thread has accepted that.
     """
 
     begun: threading.Event
+
+
+# --- what other threads and processes have done ---
+
+
+@dataclass(frozen=True, slots=True)
+class Rescan:
+    """Requests that a folder is compared with the disk; ``reason`` says in words why its watcher wants that."""
+
+    root: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentsLoaded:
+    """Reports the stored segments of a folder that was opened."""
+
+    folder: TrackedFolder
+    segments: tuple[LoadedSegment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TablesOpened:
+    """Reports what the tables of a folder hold, by path."""
+
+    folder: TrackedFolder
+    files: Mapping[str, StoredFile]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReady:
+    """Reports that the model that the user chose can embed. ``run`` numbers the models that were chosen."""
+
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class FolderBuilt:
+    """Reports that a folder's index by the chosen model is complete; it is handed over."""
+
+    run: int
+    folder: TrackedFolder
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WantedVectors:
+    """A file that lacks vectors of its folder's model: a file of ``folder``, or an open document of ``session``."""
+
+    index: FolderIndex
+    file: IndexedFile
+    folder: TrackedFolder
+    session: SessionIndex | None = None
+
+    @property
+    def path(self) -> str:
+        return self.file.facts.path
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """Tells the files of all indexes apart."""
+        return id(self.index), self.path
+
+
+@dataclass(frozen=True, slots=True)
+class VectorsMade:
+    """Reports files with all their vectors, each beside what wanted them."""
+
+    run: int
+    filled: Sequence[tuple[WantedVectors, IndexedFile]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +191,23 @@ class Finished:
 
 
 Command = (
-    SetFolders
+    OpenSession
+    | CloseSession
+    | SetFolders
     | Configure
-    | OpenDocument
-    | ChangeDocument
-    | CloseDocument
+    | SetDocuments
     | Hint
-    | Rescan
     | Reindex
-    | SetPaused
     | Clear
+    | SetPaused
     | Verify
     | Store
+    | Rescan
+    | SegmentsLoaded
+    | TablesOpened
+    | ModelReady
+    | FolderBuilt
+    | VectorsMade
     | Finished
 )
 
@@ -136,7 +215,7 @@ Post = Callable[[Command], None]
 
 
 def in_words(command: Command) -> str:
-    """Returns a command in words, for the log: its name and its cause, and nothing of a file's or buffer's text."""
+    """Returns a command in words, for the log: its name and its cause, and nothing of a file's or document's text."""
     match command:
         case Finished(work=work):
             return work
@@ -144,5 +223,7 @@ def in_words(command: Command) -> str:
             return f"Hint of {len(paths)} paths from {cause}"
         case Rescan(root=root, reason=reason):
             return f"Rescan of {root}: {reason}"
+        case SegmentsLoaded(folder=folder) | TablesOpened(folder=folder) | FolderBuilt(folder=folder):
+            return f"{type(command).__name__} of {folder.root}"
         case _:
             return type(command).__name__

@@ -116,10 +116,10 @@ class FolderIndex:
         """The files of the overlay by path. A copy: it may be kept."""
         return dict(self._overlay)
 
-    def is_of_buffer(self, path: str) -> bool:
-        """Decides whether a file's rows were read from an open buffer and are still in the overlay."""
+    def overlay_file(self, path: str) -> IndexedFile | None:
+        """Returns a file of the overlay; None for others."""
         fresh = self._overlay.get(path)
-        return fresh is not None and fresh.text is not None
+        return None if fresh is None else fresh.file
 
     def paths(self) -> Iterator[str]:
         yield from self._places
@@ -181,13 +181,26 @@ class FolderIndex:
             if segment.path is not None and segment.model == self.model
         }
 
-    def views(self) -> tuple[View, ...]:
-        """Returns what is searchable now. The arrays are never changed afterwards."""
+    def views(self, hidden: Iterable[str] = ()) -> tuple[View, ...]:
+        """Returns what is searchable now, without the files at the ``hidden`` paths.
+
+        The arrays are never changed afterwards.
+        """
+        without: dict[int, list[int]] = {}
+        for path in hidden:
+            if path in self._places:
+                part, number = self._places[path]
+                without.setdefault(id(part), []).append(number)
         return tuple(
-            View(self.folder, part.segment, part.live, part.indexed)
+            View(self.folder, part.segment, _live_without(part, without.get(id(part), ())), part.indexed)
             for part in (*self._base, *self._recent)
-            if part.files
+            if len(part.files) > len(without.get(id(part), ()))
         )
+
+    def rows_of(self, path: str) -> int:
+        """Returns the number of chunks of a file; 0 for a file that is not indexed."""
+        place = self._places.get(path)
+        return 0 if place is None else len(place[0].segment.rows_of(place[1]))
 
     # --- changing ---
 
@@ -241,48 +254,38 @@ class FolderIndex:
         if len(self._recent) > _MOST_RECENT:
             self._recent = [self._merged(self._recent)]
 
+    def fill(self, former: IndexedFile, file: IndexedFile) -> bool:
+        """Replaces a file of the overlay by the same one with more vectors. Returns whether it is still there."""
+        fresh = self._overlay.get(file.facts.path)
+        if fresh is None or fresh.file is not former:
+            return False
+        self.replace(file.facts.path, Fresh(file, fresh.text))
+        return True
+
     def add_files(self, files: Collection[IndexedFile]) -> None:
         """Adds many files as one segment of the base."""
         if files:
             self.adopt(build_segment(list(files), self.model, self._dimensions))
 
-    def seal(
-        self, keep: Collection[str] = (), pause: Callable[[], None] = lambda: None, *, all_of_it: bool = False
-    ) -> bool:
-        """Moves the overlay's files, except ``keep``, into the base if the overlay is large or with ``all_of_it``.
+    def flush_overlay(self, pause: Callable[[], None] = lambda: None, *, small: bool = False) -> bool:
+        """Moves the overlay into the base, as one segment, if the overlay is large; with ``small`` in any case.
 
-        Returns whether it moved any. ``pause`` is called between two steps.
+        Returns whether it moved any file. ``pause`` is called between two steps.
         """
-        if not all_of_it and sum(part.rows for part in self._recent) <= _OVERLAY_CHUNKS:
+        if not self._overlay or (not small and sum(part.rows for part in self._recent) <= _OVERLAY_CHUNKS):
             return False
-        staying = {id(part) for path, (part, _) in self._places.items() if path in keep}
-        moved = [path for path in self._overlay if path not in keep]
-        if not moved:
-            return False
-        if staying:
-            self._recent = [self._alone(path) for path in self._overlay if path in keep]
-            kept = {id(part) for part in self._recent}
-            numbers: dict[int, tuple[LiveSegment, set[int]]] = {}
-            for path in moved:
-                part, number = self._places[path]
-                if id(part) not in kept:
-                    numbers.setdefault(id(part), (part, set()))[1].add(number)
-            moving = [LiveSegment(part.segment, part.live, None, files) for part, files in numbers.values()]
-        else:
-            moving, self._recent = self._recent, []
-        merged = self._merged(moving, pause)
-        self._base.append(merged)
-        for path in moved:
-            del self._overlay[path]
+        moving, self._recent = self._recent, []
+        self._base.append(self._merged(moving, pause))
+        self._overlay.clear()
         return True
 
-    def rest(self, keep: Collection[str] = (), pause: Callable[[], None] = lambda: None) -> bool:
-        """Compacts in a quiet moment: moves the overlay's files, except ``keep``, into the base as one segment.
+    def compact_overlay(self, pause: Callable[[], None] = lambda: None) -> bool:
+        """Moves the overlay into the base as one segment, and merges the smallest segments of the base.
 
-        Then the smallest segments of the base are merged, up to ``_OVERLAY_CHUNKS`` rows together. Returns whether it
-        moved any files. ``pause`` is called between two steps.
+        Those have up to ``_OVERLAY_CHUNKS`` rows together. Returns whether it moved any file. ``pause`` is called
+        between two steps.
         """
-        if not self.seal(keep, pause, all_of_it=True):
+        if not self.flush_overlay(pause, small=True):
             return False
         small: list[LiveSegment] = []
         for part in sorted(self._base, key=lambda part: part.rows):
@@ -293,15 +296,6 @@ class FolderIndex:
             merge = self._merge(small)
             self.merged(merge, merge.run(pause), None)
         return True
-
-    def _alone(self, path: str) -> LiveSegment:
-        """Returns a segment of one indexed file alone; it is copied if the file's segment has other files."""
-        part, number = self._places[path]
-        if len(part.segment.files) > 1:
-            segment = merge_segments([(part.segment, (number,))])
-            part = LiveSegment(segment, np.ones(len(segment), np.bool_), None, {0})
-            self._places[path] = (part, 0)
-        return part
 
     def _merged(self, parts: Sequence[LiveSegment], pause: Callable[[], None] = lambda: None) -> LiveSegment:
         segment = self._merge(parts).run(pause)
@@ -402,6 +396,17 @@ class FolderIndex:
     def _holds(self, part: LiveSegment, number: int) -> bool:
         place = self._places.get(part.segment.files[number].path)
         return place is not None and place[0] is part and place[1] == number
+
+
+def _live_without(part: LiveSegment, numbers: Collection[int]) -> LiveMask:
+    """Returns the mask of a segment's live rows, without the rows of some of its files."""
+    if not numbers:
+        return part.live
+    live = part.live.copy()
+    for number in numbers:
+        rows = part.segment.rows_of(number)
+        live[rows.start : rows.stop] = False
+    return live
 
 
 def _rows_of(parts: Iterable[LiveSegment]) -> int:

@@ -1,54 +1,61 @@
-"""Keeps the searchable snapshot equal to the workspace: the work of the indexer thread."""
+"""Keeps every session's snapshot equal to the workspace: the indexer thread, its commands, and its steps."""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conexus.config import SETTINGS_FILE, Settings
+from conexus.config import Settings
 from conexus.embedding.transformer.deferred import DeferredEmbedder
 from conexus.indexing.bulk_reader import INLINE_SECONDS, Bulk
 from conexus.indexing.commands import (
-    ChangeDocument,
+    Cause,
     Clear,
-    CloseDocument,
+    CloseSession,
     Command,
     Configure,
     Finished,
+    FolderBuilt,
     Hint,
-    OpenDocument,
+    ModelReady,
+    OpenSession,
     Reindex,
     Rescan,
+    SegmentsLoaded,
+    SetDocuments,
     SetFolders,
     SetPaused,
     Store,
+    TablesOpened,
+    VectorsMade,
     Verify,
+    WantedVectors,
     in_words,
 )
 from conexus.indexing.event_loop import Loop
+from conexus.indexing.folders import Folders
 from conexus.indexing.maintenance import Maintenance
-from conexus.indexing.model_switch import Takeover
-from conexus.indexing.publish import Publisher
+from conexus.indexing.model_switch import ModelSwitch
+from conexus.indexing.publish import Publisher, publish_state
 from conexus.indexing.refresh import Refresher
 from conexus.indexing.request_gate import RequestGate
 from conexus.indexing.scans import Found, Scanning
-from conexus.indexing.search_mode import Tier
+from conexus.indexing.session_index import Client, SessionIndex
+from conexus.indexing.state import FolderState, IndexerState
 from conexus.indexing.worker_tasks import Task
-from conexus.indexing.workspace_folder import TrackedFolder, track
+from conexus.indexing.workspace_folder import TrackedFolder
 from conexus.owned import hand_over
 from conexus.processes.memory import trim
 from conexus.processes.workers import WorkerProcesses
 from conexus.segments.snapshot import Searchable
-from conexus.storage.lance.schema import StoredFile
-from conexus.storage.manifest import LoadedSegment
-from conexus.workspace.documents import Document
-from conexus.workspace.watcher import Watcher
+from conexus.values import Event, Progress, SettingsFileChanged, StatusChanged
+from conexus.workspace.documents import Documents
 
 if TYPE_CHECKING:
     from conexus.embedding.embedder import Embedder, LoadingEmbedder
@@ -59,24 +66,13 @@ log = logging.getLogger(__name__)
 _VERIFY_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """The progress of the indexer at one moment."""
+class Indexer:
+    """Owns the indexes of all folders and sessions, in a thread of its own.
 
-    phase: str
-    pending: int
-    indexed_files: int
-    total_files: int
-    complete: bool
-
-
-class Sync:
-    """Handles the commands of ``loop``, whose thread, the indexer thread, owns it.
-
-    Every change of the index is a command or a step of that loop, so there is one order of events and no lock around
-    the index itself. Readers take ``searchable`` and never wait. Other threads may read the public attributes and call
-    ``counts``, ``embedded_chunks``, ``is_quiescent``, ``tier`` and ``watching_problem``; ``close`` is called after the
-    loop has stopped.
+    Every change is a command or a step of that thread, so there is one order of events and no lock around an index.
+    Any thread may call the methods of the first part, which post commands and return at once, except ``stop`` and the
+    ``wait`` methods. Readers take the states that are published (``Client.published``, ``state``) and never wait. All
+    other methods run in the indexer thread.
     """
 
     def __init__(
@@ -86,539 +82,606 @@ class Sync:
         load_embedder: Callable[[], Embedder],
         load_slow: Callable[[Settings], LoadingEmbedder],
         processes: WorkerProcesses,
-        *,
-        prepare: Callable[[Searchable], None],
-        on_publish: Callable[[int, tuple[str, ...]], None],
-        on_progress: Callable[[int, int], None],
-        on_status: Callable[[], None],
-        on_settings_file: Callable[[str], None],
+        prepare: Callable[[Searchable, bool, Settings], None],
     ) -> None:
         """``load_embedder`` returns the shipped model, ``load_slow`` the model that ``settings.model`` names.
 
-        ``processes`` may be starting already; ``close`` ends them. The callbacks run in the indexer thread: ``prepare``
-        and ``on_publish`` as in ``Publisher``; ``on_progress`` gets the number of files done and of all files;
-        ``on_status`` gets nothing; ``on_settings_file`` gets the folder whose conexus.toml may have changed.
+        ``settings`` apply until the first session is opened. ``processes`` may be starting already; ``stop`` ends them.
+        ``prepare`` gets each ``Searchable`` before it is published, whether it is complete, and the
+        settings; it runs in the indexer thread.
         """
-        self.settings = settings
-        self.folders: dict[str, TrackedFolder] = {}
-        #: The server's own watchers by root. They stay when a chosen model's index replaces a folder's index.
-        self._watchers: dict[str, Watcher] = {}
-        #: Whether the workspace folders are known, even if there are none.
-        self._has_folders = False
-        #: Why nothing can be indexed, in words for the user.
-        self.problem: str | None = None
+        #: Requests in flight.
+        self.requests = RequestGate()
+        #: What is the same for all sessions, as of the latest moment between two steps.
+        self.state = IndexerState()
+        #: Whether the clients want indexing to pause.
         self.paused = False
-        self._data_directory = data_directory
-        self._load_embedder = load_embedder
-        self._on_progress, self._on_status, self._on_settings_file = on_progress, on_status, on_settings_file
-        self._publisher = Publisher(prepare, on_publish)
+        self._clients: tuple[Client, ...] = ()
+        self._clients_changing = threading.Lock()
+        self._settings = settings
+        self._paused = False
+        self._problem: str | None = None
+        self._load_embedder, self._prepare = load_embedder, prepare
         self._embedder: Embedder | None = None
-        self.loop = Loop[Command](
+        self._sessions: dict[str, SessionIndex] = {}
+        self._loop = Loop[Command](
             "conexus-indexer",
             start=self._begin,
-            handle=self.handle,
+            handle=self._handle,
             in_words=in_words,
             step=self._step,
             patience=self._patience,
             has_news=lambda: self._bulk.has_results,
             idle=self._report,
             failed=self._verify,
-            settled=self.is_quiescent,
+            settled=lambda: self.state.quiescent,
         )
-        self._bulk = Bulk(processes, self.loop.wake)
-        #: Requests in flight.
-        self.requests = RequestGate()
+        post, post_background = self._loop.post, partial(self._loop.post, awaited=False)
+        self._publisher = Publisher(self._prepare_session)
+        self._bulk = Bulk(processes, self._loop.wake)
         self._scanning = Scanning()
+        self._maintenance = Maintenance(self._bulk, self._publisher, self.requests, post_background)
+        self._folders = Folders(post, post_background, self._maintenance, data_directory)
+        self._switch = ModelSwitch(load_slow, post, self._new_folder, self._filled, data_directory)
         self._refresher = Refresher(
-            self.folders,
+            self._folders.by_root,
+            self._sessions,
             self._bulk,
             self._scanning,
             self._publisher,
             on_hint=self._note_activity,
-            on_refreshed=self._refreshed,
+            on_settings_file=lambda root: self._notify(SettingsFileChanged(root), root),
+            fill=self._switch.fill,
         )
-        self.hint = self._refresher.hint
-        self._maintenance = Maintenance(
-            self._bulk,
-            self._publisher,
-            self.requests,
-            partial(self.loop.post, awaited=False),
-            self._refresher.open_in,
-        )
-        self._takeover = Takeover(load_slow, self.loop.post, self._tracked, self._install, data_directory)
-        self._loading = 0
         #: When whole segment files may be checked again, in seconds on the monotonic clock.
         self._verify_due = 0.0
         #: Number of chunks that the shipped model embedded in folders that were closed or that it no longer answers
         #: for.
         self._embedded_before = 0
-        self._reported: tuple[object, ...] = ()
+        self._reported: object = None
+
+    # --- any thread ---
+
+    def start(self) -> None:
+        """Starts the indexer thread, once."""
+        self._loop.begin()
+
+    def stop(self) -> None:
+        """Ends the thread after its current step, writes what waits and stops all helpers. Blocks until then."""
+        self._loop.stop()
+        self._shut_down()
+
+    def open_session(self, client: Client, settings: Settings) -> None:
+        """Begins a session."""
+        with self._clients_changing:
+            self._clients = (*self._clients, client)
+        client.published.state = replace(client.published.state, indexer=self.state)
+        self._loop.post(OpenSession(client, settings))
+
+    def close_session(self, client: Client) -> None:
+        """Ends a session. Its folders are closed unless another session has them."""
+        with self._clients_changing:
+            self._clients = tuple(each for each in self._clients if each is not client)
+        self._loop.post(CloseSession(client))
+
+    def set_folders(self, client: Client, roots: Sequence[str]) -> None:
+        """Sets a session's folders: absolute paths, none below another."""
+        self._loop.post(SetFolders(client, tuple(roots)))
+
+    def configure(self, client: Client, settings: Settings) -> None:
+        """Sets a session's settings; the changes that follow from them are made in the background."""
+        self._loop.post(Configure(client, settings))
+
+    def set_documents(self, client: Client, documents: Documents, changed: Iterable[str]) -> None:
+        """Sets a session's open documents, of which those in ``changed`` were opened, edited or closed."""
+        self._loop.post(SetDocuments(client, documents, tuple(changed)))
+
+    def hint(self, paths: Iterable[str], cause: Cause) -> None:
+        """Reports that these absolute paths, or something below them, may have changed."""
+        self._loop.post(Hint(tuple(paths), cause))
+
+    def reindex(self, roots: Sequence[str], paths: Sequence[str]) -> None:
+        """Rebuilds the rows of these folders and of these paths."""
+        self._loop.post(Reindex(tuple(roots), tuple(paths)))
+
+    def set_paused(self, paused: bool) -> None:
+        """Pauses or resumes scans and the reading of files in bulk; open documents and hints are still handled."""
+        self.paused = paused
+        self._loop.post(SetPaused(paused))
+
+    def clear(self, roots: Sequence[str]) -> None:
+        """Deletes the stored rows of these folders and rebuilds them."""
+        self._loop.post(Clear(tuple(roots)))
+
+    def verify(self) -> None:
+        """Reports that an answer failed unexpectedly.
+
+        If segment files of an index were overwritten, that index is rebuilt.
+        """
+        self._loop.post(Verify())
+
+    def wait_verified(self, timeout: float | None = None) -> bool:
+        """Blocks until the rows of overwritten segment files are not searchable any more.
+
+        Returns False as ``wait`` does.
+        """
+        verified = threading.Event()
+        self._loop.post(Verify(verified))
+        return self._loop.wait(verified.is_set, timeout)
+
+    def wait_stored(self, timeout: float | None = None) -> bool:
+        """Blocks until everything that is searchable is stored, or it is known that it cannot be stored.
+
+        Returns False on time-out, or if the indexer was stopped before. ``timeout`` is in seconds.
+        """
+        begun = threading.Event()
+        self._loop.post(Store(begun))
+        return self._loop.wait(lambda: begun.is_set() and self.state.stored, timeout)
 
     @property
-    def searchable(self) -> Searchable:
-        """What readers use, as it is now."""
-        return self._publisher.searchable
+    def quiescent(self) -> bool:
+        """Whether every hint given so far is searchable and each folder was compared with the disk once."""
+        return self._loop.holds(self._is_quiescent)
 
-    @property
-    def documents(self) -> Mapping[str, Document]:
-        """Open buffers by their identity. Only the indexer thread changes them."""
-        return self._refresher.documents
+    def wait(self, timeout: float | None = None) -> bool:
+        """Blocks until the indexer is quiescent.
 
-    @property
-    def dirty_buffers(self) -> int:
-        """Number of open buffers whose text differs from the disk."""
-        return sum(len(tracked.unsaved) for tracked in list(self.folders.values()))
+        Returns False on time-out, or if the indexer was stopped before. ``timeout`` is in seconds.
+        """
+        return self._loop.wait(self._is_quiescent, timeout)
 
-    @property
-    def model_problem(self) -> str | None:
-        """Why the model that the user chose does not answer, in words for the user."""
-        return self._takeover.problem
-
-    def counts(self) -> Counts:
-        """Returns the progress of the indexer. Any thread may call it."""
-        folders = list(self.folders.values())
-        buffers = self._refresher.orphans
-        orphans = buffers.index.files if buffers is not None else 0
-        indexed = sum(tracked.index.files for tracked in folders) + orphans
-        total = sum(max(tracked.total_files - len(tracked.read_skipped), tracked.index.files) for tracked in folders)
-        complete = self._has_folders and all(tracked.settled for tracked in folders) and self._bulk.idle
-        pending = self._refresher.pending + self._bulk.pending + self._takeover.pending
-        return Counts(self._phase(), pending, indexed, total + orphans, complete)
-
-    def embedded_chunks(self) -> int:
-        """Returns the number of chunks that the answering model embedded since the start, without reused vectors."""
-        if self._takeover.embedder is not None:
-            return self._takeover.embedded
-        orphans = self._refresher.orphans.embedded if self._refresher.orphans is not None else 0
-        return self._embedded_before + orphans + sum(map(self._embedded_in, list(self.folders.values())))
-
-    def _embedded_in(self, tracked: TrackedFolder) -> int:
-        return tracked.embedded if tracked.embedder is self._embedder else 0
-
-    def close(self) -> None:
-        """Writes what waits and stops all helpers, after the loop has stopped. The caller owns what the loop owned."""
-        hand_over(self._bulk, self._scanning, self._maintenance, *self._maintenance.owned)
-        for tracked in self.folders.values():
-            hand_over(tracked, tracked.index, tracked.persistence)
-        self._maintenance.tables.kill_if_starting()
-        self._scanning.interrupt()
-        self._bulk.interrupt()
-        self._takeover.close()
-        for watcher in self._watchers.values():
-            watcher.stop()
-        for tracked in self.folders.values():
-            tracked.close()
-        self._maintenance.close()
-        for watcher in self._watchers.values():
-            watcher.wait()
-        if self._embedder is not None:
-            self._embedder.close()
+    def _is_quiescent(self) -> bool:
+        return self.state.quiescent and not self._loop.busy
 
     # --- commands ---
 
-    def handle(self, command: Command) -> None:
-        """Executes a command."""
+    def _handle(self, command: Command) -> None:
         match command:
-            case OpenDocument(document=document):
-                self._open_document(document)
-            case ChangeDocument(identity=identity, text=text, version=version):
-                if (former := self.documents.get(identity)) is not None:
-                    self._open_document(Document(identity, text, version, former.language))
-            case CloseDocument(identity=identity):
-                self._refresher.documents.pop(identity, None)
-                self.hint([identity])
+            case OpenSession(client=client, settings=settings):
+                self._open_session(client, settings)
+            case CloseSession(client=client):
+                self._close_session(client)
+            case SetFolders(client=client, roots=roots):
+                self._set_folders(self._sessions[client.name], roots)
+            case Configure(client=client, settings=settings):
+                self._sessions[client.name].settings = settings
+                self._configure()
+            case SetDocuments(client=client, documents=documents, changed=changed):
+                session = self._sessions[client.name]
+                session.documents = documents
+                self._refresher.hint_documents(session, changed)
             case Hint(paths=paths):
-                self.hint(paths)
-            case Rescan(root=root):
-                if root in self.folders:
-                    self.folders[root].scan_due = 0.0
-            case SetFolders(roots=roots):
-                self._set_folders(roots)
-            case Configure(settings=settings):
-                self._configure(settings)
+                self._refresher.hint(paths)
+            case Reindex(roots=roots, paths=paths):
+                self._reindex(roots, paths)
+            case Clear(roots=roots):
+                for folder in self._present(roots):
+                    folder.persistence.clear()
+                self._reindex(roots, ())
             case SetPaused(paused=paused):
                 self._set_paused(paused)
-            case Reindex(folders=folders, paths=paths):
-                self._reindex(folders, paths)
-            case Clear():
-                self._clear()
             case Verify(done=done):
                 self._verify()
                 if done is not None:
                     done.set()
             case Store(begun=begun):
                 self._maintenance.storing = True
+                self.state = replace(self.state, stored=False)
                 begun.set()
+            case Rescan(root=root):
+                if root in self._folders.by_root:
+                    self._folders.by_root[root].scan_due = 0.0
+            case SegmentsLoaded():
+                if self._folders.load(command):
+                    self._publisher.mark_dirty(command.folder.root)
+                    # The text of saved documents is in the folder's index from now on.
+                    self._refresher.hint_all_documents(command.folder.root)
+            case TablesOpened():
+                self._folders.compare(command)
+            case ModelReady(run=run):
+                if self._switch.is_current(run):
+                    for root in self._folders.by_root:
+                        self._switch.build(root)
+            case FolderBuilt(run=run, folder=folder):
+                self._install(run, folder)
+            case VectorsMade():
+                self._switch.take(command)
             case Finished(take=take):
                 take()
 
-    def _open_document(self, document: Document) -> None:
-        self._refresher.documents[document.id] = document
-        self.hint([document.id])
-
     def _set_paused(self, paused: bool) -> None:
-        self.paused = paused
+        self._paused = paused
         if paused:
             self._bulk.interrupt()
             self._scanning.interrupt()
 
-    def _clear(self) -> None:
-        for tracked in self.folders.values():
-            tracked.persistence.clear()
-        self._reindex((), ())
+    def _reindex(self, roots: Sequence[str], paths: Sequence[str]) -> None:
+        self._refresher.renew(paths)
+        for folder in self._present(roots):
+            folder.rules.forget()
+            folder.renew("")
+            folder.complete = False
+            folder.scan_due = 0.0
+
+    def _present(self, roots: Iterable[str]) -> list[TrackedFolder]:
+        return [self._folders.by_root[root] for root in roots if root in self._folders.by_root]
 
     def _verify(self) -> None:
         """Rebuilds the indexes whose segment files were overwritten, after a failure or if a file was touched."""
         if self._is_untouched() and time.monotonic() < self._verify_due:
             return
-        damaged = [tracked for tracked in self.folders.values() if not tracked.index.is_whole()]
+        damaged = [folder for folder in self._folders.by_root.values() if not folder.index.is_whole()]
         if not damaged:
             # The failure is a defect in our code, and the next request may cause it again.
             self._verify_due = time.monotonic() + _VERIFY_SECONDS
             return
-        for tracked in damaged:
-            log.warning("files of the index of %s were overwritten; it is rebuilt", tracked.root)
+        for folder in damaged:
+            log.warning("files of the index of %s were overwritten; it is rebuilt", folder.root)
             # The whole index, because vectors of overwritten rows may have been reused for rows that are intact.
-            tracked.make_anew()
-            self._forget(tracked.root)
-        self.hint(self.documents)
+            folder.make_anew()
+            self._forget(folder.root)
+            for session in self._sessions.values():
+                session.forget(folder.root)
+        self._refresher.hint_all_documents()
         self._publish()
 
     def _is_untouched(self) -> bool:
-        return all(tracked.index.is_untouched() for tracked in self.folders.values())
+        return all(folder.index.is_untouched() for folder in self._folders.by_root.values())
 
-    # --- the loop ---
+    # --- sessions ---
 
-    @property
-    def is_stored(self) -> bool:
-        """Whether everything that was to be stored is stored or cannot be stored. Any thread may read it."""
-        return not self._maintenance.storing
+    def _open_session(self, client: Client, settings: Settings) -> None:
+        self._sessions[client.name] = SessionIndex(client, settings)
+        self._configure()
 
-    def is_quiescent(self) -> bool:
-        if self.loop.busy or self._refresher.pending or self._publisher.behind or self._embedder is None:
-            return False
-        settled = all(each.settled and not self._scanning.is_awaited(each) for each in self.folders.values())
-        return self.paused or (settled and self._bulk.idle and not self._loading and not self._takeover.pending)
+    def _close_session(self, client: Client) -> None:
+        session = self._sessions.pop(client.name, None)
+        if session is not None:
+            self._publisher.forget(session)
+            self._refresher.edits.forget(client.name)
+            self._close_unused()
+            self._configure()
 
-    def _phase(self) -> str:
-        if self._embedder is None:
-            return "starting"
-        if self.paused:
-            return "paused"
-        if self._loading:
-            return "loading"
-        settled = self._bulk.idle and all(tracked.settled for tracked in self.folders.values())
-        return "idle" if settled else "indexing"
-
-    def _begin(self) -> bool:
-        try:
-            self._embedder = self._load_embedder()
-        except Exception as error:
-            log.exception("the model cannot be loaded")
-            self.problem = str(error)
-            self._on_status()
-            return False
-        self._refresher.begin(self._embedder)
-        self._choose_model()
-        return True
-
-    def _patience(self) -> float:
-        """Returns the seconds until something is due that wakes the loop by no event of its own."""
-        now = time.monotonic()
-        due = [now + (0.1 if self._maintenance.storing else 2.0), self._publisher.due]
-        due += [self._refresher.typed_due, self._refresher.told_due]
-        if self._maintenance.rest_due > now:
-            due.append(self._maintenance.rest_due)
-        if not self.paused:
-            if self._bulk.can_work(workers=self._may_use_workers()):
-                due.append(now)
-            due += [self._scanning.due(tracked) for tracked in self.folders.values() if tracked.loaded]
-        return max(0.0, min(due) - now)
-
-    def _step(self) -> None:
-        if not self._is_untouched():
-            self._verify()
-        now = time.monotonic()
-        if now >= self._refresher.typed_due:
-            self._refresher.refresh_typed()
-            self._publish_changes()
-        if now >= self._refresher.told_due and self._refresher.refresh_told(self._slice()):
-            self._publish_changes()
-        for done in self._bulk.results():
-            self._refresher.add(done)
-        if not self.paused:
-            self._scan()
-            self._work_off()
-        if self._bulk.idle:
-            self._end_of_bulk()
-        if now >= self._publisher.due:
-            self._publish()
-        self._maintenance.run_due(list(self.folders.values()), self.settings.memory_mib << 20)
-
-    def _end_of_bulk(self) -> None:
-        for tracked in self.folders.values():
-            if tracked.loaded and not tracked.settled and self._scanning.is_scanned(tracked):
-                tracked.stale.clear()
-                tracked.index.rest(self._refresher.open_in(tracked))
-                tracked.complete = tracked.finishing = True
-                self._maintenance.all_read()
-                self._publisher.changed(tracked.root)
-        if self._bulk.done:
-            self._on_progress(self._bulk.done, self._bulk.done)
-            self._bulk.done = 0
-            trim()
-        if not self._refresher.is_told:
-            self._publish_changes()
-
-    def _report(self) -> None:
-        if self._maintenance.storing and self.is_quiescent():
-            self._maintenance.storing = not all(map(_is_stored, self.folders.values()))
-        problems = tuple((tracked.refused, tracked.persistence.problem) for tracked in self.folders.values())
-        state = (self._phase(), self.is_quiescent(), self.problem, problems)
-        if state != self._reported:
-            self._reported = state
-            self._on_status()
-
-    # --- folders ---
-
-    def _set_folders(self, roots: Sequence[str]) -> None:
-        for root in [root for root in self.folders if root not in roots]:
-            former = self.folders.pop(root)
-            self._embedded_before += self._embedded_in(former)
-            self._stop_watching(root)
-            former.close()
-            self._forget(root)
-            self._refresher.forget(root)
+    def _set_folders(self, session: SessionIndex, roots: tuple[str, ...]) -> None:
+        former = session.roots or ()
+        session.roots = roots
+        for root in former:
+            if root not in roots:
+                session.forget(root)
+                self._publisher.mark_session_dirty(session, root)
+        self._close_unused()
         for root in roots:
-            if root not in self.folders:
-                self._track(root)
-        self._has_folders = True
-        self.hint(self.documents)
+            if root not in self._folders.by_root:
+                self._open_folder(root, self._settings_of(root))
+            if root not in former:
+                self._publisher.mark_session_dirty(session, root)
+        self._refresher.hint_documents(session, [document.id for document in session.documents])
 
-    def _track(self, root: str) -> None:
-        tracked = self._tracked(root, self._model())
-        self.folders[root] = tracked
-        # Of an index that this engine has just closed, the first manifest may still have to be written.
-        if tracked.stored.exists or tracked.reopened:
-            self._loading += 1
-            opened: Future[list[LoadedSegment]] = tracked.persistence.open()
-            opened.add_done_callback(
-                lambda future: self.loop.post(
-                    Finished(f"loading the index of {root}", lambda: self._opened(tracked, future.result()))
-                )
-            )
-        else:
-            tracked.persistence.claim()
-            tracked.adopted = True
-            self._ready(tracked)
-        self._takeover.build(root)
+    def _open_folder(self, root: str, settings: Settings) -> None:
+        self._folders.open(root, settings, self._model())
+        self._switch.build(root)
 
-    def _tracked(self, root: str, embedder: Embedder) -> TrackedFolder:
-        maintenance = self._maintenance
-        tracked = track(root, self.settings, embedder, self._data_directory, maintenance.threads, maintenance.tables)
-        tracked.stored.on_opened = lambda rows: self.loop.post(
-            Finished(f"opening the tables of {root}", lambda: self._tables_opened(tracked, rows))
-        )
-        tracked.persistence.on_done = lambda: self.loop.post(
-            Finished(f"writing the index of {root}", lambda: None), awaited=False
-        )
-        return tracked
+    def _close_unused(self) -> None:
+        """Closes the folders that no session has any more."""
+        for root in list(self._folders.by_root):
+            if not any(root in session for session in self._sessions.values()):
+                self._close_folder(root)
 
-    def _install(self, successor: TrackedFolder) -> bool:
-        """Has a folder's new index searched from now on. Returns whether the folder is still open.
+    def _close_folder(self, root: str) -> None:
+        self._embedded_before += self._embedded_in(self._folders.close(root))
+        self._forget(root)
+        self._refresher.files.forget(root)
 
-        A scan finds what changed while the new index was built.
-        """
-        former = self.folders.get(successor.root)
-        if former is None:
-            return False
-        successor.settings, successor.rules = former.settings, former.rules
-        self._embedded_before += self._embedded_in(former)
-        former.close()
-        self._forget(former.root)
-        self.folders[successor.root] = successor
-        self._ready(successor)
-        self.hint(self.documents)
-        return True
+    def _settings_of(self, root: str) -> Settings:
+        """Returns the settings of a folder: those of the first session that has it."""
+        of_sessions = (session.settings for session in self._sessions.values() if root in session)
+        return next(of_sessions, self._settings)
 
-    def _forget(self, root: str) -> None:
-        """Drops everything that is under way for a folder's present index."""
-        self._scanning.forget(root)
-        self._bulk.forget(root)
-        self._maintenance.forget(root)
-        self._publisher.changed(root)
-
-    def _refreshed(self, tracked: TrackedFolder, path: str) -> None:
-        if path == SETTINGS_FILE:
-            self._on_settings_file(tracked.root)
-        self._fill(tracked, path)
-
-    def _fill(self, tracked: TrackedFolder, path: str) -> None:
-        self._takeover.fill(tracked, path, lambda: self._filled(tracked, path))
-
-    def _filled(self, tracked: TrackedFolder, path: str) -> None:
-        """Has the new vectors of a file stored and published. Until now the file was searchable by words alone."""
-        tracked.persistence.put([path])
-        self._publisher.changed(tracked.root)
-
-    def _choose_model(self) -> None:
-        self._takeover.choose(self.settings, lambda: self.folders)
-
-    # --- tables ---
-
-    def _opened(self, tracked: TrackedFolder, loaded: Sequence[LoadedSegment]) -> None:
-        self._loading -= 1
-        if self.folders.get(tracked.root) is not tracked:
-            return
-        buffers = list(tracked.index.paths())
-        tracked.load(loaded)
-        self.hint([tracked.absolute(path) for path in buffers])  # the stored rows now hide the rows of open buffers
-        self._publisher.changed(tracked.root)
-        self._ready(tracked)
-
-    def _tables_opened(self, tracked: TrackedFolder, rows: Mapping[str, StoredFile]) -> None:
-        """Compares the tables of a folder that is searched. A folder that the embed thread builds opens none."""
-        if self.folders.get(tracked.root) is tracked:
-            tracked.compare(rows)
-
-    def _ready(self, tracked: TrackedFolder) -> None:
-        tracked.loaded = True
-        self._watch(tracked)
-
-    # --- watching ---
-
-    def _watch(self, tracked: TrackedFolder) -> None:
-        """Starts or stops the server's own watcher of a folder, as the folder's settings say."""
-        root = tracked.root
-        if tracked.wants_watcher and root not in self._watchers:
-            watcher = Watcher(
-                Path(root),
-                lambda paths: self.loop.post(Hint(tuple(str(Path(root, path)) for path in paths), "watcher")),
-                lambda reason: self.loop.post(Rescan(root, reason)),
-                lambda path, is_directory: self._allows(root, path, is_directory=is_directory),
-            )
-            self._watchers[root] = watcher
-            watcher.start()
-        elif not tracked.wants_watcher:
-            self._stop_watching(root)
-
-    def _stop_watching(self, root: str) -> None:
-        watcher = self._watchers.pop(root, None)
-        if watcher is not None:
-            watcher.stop()
-
-    def _allows(self, root: str, path: str, *, is_directory: bool) -> bool:
-        """Returns whether the present ignore rules let a path in. The watcher thread calls it."""
-        tracked = self.folders.get(root)
-        return tracked is not None and tracked.allows(path, is_directory)
-
-    def watching_problem(self, root: str) -> str | None:
-        """Returns why changes in a folder are noticed late, in a sentence for the user; None if they are not."""
-        watcher = self._watchers.get(root)
-        return None if watcher is None else watcher.degraded
-
-    def _configure(self, settings: Settings) -> None:
-        former, self.settings = self.settings, settings
+    def _configure(self) -> None:
+        """Applies the settings: the first session's to what all sessions share, and to each folder its own."""
+        former = self._settings
+        settings = self._settings = next((session.settings for session in self._sessions.values()), former)
         if settings.workers != former.workers:
             self._bulk.set_workers(settings.workers)
         if _model_settings(settings) != _model_settings(former):
-            # A folder with an index by the shipped model keeps it, and it answers until the chosen model takes over.
-            self._takeover.close()
-            roots = list(self.folders)
-            self._set_folders([root for root, tracked in self.folders.items() if tracked.embedder is self._embedder])
-            self._set_folders(roots)
             self._choose_model()
-        for tracked in self.folders.values():
-            tracked.configure(settings)
-            self._scanning.forget(tracked.root)
-            tracked.scan_due = 0.0
-            self._watch(tracked)
+        for root, folder in self._folders.by_root.items():
+            of_folder = self._settings_of(root)
+            if of_folder != folder.settings:
+                self._scanning.forget(root)
+                self._folders.configure(folder, of_folder)
+                self._refresher.hint_all_documents(root)
 
-    # --- many files ---
+    # --- models ---
 
-    def _slice(self) -> Callable[[], bool]:
-        """Starts a time slice. Returns a function that says whether there is time left.
+    def _choose_model(self) -> None:
+        """Drops the model chosen before, and loads the one that the settings name."""
+        self._switch.close()
+        # A folder with an index by the shipped model keeps it, and it answers until the chosen model takes over.
+        for root, folder in list(self._folders.by_root.items()):
+            if folder.embedder is not self._embedder:
+                self._close_folder(root)
+                self._folders.open(root, self._settings_of(root), self._model())
+                self._forget_documents(root)
+        self._switch.choose(self._settings)
 
-        The slice ends after ``INLINE_SECONDS``, when an edit is due, when a command waits, or when the loop stops.
-        """
-        until = min(time.monotonic() + INLINE_SECONDS, self._refresher.typed_due)
-        return lambda: time.monotonic() < until and not self.loop.waiting and not self.loop.stopping
+    def _new_folder(self, root: str, embedder: Embedder) -> TrackedFolder:
+        return self._folders.new(root, self._settings_of(root), embedder)
 
-    def _scan(self) -> None:
-        now, has_time = time.monotonic(), self._slice()
-        for tracked in self.folders.values():
-            if tracked.loaded and self._scanning.due(tracked) <= now:
-                for found in self._scanning.go_on(tracked, has_time, self._maintenance.active_at):
-                    self._scanned(tracked, found)
-
-    def _scanned(self, tracked: TrackedFolder, found: Found) -> None:
-        if found.scan.refused is None:
-            self._refresher.compare(tracked, found)
-        elif found.below:
-            # The folder may have to be refused as a whole: a scan of it decides.
-            tracked.scan_due = 0.0
+    def _install(self, run: int, successor: TrackedFolder) -> None:
+        """Has a folder's index by the chosen model searched from now on."""
+        embedder = self._switch.embedder
+        if not self._switch.is_current(run) or embedder is None:
+            successor.close()
             return
-        tracked.refused = found.scan.refused
-
-    def _reindex(self, folders: Sequence[str], paths: Sequence[str]) -> None:
-        self._refresher.renew(paths)
-        for tracked in self.folders.values():
-            if tracked.root in folders or not (folders or paths):
-                tracked.rules.forget()
-                tracked.renew("")
-                tracked.complete = False
-                tracked.scan_due = 0.0
-
-    def _work_off(self) -> None:
-        if self._bulk.idle:
+        successor.embedder = embedder
+        successor.complete = successor.refused is None
+        former = self._folders.install(successor)
+        if former is None:
+            successor.close()
             return
-        self._note_activity()
-        self._bulk.work_off(
-            self._task, self._refresher.refresh, lambda: self.loop.waiting, workers=self._may_use_workers()
-        )
-        self._on_progress(self._bulk.done, self._bulk.done + self._bulk.pending)
+        self._embedded_before += self._embedded_in(former)
+        self._forget(former.root)
+        self._forget_documents(former.root)
 
-    def _note_activity(self) -> None:
-        self._maintenance.active_at = time.monotonic()
+    def _forget_documents(self, root: str) -> None:
+        """Has the documents of a folder indexed again, because another model embeds them."""
+        for session in self._sessions.values():
+            if root in session:
+                for document in session.documents:
+                    self._refresher.refresh_document(session, document.id)
 
-    def _task(self, root: str, paths: tuple[str, ...]) -> Task:
-        tracked = self.folders[root]
-        into = tracked.stored.path_of(tracked.stored.new_name())
-        return Task(root, paths, self.settings.max_file_bytes, into, tracked.index.stored(paths))
-
-    def _may_use_workers(self) -> bool:
-        """Returns whether worker processes may read files. They have the shipped model alone."""
-        return not any(isinstance(tracked.embedder, DeferredEmbedder) for tracked in self.folders.values())
-
-    # --- publishing ---
-
-    def tier(self, folder: str) -> Tier:
-        """Returns where a folder's candidates come from."""
-        return self._maintenance.tier(folder)
-
-    def _publish_changes(self) -> None:
-        if self._publisher.waiting:
-            self._publish()
-
-    def _publish(self) -> None:
-        for root, tracked in self.folders.items():
-            if tracked.index.seal(self._refresher.open_in(tracked)):
-                self._publisher.changed(root)
-        indexes = [tracked.index for tracked in self.folders.values()]
-        chosen = self._takeover.embedder
-        embedders = (self._model(),) if chosen is None else (self._model(), chosen)
-        if self._refresher.orphans is not None:
-            indexes.append(self._refresher.orphans.index)
-        self._publisher.publish(indexes, embedders)
+    def _filled(self, wanted: WantedVectors) -> None:
+        """Has the new vectors of a file stored and published. Until now the file was searchable by words alone."""
+        if wanted.session is not None:
+            self._publisher.mark_session_dirty(wanted.session, wanted.folder.root)
+        else:
+            wanted.folder.persistence.put([wanted.path])
+            self._publisher.mark_dirty(wanted.folder.root)
 
     def _model(self) -> Embedder:
         if self._embedder is None:
             raise RuntimeError("the thread runs only with a model")
         return self._embedder
 
+    # --- the loop ---
 
-def _is_stored(tracked: TrackedFolder) -> bool:
-    return bool(tracked.persistence.problem) or tracked.persistence.in_step(tracked.index.base)
+    def _begin(self) -> bool:
+        try:
+            self._embedder = self._load_embedder()
+        except Exception as error:
+            log.exception("the model cannot be loaded")
+            self._problem = str(error)
+            self.state = replace(self.state, problem=self._problem)
+            for client in self._clients:
+                client.published.state = replace(client.published.state, indexer=self.state)
+            self._notify(StatusChanged())
+            return False
+        self._refresher.begin(self._embedder)
+        self._switch.choose(self._settings)
+        return True
+
+    def _patience(self) -> float:
+        """Returns the seconds until something is due that wakes the loop by no event of its own."""
+        now = time.monotonic()
+        due = [now + (0.1 if self._maintenance.storing else 2.0), self._publisher.due]
+        due += [self._refresher.edits.due, self._refresher.files.due]
+        if self._maintenance.rest_due > now:
+            due.append(self._maintenance.rest_due)
+        if not self._paused:
+            if self._bulk.can_work(workers=self._may_use_workers()):
+                due.append(now)
+            due += [self._scanning.due(folder) for folder in self._folders.by_root.values() if folder.loaded]
+        return max(0.0, min(due) - now)
+
+    def _step(self) -> None:
+        if not self._is_untouched():
+            self._verify()
+        now = time.monotonic()
+        if now >= self._refresher.edits.due:
+            self._refresher.refresh_edits()
+            self._publish_changes()
+        if now >= self._refresher.files.due and self._refresher.refresh_files(self._slice()):
+            self._publish_changes()
+        for done in self._bulk.results():
+            self._refresher.add(done)
+        if not self._paused:
+            self._scan()
+            self._work_off()
+        if self._bulk.idle:
+            self._end_of_bulk()
+        if now >= self._publisher.due:
+            self._publish()
+        self._maintenance.run_due(list(self._folders.by_root.values()), self._settings.memory_mib << 20)
+
+    def _slice(self) -> Callable[[], bool]:
+        """Starts a time slice. Returns a function that says whether there is time left.
+
+        The slice ends after ``INLINE_SECONDS``, when an edit is due, when a command waits, or when the loop stops.
+        """
+        until = min(time.monotonic() + INLINE_SECONDS, self._refresher.edits.due)
+        return lambda: time.monotonic() < until and not self._loop.waiting and not self._loop.stopping
+
+    def _scan(self) -> None:
+        now, has_time = time.monotonic(), self._slice()
+        for folder in self._folders.by_root.values():
+            if folder.loaded and self._scanning.due(folder) <= now:
+                for found in self._scanning.go_on(folder, has_time, self._maintenance.active_at):
+                    self._scanned(folder, found)
+
+    def _scanned(self, folder: TrackedFolder, found: Found) -> None:
+        if found.scan.refused is None:
+            self._refresher.compare(folder, found)
+        elif found.below:
+            # The folder may have to be refused as a whole: a scan of it decides.
+            folder.scan_due = 0.0
+            return
+        folder.refused = found.scan.refused
+
+    def _work_off(self) -> None:
+        if self._bulk.idle:
+            return
+        self._note_activity()
+        self._bulk.work_off(
+            self._task, self._refresher.refresh_file, lambda: self._loop.waiting, workers=self._may_use_workers()
+        )
+        self._notify(Progress("Indexing", self._bulk.done, self._bulk.done + self._bulk.pending))
+
+    def _task(self, root: str, paths: tuple[str, ...]) -> Task:
+        folder = self._folders.by_root[root]
+        into = folder.stored.path_of(folder.stored.new_name())
+        return Task(root, paths, folder.settings.max_file_bytes, into, folder.index.stored(paths))
+
+    def _may_use_workers(self) -> bool:
+        """Returns whether worker processes may read files. They have the shipped model alone."""
+        return not any(isinstance(folder.embedder, DeferredEmbedder) for folder in self._folders.by_root.values())
+
+    def _end_of_bulk(self) -> None:
+        for folder in self._folders.by_root.values():
+            if folder.loaded and not folder.settled and self._scanning.is_scanned(folder):
+                folder.stale.clear()
+                folder.index.compact_overlay()
+                folder.complete = folder.finishing = True
+                self._maintenance.all_read()
+                self._publisher.mark_dirty(folder.root)
+        if self._bulk.done:
+            self._notify(Progress("Indexing", self._bulk.done, self._bulk.done))
+            self._bulk.done = 0
+            trim()
+        if not self._refresher.files:
+            self._publish_changes()
+
+    def _forget(self, root: str) -> None:
+        """Drops everything that is under way for a folder's present index."""
+        self._scanning.forget(root)
+        self._bulk.forget(root)
+        self._maintenance.forget(root)
+        self._publisher.mark_dirty(root)
+
+    def _note_activity(self) -> None:
+        self._maintenance.active_at = time.monotonic()
+
+    # --- publishing ---
+
+    def _publish_changes(self) -> None:
+        if self._publisher.waiting:
+            self._publish()
+
+    def _publish(self) -> None:
+        for root, folder in self._folders.by_root.items():
+            if folder.index.flush_overlay():
+                self._publisher.mark_dirty(root, content_changed=False)
+        chosen = self._switch.embedder
+        embedders = (self._model(),) if chosen is None else (self._model(), chosen)
+        self._publisher.publish(self._sessions.values(), self._folders.by_root, embedders)
+        self._publish_states()
+
+    def _prepare_session(self, session: SessionIndex, searchable: Searchable) -> None:
+        complete = self._all_read() and session.roots is not None
+        try:
+            self._prepare(searchable, complete, self._settings)
+        except Exception:
+            # The first request would derive the data instead; a failure here must not prevent the publication.
+            log.exception("the index could not be prepared for queries")
+            self.verify()
+
+    def _all_read(self) -> bool:
+        return self._bulk.idle and all(folder.settled for folder in self._folders.by_root.values())
+
+    def _publish_states(self) -> None:
+        """Publishes how far the index is, as one value for each session."""
+        folders = self._folders.by_root.values()
+        self.state = IndexerState(
+            phase=self._phase(),
+            pending=self._refresher.pending + self._bulk.pending + self._switch.pending,
+            paused=self._paused,
+            quiescent=self._settled(),
+            stored=not self._maintenance.storing,
+            storing_problem=next((each.persistence.problem for each in folders if each.persistence.problem), None),
+            embedded_chunks=self._embedded_chunks(),
+            problem=self._problem,
+            model_problem=self._switch.problem,
+        )
+        for session in self._sessions.values():
+            publish_state(session, self._folders.by_root, self.state, self._folder_state, all_read=self._bulk.idle)
+
+    def _folder_state(self, folder: TrackedFolder) -> FolderState:
+        return FolderState(
+            folder.root,
+            complete=folder.complete,
+            skipped=folder.skipped(),
+            role=folder.stored.role,
+            search_mode=self._maintenance.tier(folder.root),
+            size_bytes=folder.stored.state.size_bytes,
+            problem=self._folders.problem(folder),
+        )
+
+    def _phase(self) -> str:
+        if self._embedder is None:
+            return "starting"
+        if self._paused:
+            return "paused"
+        if self._folders.loading:
+            return "loading"
+        return "idle" if self._all_read() else "indexing"
+
+    def _settled(self) -> bool:
+        """Returns whether the indexer has nothing to do that anyone waits for, if no command waits."""
+        if self._refresher.pending or self._publisher.behind or self._embedder is None:
+            return False
+        folders = self._folders.by_root.values()
+        settled = all(each.settled and not self._scanning.is_awaited(each) for each in folders)
+        return self._paused or (settled and self._bulk.idle and not self._folders.loading and not self._switch.pending)
+
+    def _embedded_chunks(self) -> int:
+        """Returns the number of chunks that the answering model embedded since the start, without reused vectors."""
+        if self._switch.embedder is not None:
+            return self._switch.embedded
+        folders = map(self._embedded_in, self._folders.by_root.values())
+        return self._embedded_before + self._refresher.embedded + sum(folders)
+
+    def _embedded_in(self, folder: TrackedFolder) -> int:
+        return folder.embedded if folder.embedder is self._embedder else 0
+
+    def _report(self) -> None:
+        """Publishes the state before the loop waits, and tells the clients if it changed."""
+        if self._maintenance.storing and self._settled() and not self._loop.busy:
+            self._maintenance.storing = not all(map(_is_stored, self._folders.by_root.values()))
+        self._publish_states()
+        problems = tuple(map(self._folders.problem, self._folders.by_root.values()))
+        state = (self.state.phase, self.state.quiescent, self.state.problem, self.state.paused, problems)
+        if state != self._reported:
+            self._reported = state
+            self._notify(StatusChanged())
+
+    def _notify(self, event: Event, root: str | None = None) -> None:
+        """Passes an event to the clients, or to those that have a folder."""
+        if root is None:
+            for client in self._clients:
+                client.listener(event)
+        else:
+            for session in self._sessions.values():
+                if root in session:
+                    session.client.listener(event)
+
+    # --- the end ---
+
+    def _shut_down(self) -> None:
+        """Writes what waits and stops all helpers, after the loop has stopped. The caller owns what the loop owned."""
+        hand_over(self._bulk, self._scanning, self._folders, self._maintenance, *self._maintenance.owned)
+        self._maintenance.tables.kill_if_starting()
+        self._scanning.interrupt()
+        self._bulk.interrupt()
+        self._switch.close()
+        self._folders.shut_down()
+        self._maintenance.close()
+        self._folders.wait_for_watchers()
+        if self._embedder is not None:
+            self._embedder.close()
+
+
+def _is_stored(folder: TrackedFolder) -> bool:
+    return bool(folder.persistence.problem) or folder.persistence.in_step(folder.index.base)
 
 
 def _model_settings(settings: Settings) -> tuple[object, ...]:

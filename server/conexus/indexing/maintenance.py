@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from conexus.indexing.bulk_reader import Bulk
@@ -49,9 +49,7 @@ class Maintenance:
         publisher: Publisher,
         requests: RequestGate,
         post: Post,
-        kept: Callable[[TrackedFolder], Collection[str]],
     ) -> None:
-        """``kept`` returns the paths of a folder that are likely to change again, because they are open."""
         #: The store process, which writes the tables of all folders, one call after the other; and its calling threads.
         self.tables, self.threads = Tables(), StoreThreads()
         #: The thread for work that concerns the store process and no folder.
@@ -60,7 +58,7 @@ class Maintenance:
         self.active_at = time.monotonic()
         #: Whether someone waits until everything is stored.
         self.storing = False
-        self._bulk, self._publisher, self._requests, self._kept = bulk, publisher, requests, kept
+        self._bulk, self._publisher, self._requests = bulk, publisher, requests
         self._merging = Merging(lambda: bulk.pool, post, self._rearranged, requests.yield_to_requests)
         self._tiers = Tiers(self.tables, self.threads, post, self._find_candidates)
         #: Whether worker processes are to be replaced before the last merges.
@@ -116,7 +114,7 @@ class Maintenance:
         idle = now - max(self.active_at, self._requests.asked_at) > _MAINTENANCE_IDLE_SECONDS
         for tracked in folders:
             quiet = tracked.settled and now >= self.rest_due
-            if quiet and tracked.index.rest(self._kept(tracked), self._requests.yield_to_requests):
+            if quiet and tracked.index.compact_overlay(self._requests.yield_to_requests):
                 self._rearranged(tracked.root)
             self._merge(tracked, now, quiet=quiet)
             self._tiers.consider(tracked, budget, walked, idle=idle)
@@ -145,7 +143,7 @@ class Maintenance:
             self._bulk.close()
 
     def _rearranged(self, folder: str) -> None:
-        self._publisher.rearranged(folder)
+        self._publisher.mark_dirty(folder, content_changed=False)
         self._trim_at = time.monotonic() + _TRIM_SECONDS
 
     def _merge(self, tracked: TrackedFolder, now: float, *, quiet: bool) -> None:
@@ -177,4 +175,4 @@ class Maintenance:
         self._publisher.candidate_sources.pop(folder, None)
         if candidate_sources is not None:
             self._publisher.candidate_sources[folder] = candidate_sources
-        self._publisher.rearranged(folder)
+        self._publisher.mark_dirty(folder, content_changed=False)

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -24,99 +22,14 @@ from conexus.embedding.embedder import Embedder, EmbeddingError, LoadingEmbedder
 from conexus.embedding.recipe import document_text
 from conexus.embedding.transformer.deferred import DeferredEmbedder
 from conexus.embedding.transformer.vector_cache import RememberedEmbedder, VectorCache
-from conexus.indexing.commands import Finished, Post
+from conexus.indexing.commands import FolderBuilt, ModelReady, Post, VectorsMade, WantedVectors
 from conexus.indexing.event_loop import Action
 from conexus.indexing.worker_tasks import Job, read_and_analyse
 from conexus.indexing.workspace_folder import TrackedFolder
 from conexus.owned import hand_over
 from conexus.segments.analysis import IndexedFile
 from conexus.segments.segment import MemorySegment
-from conexus.segments.snapshot import FileKey, Fresh
 from conexus.workspace.scan import scan
-
-
-class Takeover:
-    """Builds folders' indexes with the chosen model and installs them.
-
-    The indexer thread owns it and runs all callbacks.
-    """
-
-    def __init__(
-        self,
-        load: Callable[[Settings], LoadingEmbedder],
-        post: Post,
-        make: Callable[[str, Embedder], TrackedFolder],
-        install: Callable[[TrackedFolder], bool],
-        data_directory: Path,
-    ) -> None:
-        """``make`` returns a folder with an empty index; ``install`` has it searched, if the folder is still open."""
-        self._cache_directory = data_directory / "vectors"
-        self._load, self._post, self._make, self._install = load, post, make, install
-        self._slow: SlowModel | None = None
-
-    @property
-    def embedder(self) -> DeferredEmbedder | None:
-        """The chosen model; None until it is ready."""
-        return self._slow.embedder if self._slow is not None else None
-
-    @property
-    def pending(self) -> int:
-        """Number of files whose vectors are not filled in yet."""
-        return self._slow.pending if self._slow is not None else 0
-
-    @property
-    def embedded(self) -> int:
-        """Number of chunks that the chosen model embedded."""
-        return self._slow.embedded if self._slow is not None else 0
-
-    @property
-    def problem(self) -> str | None:
-        """Why the chosen model does not answer, in words for the user."""
-        return self._slow.problem if self._slow is not None else None
-
-    def choose(self, settings: Settings, folders: Callable[[], Iterable[str]]) -> None:
-        """Loads the model that the settings name, and drops the model chosen before.
-
-        ``folders`` returns the roots of the folders to build when the model is ready.
-        """
-        self.close()
-        if settings.model == STATIC:
-            return
-
-        def build_all() -> None:
-            for root in folders():
-                self.build(root)
-
-        self._slow = SlowModel(lambda: self._load(settings), self._post, self._cache_directory)
-        self._slow.start(build_all)
-
-    def build(self, root: str) -> None:
-        """Builds a folder's index with the chosen model, if that is ready, and then has the index installed."""
-        slow = self._slow
-        if slow is None or slow.embedder is None:
-            return
-        successor = self._make(root, slow.embedder.embedder)
-        slow.build(successor, lambda: self._built(slow, successor))
-
-    def _built(self, slow: SlowModel, successor: TrackedFolder) -> None:
-        if slow is self._slow and slow.embedder is not None:
-            successor.embedder = slow.embedder
-            successor.complete = successor.refused is None
-            if self._install(successor):
-                return
-        successor.close()
-
-    def fill(self, tracked: TrackedFolder, path: str, done: Action) -> None:
-        """Has the missing vectors of a refreshed file made, if the chosen model embeds the folder."""
-        if self._slow is not None and isinstance(tracked.embedder, DeferredEmbedder):
-            self._slow.fill(tracked, path, done)
-
-    def close(self) -> None:
-        """Closes and drops the chosen model."""
-        if self._slow is not None:
-            self._slow.close()
-            self._slow = None
-
 
 log = logging.getLogger(__name__)
 
@@ -128,35 +41,91 @@ _FILES_AT_ONCE = 24
 _COLLECT_EVERY = 1000
 
 
+class ModelSwitch:
+    """Replaces the shipped model by the model that the user chose, folder by folder. The indexer thread owns it."""
+
+    def __init__(
+        self,
+        load: Callable[[Settings], LoadingEmbedder],
+        post: Post,
+        make: Callable[[str, Embedder], TrackedFolder],
+        filled: Callable[[WantedVectors], None],
+        data_directory: Path,
+    ) -> None:
+        """``make`` returns a folder with an empty index. ``filled`` gets each file whose vectors are in the index."""
+        self._cache_directory = data_directory / "vectors"
+        self._load, self._post, self._make, self._filled = load, post, make, filled
+        self._model: ChosenModel | None = None
+        self._runs = 0
+
+    @property
+    def embedder(self) -> DeferredEmbedder | None:
+        """The chosen model; None until it is ready."""
+        return self._model.embedder if self._model is not None else None
+
+    @property
+    def pending(self) -> int:
+        """Number of files whose vectors are not filled in yet."""
+        return self._model.pending if self._model is not None else 0
+
+    @property
+    def embedded(self) -> int:
+        """Number of chunks that the chosen model embedded."""
+        return self._model.embedded if self._model is not None else 0
+
+    @property
+    def problem(self) -> str | None:
+        """Why the chosen model does not answer, in words for the user."""
+        return self._model.problem if self._model is not None else None
+
+    def choose(self, settings: Settings) -> None:
+        """Loads the model that the settings name, and drops the model chosen before. Posts ``ModelReady``."""
+        self.close()
+        if settings.model != STATIC:
+            self._runs += 1
+            self._model = ChosenModel(self._runs, lambda: self._load(settings), self._post, self._cache_directory)
+            self._model.start()
+
+    def is_current(self, run: int) -> bool:
+        """Returns whether a chosen model is still the one that the user wants."""
+        return self._model is not None and self._model.run == run
+
+    def build(self, root: str) -> None:
+        """Builds a folder's index with the chosen model, if that is ready. Posts ``FolderBuilt``."""
+        if self._model is not None and self._model.embedder is not None:
+            self._model.build(self._make(root, self._model.embedder.embedder))
+
+    def fill(self, wanted: WantedVectors) -> None:
+        """Has the missing vectors of a refreshed file made, if the chosen model embeds its folder."""
+        if self._model is not None and isinstance(wanted.folder.embedder, DeferredEmbedder):
+            self._model.fill(wanted)
+
+    def take(self, made: VectorsMade) -> None:
+        """Puts vectors that the chosen model made into the indexes."""
+        if self._model is not None and self._model.run == made.run:
+            for wanted in self._model.take(made.filled):
+                self._filled(wanted)
+
+    def close(self) -> None:
+        """Closes and drops the chosen model."""
+        if self._model is not None:
+            self._model.close()
+            self._model = None
+
+
 class _Closed(Exception):
     """The model was closed during a piece of work."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Wanted:
-    """A file in the overlay that lacks vectors. ``done`` is called when its vectors are in the index."""
+class ChosenModel:
+    """Loads a slow model and embeds with it in the embed thread. Its methods return at once and post what was done."""
 
-    tracked: TrackedFolder
-    file: IndexedFile
-    done: Action
+    def __init__(self, run: int, load: Callable[[], LoadingEmbedder], post: Post, cache_directory: Path) -> None:
+        """``load`` starts loading the model. It raises EmbeddingError if the model is not available.
 
-    @property
-    def path(self) -> str:
-        return self.file.facts.path
-
-    @property
-    def key(self) -> FileKey:
-        return self.tracked.root, self.path
-
-
-class SlowModel:
-    """Loads a slow model and embeds with it in the embed thread. Its methods return at once.
-
-    Callbacks are handed to ``post``, so that they run in the indexer thread.
-    """
-
-    def __init__(self, load: Callable[[], LoadingEmbedder], post: Post, cache_directory: Path) -> None:
-        """``load`` starts loading the model. It raises EmbeddingError if the model is not available."""
+        ``run`` is in all that this posts.
+        """
+        self.run = run
         self._load, self._post, self._cache_directory = load, post, cache_directory
         self._loading: LoadingEmbedder | None = None
         self._closing = threading.Event()
@@ -164,8 +133,8 @@ class SlowModel:
         #: Guards ``_filling`` and ``_waiting``.
         self._guard = threading.Lock()
         #: Files whose vectors are to be filled in, the latest last; and of these, the files that were not embedded yet.
-        self._filling: dict[FileKey, _Wanted] = {}
-        self._waiting: dict[FileKey, _Wanted] = {}
+        self._filling: dict[tuple[int, str], WantedVectors] = {}
+        self._waiting: dict[tuple[int, str], WantedVectors] = {}
         self._remembered: RememberedEmbedder | None = None
         self._cache: VectorCache | None = None
         self._collected_at = -_COLLECT_EVERY
@@ -185,8 +154,8 @@ class SlowModel:
         """Number of texts that the model embedded."""
         return self._remembered.embedded if self._remembered is not None else 0
 
-    def start(self, ready: Action) -> None:
-        """Loads the model, then calls ``ready``."""
+    def start(self) -> None:
+        """Loads the model."""
 
         def work() -> None:
             # Kept before the model is ready, so that ``close`` can end a load that takes minutes.
@@ -197,14 +166,14 @@ class SlowModel:
             self.embedder = DeferredEmbedder(self._remembered, self._remembered.known)
             if self.closed:
                 self.embedder.close()
-            self._post(Finished("loading the model", ready))
+            self._post(ModelReady(self.run))
 
         self._submit(work)
 
     # --- a folder's index ---
 
-    def build(self, tracked: TrackedFolder, done: Action) -> None:
-        """Builds a folder's index from the disk, then calls ``done``. Until then no other thread may touch ``tracked``.
+    def build(self, tracked: TrackedFolder) -> None:
+        """Builds a folder's index from the disk, and hands it over. Until then no other thread may touch ``tracked``.
 
         Closes ``tracked`` instead if the model is closed or fails for good.
         """
@@ -216,7 +185,7 @@ class SlowModel:
             found = scan(tracked.root, tracked.rules, tracked.settings, stop=lambda: self.closed)
             tracked.refused = found.refused
             if found.refused is None:
-                changed, gone = tracked.differences(found, frozenset())
+                changed, gone = tracked.differences(found)
                 tracked.remove(gone)
                 for start in range(0, len(changed), _FILES_AT_ONCE):
                     if self.closed:
@@ -229,7 +198,7 @@ class SlowModel:
             self._live[tracked.root] = tracked.index.chunks
             self._collect()
             hand_over(tracked, tracked.index, tracked.persistence)
-            self._post(Finished(f"embedding {tracked.root}", done))
+            self._post(FolderBuilt(self.run, tracked))
 
         hand_over(tracked, tracked.index, tracked.persistence)
         self._submit(work, tracked.close)
@@ -249,17 +218,16 @@ class SlowModel:
 
     # --- what changes ---
 
-    def fill(self, tracked: TrackedFolder, path: str, done: Action) -> None:
-        """Has the missing vectors of a file in the overlay made, then calls ``done``."""
-        fresh = tracked.index.overlay.get(path)
-        wanted = _Wanted(tracked, fresh.file, done) if fresh is not None and _missing(fresh.file).size else None
+    def fill(self, wanted: WantedVectors) -> None:
+        """Has the missing vectors of a file made; none if the file has them all."""
+        is_missing = bool(_missing(wanted.file).size)
         with self._guard:
             # Vectors that a former state of the file lacks are not needed any more.
-            self._filling.pop((tracked.root, path), None)
-            self._waiting.pop((tracked.root, path), None)
-            if wanted is not None:
+            self._filling.pop(wanted.key, None)
+            self._waiting.pop(wanted.key, None)
+            if is_missing:
                 self._filling[wanted.key] = self._waiting[wanted.key] = wanted
-        if wanted is not None:
+        if is_missing:
             self._submit(self._fill_waiting)
 
     def _fill_waiting(self) -> None:
@@ -282,32 +250,27 @@ class SlowModel:
                 raise
             with self._guard:
                 _forget(self._waiting, some)
-            self._post(Finished("embedding what changed", partial(self._take, tuple(zip(some, files, strict=True)))))
+            self._post(VectorsMade(self.run, tuple(zip(some, files, strict=True))))
 
-    def _take(self, filled: Sequence[tuple[_Wanted, IndexedFile]]) -> None:
-        """Puts new vectors into the index and has them stored, for files that have not changed since."""
-        overlays: dict[str, Mapping[str, Fresh]] = {}
-        sealed: dict[str, list[tuple[_Wanted, IndexedFile]]] = {}
+    def take(self, filled: Sequence[tuple[WantedVectors, IndexedFile]]) -> list[WantedVectors]:
+        """Puts new vectors into the indexes, for files that have not changed since. Returns what wanted them."""
+        taken: list[WantedVectors] = []
+        moved: dict[TrackedFolder, list[IndexedFile]] = {}
         for wanted, file in filled:
             if self._filling.get(wanted.key) is not wanted:
                 continue  # the file has changed since
-            root, index = wanted.tracked.root, wanted.tracked.index
-            if root not in overlays:
-                overlays[root] = index.overlay
-            now = overlays[root].get(wanted.path)
-            if now is not None and now.file is wanted.file:
-                index.replace(wanted.path, Fresh(file, now.text))
-                wanted.done()
-            elif now is None and index.facts(wanted.path) == file.facts:
-                sealed.setdefault(root, []).append((wanted, file))
-        for pairs in sealed.values():
-            # No open buffer is ever moved into the base, so this is the file's state on disk.
-            tracked = pairs[0][0].tracked
-            tracked.add_files((file.facts.path, file) for _, file in pairs)
-            pairs[0][0].done()
+            if wanted.index.fill(wanted.file, file):
+                taken.append(wanted)
+            elif wanted.index is wanted.folder.index and wanted.index.facts(wanted.path) == file.facts:
+                # The file was moved from the overlay into the base.
+                moved.setdefault(wanted.folder, []).append(file)
+                taken.append(wanted)
+        for folder, files in moved.items():
+            folder.add_files((file.facts.path, file) for file in files)
         with self._guard:
             _forget(self._filling, [wanted for wanted, _ in filled])
-        self._live.update({wanted.tracked.root: wanted.tracked.index.chunks for wanted, _ in filled})
+        self._live.update({wanted.folder.root: wanted.folder.index.chunks for wanted, _ in filled})
+        return taken
 
     def _completed(self, files: Sequence[IndexedFile]) -> list[IndexedFile]:
         """Returns the files with all their vectors, in the same order. Raises EmbeddingError if the model fails."""
@@ -403,7 +366,7 @@ def _without_vectors(segments: Iterable[MemorySegment]) -> set[str]:
     }
 
 
-def _forget(kept: dict[FileKey, _Wanted], done: Iterable[_Wanted]) -> None:
+def _forget(kept: dict[tuple[int, str], WantedVectors], done: Iterable[WantedVectors]) -> None:
     for wanted in done:
         if kept.get(wanted.key) is wanted:
             del kept[wanted.key]

@@ -1,84 +1,158 @@
-"""Combines the folders' views into the snapshot that readers see."""
+"""Publishes what is searchable and how far the index is: one immutable value for each session."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 
 from conexus.embedding.embedder import Embedder
-from conexus.indexing.folder_index import FolderIndex
+from conexus.indexing.session_index import SessionIndex
+from conexus.indexing.state import FolderState, IndexerState, SessionState
+from conexus.indexing.workspace_folder import TrackedFolder
 from conexus.owned import owned
-from conexus.segments.snapshot import CandidateSource, Searchable, Snapshot, View
+from conexus.segments.snapshot import CandidateSource, FileKey, Fresh, Searchable, Snapshot
+from conexus.values import IndexChanged
 
 #: Seconds between two snapshots while a first index is being built.
 PUBLISH_SECONDS = 0.25
 
+#: Returns the state of a folder, but for its counts, which are those of the snapshot.
+Describe = Callable[[TrackedFolder], FolderState]
+
 
 @owned()
 class Publisher:
-    """Publishes snapshots. Any thread may read ``searchable``; everything else belongs to the indexer thread."""
+    """Publishes a snapshot for each session. The indexer thread owns it; any thread may read what it published."""
 
-    def __init__(
-        self,
-        prepare: Callable[[Searchable], None],
-        on_publish: Callable[[int, tuple[str, ...]], None],
-    ) -> None:
-        """``prepare`` gets each ``Searchable`` before it is published.
-
-        ``on_publish`` gets the new generation and the folders that changed.
-        """
-        self.searchable = Searchable(Snapshot(0))
-        self._prepare, self._on_publish = prepare, on_publish
-        #: Candidate sources by folder for the next snapshot, see ``Searchable``.
+    def __init__(self, prepare: Callable[[SessionIndex, Searchable], None]) -> None:
+        """``prepare`` gets each ``Searchable`` before it is published, in the indexer thread."""
+        self._prepare = prepare
+        #: Candidate sources by folder for the next snapshots, see ``Searchable``.
         self.candidate_sources: dict[str, CandidateSource] = {}
-        self._views: dict[str, tuple[View, ...]] = {}
-        self._changed: set[str] = set()
-        #: Whether the content of the index differs from the published snapshot.
+        #: Folders whose segments changed since they were published, for all sessions; and folders by session.
+        self._dirty: set[str] = set()
+        self._dirty_of: dict[SessionIndex, set[str]] = {}
+        #: Whether the content of the index differs from the published snapshots.
         self.behind = False
         self._published_at = 0.0
 
     @property
     def waiting(self) -> bool:
         """Whether there is anything to publish."""
-        return bool(self._changed)
+        return bool(self._dirty or self._dirty_of)
 
     @property
     def due(self) -> float:
         """When changes should be published at the latest, in seconds on the monotonic clock; inf if there are none."""
-        return self._published_at + PUBLISH_SECONDS if self._changed else float("inf")
+        return self._published_at + PUBLISH_SECONDS if self.waiting else float("inf")
 
-    def changed(self, folder: str) -> None:
-        """The folder's content differs from the published snapshot."""
-        self._changed.add(folder)
+    def mark_dirty(self, root: str, *, content_changed: bool = True) -> None:
+        """Has a folder published again.
+
+        With ``content_changed=False`` its segments were reorganised, or it got or lost its candidate source.
+        """
+        self._dirty.add(root)
+        self.behind = self.behind or content_changed
+
+    def mark_session_dirty(self, session: SessionIndex, root: str) -> None:
+        """Has a folder published again for one session: its open documents changed, or it got or lost the folder."""
+        self._dirty_of.setdefault(session, set()).add(root)
         self.behind = True
 
-    def rearranged(self, folder: str) -> None:
-        """The folder's segments were reorganised; its content did not change.
+    def forget(self, session: SessionIndex) -> None:
+        """Drops what was to be published for a session, which was closed."""
+        self._dirty_of.pop(session, None)
 
-        Also to be called when the folder gets or loses a candidate source.
-        """
-        self._changed.add(folder)
-
-    def publish(self, indexes: Iterable[FolderIndex], embedders: Iterable[Embedder]) -> None:
-        """Publishes a snapshot of the present state of all indexes. Folders that did not change keep their views."""
-        by_folder = {index.folder: index for index in indexes}
-        changed = tuple(sorted(self._changed))
-        self._changed.clear()
+    def publish(
+        self, sessions: Iterable[SessionIndex], folders: Mapping[str, TrackedFolder], embedders: Iterable[Embedder]
+    ) -> None:
+        """Publishes a snapshot of the present state for each session that sees a change."""
+        dirty, dirty_of = self._dirty, self._dirty_of
+        self._dirty, self._dirty_of = set(), {}
         self.behind = False
-        for folder in changed:
-            if folder in by_folder:
-                self._views[folder] = by_folder[folder].views()
-            else:
-                self._views.pop(folder, None)
-        views = tuple(view for each in self._views.values() for view in each)
-        overlay = {
-            (folder, path): fresh for folder, index in by_folder.items() for path, fresh in index.overlay.items()
-        }
-        models = {index.model for index in by_folder.values()}
-        used = tuple(embedder for embedder in embedders if embedder.fingerprint in models)
-        generation = self.searchable.snapshot.generation + 1
-        searchable = Searchable(Snapshot(generation, views), used, dict(self.candidate_sources), overlay)
-        self._prepare(searchable)
-        self.searchable = searchable
+        models = tuple(embedders)
+        for session in sessions:
+            changed = {root for root in dirty if root in session} | dirty_of.get(session, set())
+            if changed:
+                self._publish(session, changed, folders, models)
         self._published_at = time.monotonic()
-        self._on_publish(generation, changed)
+
+    def _publish(
+        self,
+        session: SessionIndex,
+        changed: Collection[str],
+        folders: Mapping[str, TrackedFolder],
+        embedders: Iterable[Embedder],
+    ) -> None:
+        for root in changed:
+            folder, buffers = folders.get(root), session.buffers.get(root)
+            shown = tuple(session.shown_paths(root))
+            views = folder.index.views(shown) if folder is not None and root in session else ()
+            if buffers is not None:
+                views += buffers.views()
+            if not views:
+                session.views.pop(root, None)
+            else:
+                session.views[root] = views
+            if folder is None or root not in session:
+                session.folder_states.pop(root, None)
+                continue
+            new = sum(folder.index.facts(path) is None for path in shown)
+            rows = (0 if buffers is None else buffers.chunks) - sum(map(folder.index.rows_of, shown))
+            session.folder_states[root] = FolderState(root, folder.index.files + new, folder.index.chunks + rows)
+        overlay: dict[FileKey, Fresh] = {}
+        models: set[str] = set()
+        for root in session.roots or ():
+            if root in folders:
+                models.add(folders[root].index.model)
+                overlay.update(((root, path), fresh) for path, fresh in folders[root].index.overlay.items())
+        for root, index in session.buffers.items():
+            models.add(index.model)
+            overlay.update(((root, path), fresh) for path, fresh in index.overlay.items())
+        published = session.client.published
+        generation = published.state.searchable.snapshot.generation + 1
+        views = tuple(view for root in (*(session.roots or ()), "") for view in session.views.get(root, ()))
+        searchable = Searchable(
+            Snapshot(generation, views),
+            tuple(embedder for embedder in embedders if embedder.fingerprint in models),
+            {root: source for root, source in self.candidate_sources.items() if root in session},
+            overlay,
+        )
+        self._prepare(session, searchable)
+        published.state = replace(published.state, searchable=searchable, dirty_buffers=session.dirty_buffers)
+        session.client.listener(IndexChanged(generation, tuple(sorted(changed))))
+
+
+def publish_state(
+    session: SessionIndex,
+    folders: Mapping[str, TrackedFolder],
+    indexer: IndexerState,
+    describe: Describe,
+    *,
+    all_read: bool,
+) -> None:
+    """Publishes how far the index is, beside the session's latest snapshot. ``all_read``: no file waits to be read."""
+    published = session.client.published
+    states, settled = [], session.roots is not None
+    total = sum(index.files for root, index in session.buffers.items() if not root)
+    indexed = total
+    for root in session.roots or ():
+        folder = folders.get(root)
+        counts = session.folder_states.get(root, FolderState(root))
+        if folder is None:
+            continue
+        state = describe(folder)
+        states.append(replace(state, files=counts.files, chunks=counts.chunks))
+        settled = settled and folder.settled
+        indexed += counts.files
+        total += max(folder.total_files - len(folder.read_skipped), counts.files)
+    published.state = SessionState(
+        published.state.searchable,
+        indexer,
+        tuple(states),
+        indexed,
+        total,
+        complete=settled and all_read,
+        dirty_buffers=published.state.dirty_buffers,
+    )

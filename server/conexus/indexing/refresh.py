@@ -1,199 +1,251 @@
-"""Applies pending changes (edits, file hints, scan differences, worker results) to the folder indexes."""
+"""Applies pending changes (edits, file hints, scan differences, worker results) to the indexes."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from conexus.arrays.file import DamagedFile
 from conexus.config import SETTINGS_FILE
 from conexus.embedding.embedder import Embedder
+from conexus.embedding.unit_vectors import Vectors
 from conexus.indexing.bulk_reader import Bulk, Done
+from conexus.indexing.commands import WantedVectors
 from conexus.indexing.hints import TYPED_EVERY_SECONDS, TYPED_QUIET_SECONDS, Hints
-from conexus.indexing.orphan_buffers import OrphanBuffers
 from conexus.indexing.publish import Publisher
 from conexus.indexing.scans import Found, Scanning
+from conexus.indexing.session_index import SessionIndex
 from conexus.indexing.workspace_folder import TrackedFolder
 from conexus.owned import owned
 from conexus.processes.workers import INLINE_FILES
 from conexus.segments.snapshot import FileKey
 from conexus.storage.manifest import remove_segment
 from conexus.workspace.documents import Document
+from conexus.workspace.read import Text, read_text
 
 log = logging.getLogger(__name__)
 
 
-@owned(shared={"open_in", "pending"})
+@owned()
 class Refresher:
-    """The indexer thread owns it. Other threads may read ``pending``, ``documents`` and ``orphans``."""
+    """Brings the indexes in line with files and open documents. The indexer thread owns it.
+
+    The truth of a folder's index is the disk. The truth of a session's documents is their text, as the client sent it.
+    """
 
     def __init__(
         self,
         folders: Mapping[str, TrackedFolder],
+        sessions: Mapping[str, SessionIndex],
         bulk: Bulk,
         scanning: Scanning,
         publisher: Publisher,
         *,
         on_hint: Callable[[], None],
-        on_refreshed: Callable[[TrackedFolder, str], None],
+        on_settings_file: Callable[[str], None],
+        fill: Callable[[WantedVectors], None],
     ) -> None:
-        """``folders``: the folders by root; always the present ones, because the mapping is shared.
+        """``folders`` by root and ``sessions`` by name are always the present ones, because the mappings are shared.
 
-        ``on_refreshed`` gets each path that was refreshed, whether or not it had changed.
+        ``on_settings_file`` gets the root of a folder whose conexus.toml was refreshed, whether or not it had changed.
+        ``fill`` has the vectors made that a refreshed file lacks.
         """
-        self._folders, self._bulk, self._scanning, self._publisher = folders, bulk, scanning, publisher
-        self._on_hint, self._on_refreshed = on_hint, on_refreshed
-        #: Open buffers by their identity.
-        self.documents: dict[str, Document] = {}
-        #: The index of the buffers that belong to no folder; None until there is a model.
-        self.orphans: OrphanBuffers | None = None
-        #: Hints for open buffers, and hints for files. They are kept apart so that an edit waits for no file.
-        self._typed, self._told = Hints(TYPED_QUIET_SECONDS, TYPED_EVERY_SECONDS), Hints()
+        self._folders, self._sessions = folders, sessions
+        self._bulk, self._scanning, self._publisher = bulk, scanning, publisher
+        self._on_hint, self._on_settings_file, self._fill = on_hint, on_settings_file, fill
+        #: The shipped model, which embeds documents of no folder; None until it is loaded.
+        self._embedder: Embedder | None = None
+        #: Number of chunks of such documents that were embedded.
+        self.embedded = 0
+        #: Documents by session and identity, and files by folder and path. They are kept apart, so that an edit waits
+        #: for no file.
+        self.edits = Hints(TYPED_QUIET_SECONDS, TYPED_EVERY_SECONDS)
+        self.files = Hints()
 
     @property
     def pending(self) -> int:
         """Number of hints that wait."""
-        return len(self._typed) + len(self._told)
-
-    @property
-    def typed_due(self) -> float:
-        """When ``refresh_typed`` is due, in seconds on the monotonic clock; inf if no hint waits."""
-        return self._typed.due
-
-    @property
-    def told_due(self) -> float:
-        """When ``refresh_told`` is due, in seconds on the monotonic clock; inf if no hint waits."""
-        return self._told.due
-
-    @property
-    def is_told(self) -> bool:
-        """Whether hints for files wait."""
-        return bool(self._told)
+        return len(self.edits) + len(self.files)
 
     def begin(self, embedder: Embedder) -> None:
-        """Starts indexing the buffers that belong to no folder, with the model that was loaded."""
-        self.orphans = OrphanBuffers(embedder)
-
-    def forget(self, root: str) -> None:
-        """Drops the waiting hints of a folder."""
-        self._typed.forget(root)
-        self._told.forget(root)
-
-    def open_in(self, tracked: TrackedFolder) -> set[str]:
-        """Returns the paths of a folder's files that are open."""
-        return {path for path in map(tracked.relative, self.documents) if path is not None}
+        """Starts indexing documents of no folder, with the shipped model."""
+        self._embedder = embedder
 
     # --- hints ---
 
     def hint(self, paths: Iterable[str]) -> None:
-        """Adds hints: these absolute paths or open buffers, or something below them, may have changed."""
+        """Adds hints: these absolute paths, or something below them, may have changed."""
         for path in paths:
-            tracked, relative = self._locate(path)
-            hints = self._typed if path in self.documents else self._told
-            hints.add((tracked.root if tracked else "", relative))
+            for root, folder in self._folders.items():
+                relative = folder.relative(path)
+                if relative is not None:
+                    self.files.add((root, relative))
+            for name, session in self._sessions.items():
+                if path in session.documents:
+                    self.edits.add((name, path))
             self._on_hint()
+
+    def hint_documents(self, session: SessionIndex, identities: Iterable[str]) -> None:
+        """Adds hints: these documents of a session were opened, edited or closed."""
+        for identity in identities:
+            self.edits.add((session.client.name, identity))
+            self._on_hint()
+
+    def hint_all_documents(self, root: str | None = None) -> None:
+        """Adds a hint for each open document of all sessions, or of the sessions that have a folder."""
+        for session in self._sessions.values():
+            if root is None or root in session:
+                self.hint_documents(session, [document.id for document in session.documents])
 
     def renew(self, paths: Iterable[str]) -> None:
         """Has the rows of all files at or below these absolute paths rebuilt, although nothing changed."""
         for path in paths:
-            tracked, relative = self._locate(path)
-            if tracked is not None:
-                tracked.renew(relative)
+            for folder in self._folders.values():
+                relative = folder.relative(path)
+                if relative is not None:
+                    folder.renew(relative)
             self.hint([path])
 
-    def _locate(self, path: str) -> tuple[TrackedFolder | None, str]:
-        for tracked in self._folders.values():
-            relative = tracked.relative(path)
-            if relative is not None:
-                return tracked, relative
-        return None, path
+    # --- documents ---
 
-    def refresh_typed(self) -> None:
-        """Refreshes all buffers that hints name."""
-        for key in self._typed.take():
-            self.refresh(key)
+    def refresh_edits(self) -> None:
+        """Refreshes all documents that hints name."""
+        for name, identity in self.edits.take():
+            session = self._sessions.get(name)
+            if session is not None:
+                self.refresh_document(session, identity)
 
-    def refresh_told(self, has_time: Callable[[], bool]) -> bool:
+    def refresh_document(self, session: SessionIndex, identity: str) -> None:
+        """Has a session find a document's text, or the file on disk if the document is closed or saved."""
+        document = session.documents.get(identity)
+        in_folder = False
+        for root in session.roots or ():
+            folder = self._folders.get(root)
+            path = None if folder is None else folder.relative(identity)
+            if folder is None or not path:
+                continue
+            if document is not None and folder.refused is None and folder.allows(path, is_directory=False):
+                self._show(session, folder, path, document)
+                in_folder = True
+            else:
+                self._hide(session, root, path)
+                self.files.add((root, path))
+        if document is not None and not in_folder and self._embedder is not None:
+            self.embedded += session.show("", identity, document, self._embedder, None, {})
+            self._publisher.mark_session_dirty(session, "")
+        else:
+            self._hide(session, "", identity)
+
+    def _hide(self, session: SessionIndex, root: str, path: str) -> None:
+        if session.hide(root, path):
+            self._publisher.mark_session_dirty(session, root)
+
+    def _show(self, session: SessionIndex, folder: TrackedFolder, path: str, document: Document) -> None:
+        """Has a session find a document's text in place of a file, unless the document is saved.
+
+        A saved document is indexed as its file, for all sessions, so that its rows equal those of a fresh index.
+        """
+        root = folder.root
+        disk = read_text(document.id, folder.settings.max_file_bytes)
+        if folder.loaded and isinstance(disk, Text) and disk.text == document.text:
+            self.refresh_file((root, path))
+            facts = folder.index.facts(path)
+            if facts is not None and facts.digest == disk.digest:
+                self._hide(session, root, path)
+                return
+        folder.embedded += session.show(root, path, document, folder.embedder, disk, known=folder.index.vectors(path))
+        self._publisher.mark_session_dirty(session, root)
+        index = session.buffers[root]
+        if (file := index.overlay_file(path)) is not None:
+            self._fill(WantedVectors(index, file, folder, session))
+
+    # --- files ---
+
+    def refresh_files(self, has_time: Callable[[], bool]) -> bool:
         """Refreshes the files that hints name, at least one, while there is time. Returns False if the time ended."""
-        defer = len(self._told) > INLINE_FILES
-        while self._told:
-            self.refresh(self._told.take_first(), defer=defer)
+        defer = len(self.files) > INLINE_FILES
+        while self.files:
+            self.refresh_file(self.files.take_first(), defer=defer)
             if not has_time():
                 return False
         return True
 
-    def refresh(self, key: FileKey, *, defer: bool = False) -> None:
-        """Brings the rows of one path in line with its present state: a buffer, a file, or nothing.
+    def refresh_file(self, key: FileKey, *, defer: bool = False) -> None:
+        """Brings the rows of one path in line with the disk: a file, or nothing. A directory is left to a scan.
 
-        A directory is left to a scan. With ``defer``, a file is not read here but queued in ``Bulk``.
+        With ``defer``, a file is not read here but queued in ``Bulk``.
         """
         root, path = key
-        tracked = self._folders.get(root)
-        if tracked is None:
-            self._refresh_orphan(path, wanted=True)
+        folder = self._folders.get(root)
+        if folder is None:
             return
-        if tracked.rules.forget(path):
-            tracked.scan_due = 0.0
-        absolute = tracked.absolute(path)
+        if folder.rules.forget(path):
+            folder.scan_due = 0.0
+            self.hint_all_documents(root)
         self._bulk.supersede(key)
         self._scanning.touch(root, path)
-        changes = tracked.index.changes
-        document = self.documents.get(absolute)
-        in_folder = tracked.refused is None and tracked.allows(path, is_directory=False)
-        self._refresh_orphan(absolute, wanted=not in_folder)
-        tracked.unsaved.discard(path)
-        if document is not None and in_folder:
-            tracked.read_buffer(path, document)
-        elif tracked.loaded and tracked.refused is None:
-            to_read = tracked.refresh(path, self.documents, defer=defer)
+        if folder.loaded and folder.refused is None:
+            changes = folder.index.changes
+            to_read = folder.refresh(path, defer=defer, known=self._vectors_of_documents(folder, path))
             if to_read is None:
-                self._scanning.ask(tracked, path)
+                self._scanning.ask(folder, path)
             else:
                 self._bulk.add((root, each) for each in to_read)
-        if tracked.index.changes != changes:
-            self._publisher.changed(root)
-        self._on_refreshed(tracked, path)
+            if folder.index.changes != changes:
+                self._publisher.mark_dirty(root)
+                self._hint_documents_of(folder, (path,))
+                if (file := folder.index.overlay_file(path)) is not None:
+                    self._fill(WantedVectors(folder.index, file, folder))
+        if path == SETTINGS_FILE:
+            self._on_settings_file(root)
 
-    def _refresh_orphan(self, identity: str, *, wanted: bool) -> None:
-        document = self.documents.get(identity) if wanted else None
-        if self.orphans is not None and self.orphans.refresh(identity, document):
-            self._publisher.changed("")
+    def _vectors_of_documents(self, folder: TrackedFolder, path: str) -> dict[int, Vectors]:
+        """Returns the vectors of documents that are about to be saved: they need not be made again."""
+        known: dict[int, Vectors] = {}
+        for session in self._sessions.values():
+            index = session.buffers.get(folder.root)
+            if index is not None and index.model == folder.index.model:
+                known.update(index.vectors(path))
+        return known
+
+    def _hint_documents_of(self, folder: TrackedFolder, paths: Collection[str]) -> None:
+        """Adds hints for open documents whose files changed on disk: their text may differ from the file now."""
+        for session in self._sessions.values():
+            for document in session.documents if folder.root in session else ():
+                if folder.relative(document.id) in paths:
+                    self.edits.add((session.client.name, document.id))
 
     # --- many files ---
 
-    def compare(self, tracked: TrackedFolder, found: Found) -> None:
+    def compare(self, folder: TrackedFolder, found: Found) -> None:
         """Brings a folder, or a part of it, in line with what a scan found."""
-        relatives = ((identity, tracked.relative(identity)) for identity in self.documents)
-        opened = {path: identity for identity, path in relatives if path is not None}
-        differences = tracked.differences(found.scan, frozenset(opened), below=found.below)
+        differences = folder.differences(found.scan, below=found.below)
         changed, gone = ([path for path in each if not found.may_be_outdated(path)] for each in differences)
         if not found.below:
-            self._bulk.scanned(tracked.root)
-            if tracked.complete and (SETTINGS_FILE in changed or SETTINGS_FILE in gone):
-                self.hint([tracked.absolute(SETTINGS_FILE)])  # ``on_refreshed`` reports it when the hint is handled
+            self._bulk.scanned(folder.root)
+            if folder.complete and (SETTINGS_FILE in changed or SETTINGS_FILE in gone):
+                self.hint([folder.absolute(SETTINGS_FILE)])  # ``refresh_file`` reports it when the hint is handled
         if gone:
-            tracked.remove(gone)
-            self._publisher.changed(tracked.root)
-        self._bulk.add((tracked.root, path) for path in changed if path not in opened)
-        # The truth of an open file is its buffer, so it is not compared with the disk; but stale rows must be rebuilt.
-        self.hint(opened[path] for path in changed if path in opened and path in tracked.stale)
+            folder.remove(gone)
+            self._publisher.mark_dirty(folder.root)
+            self._hint_documents_of(folder, set(gone))
+        self._bulk.add((folder.root, path) for path in changed)
 
     def add(self, done: Done) -> None:
         """Adds the files that a worker read to their folder's index."""
-        tracked = self._folders.get(done.folder)
-        if tracked is None:
+        folder = self._folders.get(done.folder)
+        if folder is None:
             return
-        # The truth of an open file is its buffer.
-        current = {path for path in done.current if tracked.absolute(path) not in self.documents}
         try:
-            tracked.add(done.read, current)
+            folder.add(done.read, done.current)
         except (OSError, DamagedFile) as error:
             log.warning("what a worker read is lost, and read again: %s", error)
             if isinstance(done.read.segment, Path):
                 remove_segment(done.read.segment)
-            self._bulk.add((done.folder, path) for path in current)
-        self._publisher.changed(done.folder)
-        for path in current if done.doubtful else ():
-            if tracked.differs(path):
-                self.refresh((done.folder, path), defer=True)
+            self._bulk.add((done.folder, path) for path in done.current)
+        self._publisher.mark_dirty(done.folder)
+        self._hint_documents_of(folder, done.current)
+        for path in done.current if done.doubtful else ():
+            if folder.differs(path):
+                self.refresh_file((done.folder, path), defer=True)

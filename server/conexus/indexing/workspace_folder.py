@@ -8,14 +8,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conexus.chunking import language_of_document
 from conexus.config import STATIC, Settings
 from conexus.embedding.embedder import Embedder
+from conexus.embedding.unit_vectors import Vectors
 from conexus.indexing.folder_index import FolderIndex
 from conexus.indexing.worker_tasks import Job, Outcome, Read, read_and_analyse
 from conexus.indexing.write_behind import Persistence, Places, StoreThreads
 from conexus.owned import owned
-from conexus.segments.analysis import FileFacts, IndexedFile, analyse, analysis_version
+from conexus.segments.analysis import IndexedFile, analysis_version
 from conexus.segments.file import load_segment
 from conexus.segments.segment import MemorySegment
 from conexus.segments.snapshot import Fresh
@@ -24,8 +24,8 @@ from conexus.storage.index_directory import index_directory
 from conexus.storage.lance.process import Tables
 from conexus.storage.lance.schema import StoredFile
 from conexus.storage.manifest import LoadedSegment, remove_segment
-from conexus.workspace.documents import Document
 from conexus.workspace.ignore import IgnoreRules
+from conexus.workspace.paths import relative_path
 from conexus.workspace.read import TOO_LARGE, VANISHED, Skipped, read_text
 from conexus.workspace.scan import Scan
 
@@ -58,8 +58,6 @@ class TrackedFolder:
     #: Number of files that the latest scan left out, by reason; files that were left out when they were read, by path.
     scan_skipped: dict[str, int] = field(default_factory=dict)
     read_skipped: dict[str, LeftOut] = field(default_factory=dict)
-    #: Files whose open buffers differ from the disk: the buffers are searchable and are not stored.
-    unsaved: set[str] = field(default_factory=set)
     #: Files whose rows must be rebuilt although the file did not change.
     stale: set[str] = field(default_factory=set)
     #: Whether what was stored is searchable, or nothing was stored.
@@ -90,10 +88,7 @@ class TrackedFolder:
 
     def relative(self, path: str) -> str | None:
         """Returns the relative path of an absolute path, empty for the root; None if the path is not below the root."""
-        if path == self.root:
-            return ""
-        prefix = self.root.rstrip(os.sep) + os.sep
-        return path[len(prefix) :].replace(os.sep, "/") if path.startswith(prefix) else None
+        return relative_path(self.root, path)
 
     def absolute(self, path: str) -> str:
         return str(Path(self.root, path))
@@ -110,7 +105,7 @@ class TrackedFolder:
 
     def close(self) -> None:
         """Has the store thread write what waits and release the lock. Returns at once."""
-        self.index.seal(self.unsaved, all_of_it=True)
+        self.index.flush_overlay(small=True)
         self.persistence.close(self.index.base, self._to_store, whole=self.adopted)
 
     def store_if_due(self, *, hold: bool, idle: bool) -> None:
@@ -118,12 +113,7 @@ class TrackedFolder:
         self.persistence.flush_if_due(self.index.base, self._to_store, hold=hold, idle=idle)
 
     def _to_store(self, paths: Iterable[str]) -> Places:
-        # For an unsaved buffer, the file's state on disk is stored when the buffer is saved or closed.
-        return {
-            path: self.index.located(path) if self.index.facts(path) is not None else None
-            for path in paths
-            if path not in self.unsaved
-        }
+        return {path: self.index.located(path) if self.index.facts(path) is not None else None for path in paths}
 
     def load(self, loaded: Iterable[LoadedSegment]) -> None:
         """Adds what was stored to the index. Rows that were made by another version are to be rebuilt."""
@@ -140,7 +130,6 @@ class TrackedFolder:
         self.index = FolderIndex(self.root, self.embedder.fingerprint, self.embedder.dimensions)
         self.persistence.clear()
         self.read_skipped.clear()
-        self.unsaved.clear()
         self.stale.clear()
         self.complete = self.finishing = False
         self.scan_due = 0.0
@@ -165,7 +154,7 @@ class TrackedFolder:
                 and (there.version, there.chunks) == (version, len(segment.rows_of(number)))
             )
             # Files that are out of date are rebuilt and stored then.
-            if not same and path not in self.stale and path not in self.unsaved:
+            if not same and path not in self.stale:
                 changed.append(path)
                 self.index.not_indexed(path)
         self.persistence.put_differing(changed)
@@ -181,7 +170,7 @@ class TrackedFolder:
             counts[left_out.reason] = counts.get(left_out.reason, 0) + 1
         return counts
 
-    def differences(self, found: Scan, open_paths: frozenset[str], below: str = "") -> tuple[list[str], list[str]]:
+    def differences(self, found: Scan, below: str = "") -> tuple[list[str], list[str]]:
         """Returns the paths to read again, newest first, and the paths that are gone, after a scan ``below`` a path.
 
         After a scan of the whole folder, also updates what is known of files that were left out.
@@ -194,7 +183,7 @@ class TrackedFolder:
             same = known is not None and (known.size, known.mtime_ns) == (entry.size, entry.mtime_ns)
             if not same or entry.path in self.stale:
                 changed.append((-entry.mtime_ns, entry.path))
-        gone = [path for path in self.index.below(below) if path not in present and path not in open_paths]
+        gone = [path for path in self.index.below(below) if path not in present]
         if not below:
             self.read_skipped = {path: left for path, left in self.read_skipped.items() if path in present}
             self.scan_skipped = dict(found.skipped)
@@ -220,25 +209,27 @@ class TrackedFolder:
 
     # --- changing ---
 
-    def refresh(self, path: str, opened: Mapping[str, object], *, defer: bool) -> list[str] | None:
+    def refresh(
+        self, path: str, *, defer: bool = False, known: Mapping[int, Vectors] | None = None
+    ) -> list[str] | None:
         """Brings the rows of a path in line with the disk. Returns None for a directory, which must be scanned.
 
         Otherwise returns the files that are still to be read: with ``defer``, the file itself if it changed.
-        ``opened``: the open buffers by absolute path, whose rows are left alone.
+        ``known``: vectors by digest that need not be made again.
         """
         facts = self._facts(path)
         mode = 0 if facts is None else facts.st_mode
         if stat.S_ISDIR(mode):
             return None
         if stat.S_ISREG(mode) and self.rules.allows(path, is_directory=False):
-            self.remove(known for known in self.index.below(path) if known != path)
+            self.remove(each for each in self.index.below(path) if each != path)
             if self._is_as_indexed(path, facts):
                 return []
             if defer:
                 return [path]
-            self.read(path)
+            self.read(path, known)
         else:
-            self.remove(known for known in self.index.below(path) if self.absolute(known) not in opened)
+            self.remove(self.index.below(path))
         return []
 
     def _is_as_indexed(self, path: str, now: os.stat_result | None) -> bool:
@@ -246,16 +237,15 @@ class TrackedFolder:
         facts = self.index.facts(path)
         if facts is None or path in self.stale or (facts.size, facts.mtime_ns) != _state_of(now):
             return False
-        if self.index.is_of_buffer(path):
-            return False
         text = read_text(self.absolute(path), self.settings.max_file_bytes)
         return not isinstance(text, Skipped) and text.digest == facts.digest
 
-    def read(self, path: str) -> None:
-        """Reads a file from disk and makes it searchable."""
+    def read(self, path: str, known: Mapping[int, Vectors] | None = None) -> None:
+        """Reads a file from disk and makes it searchable. ``known`` as in ``refresh``."""
         self.stale.discard(path)
         job = Job(self.root, path)
-        outcome = read_and_analyse(job, self.settings.max_file_bytes, self.embedder, self.index.vectors(path))
+        reuse = {**(known or {}), **self.index.vectors(path)}
+        outcome = read_and_analyse(job, self.settings.max_file_bytes, self.embedder, reuse)
         if isinstance(outcome, IndexedFile):
             self.read_skipped.pop(path, None)
             self.embedded += outcome.embedded
@@ -263,29 +253,6 @@ class TrackedFolder:
             self.persistence.put([path])
         else:
             self._leave_out(path, outcome)
-
-    def read_buffer(self, path: str, document: Document) -> None:
-        """Makes the text of an open buffer searchable.
-
-        It is stored only if it is also on disk: the tables hold what the disk holds, so that a crash loses no truth.
-        """
-        disk = read_text(self.absolute(path), self.settings.max_file_bytes)
-        saved = not isinstance(disk, Skipped) and disk.text == document.text
-        # A saved file is indexed as its state on disk would be, so that its stored rows equal the rows of a fresh
-        # index.
-        language = language_of_document("" if saved else document.language, path, document.text)
-        facts = FileFacts(path, language, 0, 0, "")
-        if not isinstance(disk, Skipped):
-            facts = FileFacts(path, language, disk.size, disk.mtime_ns, disk.digest if saved else "")
-        file = analyse(facts, document.text, self.embedder, self.index.vectors(path))
-        self.stale.discard(path)
-        self.read_skipped.pop(path, None)
-        self.embedded += file.embedded
-        self.index.replace(path, Fresh(file, document.text))
-        if saved:
-            self.persistence.put([path])
-        else:
-            self.unsaved.add(path)
 
     def add(self, read: Read, current: Collection[str]) -> None:
         """Makes files searchable that a worker read, except files not in ``current``, whose newer state is known.

@@ -26,13 +26,14 @@ from conexus.lsp.registrations import Registrations
 from conexus.lsp.workers import Workers
 from conexus.prewarm import WorkerProcesses, start_if_needed
 from conexus.values import Event, IndexChanged, Progress, SettingsFileChanged, StatusChanged
-from conexus.workspace.documents import Documents
+from conexus.workspace.documents import Document, Documents
 from conexus.workspace.settings_file import SettingsFile, read_settings_file
 
 if TYPE_CHECKING:
     from cattrs import Converter
 
     from conexus.engine import Engine
+    from conexus.session import Session as IndexSession
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,8 @@ class Session:
         self.configuration = Configuration()
         self.settings = Settings()
         self.folders: tuple[Path, ...] = ()
-        self.documents = Documents()
+        #: The open documents until the engine runs, which has them from then on.
+        self._early_documents = Documents()
         #: Open documents whose text is not known, with the last text that was known. Until the client sends a whole
         #: text, their files on disk are searched.
         self.lost = Documents()
@@ -85,12 +87,13 @@ class Session:
         self.registrations = Registrations(server)
         self.symbols_offered = False
         self._recheck: asyncio.TimerHandle | None = None
-        #: The engine once it runs. Requests wait for it with `started`.
-        self.engine: Engine | None = None
+        #: The engine's session of this connection, once the engine runs. Requests wait for it with `started`.
+        self.index: IndexSession | None = None
+        self._engine: Engine | None = None
         self._started_at = 0.0
         self.failure = ""
         self._settled = False
-        self._starting: asyncio.Task[Engine] | None = None
+        self._starting: asyncio.Task[IndexSession] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._shown: set[str] = set()
         #: Lets one change of folders at a time reach the engine, so that the last one has the latest folders.
@@ -108,22 +111,22 @@ class Session:
         self.settings, _ = self.configuration.settings(client)
         self.symbols_offered = symbols_wanted(self.settings, client)
 
-    def start(self) -> asyncio.Task[Engine]:
+    def start(self) -> asyncio.Task[IndexSession]:
         """Begins to start the engine, once. Call it after `initialize` is answered, because the import takes long."""
         if self._starting is None:
             self._starting = asyncio.get_running_loop().create_task(self._start())
             self._starting.add_done_callback(_look_at)
         return self._starting
 
-    async def started(self) -> Engine:
-        """Returns the engine as soon as it runs.
+    async def started(self) -> IndexSession:
+        """Returns the engine's session as soon as the engine runs.
 
         Raises:
             JsonRpcException: the engine could not be started.
         """
         return await asyncio.shield(self.start())
 
-    async def _start(self) -> Engine:
+    async def _start(self) -> IndexSession:
         inbox = EventInbox(asyncio.get_running_loop(), self._handle_event)
         loading = asyncio.create_task(
             asyncio.to_thread(
@@ -135,13 +138,8 @@ class Session:
             await self._wait_for(self.configure(), self.read_settings_file())
             settings = self.settings
             engine_class = await loading
-            engine = await asyncio.to_thread(
-                engine_class,
-                settings,
-                encoding=self.client.encoding,
-                listener=inbox.put,
-                processes=self._worker_processes(),
-            )
+            self._engine = await asyncio.to_thread(engine_class, settings, processes=self._worker_processes())
+            index = self._engine.open_session(encoding=self.client.encoding, listener=inbox.put)
         except Exception as error:
             self._processes.close()
             logger.exception("The engine did not start")
@@ -150,19 +148,19 @@ class Session:
             self.announce_status()
             raise errors.request_failed(self.failure) from error
         if settings != self.settings:
-            engine.configure(self.settings)
-        for document in self.documents:
-            engine.open_document(document.id, document.text, document.version, document.language)
+            index.configure(self.settings)
+        index.put_documents(*self._early_documents)
+        self._early_documents = Documents()
         # All objects that exist now stay for good. A search for garbage among them takes 100 ms and more, during which
         # nothing else runs, every few seconds of typing.
         gc.freeze()
         # From here on, the engine is notified of changes, so that none is missed while it starts.
-        self.engine = engine
+        self.index = index
         async with self._changing_folders:
-            await asyncio.to_thread(engine.start, self.folders)
+            await asyncio.to_thread(index.set_folders, self.folders)
         self._started_at = time.monotonic()
         self.announce_status()
-        return engine
+        return index
 
     def _worker_processes(self) -> WorkerProcesses:
         """Returns as many worker processes as the settings want now.
@@ -192,8 +190,29 @@ class Session:
         self.protocol.cancel_background()
         if self._starting is not None:
             await asyncio.wait({self._starting}, timeout=_START_SECONDS)
-        if self.engine is not None:
-            await asyncio.to_thread(self.engine.close)
+        if self._engine is not None:
+            await asyncio.to_thread(self._engine.close)
+
+    # --- documents ---
+
+    @property
+    def documents(self) -> Documents:
+        """The open documents as the client sent them last."""
+        return self._early_documents if self.index is None else self.index.documents
+
+    def put_document(self, document: Document) -> None:
+        """Adds an open document, or replaces its text."""
+        if self.index is None:
+            self._early_documents = self._early_documents.put(document)
+        else:
+            self.index.put_documents(document)
+
+    def close_document(self, document: str) -> None:
+        """Closes a document: its file is searched again."""
+        if self.index is None:
+            self._early_documents = self._early_documents.close(document)
+        else:
+            self.index.close_document(document)
 
     # --- settings ---
 
@@ -224,8 +243,8 @@ class Session:
         self.folders = folders
         await self._wait_for(self.read_settings_file())
         async with self._changing_folders:
-            if self.engine is not None:
-                await asyncio.to_thread(self.engine.set_folders, self.folders)
+            if self.index is not None:
+                await asyncio.to_thread(self.index.set_folders, self.folders)
 
     async def _wait_for(self, *sources: Coroutine[Any, Any, None]) -> None:
         """Waits for settings, at most ``_CONFIGURATION_SECONDS``. Later settings are applied when they arrive."""
@@ -246,8 +265,8 @@ class Session:
             self.show(f"{len(more)} more settings were not accepted; the log lists them.", lsp.MessageType.Warning)
             for problem in more:
                 logger.warning("%s", problem)
-        if self.engine is not None and self.settings != former:
-            self.engine.configure(self.settings)
+        if self.index is not None and self.settings != former:
+            self.index.configure(self.settings)
         self.protocol.spawn(
             self.registrations.follow(self.settings, self.client, symbols_offered=self.symbols_offered),
             "registering with the client",
@@ -267,8 +286,8 @@ class Session:
 
     def status(self) -> types.StatusResult:
         """Returns the engine's status, or a status that says that there is no engine yet."""
-        if self.engine is not None:
-            return convert.status(self.engine.status())
+        if self.index is not None:
+            return convert.status(self.index.status())
         return types.StatusResult(
             quiescent=False,
             health="error" if self.failure else "ok",
@@ -304,7 +323,7 @@ class Session:
                 self._settled = True
                 # Objects that the first index left stay for good, too; see `_start`.
                 gc.freeze()
-        elif self.engine is not None and (self.client.wants_server_status or self.progress.awaits_settling):
+        elif self.index is not None and (self.client.wants_server_status or self.progress.awaits_settling):
             # The engine may be done so soon that it sends no event. The status that we sent must not stay.
             self._recheck = asyncio.get_running_loop().call_later(_RECHECK_SECONDS, self.announce_status)
 
@@ -320,7 +339,7 @@ class Session:
                 if self.folders and event.folder == str(self.folders[0]):
                     self.protocol.spawn(self.read_settings_file(), "reading conexus.toml")
             case StatusChanged():
-                if self.engine is not None:
+                if self.index is not None:
                     self.announce_status()
 
 
@@ -342,7 +361,7 @@ def _load_engine(
     return Engine
 
 
-def _look_at(task: asyncio.Task[Engine]) -> None:
+def _look_at(task: asyncio.Task[IndexSession]) -> None:
     """Reads a task's failure. Every waiter gets it, but without a waiter, asyncio would report it a second time."""
     if not task.cancelled():
         task.exception()

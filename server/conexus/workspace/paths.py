@@ -59,3 +59,14 @@ def uri_of_path(path: str | os.PathLike[str], windows: bool = _WINDOWS) -> str:
 
 def _quoted(path: str) -> str:
     return quote(path.encode("utf-8", "surrogateescape"), safe="/~")
+
+
+def relative_path(root: str, path: str) -> str | None:
+    """Returns the path of a file relative to a folder, with ``/``; both are given absolute.
+
+    Returns an empty string for the folder itself, and None for a path that is not below it.
+    """
+    if path == root:
+        return ""
+    prefix = root.rstrip(os.sep) + os.sep
+    return path[len(prefix) :].replace(os.sep, "/") if path.startswith(prefix) else None

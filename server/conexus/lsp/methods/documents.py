@@ -59,9 +59,7 @@ def did_change(session: Session, params: object) -> None:
     if known is None:
         _open(session, changed)
         return
-    session.documents = session.documents.put(changed)
-    if session.engine is not None:
-        session.engine.change_document(document, changed.text, changed.version)
+    session.put_document(changed)
 
 
 def did_save(session: Session, params: lsp.DidSaveTextDocumentParams) -> None:
@@ -89,9 +87,7 @@ def lose_all(session: Session) -> None:
 
 def _open(session: Session, document: Document) -> None:
     session.lost = session.lost.close(document.id)
-    session.documents = session.documents.put(document)
-    if session.engine is not None:
-        session.engine.open_document(document.id, document.text, document.version, document.language)
+    session.put_document(document)
 
 
 def _lose(session: Session, document: str | None, error: Exception, *, opened: bool = False) -> None:
@@ -115,9 +111,7 @@ def _lose(session: Session, document: str | None, error: Exception, *, opened: b
 
 def _forget(session: Session, document: str) -> None:
     if document in session.documents:
-        session.documents = session.documents.close(document)
-        if session.engine is not None:
-            session.engine.close_document(document)
+        session.close_document(document)
 
 
 def _changes(session: Session, given: Sequence[Any], *, known: bool) -> list[Change]:

@@ -7,6 +7,6 @@ from conexus.lsp.session import Session
 
 def work_done_progress_cancel(session: Session, params: lsp.WorkDoneProgressCancelParams) -> None:
     """Pauses indexing, and says so in the status, until `conexus.server.resume`."""
-    if session.progress.cancel(params.token) and session.engine is not None:
-        session.engine.pause()
+    if session.progress.cancel(params.token) and session.index is not None:
+        session.index.pause()
         session.announce_status()

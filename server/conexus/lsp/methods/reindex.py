@@ -12,10 +12,10 @@ async def reindex(session: Session, params: types.ReindexParams) -> types.Reinde
     """Answers when the request is accepted. The work goes on, shown under the client's token or one of ours."""
     folders = _local(session, "folders", params.folders)
     paths = _local(session, "paths", params.paths)
-    engine = await session.started()
+    index = await session.started()
     if params.work_done_token is not None:
         session.progress.adopt(params.work_done_token)
-    engine.reindex(folders, paths)
+    index.reindex(folders, paths)
     session.announce_status()
     return types.ReindexResult()
 

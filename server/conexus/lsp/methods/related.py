@@ -13,9 +13,9 @@ async def related(session: Session, params: types.RelatedParams) -> types.Search
         if where is None or (params.range is not None and params.position is not None):
             raise errors.invalid_params("Exactly one of `range` and `position` must be given.")
         document = _document(session, params.text_document.uri)
-        engine = await session.started()
+        index = await session.started()
         ask = partial(
-            engine.related,
+            index.related,
             convert.place(document, where),
             relations=tuple(params.relations),
             limit=params.limit,

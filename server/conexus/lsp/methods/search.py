@@ -10,9 +10,9 @@ from conexus.values import Place
 async def search(session: Session, params: types.SearchParams) -> types.SearchResult:
     with session.workers.admitted():
         near = _near(params)
-        engine = await session.started()
+        index = await session.started()
         ask = partial(
-            engine.search,
+            index.search,
             params.query,
             limit=params.limit,
             filters=convert.filters(params.filters),

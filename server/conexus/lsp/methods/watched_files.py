@@ -19,5 +19,5 @@ def hint(session: Session, uris: Iterable[str]) -> None:
     if session.folders and str(session.folders[0] / SETTINGS_FILE) in paths:
         session.protocol.spawn(session.read_settings_file(), "reading conexus.toml")
     # Before the engine runs, no hint is needed, because its start reads the disk.
-    if paths and session.engine is not None:
-        session.engine.hint(paths)
+    if paths and session.index is not None:
+        session.index.hint(paths)

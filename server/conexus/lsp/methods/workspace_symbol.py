@@ -20,9 +20,9 @@ async def workspace_symbol(session: Session, params: lsp.WorkspaceSymbolParams) 
     if not symbols_wanted(session.settings, session.client):
         return []
     with session.workers.admitted():
-        engine = await session.started()
-        while not engine.quiescent and session.seconds_since_start() < _FIRST_LOOK_SECONDS:  # noqa: ASYNC110  there is no event
+        index = await session.started()
+        while not index.quiescent and session.seconds_since_start() < _FIRST_LOOK_SECONDS:  # noqa: ASYNC110  there is no event
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-        ask = partial(engine.symbols, params.query)
+        ask = partial(index.symbols, params.query)
         answer = await session.workers.run(lambda token: ask(cancel=token))
         return [convert.symbol(hit) for hit in answer.hits]

@@ -1,0 +1,142 @@
+"""Opens, closes and watches workspace folders, and replaces a folder's index by one of another model."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from pathlib import Path
+
+from conexus.config import Settings
+from conexus.embedding.embedder import Embedder
+from conexus.indexing.commands import Finished, Hint, Post, Rescan, SegmentsLoaded, TablesOpened
+from conexus.indexing.maintenance import Maintenance
+from conexus.indexing.workspace_folder import TrackedFolder, track
+from conexus.owned import hand_over, owned
+from conexus.storage.manifest import LoadedSegment
+from conexus.workspace.watcher import Watcher
+
+
+@owned(shared={"allows"})
+class Folders:
+    """The folders of all sessions, each once. The indexer thread owns it."""
+
+    def __init__(self, post: Post, post_background: Post, maintenance: Maintenance, data_directory: Path) -> None:
+        """``post_background`` posts commands that nobody waits for."""
+        self._post_background = post_background
+        self._post, self._maintenance, self._data_directory = post, maintenance, data_directory
+        self.by_root: dict[str, TrackedFolder] = {}
+        #: The server's own watchers by root. They stay when a chosen model's index replaces a folder's index.
+        self._watchers: dict[str, Watcher] = {}
+        #: Number of folders whose stored index is being loaded.
+        self.loading = 0
+
+    def new(self, root: str, settings: Settings, embedder: Embedder) -> TrackedFolder:
+        """Returns a folder with an empty index, which is not opened yet."""
+        folder = track(
+            root, settings, embedder, self._data_directory, self._maintenance.threads, self._maintenance.tables
+        )
+        folder.stored.on_opened = lambda files: self._post(TablesOpened(folder, files))
+        folder.persistence.on_done = lambda: self._post_background(
+            Finished(f"writing the index of {root}", lambda: None)
+        )
+        return folder
+
+    def open(self, root: str, settings: Settings, embedder: Embedder) -> None:
+        """Opens a folder. Posts ``SegmentsLoaded`` if it has a stored index."""
+        folder = self.by_root[root] = self.new(root, settings, embedder)
+        # Of an index that this engine has just closed, the first manifest may still have to be written.
+        if folder.stored.exists or folder.reopened:
+            self.loading += 1
+            opened: Future[list[LoadedSegment]] = folder.persistence.open()
+            opened.add_done_callback(lambda future: self._post(SegmentsLoaded(folder, tuple(future.result()))))
+        else:
+            folder.persistence.claim()
+            folder.adopted = True
+            self._ready(folder)
+
+    def load(self, loaded: SegmentsLoaded) -> bool:
+        """Makes searchable what was stored of a folder. Returns whether the folder is still open."""
+        self.loading -= 1
+        if self.by_root.get(loaded.folder.root) is not loaded.folder:
+            return False
+        loaded.folder.load(loaded.segments)
+        self._ready(loaded.folder)
+        return True
+
+    def compare(self, opened: TablesOpened) -> None:
+        """Compares the tables of a folder that is searched. A folder that the embed thread builds opens none."""
+        if self.by_root.get(opened.folder.root) is opened.folder:
+            opened.folder.compare(opened.files)
+
+    def install(self, successor: TrackedFolder) -> TrackedFolder | None:
+        """Has a folder's new index searched from now on. Returns the former folder; None if the folder is not open.
+
+        A scan finds what changed while the new index was built.
+        """
+        former = self.by_root.get(successor.root)
+        if former is None:
+            return None
+        successor.settings, successor.rules = former.settings, former.rules
+        former.close()
+        self.by_root[successor.root] = successor
+        self._ready(successor)
+        return former
+
+    def close(self, root: str) -> TrackedFolder:
+        """Closes a folder, and returns it. The store thread writes what waits."""
+        folder = self.by_root.pop(root)
+        self._stop_watching(root)
+        folder.close()
+        return folder
+
+    def configure(self, folder: TrackedFolder, settings: Settings) -> None:
+        """Applies settings to a folder. A scan brings its index in line with them."""
+        folder.configure(settings)
+        folder.scan_due = 0.0
+        self._watch(folder)
+
+    def problem(self, folder: TrackedFolder) -> str | None:
+        """Returns why a folder is not indexed, stored or watched as it should be, in words for the user."""
+        watcher = self._watchers.get(folder.root)
+        return folder.refused or folder.persistence.problem or (watcher.degraded if watcher is not None else None)
+
+    def shut_down(self) -> None:
+        """Closes all folders. The caller owns what the indexer thread owned."""
+        for watcher in self._watchers.values():
+            watcher.stop()
+        for folder in self.by_root.values():
+            hand_over(folder, folder.index, folder.persistence)
+            folder.close()
+
+    def wait_for_watchers(self) -> None:
+        """Waits until the watchers' processes have ended."""
+        for watcher in self._watchers.values():
+            watcher.wait()
+
+    def allows(self, root: str, path: str, *, is_directory: bool) -> bool:
+        """Returns whether the present ignore rules of a folder let a path in. The watcher thread calls it."""
+        folder = self.by_root.get(root)
+        return folder is not None and folder.allows(path, is_directory)
+
+    def _ready(self, folder: TrackedFolder) -> None:
+        folder.loaded = True
+        self._watch(folder)
+
+    def _watch(self, folder: TrackedFolder) -> None:
+        """Starts or stops the server's own watcher of a folder, as the folder's settings say."""
+        root = folder.root
+        if folder.wants_watcher and root not in self._watchers:
+            watcher = Watcher(
+                Path(root),
+                lambda paths: self._post(Hint(tuple(str(Path(root, path)) for path in paths), "watcher")),
+                lambda reason: self._post(Rescan(root, reason)),
+                lambda path, is_directory: self.allows(root, path, is_directory=is_directory),
+            )
+            self._watchers[root] = watcher
+            watcher.start()
+        elif not folder.wants_watcher:
+            self._stop_watching(root)
+
+    def _stop_watching(self, root: str) -> None:
+        watcher = self._watchers.pop(root, None)
+        if watcher is not None:
+            watcher.stop()

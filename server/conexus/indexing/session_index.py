@@ -1,0 +1,115 @@
+"""Keeps what belongs to one client: its folders, its settings, its open documents, and an index of their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from conexus.chunking import language_of_document
+from conexus.config import Settings
+from conexus.embedding.embedder import Embedder
+from conexus.embedding.unit_vectors import Vectors
+from conexus.indexing.folder_index import FolderIndex
+from conexus.indexing.state import FolderState, Published
+from conexus.owned import owned
+from conexus.segments.analysis import FileFacts, analyse
+from conexus.segments.snapshot import Fresh, View
+from conexus.values import Event
+from conexus.workspace.documents import Document, Documents
+from conexus.workspace.read import Skipped, Text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Client:
+    """The client of a session, as any thread may see it."""
+
+    #: Tells the sessions of one engine apart.
+    name: str
+    #: Receives the indexer's events, in the indexer thread.
+    listener: Callable[[Event], None]
+    published: Published = field(default_factory=Published)
+
+
+@owned()
+class SessionIndex:
+    """What one client sees of the workspace. The indexer thread owns it.
+
+    A folder's index holds the files as they are on disk, and all sessions share it. Each session has an index of its
+    own for the open documents whose text differs from the disk. They hide the files on disk, in this session alone.
+    """
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self.client = client
+        self.settings = settings
+        #: Absolute paths of the folders; None until they are known.
+        self.roots: tuple[str, ...] | None = None
+        #: The open documents as the client sent them last.
+        self.documents = Documents()
+        #: The texts of open documents by the root of their folder; by "" if they belong to no folder.
+        self.buffers: dict[str, FolderIndex] = {}
+        #: Views of the latest snapshot, by root.
+        self.views: dict[str, tuple[View, ...]] = {}
+        #: The latest counts of each folder, by root.
+        self.folder_states: dict[str, FolderState] = {}
+
+    def __contains__(self, root: object) -> bool:
+        return self.roots is not None and root in self.roots
+
+    @property
+    def dirty_buffers(self) -> int:
+        """Number of open documents in the folders whose text differs from the disk."""
+        return sum(index.files for root, index in self.buffers.items() if root)
+
+    def is_shown(self, root: str, path: str) -> bool:
+        """Returns whether the text of an open document hides a file on disk."""
+        index = self.buffers.get(root)
+        return index is not None and index.facts(path) is not None
+
+    def vectors(self, root: str, path: str) -> Mapping[int, Vectors]:
+        """Returns the vectors of a document's chunks by digest, as far as this session has made them."""
+        index = self.buffers.get(root)
+        return {} if index is None else index.vectors(path)
+
+    def show(
+        self,
+        root: str,
+        path: str,
+        document: Document,
+        embedder: Embedder,
+        disk: Text | Skipped | None,
+        known: Mapping[int, Vectors],
+    ) -> int:
+        """Has this session find a document's text in place of the file. Returns the number of chunks embedded.
+
+        ``path`` is relative to ``root``, or the document's identity if ``root`` is empty. ``disk`` is the file on disk
+        (None: there is none), ``known`` the vectors by digest that need not be made again.
+        """
+        index = self.buffers.get(root)
+        if index is None or index.model != embedder.fingerprint:
+            index = self.buffers[root] = FolderIndex(root, embedder.fingerprint, embedder.dimensions)
+        language = language_of_document(document.language, path, document.text)
+        facts = FileFacts(path, language, 0, 0, "")
+        if isinstance(disk, Text):
+            facts = FileFacts(path, language, disk.size, disk.mtime_ns, "")
+        file = analyse(facts, document.text, embedder, {**known, **index.vectors(path)})
+        index.replace(path, Fresh(file, document.text))
+        return file.embedded
+
+    def hide(self, root: str, path: str) -> bool:
+        """Has this session find the file on disk again. Returns whether that changed anything."""
+        index = self.buffers.get(root)
+        if index is None or index.facts(path) is None:
+            return False
+        index.replace(path, None)
+        if not index.files:
+            del self.buffers[root]
+        return True
+
+    def forget(self, root: str) -> None:
+        """Drops what is known of a folder, which the session does not have any more or which is indexed anew."""
+        self.buffers.pop(root, None)
+
+    def shown_paths(self, root: str) -> Iterable[str]:
+        """Returns the paths of the files whose open documents are found in place of them."""
+        index = self.buffers.get(root)
+        return () if index is None else index.paths()

@@ -1,0 +1,435 @@
+"""One client's part of the engine: its folders and open documents, and the requests about them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from conexus.answers.hits import Reader, hits_of
+from conexus.answers.live_text import CurrentTexts
+from conexus.config import Settings
+from conexus.embedding.embedder import EmbeddingError
+from conexus.embedding.late_interaction import QueryTokens, TokenEmbedder
+from conexus.embedding.transformer.deferred import DeferredEmbedder
+from conexus.embedding.unit_vectors import Vectors
+from conexus.indexing.indexer import Indexer
+from conexus.indexing.session_index import Client
+from conexus.indexing.state import SessionState
+from conexus.related.place import RelatedPlace
+from conexus.related.relations import Related, related
+from conexus.search.candidates import retrieve_candidates
+from conexus.search.pipeline import Ranked, search
+from conexus.search.query import Query, understand
+from conexus.search.query_expansion import expand_query
+from conexus.search.symbols import symbols
+from conexus.segments.snapshot import FileKey, Searchable
+from conexus.text.positions import Encoding, LineIndex
+from conexus.values import (
+    Answer,
+    BadQuery,
+    Cancelled,
+    CancelToken,
+    EngineError,
+    Filters,
+    FolderStatus,
+    Health,
+    IndexState,
+    ModelStatus,
+    Place,
+    Status,
+)
+from conexus.workspace.documents import Document, Documents
+from conexus.workspace.paths import relative_path
+from conexus.workspace.read import Skipped, read_text
+from conexus.workspace.roots import normalise_roots
+
+log = logging.getLogger(__name__)
+
+#: Maximum time in seconds that a request waits for the index's files to be verified, if someone wrote into them.
+_VERIFY_SECONDS = 30.0
+
+
+class Session:
+    """One client of an engine. Thread-safe.
+
+    Its open documents are found in place of their files by this session alone. Only ``search``, ``related`` and
+    ``symbols`` block for long. ``Engine.open_session`` makes it.
+    """
+
+    def __init__(
+        self,
+        indexer: Indexer,
+        client: Client,
+        settings: Settings,
+        encoding: Encoding,
+        start: Callable[[Sequence[Path], Settings], None],
+    ) -> None:
+        """``start`` starts the engine, unless it runs, for folders and settings."""
+        self._indexer, self._client, self._start = indexer, client, start
+        self._encoding, self._settings = encoding, settings
+        self._documents = Documents()
+        #: Lets one change of the documents at a time reach the indexer, so that the last one has the latest text.
+        self._changing = threading.Lock()
+
+    # --- folders, settings, documents ---
+
+    def set_folders(self, folders: Sequence[Path]) -> None:
+        """Sets the session's folders. Indexing begins in the background."""
+        self._start(folders, self._settings)
+        roots, problems = normalise_roots(folders)
+        for problem in problems:
+            log.warning("%s", problem)
+        self._indexer.set_folders(self._client, [str(root) for root in roots])
+
+    def configure(self, settings: Settings) -> None:
+        """Replaces the settings; the changes take effect in the background."""
+        self._settings = settings
+        self._indexer.configure(self._client, settings)
+
+    def close(self) -> None:
+        """Ends the session. Folders that no other session has are closed."""
+        self._indexer.close_session(self._client)
+
+    @property
+    def documents(self) -> Documents:
+        """The open documents as the client sent them last."""
+        return self._documents
+
+    def put_documents(self, *documents: Document) -> None:
+        """Adds open documents, or replaces the text of some."""
+        with self._changing:
+            for document in documents:
+                self._documents = self._documents.put(document)
+            self._indexer.set_documents(self._client, self._documents, [document.id for document in documents])
+
+    def open_document(self, document: str, text: str, version: int | None, language: str) -> None:
+        """Adds an open document.
+
+        ``document`` is an absolute path, or a URI for a buffer without a file; ``language`` is the client's languageId.
+        """
+        self.put_documents(Document(document, text, version, language))
+
+    def change_document(self, document: str, text: str, version: int | None) -> None:
+        """Replaces the whole text of an open document; unknown documents are ignored."""
+        former = self._documents.get(document)
+        if former is not None:
+            self.put_documents(Document(document, text, version, former.language))
+
+    def close_document(self, document: str) -> None:
+        """Closes a document: the disk is the truth again."""
+        with self._changing:
+            self._documents = self._documents.close(document)
+            self._indexer.set_documents(self._client, self._documents, [document])
+
+    def hint(self, paths: Iterable[str | Path]) -> None:
+        """Reports that these paths, or something below them, may have changed."""
+        self._indexer.hint([str(path) for path in paths], "client")
+
+    # --- the index ---
+
+    def pause(self) -> None:
+        """Stops indexing files, for all sessions; open documents stay live."""
+        self._indexer.set_paused(True)
+
+    def resume(self) -> None:
+        """Resumes indexing files."""
+        self._indexer.set_paused(False)
+
+    def reindex(self, folders: Sequence[str] = (), paths: Sequence[str] = ()) -> None:
+        """Rebuilds these folders (all if none is named), or only these paths, from scratch. Returns when accepted."""
+        self._indexer.reindex(folders if folders or paths else self._roots(), paths)
+
+    def clear(self) -> None:
+        """Deletes the stored index of the session's folders and rebuilds it."""
+        self._indexer.clear(self._roots())
+
+    def _roots(self) -> list[str]:
+        return [folder.root for folder in self._state.folders]
+
+    @property
+    def quiescent(self) -> bool:
+        """Whether all saved and typed text is searchable and each folder was compared with the disk once."""
+        return self._indexer.quiescent
+
+    @property
+    def searchable(self) -> Searchable:
+        """What the session's requests search now."""
+        return self._state.searchable
+
+    @property
+    def _state(self) -> SessionState:
+        return self._client.published.state
+
+    def status(self) -> Status:
+        """Returns all that a user may want to know about the index, as of one moment."""
+        quiescent, state = self._indexer.quiescent, self._state
+        indexer, now = state.indexer, state.searchable
+        health, message = _health(state)
+        model = now.embedders[-1] if now.embedders else None
+        return Status(
+            quiescent=quiescent,
+            health=health,
+            message=message,
+            files=state.indexed_files,
+            chunks=now.snapshot.chunks,
+            pending=indexer.pending,
+            dirty_buffers=state.dirty_buffers,
+            embedded_chunks=indexer.embedded_chunks,
+            generation=now.snapshot.generation,
+            model=ModelStatus(model.name, model.dimensions, model.fingerprint) if model else ModelStatus("", 0, ""),
+            folders=tuple(
+                FolderStatus(
+                    folder.root,
+                    folder.files,
+                    folder.chunks,
+                    folder.complete,
+                    dict(folder.skipped),
+                    folder.role,
+                    folder.search_mode,
+                )
+                for folder in state.folders
+            ),
+            phase=indexer.phase,
+            paused=self._indexer.paused,
+            memory_bytes=resident_bytes(),
+            index_bytes=sum(folder.size_bytes for folder in state.folders),
+            role="reader" if any(folder.role == "reader" for folder in state.folders) else "writer",
+        )
+
+    # --- requests ---
+
+    def search(
+        self,
+        query: str,
+        *,
+        limit: int = 20,
+        filters: Filters | None = None,
+        near: Place | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Answer:
+        """Returns the best chunks for a query.
+
+        Raises BadQuery if the query cannot be understood, Cancelled if ``cancel`` was set.
+        """
+        started = time.perf_counter()
+        token = cancel or CancelToken()
+        token.check()
+        understood = understand(query)
+        with self._asked() as state:
+            now = state.searchable
+            vectors, degraded = _query_vectors(now, understood.text, token.check)
+            token.check()
+            understood = expand_query(understood, now.snapshot.views)
+            ranked = search(
+                now.snapshot,
+                understood,
+                vectors=vectors,
+                tokens=_query_tokens(now, understood.text),
+                filters=filters,
+                rows=retrieve_candidates(now.snapshot, understood, vectors, now.candidate_sources),
+                near=self._key(near.document) if near else None,
+                open_files=frozenset(self._key(document.id) for document in self._documents),
+                limit=limit,
+                check=self._between_stages(now, token),
+            )
+            token.check()
+            return self._answer(started, state, ranked, token, understood, degraded)
+
+    def symbols(self, query: str, *, limit: int = 50, cancel: CancelToken | None = None) -> Answer:
+        """Returns definitions, exact names first, then by meaning. Raises as ``search``, but allows an empty query."""
+        started = time.perf_counter()
+        token = cancel or CancelToken()
+        token.check()
+        with self._asked() as state:
+            now = state.searchable
+            vectors, degraded = _query_vectors(now, query, token.check)
+            token.check()
+            ranked = symbols(now.snapshot, query, vectors=vectors, limit=limit, check=self._between_stages(now, token))
+            return self._answer(started, state, ranked, token, degraded=degraded)
+
+    def related(
+        self,
+        place: Place,
+        *,
+        relations: Sequence[str] = (),
+        limit: int = 20,
+        filters: Filters | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Answer:
+        """Returns code that is related to a place.
+
+        Raises BadQuery if the place is in no folder and no open buffer, Cancelled if ``cancel`` was set.
+        """
+        started = time.perf_counter()
+        token = cancel or CancelToken()
+        folder, path = self._key(place.document)
+        token.check()
+        document = self._documents.get(place.document)
+        if not folder and document is None:
+            raise BadQuery("the document is neither in a workspace folder nor open")
+        with self._asked() as state:
+            now = state.searchable
+            first, last = place.range.start.line, place.range.end.line + 1
+            edited = self._texts(now).edited(folder, path)
+            if edited is not None:
+                first, last = edited.indexed_span(first, last)
+            degraded: list[str] = []
+
+            def embed(text: str) -> dict[str, Vectors]:
+                vectors, problem = _query_vectors(now, text, token.check)
+                if problem is not None:
+                    degraded.append(problem)
+                return vectors
+
+            asked = RelatedPlace(folder, path, first, last, self._selected(place, document))
+            found = related(
+                now.snapshot,
+                asked,
+                relations=relations,
+                limit=limit,
+                filters=filters,
+                embed=embed,
+                check=self._between_stages(now, token),
+            )
+            return self._answer(started, state, found, token, degraded=next(iter(degraded), None))
+
+    # --- internals ---
+
+    @contextmanager
+    def _asked(self) -> Iterator[SessionState]:
+        """Yields the state from which a request is answered.
+
+        Has the index's files verified if the request fails unexpectedly.
+        """
+        try:
+            with self._indexer.requests.answering():
+                # Reading past the end of a file that was cut short would kill the process.
+                if not self.searchable.is_untouched():
+                    self._indexer.wait_verified(_VERIFY_SECONDS)
+                yield self._state
+        except (EngineError, EmbeddingError, Cancelled):
+            raise
+        except Exception:
+            # Someone may have written into the index's files, which are mapped.
+            self._indexer.verify()
+            raise
+
+    def _answer(
+        self,
+        started: float,
+        state: SessionState,
+        ranked: Sequence[Ranked | Related],
+        token: CancelToken,
+        query: Query | None = None,
+        degraded: str | None = None,
+    ) -> Answer:
+        now = state.searchable
+        hits = hits_of(ranked, self._reader(now, token), query)
+        now.release(self._most_mapped)
+        problem = state.indexer.problem or degraded
+        index = IndexState(state.complete, state.indexed_files, state.total_files, problem)
+        return Answer(hits, index, now.snapshot.generation, (time.perf_counter() - started) * 1e3)
+
+    @property
+    def _most_mapped(self) -> int:
+        """Bytes of the index's files that may stay in memory between two stages of a request, or two requests."""
+        # Half of the memory budget, because the next stage may read as much again before its pages are released.
+        return (self._settings.memory_mib << 20) // 2
+
+    def _between_stages(self, now: Searchable, token: CancelToken) -> Callable[[], None]:
+        most = self._most_mapped
+
+        def check() -> None:
+            token.check()
+            now.keep_within(most)
+
+        return check
+
+    def _reader(self, now: Searchable, token: CancelToken) -> Reader:
+        return Reader(
+            now.overlay,
+            self._encoding,
+            self._settings.max_file_bytes,
+            lambda path: self._indexer.hint([path], "answer"),
+            self._texts(now),
+            token.check,
+        )
+
+    def _texts(self, now: Searchable) -> CurrentTexts:
+        # The documents are read after ``now`` was, so they are never older than its overlay.
+        return CurrentTexts(self._documents, now.overlay, self._settings.max_file_bytes)
+
+    def _key(self, document: str) -> FileKey:
+        """Returns the folder and relative path of a document; ``("", document)`` if it is in no folder."""
+        for folder in self._state.folders:
+            relative = relative_path(folder.root, document)
+            if relative:
+                return folder.root, relative
+        return "", document
+
+    def _selected(self, place: Place, document: Document | None) -> str:
+        """Returns the text of a place; empty if the place is a mere position or cannot be read."""
+        start, end = place.range.start, place.range.end
+        if start == end:
+            return ""
+        if document is not None:
+            text = document.text
+        else:
+            read = read_text(place.document, self._settings.max_file_bytes)
+            if isinstance(read, Skipped):
+                return ""
+            text = read.text
+        index = LineIndex(text)
+        first = index.offset(start.line, start.column, self._encoding)
+        return text[first : index.offset(end.line, end.column, self._encoding)]
+
+
+def _health(state: SessionState) -> tuple[Health, str]:
+    if state.indexer.problem:
+        return "error", state.indexer.problem
+    for folder in state.folders:
+        if folder.problem:
+            return "warning", f"{Path(folder.root).name or folder.root}: {folder.problem}"
+    if state.indexer.model_problem:
+        return "warning", f"{state.indexer.model_problem}; the shipped model answers"
+    return "ok", ""
+
+
+def _query_vectors(now: Searchable, text: str, check: Callable[[], None]) -> tuple[dict[str, Vectors], str | None]:
+    """Returns the query's vector by model fingerprint, and why one is missing (None: all are there).
+
+    ``check`` is called during the wait for a slow model.
+    """
+    vectors: dict[str, Vectors] = {}
+    degraded = None
+    for embedder in now.embedders if text.strip() else ():
+        try:
+            if isinstance(embedder, DeferredEmbedder):
+                vectors[embedder.fingerprint] = embedder.embed_query(text, check)
+            else:
+                vectors[embedder.fingerprint] = embedder.embed_query(text)
+        except EmbeddingError as error:
+            degraded = str(error)
+    return vectors, degraded
+
+
+def _query_tokens(now: Searchable, text: str) -> QueryTokens | None:
+    """Returns the query's tokens for late interaction; None if no model has tokens or the text is blank."""
+    models = (embedder for embedder in now.embedders if isinstance(embedder, TokenEmbedder))
+    return next((model.query_tokens(text) for model in models if text.strip()), None)
+
+
+def resident_bytes() -> int:
+    """Returns the memory of this process, in bytes."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return pages * os.sysconf("SC_PAGE_SIZE")
