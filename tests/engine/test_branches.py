@@ -162,7 +162,7 @@ def test_what_was_stored_before_its_vectors_came_gets_them_at_the_next_start(
     chosen, data = str(built / "small"), tmp_path / "data"
     with running(root, data, model=chosen) as engine:
         settle(engine)
-        slow = engine.engine.indexer._switch._model
+        slow = engine.engine.indexer._workspace.switch._model
         assert slow is not None
         slow._thread.submit(slow._closing.wait)  # the model is busy until the end
         git(root, "checkout", "--quiet", "other")
@@ -180,7 +180,7 @@ def test_vectors_that_come_after_the_overlay_was_sealed_are_not_lost(root: Path,
     many = {f"many/{number}.py": module(2000 + number, "store") * 4 for number in range(400)}
     with running(root, data, model=chosen) as engine:
         settle(engine)
-        slow, release = engine.engine.indexer._switch._model, threading.Event()
+        slow, release = engine.engine.indexer._workspace.switch._model, threading.Event()
         assert slow is not None
         slow._thread.submit(release.wait)
         write(root, many)

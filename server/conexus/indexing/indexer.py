@@ -35,20 +35,17 @@ from conexus.indexing.commands import (
     TablesOpened,
     VectorsMade,
     Verify,
-    WantedVectors,
     in_words,
 )
 from conexus.indexing.event_loop import Loop
-from conexus.indexing.folders import Folders
 from conexus.indexing.maintenance import Maintenance
-from conexus.indexing.model_switch import ModelSwitch
 from conexus.indexing.publish import Publisher, publish_state
-from conexus.indexing.refresh import Refresher
 from conexus.indexing.request_gate import RequestGate
 from conexus.indexing.scans import Found, Scanning
 from conexus.indexing.session_index import Client, SessionIndex
 from conexus.indexing.state import FolderState, IndexerState
 from conexus.indexing.worker_tasks import Task
+from conexus.indexing.workspace import Workspace
 from conexus.indexing.workspace_folder import TrackedFolder
 from conexus.owned import hand_over
 from conexus.processes.memory import trim
@@ -98,12 +95,9 @@ class Indexer:
         self.paused = False
         self._clients: tuple[Client, ...] = ()
         self._clients_changing = threading.Lock()
-        self._settings = settings
         self._paused = False
         self._problem: str | None = None
         self._load_embedder, self._prepare = load_embedder, prepare
-        self._embedder: Embedder | None = None
-        self._sessions: dict[str, SessionIndex] = {}
         self._loop = Loop[Command](
             "conexus-indexer",
             start=self._begin,
@@ -121,23 +115,21 @@ class Indexer:
         self._bulk = Bulk(processes, self._loop.wake)
         self._scanning = Scanning()
         self._maintenance = Maintenance(self._bulk, self._publisher, self.requests, post_background)
-        self._folders = Folders(post, post_background, self._maintenance, data_directory)
-        self._switch = ModelSwitch(load_slow, post, self._new_folder, self._filled, data_directory)
-        self._refresher = Refresher(
-            self._folders.by_root,
-            self._sessions,
+        self._workspace = Workspace(
+            settings,
+            data_directory,
+            load_slow,
+            post,
+            post_background,
             self._bulk,
             self._scanning,
             self._publisher,
-            on_hint=self._note_activity,
+            self._maintenance,
             on_settings_file=lambda root: self._notify(SettingsFileChanged(root), root),
-            fill=self._switch.fill,
         )
+        self._folders, self._refresher = self._workspace.folders, self._workspace.refresher
         #: When whole segment files may be checked again, in seconds on the monotonic clock.
         self._verify_due = 0.0
-        #: Number of chunks that the shipped model embedded in folders that were closed or that it no longer answers
-        #: for.
-        self._embedded_before = 0
         self._reported: object = None
 
     # --- any thread ---
@@ -238,16 +230,15 @@ class Indexer:
     def _handle(self, command: Command) -> None:
         match command:
             case OpenSession(client=client, settings=settings):
-                self._open_session(client, settings)
+                self._workspace.open_session(client, settings)
             case CloseSession(client=client):
-                self._close_session(client)
+                self._workspace.close_session(client)
             case SetFolders(client=client, roots=roots):
-                self._set_folders(self._sessions[client.name], roots)
+                self._workspace.set_folders(client, roots)
             case Configure(client=client, settings=settings):
-                self._sessions[client.name].settings = settings
-                self._configure()
+                self._workspace.set_settings(client, settings)
             case SetDocuments(client=client, documents=documents, changed=changed):
-                session = self._sessions[client.name]
+                session = self._workspace.sessions[client.name]
                 session.documents = documents
                 self._refresher.hint_documents(session, changed)
             case Hint(paths=paths):
@@ -278,14 +269,12 @@ class Indexer:
                     self._refresher.hint_all_documents(command.folder.root)
             case TablesOpened():
                 self._folders.compare(command)
-            case ModelReady(run=run):
-                if self._switch.is_current(run):
-                    for root in self._folders.by_root:
-                        self._switch.build(root)
-            case FolderBuilt(run=run, folder=folder):
-                self._install(run, folder)
+            case ModelReady():
+                self._workspace.build_all(command)
+            case FolderBuilt():
+                self._workspace.install(command)
             case VectorsMade():
-                self._switch.take(command)
+                self._workspace.switch.take(command)
             case Finished(take=take):
                 take()
 
@@ -319,8 +308,8 @@ class Indexer:
             log.warning("files of the index of %s were overwritten; it is rebuilt", folder.root)
             # The whole index, because vectors of overwritten rows may have been reused for rows that are intact.
             folder.make_anew()
-            self._forget(folder.root)
-            for session in self._sessions.values():
+            self._workspace.forget(folder.root)
+            for session in self._workspace.sessions.values():
                 session.forget(folder.root)
         self._refresher.hint_all_documents()
         self._publish()
@@ -328,127 +317,11 @@ class Indexer:
     def _is_untouched(self) -> bool:
         return all(folder.index.is_untouched() for folder in self._folders.by_root.values())
 
-    # --- sessions ---
-
-    def _open_session(self, client: Client, settings: Settings) -> None:
-        self._sessions[client.name] = SessionIndex(client, settings)
-        self._configure()
-
-    def _close_session(self, client: Client) -> None:
-        session = self._sessions.pop(client.name, None)
-        if session is not None:
-            self._publisher.forget(session)
-            self._refresher.edits.forget(client.name)
-            self._close_unused()
-            self._configure()
-
-    def _set_folders(self, session: SessionIndex, roots: tuple[str, ...]) -> None:
-        former = session.roots or ()
-        session.roots = roots
-        for root in former:
-            if root not in roots:
-                session.forget(root)
-                self._publisher.mark_session_dirty(session, root)
-        self._close_unused()
-        for root in roots:
-            if root not in self._folders.by_root:
-                self._open_folder(root, self._settings_of(root))
-            if root not in former:
-                self._publisher.mark_session_dirty(session, root)
-        self._refresher.hint_documents(session, [document.id for document in session.documents])
-
-    def _open_folder(self, root: str, settings: Settings) -> None:
-        self._folders.open(root, settings, self._model())
-        self._switch.build(root)
-
-    def _close_unused(self) -> None:
-        """Closes the folders that no session has any more."""
-        for root in list(self._folders.by_root):
-            if not any(root in session for session in self._sessions.values()):
-                self._close_folder(root)
-
-    def _close_folder(self, root: str) -> None:
-        self._embedded_before += self._embedded_in(self._folders.close(root))
-        self._forget(root)
-        self._refresher.files.forget(root)
-
-    def _settings_of(self, root: str) -> Settings:
-        """Returns the settings of a folder: those of the first session that has it."""
-        of_sessions = (session.settings for session in self._sessions.values() if root in session)
-        return next(of_sessions, self._settings)
-
-    def _configure(self) -> None:
-        """Applies the settings: the first session's to what all sessions share, and to each folder its own."""
-        former = self._settings
-        settings = self._settings = next((session.settings for session in self._sessions.values()), former)
-        if settings.workers != former.workers:
-            self._bulk.set_workers(settings.workers)
-        if _model_settings(settings) != _model_settings(former):
-            self._choose_model()
-        for root, folder in self._folders.by_root.items():
-            of_folder = self._settings_of(root)
-            if of_folder != folder.settings:
-                self._scanning.forget(root)
-                self._folders.configure(folder, of_folder)
-                self._refresher.hint_all_documents(root)
-
-    # --- models ---
-
-    def _choose_model(self) -> None:
-        """Drops the model chosen before, and loads the one that the settings name."""
-        self._switch.close()
-        # A folder with an index by the shipped model keeps it, and it answers until the chosen model takes over.
-        for root, folder in list(self._folders.by_root.items()):
-            if folder.embedder is not self._embedder:
-                self._close_folder(root)
-                self._folders.open(root, self._settings_of(root), self._model())
-                self._forget_documents(root)
-        self._switch.choose(self._settings)
-
-    def _new_folder(self, root: str, embedder: Embedder) -> TrackedFolder:
-        return self._folders.new(root, self._settings_of(root), embedder)
-
-    def _install(self, run: int, successor: TrackedFolder) -> None:
-        """Has a folder's index by the chosen model searched from now on."""
-        embedder = self._switch.embedder
-        if not self._switch.is_current(run) or embedder is None:
-            successor.close()
-            return
-        successor.embedder = embedder
-        successor.complete = successor.refused is None
-        former = self._folders.install(successor)
-        if former is None:
-            successor.close()
-            return
-        self._embedded_before += self._embedded_in(former)
-        self._forget(former.root)
-        self._forget_documents(former.root)
-
-    def _forget_documents(self, root: str) -> None:
-        """Has the documents of a folder indexed again, because another model embeds them."""
-        for session in self._sessions.values():
-            if root in session:
-                for document in session.documents:
-                    self._refresher.refresh_document(session, document.id)
-
-    def _filled(self, wanted: WantedVectors) -> None:
-        """Has the new vectors of a file stored and published. Until now the file was searchable by words alone."""
-        if wanted.session is not None:
-            self._publisher.mark_session_dirty(wanted.session, wanted.folder.root)
-        else:
-            wanted.folder.persistence.put([wanted.path])
-            self._publisher.mark_dirty(wanted.folder.root)
-
-    def _model(self) -> Embedder:
-        if self._embedder is None:
-            raise RuntimeError("the thread runs only with a model")
-        return self._embedder
-
     # --- the loop ---
 
     def _begin(self) -> bool:
         try:
-            self._embedder = self._load_embedder()
+            embedder = self._load_embedder()
         except Exception as error:
             log.exception("the model cannot be loaded")
             self._problem = str(error)
@@ -457,8 +330,7 @@ class Indexer:
                 client.published.state = replace(client.published.state, indexer=self.state)
             self._notify(StatusChanged())
             return False
-        self._refresher.begin(self._embedder)
-        self._switch.choose(self._settings)
+        self._workspace.begin(embedder)
         return True
 
     def _patience(self) -> float:
@@ -492,7 +364,7 @@ class Indexer:
             self._end_of_bulk()
         if now >= self._publisher.due:
             self._publish()
-        self._maintenance.run_due(list(self._folders.by_root.values()), self._settings.memory_mib << 20)
+        self._maintenance.run_due(list(self._folders.by_root.values()), self._workspace.settings.memory_mib << 20)
 
     def _slice(self) -> Callable[[], bool]:
         """Starts a time slice. Returns a function that says whether there is time left.
@@ -521,7 +393,7 @@ class Indexer:
     def _work_off(self) -> None:
         if self._bulk.idle:
             return
-        self._note_activity()
+        self._maintenance.note_activity()
         self._bulk.work_off(
             self._task, self._refresher.refresh_file, lambda: self._loop.waiting, workers=self._may_use_workers()
         )
@@ -551,16 +423,6 @@ class Indexer:
         if not self._refresher.files:
             self._publish_changes()
 
-    def _forget(self, root: str) -> None:
-        """Drops everything that is under way for a folder's present index."""
-        self._scanning.forget(root)
-        self._bulk.forget(root)
-        self._maintenance.forget(root)
-        self._publisher.mark_dirty(root)
-
-    def _note_activity(self) -> None:
-        self._maintenance.active_at = time.monotonic()
-
     # --- publishing ---
 
     def _publish_changes(self) -> None:
@@ -571,15 +433,14 @@ class Indexer:
         for root, folder in self._folders.by_root.items():
             if folder.index.flush_overlay():
                 self._publisher.mark_dirty(root, content_changed=False)
-        chosen = self._switch.embedder
-        embedders = (self._model(),) if chosen is None else (self._model(), chosen)
-        self._publisher.publish(self._sessions.values(), self._folders.by_root, embedders)
+        embedders = self._workspace.embedders
+        self._publisher.publish(self._workspace.sessions.values(), self._folders.by_root, embedders)
         self._publish_states()
 
     def _prepare_session(self, session: SessionIndex, searchable: Searchable) -> None:
         complete = self._all_read() and session.roots is not None
         try:
-            self._prepare(searchable, complete, self._settings)
+            self._prepare(searchable, complete, self._workspace.settings)
         except Exception:
             # The first request would derive the data instead; a failure here must not prevent the publication.
             log.exception("the index could not be prepared for queries")
@@ -593,16 +454,16 @@ class Indexer:
         folders = self._folders.by_root.values()
         self.state = IndexerState(
             phase=self._phase(),
-            pending=self._refresher.pending + self._bulk.pending + self._switch.pending,
+            pending=self._refresher.pending + self._bulk.pending + self._workspace.switch.pending,
             paused=self._paused,
             quiescent=self._settled(),
             stored=not self._maintenance.storing,
             storing_problem=next((each.persistence.problem for each in folders if each.persistence.problem), None),
-            embedded_chunks=self._embedded_chunks(),
+            embedded_chunks=self._workspace.embedded_chunks(),
             problem=self._problem,
-            model_problem=self._switch.problem,
+            model_problem=self._workspace.switch.problem,
         )
-        for session in self._sessions.values():
+        for session in self._workspace.sessions.values():
             publish_state(session, self._folders.by_root, self.state, self._folder_state, all_read=self._bulk.idle)
 
     def _folder_state(self, folder: TrackedFolder) -> FolderState:
@@ -617,7 +478,7 @@ class Indexer:
         )
 
     def _phase(self) -> str:
-        if self._embedder is None:
+        if self._workspace.embedder is None:
             return "starting"
         if self._paused:
             return "paused"
@@ -627,21 +488,13 @@ class Indexer:
 
     def _settled(self) -> bool:
         """Returns whether the indexer has nothing to do that anyone waits for, if no command waits."""
-        if self._refresher.pending or self._publisher.behind or self._embedder is None:
+        if self._refresher.pending or self._publisher.behind or self._workspace.embedder is None:
             return False
         folders = self._folders.by_root.values()
         settled = all(each.settled and not self._scanning.is_awaited(each) for each in folders)
-        return self._paused or (settled and self._bulk.idle and not self._folders.loading and not self._switch.pending)
-
-    def _embedded_chunks(self) -> int:
-        """Returns the number of chunks that the answering model embedded since the start, without reused vectors."""
-        if self._switch.embedder is not None:
-            return self._switch.embedded
-        folders = map(self._embedded_in, self._folders.by_root.values())
-        return self._embedded_before + self._refresher.embedded + sum(folders)
-
-    def _embedded_in(self, folder: TrackedFolder) -> int:
-        return folder.embedded if folder.embedder is self._embedder else 0
+        return self._paused or (
+            settled and self._bulk.idle and not self._folders.loading and not self._workspace.switch.pending
+        )
 
     def _report(self) -> None:
         """Publishes the state before the loop waits, and tells the clients if it changed."""
@@ -660,7 +513,7 @@ class Indexer:
             for client in self._clients:
                 client.listener(event)
         else:
-            for session in self._sessions.values():
+            for session in self._workspace.sessions.values():
                 if root in session:
                     session.client.listener(event)
 
@@ -672,18 +525,13 @@ class Indexer:
         self._maintenance.tables.kill_if_starting()
         self._scanning.interrupt()
         self._bulk.interrupt()
-        self._switch.close()
+        self._workspace.switch.close()
         self._folders.shut_down()
         self._maintenance.close()
         self._folders.wait_for_watchers()
-        if self._embedder is not None:
-            self._embedder.close()
+        if self._workspace.embedder is not None:
+            self._workspace.embedder.close()
 
 
 def _is_stored(folder: TrackedFolder) -> bool:
     return bool(folder.persistence.problem) or folder.persistence.in_step(folder.index.base)
-
-
-def _model_settings(settings: Settings) -> tuple[object, ...]:
-    """Returns the settings that decide which model answers and how it runs."""
-    return settings.model, settings.model_memory_mib, settings.model_timeout_seconds

@@ -85,6 +85,10 @@ class Maintenance:
         """Time at which it will be quiet for long enough, on the monotonic clock, if nothing happens until then."""
         return max(self.active_at + _MAINTENANCE_IDLE_SECONDS, self._requests.asked_at + _REST_SECONDS)
 
+    def note_activity(self) -> None:
+        """Notes that files or documents change now: what can wait for a quiet moment waits."""
+        self.active_at = time.monotonic()
+
     def all_read(self) -> None:
         """Begins the last merges; called when all files of a folder were read."""
         self._renewing = True

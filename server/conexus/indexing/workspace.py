@@ -1,0 +1,234 @@
+"""Opens and closes folders as sessions come and go, and applies the sessions' settings and the model that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conexus.config import Settings
+from conexus.indexing.bulk_reader import Bulk
+from conexus.indexing.commands import FolderBuilt, ModelReady, Post, WantedVectors
+from conexus.indexing.folders import Folders
+from conexus.indexing.maintenance import Maintenance
+from conexus.indexing.model_switch import ModelSwitch
+from conexus.indexing.publish import Publisher
+from conexus.indexing.refresh import Refresher
+from conexus.indexing.scans import Scanning
+from conexus.indexing.session_index import Client, SessionIndex
+from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.owned import owned
+
+if TYPE_CHECKING:
+    from conexus.embedding.embedder import Embedder, LoadingEmbedder
+
+
+@owned()
+class Workspace:
+    """The sessions, and the folders that they have. The indexer thread owns it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        data_directory: Path,
+        load_slow: Callable[[Settings], LoadingEmbedder],
+        post: Post,
+        post_background: Post,
+        bulk: Bulk,
+        scanning: Scanning,
+        publisher: Publisher,
+        maintenance: Maintenance,
+        on_settings_file: Callable[[str], None],
+    ) -> None:
+        """``load_slow`` returns the model that ``settings.model`` names.
+
+        ``settings`` apply until the first session is opened. ``post_background`` posts commands that nobody waits for.
+        ``on_settings_file`` gets the root of a folder whose conexus.toml may have changed.
+        """
+        #: The settings of what all sessions share.
+        self.settings = settings
+        #: The shipped model; None until it is loaded.
+        self.embedder: Embedder | None = None
+        self.sessions: dict[str, SessionIndex] = {}
+        self.folders = Folders(post, post_background, maintenance, data_directory)
+        self.switch = ModelSwitch(load_slow, post, self._new_folder, self._filled, data_directory)
+        self.refresher = Refresher(
+            self.folders.by_root,
+            self.sessions,
+            bulk,
+            scanning,
+            publisher,
+            on_hint=maintenance.note_activity,
+            on_settings_file=on_settings_file,
+            fill=self.switch.fill,
+        )
+        self._bulk, self._scanning, self._publisher, self._maintenance = bulk, scanning, publisher, maintenance
+        #: Number of chunks that the shipped model embedded in folders that were closed or that it no longer answers
+        #: for.
+        self._embedded_before = 0
+
+    def begin(self, embedder: Embedder) -> None:
+        """Starts with the shipped model, and loads the model that the settings name."""
+        self.embedder = embedder
+        self.refresher.begin(embedder)
+        self.switch.choose(self.settings)
+
+    @property
+    def embedders(self) -> tuple[Embedder, ...]:
+        """The models that answer: the shipped one, then the chosen one if it is ready."""
+        chosen = self.switch.embedder
+        return (self._model(),) if chosen is None else (self._model(), chosen)
+
+    # --- sessions ---
+
+    def open_session(self, client: Client, settings: Settings) -> None:
+        """Begins a session without folders."""
+        self.sessions[client.name] = SessionIndex(client, settings)
+        self._configure()
+
+    def close_session(self, client: Client) -> None:
+        """Ends a session, and closes the folders that no session has any more."""
+        session = self.sessions.pop(client.name, None)
+        if session is not None:
+            self._publisher.forget(session)
+            self.refresher.edits.forget(client.name)
+            self._close_unused()
+            self._configure()
+
+    def set_folders(self, client: Client, roots: tuple[str, ...]) -> None:
+        """Sets a session's folders: opens those that are new, and closes those that no session has any more."""
+        session = self.sessions[client.name]
+        former = session.roots or ()
+        session.roots = roots
+        for root in former:
+            if root not in roots:
+                session.forget(root)
+                self._publisher.mark_session_dirty(session, root)
+        self._close_unused()
+        for root in roots:
+            if root not in self.folders.by_root:
+                self._open_folder(root, self._settings_of(root))
+            if root not in former:
+                self._publisher.mark_session_dirty(session, root)
+        self.refresher.hint_documents(session, [document.id for document in session.documents])
+
+    def _open_folder(self, root: str, settings: Settings) -> None:
+        self.folders.open(root, settings, self._model())
+        self.switch.build(root)
+
+    def _close_unused(self) -> None:
+        """Closes the folders that no session has any more."""
+        for root in list(self.folders.by_root):
+            if not any(root in session for session in self.sessions.values()):
+                self._close_folder(root)
+
+    def _close_folder(self, root: str) -> None:
+        self._embedded_before += self._embedded_in(self.folders.close(root))
+        self.forget(root)
+        self.refresher.files.forget(root)
+
+    def _settings_of(self, root: str) -> Settings:
+        """Returns the settings of a folder: those of the first session that has it."""
+        of_sessions = (session.settings for session in self.sessions.values() if root in session)
+        return next(of_sessions, self.settings)
+
+    def set_settings(self, client: Client, settings: Settings) -> None:
+        """Sets a session's settings, and applies what follows from them."""
+        self.sessions[client.name].settings = settings
+        self._configure()
+
+    def _configure(self) -> None:
+        """Applies the settings: the first session's to what all sessions share, and to each folder its own."""
+        former = self.settings
+        settings = self.settings = next((session.settings for session in self.sessions.values()), former)
+        if settings.workers != former.workers:
+            self._bulk.set_workers(settings.workers)
+        if _model_settings(settings) != _model_settings(former):
+            self._choose_model()
+        for root, folder in self.folders.by_root.items():
+            of_folder = self._settings_of(root)
+            if of_folder != folder.settings:
+                self._scanning.forget(root)
+                self.folders.configure(folder, of_folder)
+                self.refresher.hint_all_documents(root)
+
+    # --- models ---
+
+    def _choose_model(self) -> None:
+        """Drops the model chosen before, and loads the one that the settings name."""
+        self.switch.close()
+        # A folder with an index by the shipped model keeps it, and it answers until the chosen model takes over.
+        for root, folder in list(self.folders.by_root.items()):
+            if folder.embedder is not self.embedder:
+                self._close_folder(root)
+                self.folders.open(root, self._settings_of(root), self._model())
+                self._forget_documents(root)
+        self.switch.choose(self.settings)
+
+    def _new_folder(self, root: str, embedder: Embedder) -> TrackedFolder:
+        return self.folders.new(root, self._settings_of(root), embedder)
+
+    def build_all(self, ready: ModelReady) -> None:
+        """Builds the indexes of all folders with the chosen model, which can embed from now on."""
+        if self.switch.is_current(ready.run):
+            for root in self.folders.by_root:
+                self.switch.build(root)
+
+    def install(self, built: FolderBuilt) -> None:
+        """Has a folder's index by the chosen model searched from now on."""
+        run, successor = built.run, built.folder
+        embedder = self.switch.embedder
+        if not self.switch.is_current(run) or embedder is None:
+            successor.close()
+            return
+        successor.embedder = embedder
+        successor.complete = successor.refused is None
+        former = self.folders.install(successor)
+        if former is None:
+            successor.close()
+            return
+        self._embedded_before += self._embedded_in(former)
+        self.forget(former.root)
+        self._forget_documents(former.root)
+
+    def _forget_documents(self, root: str) -> None:
+        """Has the documents of a folder indexed again, because another model embeds them."""
+        for session in self.sessions.values():
+            if root in session:
+                for document in session.documents:
+                    self.refresher.refresh_document(session, document.id)
+
+    def _filled(self, wanted: WantedVectors) -> None:
+        """Has the new vectors of a file stored and published. Until now the file was searchable by words alone."""
+        if wanted.session is not None:
+            self._publisher.mark_session_dirty(wanted.session, wanted.folder.root)
+        else:
+            wanted.folder.persistence.put([wanted.path])
+            self._publisher.mark_dirty(wanted.folder.root)
+
+    def _model(self) -> Embedder:
+        if self.embedder is None:
+            raise RuntimeError("the thread runs only with a model")
+        return self.embedder
+
+    def forget(self, root: str) -> None:
+        """Drops everything that is under way for a folder's present index."""
+        self._scanning.forget(root)
+        self._bulk.forget(root)
+        self._maintenance.forget(root)
+        self._publisher.mark_dirty(root)
+
+    def embedded_chunks(self) -> int:
+        """Returns the number of chunks that the answering model embedded since the start, without reused vectors."""
+        if self.switch.embedder is not None:
+            return self.switch.embedded
+        folders = map(self._embedded_in, self.folders.by_root.values())
+        return self._embedded_before + self.refresher.embedded + sum(folders)
+
+    def _embedded_in(self, folder: TrackedFolder) -> int:
+        return folder.embedded if folder.embedder is self.embedder else 0
+
+
+def _model_settings(settings: Settings) -> tuple[object, ...]:
+    """Returns the settings that decide which model answers and how it runs."""
+    return settings.model, settings.model_memory_mib, settings.model_timeout_seconds
