@@ -125,11 +125,11 @@ def snapshot_of(engine: OneClient) -> Snapshot:
 def stored_rows(engine: OneClient) -> list[Row]:
     """Every row that the LanceDB tables of a closed engine hold."""
     from conexus.indexing.folder_index import FolderIndex
-    from conexus.storage.lance.tables import Store
+    from conexus.storage.lance.tables import LanceTables
 
     found: list[Row] = []
     for tracked in engine._folders.values():
-        store = Store(tracked.stored.directory, tracked.embedder.dimensions)
+        store = LanceTables(tracked.stored.directory, tracked.embedder.dimensions)
         index = FolderIndex(tracked.root, tracked.embedder.fingerprint, tracked.embedder.dimensions)
         for segment, _ in store.load():
             index.adopt(segment)

@@ -22,8 +22,8 @@ from benchmarks.disks import enlarge, fill
 from conexus.indexing import write_behind as persistence
 from conexus.indexing.folder_index import FolderIndex
 from conexus.indexing.write_behind import Persistence, _Outcome
-from conexus.storage.folder_store import StoredIndex
-from conexus.storage.lance.process import Tables
+from conexus.storage.folder_store import FolderStore
+from conexus.storage.lance.process import LanceProcess
 from conexus.values import Place, Position, Status, TextRange
 from tests.faults import (
     assert_for_users,
@@ -724,7 +724,7 @@ def test_what_cannot_be_written_is_tried_again_soon_and_then_ever_later(
 ) -> None:
     monkeypatch.setattr(persistence, "_FIRST_REST_SECONDS", 1.0)
     monkeypatch.setattr(persistence, "_LONGEST_REST_SECONDS", 30.0)
-    stored = StoredIndex(tmp_path / "index", str(tmp_path), "1", 8, Tables())
+    stored = FolderStore(tmp_path / "index", str(tmp_path), "1", 8, LanceProcess())
     assert stored.claim()
 
     def fail() -> _Outcome:

@@ -19,9 +19,10 @@ from conexus.config import Settings
 from conexus.embedding.embedder import EmbeddingError
 from conexus.embedding.unit_vectors import Vectors
 from conexus.storage import manifest
-from conexus.storage.folder_store import StoredIndex
-from conexus.storage.lance.process import Tables
-from conexus.storage.manifest import Listed, LoadedSegment
+from conexus.storage.folder_store import FolderStore
+from conexus.storage.lance.process import LanceProcess
+from conexus.storage.lance.requests import Request
+from conexus.storage.manifest import LoadedSegment, ManifestEntry
 from tests.workspaces import PATIENCE, rows, snapshot_of, until, write
 from tests.workspaces import OneClient as Engine
 
@@ -32,15 +33,15 @@ class Gate:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.entered, self._open = threading.Event(), threading.Event()
         self._open.set()
-        call = Tables._call
+        ask = LanceProcess.ask
 
-        def gated(tables: Tables, method: str, *arguments: Any) -> Any:
+        def gated(process: LanceProcess, request: Request[Any]) -> Any:
             if not self._open.is_set():
                 self.entered.set()
             assert self._open.wait(2 * PATIENCE)
-            return call(tables, method, *arguments)
+            return ask(process, request)
 
-        monkeypatch.setattr(Tables, "_call", gated)
+        monkeypatch.setattr(LanceProcess, "ask", gated)
 
     @contextmanager
     def closed(self) -> Iterator[None]:
@@ -342,8 +343,8 @@ def test_a_listener_that_raises_ends_no_thread(tmp_path: Path) -> None:
 # --- closing loses nothing ---
 
 
-def stored_index(directory: Path) -> StoredIndex:
-    return StoredIndex(directory, str(directory), "1", 8, Tables())
+def stored_index(directory: Path) -> FolderStore:
+    return FolderStore(directory, str(directory), "1", 8, LanceProcess())
 
 
 def test_a_folder_that_is_closed_before_its_index_is_loaded_keeps_it(
@@ -355,14 +356,14 @@ def test_a_folder_that_is_closed_before_its_index_is_loaded_keeps_it(
     (listed,) = (tmp_path / "data" / "indexes").glob("*/segments.json")
     before = json.loads(listed.read_text())["segments"]
     assert before
-    load, loading, go_on = StoredIndex.load, threading.Event(), threading.Event()
+    load, loading, go_on = FolderStore.load, threading.Event(), threading.Event()
 
-    def slow(stored: StoredIndex) -> list[LoadedSegment]:
+    def slow(stored: FolderStore) -> list[LoadedSegment]:
         loading.set()
         assert go_on.wait(PATIENCE)
         return load(stored)
 
-    monkeypatch.setattr(StoredIndex, "load", slow)
+    monkeypatch.setattr(FolderStore, "load", slow)
     engine = Engine(Settings(watcher="off"), data_directory=tmp_path / "data")
     engine.start([work])
     assert loading.wait(PATIENCE)
@@ -385,7 +386,7 @@ def test_a_reader_removes_no_segment_file_that_the_writer_s_manifest_names(tmp_p
     assert (writer.role, reader.role) == ("writer", "reader")
     name = writer.new_name()
     writer.path_of(name).write_bytes(b"")
-    manifest.write(directory, [Listed(name)])
+    manifest.write(directory, [ManifestEntry(name)])
     unlisted = reader.new_name()
     reader.path_of(unlisted).write_bytes(b"")
     reader.remove_unlisted({name, unlisted})
@@ -405,7 +406,7 @@ def test_the_lock_is_released_whatever_fails_when_an_index_is_closed(
 
     work = folder(tmp_path / "work")
     with engine_on(tmp_path / "data", work):
-        monkeypatch.setattr(StoredIndex, "remove_unlisted", fail)
+        monkeypatch.setattr(FolderStore, "remove_unlisted", fail)
     with engine_on(tmp_path / "data", work) as engine:
         assert engine.status().role == "writer"
 
@@ -413,14 +414,14 @@ def test_the_lock_is_released_whatever_fails_when_an_index_is_closed(
 @pytest.mark.usefixtures("chosen")
 def test_the_tables_of_a_chosen_model_are_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[int] = []
-    write_rows = StoredIndex.write_rows
+    write_rows = FolderStore.write_rows
 
-    def counted(stored: StoredIndex, rows: Any, gone: Any) -> None:
+    def counted(stored: FolderStore, rows: Any, gone: Any) -> None:
         if stored.dimensions == Model.dimensions:
             written.append(sum(len(each.numbers) for each in rows))
         write_rows(stored, rows, gone)
 
-    monkeypatch.setattr(StoredIndex, "write_rows", counted)
+    monkeypatch.setattr(FolderStore, "write_rows", counted)
     work = folder(tmp_path / "work", 100)
     with engine_on(tmp_path / "data", work, model="chosen") as engine:
         until(engine, lambda: engine.status().model.name == "chosen" and engine.status().quiescent)

@@ -14,17 +14,8 @@ from conexus.indexing.folder_index import FolderIndex
 from conexus.segments.analysis import FileFacts, IndexedFile, analyse, analysis_version
 from conexus.segments.build import build_segment
 from conexus.segments.snapshot import Snapshot
-from conexus.storage.lance.tables import (
-    SCHEMA_VERSION,
-    Batch,
-    Files,
-    Store,
-    StoreError,
-    any_of,
-    exist,
-    first_line,
-    quote,
-)
+from conexus.storage.index_directory import SCHEMA_VERSION, has_tables
+from conexus.storage.lance.tables import Batch, Files, LanceTables, StoreError, any_of, first_line, quote
 from tests.workspaces import Row, lexical, rows
 
 DIMENSIONS = 8
@@ -72,14 +63,14 @@ def batch(changes: dict[str, IndexedFile | None]) -> Batch:
     return Batch("/nowhere", (Files(segment, tuple(range(len(files)))),), gone)
 
 
-def loaded(store: Store) -> FolderIndex:
+def loaded(store: LanceTables) -> FolderIndex:
     index = FolderIndex("", "counting-1", DIMENSIONS)
     for segment, _ in store.load():
         index.adopt(segment)
     return index
 
 
-def stored(store: Store) -> list[Row]:
+def stored(store: LanceTables) -> list[Row]:
     return rows(Snapshot(0, loaded(store).views()))
 
 
@@ -90,18 +81,18 @@ def fresh(*files: IndexedFile) -> list[Row]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path, DIMENSIONS)
+def store(tmp_path: Path) -> LanceTables:
+    return LanceTables(tmp_path, DIMENSIONS)
 
 
-def test_what_was_written_comes_back(store: Store, tmp_path: Path) -> None:
+def test_what_was_written_comes_back(store: LanceTables, tmp_path: Path) -> None:
     files = [
         indexed("a.py"),
         indexed("b.py", "def gamma():\n    pass\n\n\nclass Delta:\n    x = 1\n"),
         indexed("c.py", ""),
     ]
     store.write(batch({file.facts.path: file for file in files}), VERSION)
-    again = Store(tmp_path, DIMENSIONS)
+    again = LanceTables(tmp_path, DIMENSIONS)
     found = again.files()
     assert stored(again) == fresh(*files)
     assert {path: each.facts for path, each in found.items()} == {file.facts.path: file.facts for file in files}
@@ -111,7 +102,7 @@ def test_what_was_written_comes_back(store: Store, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_harms_only_itself(store: Store, name: str) -> None:
+def test_a_hostile_name_harms_only_itself(store: LanceTables, name: str) -> None:
     kept = indexed("kept.py")
     store.write(batch({"kept.py": kept, name: indexed(name)}), VERSION)
     store.write(batch({name: indexed(name, "def other():\n    pass\n")}), VERSION)
@@ -125,9 +116,9 @@ def test_the_quoting_helper() -> None:
     assert any_of("path", ["a", "b'"]) == "path IN ('a', 'b''')"
 
 
-@pytest.mark.parametrize("step", ["file_rows", "Store._delete"])
+@pytest.mark.parametrize("step", ["file_rows", "LanceTables._delete"])
 def test_a_crash_between_the_steps_of_a_write_leaves_whole_files(
-    store: Store, tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+    store: LanceTables, tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = indexed("a.py"), indexed("a.py", "def changed():\n    pass\n")
     store.write(batch({"a.py": old, "gone.py": indexed("gone.py")}), VERSION)
@@ -139,8 +130,8 @@ def test_a_crash_between_the_steps_of_a_write_leaves_whole_files(
         crashing.setattr(f"conexus.storage.lance.tables.{step}", crash)
         with pytest.raises(KeyboardInterrupt):
             store.write(batch({"a.py": new, "gone.py": None}), VERSION)
-    again = Store(tmp_path, DIMENSIONS)
-    whole = {"file_rows": fresh(old, indexed("gone.py")), "Store._delete": fresh(new, indexed("gone.py"))}
+    again = LanceTables(tmp_path, DIMENSIONS)
+    whole = {"file_rows": fresh(old, indexed("gone.py")), "LanceTables._delete": fresh(new, indexed("gone.py"))}
     assert stored(again) == whole[step]
     assert again.repair() > 0
     assert again.repair() == 0
@@ -150,13 +141,13 @@ def test_a_crash_between_the_steps_of_a_write_leaves_whole_files(
     assert len(again._chunks) == len(fresh(new))
 
 
-def test_vectors_of_another_length_start_anew(store: Store, tmp_path: Path) -> None:
+def test_vectors_of_another_length_start_anew(store: LanceTables, tmp_path: Path) -> None:
     store.write(batch({"a.py": indexed("a.py")}), VERSION)
-    other = Store(tmp_path, DIMENSIONS * 2)
+    other = LanceTables(tmp_path, DIMENSIONS * 2)
     assert other._chunks.count_rows() == 0
 
 
-def test_every_chunk_keeps_its_tokens_whatever_made_its_vector(store: Store) -> None:
+def test_every_chunk_keeps_its_tokens_whatever_made_its_vector(store: LanceTables) -> None:
     text = "def gamma():\n    pass\n\n\nclass Delta:\n    größe = 1\n"
     files = [indexed("empty.py", ""), indexed("b.py", text), indexed("a.py")]
     store.write(batch({file.facts.path: file for file in files}), VERSION)
@@ -175,7 +166,7 @@ def test_every_chunk_keeps_its_tokens_whatever_made_its_vector(store: Store) -> 
     }
 
 
-def test_tokens_are_stored_with_the_low_byte_first(store: Store) -> None:
+def test_tokens_are_stored_with_the_low_byte_first(store: LanceTables) -> None:
     file = indexed("a.py")
     store.write(batch({"a.py": file}), VERSION)
     stored_bytes = store._chunks.to_arrow()["tokens"].to_pylist()[0]
@@ -183,7 +174,7 @@ def test_tokens_are_stored_with_the_low_byte_first(store: Store) -> None:
     assert [one + 256 * other for one, other in zip(low, high, strict=True)] == file.tokens.row(0).tolist()
 
 
-def test_tokens_of_another_release_are_not_taken_for_this_ones(store: Store) -> None:
+def test_tokens_of_another_release_are_not_taken_for_this_ones(store: LanceTables) -> None:
     former = VERSION.replace("tokens ", "tokens 0")
     store.write(batch({"old.py": indexed("old.py")}), former)
     store.write(batch({"new.py": indexed("new.py")}), VERSION)
@@ -199,39 +190,39 @@ def test_tables_of_another_layout_are_not_read_and_the_writer_removes_them(tmp_p
     for table in former:
         table.mkdir()
         (table / "data").write_text("of another layout")
-    assert not exist(tmp_path)
-    store = Store(tmp_path, DIMENSIONS)
-    assert exist(tmp_path)
+    assert not has_tables(tmp_path)
+    store = LanceTables(tmp_path, DIMENSIONS)
+    assert has_tables(tmp_path)
     assert list(store.load()) == []
     assert all(table.exists() for table in former)
     store.write(batch({"a.py": indexed("a.py")}), VERSION)
     store.repair()
     assert not any(table.exists() for table in former)
-    assert stored(Store(tmp_path, DIMENSIONS)) == fresh(indexed("a.py"))
+    assert stored(LanceTables(tmp_path, DIMENSIONS)) == fresh(indexed("a.py"))
 
 
-def test_maintenance_keeps_every_row(store: Store) -> None:
+def test_maintenance_keeps_every_row(store: LanceTables) -> None:
     file = indexed("a.py")
     for number in range(45):
         store.write(batch({"a.py": file, f"{number}.py": indexed(f"{number}.py")}), VERSION)
     before, versions = stored(store), store.versions()
     assert versions >= 45
-    store.maintain()
+    store.compact()
     # Versions of a moment ago are kept for who may still read them.
     assert store.versions() >= versions
-    store.maintain(0)
+    store.compact(0)
     assert store.versions() < 5
     assert stored(store) == before
 
 
-def test_dead_rows_are_those_that_were_replaced_until_the_tables_are_compacted(store: Store) -> None:
+def test_dead_rows_are_those_that_were_replaced_until_the_tables_are_compacted(store: LanceTables) -> None:
     assert store.dead_share() == 0
     files = {f"{number}.py": indexed(f"{number}.py") for number in range(8)}
     store.write(batch(files), VERSION)
     assert store.dead_share() == 0
     store.write(batch(dict(list(files.items())[:2])), VERSION)
     assert store.dead_share() == pytest.approx(2 / 10)
-    store.maintain(0)
+    store.compact(0)
     assert store.dead_share() == 0
 
 
@@ -244,4 +235,4 @@ def test_an_error_of_the_system_is_told_in_its_words_without_a_path(tmp_path: Pa
 def test_a_directory_that_cannot_be_used_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="the index cannot be opened"):
-        Store(tmp_path / "file", DIMENSIONS)
+        LanceTables(tmp_path / "file", DIMENSIONS)

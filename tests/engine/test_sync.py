@@ -298,9 +298,9 @@ def test_rows_by_another_version_are_made_anew(root: Path, data: Path, monkeypat
         assert rows(snapshot_of(engine)) == fresh
         stored = engine._folders[str(root)].stored
     assert stored.state.size_bytes > 0
-    from conexus.storage.lance.tables import Store
+    from conexus.storage.lance.tables import LanceTables
 
-    versions = {each.version for each in Store(stored.directory, 256).files().values()}
+    versions = {each.version for each in LanceTables(stored.directory, 256).files().values()}
     assert len(versions) == 1
     assert next(iter(versions)).startswith("chunker -1")
 

@@ -11,8 +11,9 @@ import pytest
 
 from conexus.config import Settings
 from conexus.storage.lance.candidates import TableSearch
-from conexus.storage.lance.process import Tables
-from conexus.storage.lance.tables import Store, StoreError
+from conexus.storage.lance.process import LanceProcess
+from conexus.storage.lance.requests import FindCandidates
+from conexus.storage.lance.tables import LanceTables, StoreError
 from tests.workspaces import PATIENCE, running, until, write
 from tests.workspaces import OneClient as Engine
 
@@ -113,7 +114,7 @@ def test_where_the_process_that_is_asked_dies_every_row_is_looked_at(root: Path,
     with running(root, tmp_path / "data", memory_mib=0) as engine:
         assert engine.store(PATIENCE)
         until(engine, lambda: tier(engine) == "indexed")
-        process = engine.engine.indexer._maintenance._tiers._reading._process
+        process = engine.engine.indexer._maintenance._tiers._reading._child._process
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         assert best(engine, "load_amber_birch")[0] == ("amber_16.py", 0)
@@ -161,10 +162,10 @@ def directory(indexed: tuple[Path, int], tmp_path: Path) -> Path:
 
 
 def test_rows_are_the_same_chunks_whether_fetched_or_known(directory: Path, indexed: tuple[Path, int]) -> None:
-    search, store = TableSearch(directory), Store(directory, indexed[1])
+    search, store = TableSearch(directory), LanceTables(directory, indexed[1])
 
     def found() -> dict[str, list[int]]:
-        chunks = search.candidates(None, ("amber", "fjord", "store"), (0, 600, 300))
+        chunks = search.find_candidates(None, ("amber", "fjord", "store"), nearest=0, by_words=600, by_names=300)
         return {path: sorted(ordinals) for path, ordinals in sorted(chunks.items())}
 
     try:
@@ -173,7 +174,7 @@ def test_rows_are_the_same_chunks_whether_fetched_or_known(directory: Path, inde
         search.prepare()
         assert found() == fetched
         # Compaction gives rows other addresses.
-        store.maintain(0)
+        store.compact(0)
         assert found() == fetched
         search.prepare()
         assert found() == fetched
@@ -182,13 +183,14 @@ def test_rows_are_the_same_chunks_whether_fetched_or_known(directory: Path, inde
 
 
 def test_tables_that_are_gone_are_told_of_and_found_again(directory: Path, tmp_path: Path) -> None:
-    tables = Tables(gentle=False)
+    tables = LanceProcess(low_priority=False)
+    request = FindCandidates(directory, None, ("amber",), 0, 10, 10)
     try:
-        expected = tables.candidates(directory, None, ("amber",), (0, 10, 10))
+        expected = tables.ask(request)
         moved = directory.rename(tmp_path / "moved")
         with pytest.raises(StoreError, match="cannot be searched"):
-            tables.candidates(directory, None, ("amber",), (0, 10, 10))
+            tables.ask(request)
         moved.rename(directory)
-        assert tables.candidates(directory, None, ("amber",), (0, 10, 10)) == expected
+        assert tables.ask(request) == expected
     finally:
         tables.close()

@@ -16,8 +16,7 @@ from conexus.cli.terminal import warn
 from conexus.config import STATIC, Settings, default_data_directory
 from conexus.engine import Engine
 from conexus.session import Session as IndexSession
-from conexus.storage.folder_store import exists
-from conexus.storage.index_directory import index_directory
+from conexus.storage.index_directory import has_stored_index, index_directory
 from conexus.text.positions import Encoding
 from conexus.values import EngineError, Status
 from conexus.workspace.settings_file import load_file
@@ -117,7 +116,7 @@ def index_of(folder: Path) -> Path | None:
     """Returns the directory of a folder's index, or None if the folder was not indexed."""
     # The command line uses only the shipped model, because conexus.toml cannot name another one.
     directory = index_directory(default_data_directory(), str(folder.resolve()), STATIC)
-    return directory if exists(directory) else None
+    return directory if has_stored_index(directory) else None
 
 
 def _raise_if_broken(status: Status) -> None:

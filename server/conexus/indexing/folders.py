@@ -11,6 +11,7 @@ from conexus.indexing.commands import Finished, Hint, Post, Rescan, SegmentsLoad
 from conexus.indexing.maintenance import Maintenance
 from conexus.indexing.workspace_folder import TrackedFolder, track
 from conexus.owned import hand_over, owned
+from conexus.storage.index_directory import has_stored_index
 from conexus.storage.manifest import LoadedSegment
 from conexus.workspace.watcher import Watcher
 
@@ -44,7 +45,7 @@ class Folders:
         """Opens a folder. Posts ``SegmentsLoaded`` if it has a stored index."""
         folder = self.by_root[root] = self.new(root, settings, embedder)
         # Of an index that this engine has just closed, the first manifest may still have to be written.
-        if folder.stored.exists or folder.reopened:
+        if has_stored_index(folder.stored.directory) or folder.reopened:
             self.loading += 1
             opened: Future[list[LoadedSegment]] = folder.persistence.open()
             opened.add_done_callback(lambda future: self._post(SegmentsLoaded(folder, tuple(future.result()))))

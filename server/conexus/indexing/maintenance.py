@@ -19,7 +19,7 @@ from conexus.processes.memory import trim
 from conexus.segments.lexicon import word_hash
 from conexus.segments.snapshot import CandidateSource
 from conexus.segments.terms import word_terms
-from conexus.storage.lance.process import Tables
+from conexus.storage.lance.process import LanceProcess
 
 #: Merge the overlay after 20 s without file changes and 1 s without requests. It takes about 30 ms and speeds up later
 #: queries.
@@ -51,7 +51,7 @@ class Maintenance:
         post: Post,
     ) -> None:
         #: The store process, which writes the tables of all folders, one call after the other; and its calling threads.
-        self.tables, self.threads = Tables(), StoreThreads()
+        self.tables, self.threads = LanceProcess(), StoreThreads()
         #: The thread for work that concerns the store process and no folder.
         self._thread = ThreadPoolExecutor(1, "conexus-tables")
         #: Time of the latest hint or reading of files, on the monotonic clock.

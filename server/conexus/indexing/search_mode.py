@@ -18,7 +18,8 @@ from conexus.indexing.workspace_folder import TrackedFolder
 from conexus.indexing.write_behind import StoreThreads
 from conexus.owned import owned
 from conexus.segments.snapshot import CandidateSource, ChunkRefs
-from conexus.storage.lance.process import Tables
+from conexus.storage.lance.process import LanceProcess
+from conexus.storage.lance.requests import FindCandidates, MakeIndices, PrepareSearch
 from conexus.storage.lance.tables import StoreError
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ NEAREST, BY_WORDS, BY_NAMES = 1200, 600, 300
 class LanceCandidates:
     """Asks a process that reads the tables while another process writes them. Safe to use from several threads."""
 
-    tables: Tables
+    tables: LanceProcess
     directory: Path
     #: Whether the latest call for candidates failed: of several failures in a row only the first is logged.
     _failed: bool = False
@@ -46,7 +47,7 @@ class LanceCandidates:
         Takes a second or more.
         """
         try:
-            self.tables.prepare(self.directory)
+            self.tables.ask(PrepareSearch(self.directory))
         except StoreError as error:
             log.warning("%s; every row is scored", error)
             return False
@@ -62,7 +63,7 @@ class LanceCandidates:
 
     def candidates(self, vector: Vectors | None, words: Sequence[str]) -> ChunkRefs | None:
         try:
-            found = self.tables.candidates(self.directory, vector, tuple(words), (NEAREST, BY_WORDS, BY_NAMES))
+            found = self.tables.ask(FindCandidates(self.directory, vector, tuple(words), NEAREST, BY_WORDS, BY_NAMES))
         except StoreError as error:
             if not self._failed:
                 log.warning("%s; every row is scored", error)
@@ -97,7 +98,7 @@ class Tiers:
 
     def __init__(
         self,
-        tables: Tables,
+        tables: LanceProcess,
         threads: StoreThreads,
         post: Post,
         use: Callable[[str, CandidateSource | None], None],
@@ -108,7 +109,7 @@ class Tiers:
         """
         self._tables, self._threads, self._post, self._use = tables, threads, post, use
         # A process of its own, because a query must not wait for a write.
-        self._reading = Tables(gentle=False)
+        self._reading = LanceProcess(low_priority=False)
         self._asking = ThreadPoolExecutor(1, "conexus-candidates")
         self._folders: dict[str, _Folder] = {}
 
@@ -148,7 +149,7 @@ class Tiers:
 
         def work() -> None:
             try:
-                self._tables.index(stored.directory, stored.dimensions)
+                self._tables.ask(MakeIndices(stored.directory, stored.dimensions))
             except StoreError as error:
                 log.warning("%s; every row is scored", error)
                 self._post(Finished(words, lambda: self._done(tracked, known, made=False)))

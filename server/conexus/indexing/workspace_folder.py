@@ -19,9 +19,9 @@ from conexus.segments.analysis import IndexedFile, analysis_version
 from conexus.segments.file import load_segment
 from conexus.segments.segment import MemorySegment
 from conexus.segments.snapshot import Fresh
-from conexus.storage.folder_store import StoredIndex
+from conexus.storage.folder_store import FolderStore
 from conexus.storage.index_directory import index_directory
-from conexus.storage.lance.process import Tables
+from conexus.storage.lance.process import LanceProcess
 from conexus.storage.lance.schema import StoredFile
 from conexus.storage.manifest import LoadedSegment, remove_segment
 from conexus.workspace.ignore import IgnoreRules
@@ -52,7 +52,7 @@ class TrackedFolder:
     embedder: Embedder
     index: FolderIndex
     rules: IgnoreRules
-    stored: StoredIndex
+    stored: FolderStore
     persistence: Persistence
     data_directory: Path
     #: Number of files that the latest scan left out, by reason; files that were left out when they were read, by path.
@@ -323,14 +323,14 @@ def track(
     embedder: Embedder,
     data_directory: Path,
     threads: StoreThreads,
-    tables: Tables,
+    tables: LanceProcess,
 ) -> TrackedFolder:
     """Returns a folder with an empty index. Two spellings of one folder have the same stored index."""
     # The shipped model of a new release replaces the rows of the old one; each other model has an index of its own.
     model = embedder.name if embedder.name == STATIC else embedder.fingerprint
     directory = index_directory(data_directory, os.path.realpath(root), model)
     version = analysis_version(embedder.fingerprint)
-    stored = StoredIndex(directory, root, version, embedder.dimensions, tables)
+    stored = FolderStore(directory, root, version, embedder.dimensions, tables)
     reopened = threads.has(directory)
     return TrackedFolder(
         root,

@@ -14,8 +14,9 @@ from pathlib import Path
 from conexus.indexing.folder_index import LiveSegment
 from conexus.owned import owned
 from conexus.segments.segment import MemorySegment
-from conexus.storage.folder_store import Save, StoredIndex
-from conexus.storage.lance.process import ShutDown, StoredRows
+from conexus.storage.folder_store import FolderStore, Save
+from conexus.storage.lance.process import ShutDown
+from conexus.storage.lance.requests import StoredRows
 from conexus.storage.lance.tables import KEEP_SECONDS, StoreError
 from conexus.storage.manifest import LoadedSegment
 
@@ -93,7 +94,7 @@ class Persistence:
     return at once. The store thread (``executor``) does the work: it gets values and returns an ``_Outcome``.
     """
 
-    def __init__(self, stored: StoredIndex, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, stored: FolderStore, executor: ThreadPoolExecutor) -> None:
         self._stored = stored
         self._executor = executor
         #: Paths of the files that wait to be written. Only paths, so that a segment that was replaced can be freed.
@@ -306,7 +307,7 @@ class Persistence:
             self._begin(self._maintain)
 
     def clear(self) -> None:
-        """Drops the waiting files, and has the store thread forget the stored index (``StoredIndex.clear``)."""
+        """Drops the waiting files, and has the store thread forget the stored index (``FolderStore.clear``)."""
         self._take_waiting()
         self._executor.submit(self._stored.clear)
 
@@ -361,7 +362,7 @@ class Persistence:
         return _Outcome(time.monotonic(), wrote=True)
 
     def _maintain(self) -> _Outcome:
-        self._stored.maintain(KEEP_SECONDS)
+        self._stored.compact_tables(KEEP_SECONDS)
         return _Outcome(time.monotonic(), maintained=True)
 
     def _begin_anew(self) -> _Outcome:

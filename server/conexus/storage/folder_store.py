@@ -20,13 +20,21 @@ from typing import Any, Literal
 from conexus.arrays.file import DamagedFile
 from conexus.segments.file import load_segment, save_segment
 from conexus.segments.segment import MemorySegment
-from conexus.storage import index_directory as writer_lock
 from conexus.storage import manifest
-from conexus.storage.index_directory import WriterLock
-from conexus.storage.lance.process import StoredRows, Tables, Written
+from conexus.storage.index_directory import (
+    DESCRIPTION_FILE,
+    LOCK_FILE,
+    MANIFEST_FILE,
+    WriterLock,
+    has_tables,
+    remove_tables,
+    size_bytes,
+)
+from conexus.storage.lance.process import LanceProcess
+from conexus.storage.lance.requests import CompactTables, LoadRows, OpenTables, StoredRows, TablesState, WriteRows
 from conexus.storage.lance.schema import StoredFile
-from conexus.storage.lance.tables import StoreError, exist, remove
-from conexus.storage.manifest import Listed, LoadedSegment, segment_path
+from conexus.storage.lance.tables import StoreError
+from conexus.storage.manifest import LoadedSegment, ManifestEntry, segment_path
 
 log = logging.getLogger(__name__)
 
@@ -67,19 +75,22 @@ class StoreState:
     dead: float = 0.0
 
 
-class StoredIndex:
-    """One folder's index on disk. The store thread calls its methods; any thread may call the methods that only read.
+class FolderStore:
+    """One folder's index on disk. The index directory's store thread owns it.
+
+    Any thread may use the members above "opening", which only read. It may call ``release`` when there is no store
+    thread any more.
 
     They raise OSError if the disk fails, StoreError if the tables fail, and ShutDown if the server is shutting down.
     """
 
-    def __init__(self, directory: Path, folder: str, version: str, dimensions: int, tables: Tables) -> None:
+    def __init__(self, directory: Path, folder: str, version: str, dimensions: int, process: LanceProcess) -> None:
         """``version``: of everything that makes its rows, see ``analysis_version``."""
         self.directory = directory
         self.version = version
         self.dimensions = dimensions
         self._folder = folder
-        self._tables = tables
+        self._process = process
         self._lock = WriterLock(directory)
         self._numbers = count(1)
         #: What is on disk. The store thread replaces it as a whole.
@@ -90,19 +101,14 @@ class StoredIndex:
     # --- asked in any thread ---
 
     @property
-    def exists(self) -> bool:
-        """Whether there is a stored index to load, so that waiting for it before a first answer pays."""
-        return exists(self.directory)
-
-    @property
     def role(self) -> Literal["writer", "reader"]:
         """Role of this process: ``writer`` if it writes the index, else ``reader``."""
         return self.state.role
 
     @property
     def has_process(self) -> bool:
-        """Whether the store process runs, which takes seconds to start."""
-        return self._tables.running
+        """Whether the Lance process runs, which takes seconds to start."""
+        return self._process.running
 
     def new_name(self) -> str:
         """Returns a name for a segment file that no one else uses."""
@@ -122,12 +128,15 @@ class StoredIndex:
 
     def is_lost(self) -> bool:
         """Returns whether someone removed what this process wrote, or the lock, so that another process may write."""
+        state = self.state
         if not self._lock.held:
             return False
         if self._lock.is_lost():
             return True
-        missing = any(not self.path_of(name).is_file() for name in self.state.listed)
-        return missing or (self.state.compared and not exist(self.directory))
+        missing = any(not self.path_of(name).is_file() for name in state.listed)
+        missing = missing or (state.compared and not has_tables(self.directory))
+        # The store thread may be removing files now. It changes the state before it removes the first one.
+        return missing and self.state is state
 
     # --- opening ---
 
@@ -164,7 +173,7 @@ class StoredIndex:
     def _become_writer(self) -> None:
         try:
             description = json.dumps({"folder": self._folder, "version": self.version})
-            (self.directory / "folder.json").write_text(description, encoding="utf-8", errors="replace")
+            (self.directory / DESCRIPTION_FILE).write_text(description, encoding="utf-8", errors="replace")
         except OSError:
             self.release()
             raise
@@ -193,29 +202,28 @@ class StoredIndex:
         except (OSError, DamagedFile) as error:
             log.warning("%s; the index is loaded from its tables", error)
             loaded = self._load_tables()
-        self._change(size_bytes=_size(self.directory))
+        self._change(size_bytes=size_bytes(self.directory))
         return loaded
 
     def _load_tables(self) -> list[LoadedSegment]:
-        if not exist(self.directory):
+        if not has_tables(self.directory):
             return []
         try:
             loaded = []
-            for path, version in self._tables.load(self.directory, self.dimensions, self.directory):
-                segment, _ = load_segment(path, verify=False)
-                name = path.name.removesuffix(path.suffix)
-                loaded.append(LoadedSegment(segment, name, tuple(range(len(segment.files))), version))
+            for each in self._process.ask(LoadRows(self.directory, self.dimensions)):
+                segment, _ = load_segment(self.path_of(each.name), verify=False)
+                loaded.append(LoadedSegment(segment, each.name, tuple(range(len(segment.files))), each.version))
         except (StoreError, OSError, DamagedFile) as error:
             log.warning("%s; it is rebuilt", error)
             if self.state.role == "writer":
-                remove(self.directory)
+                remove_tables(self.directory)
             return []
         return loaded
 
     def _make_directory(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.directory.chmod(0o700)
-        for name in (writer_lock.NAME, "folder.json", manifest.LIST):
+        for name in (LOCK_FILE, DESCRIPTION_FILE, MANIFEST_FILE):
             if (self.directory / name).is_dir():
                 shutil.rmtree(self.directory / name)
 
@@ -227,13 +235,14 @@ class StoredIndex:
         for each in saves:
             if not self.path_of(each.name).is_file():
                 save_segment(self.path_of(each.name), each.segment, each.version)
-        manifest.write(self.directory, [Listed(each.name, each.hidden, each.indexed) for each in saves])
+        manifest.write(self.directory, [ManifestEntry(each.name, each.hidden, each.indexed) for each in saves])
         listed = {each.name: each.indexed for each in saves}
+        self._change(listed=listed)
         # These segments were merged into others, or none of their files is live any more.
         unused = seen - listed.keys()
         for name in unused:
-            manifest.remove(self.path_of(name))
-        self._change(listed=listed, removed=unused, size_bytes=_size(self.directory))
+            manifest.remove_file(self.path_of(name))
+        self._change(removed=unused, size_bytes=size_bytes(self.directory))
 
     def remove_unlisted(self, names: Iterable[str]) -> None:
         """Removes the segment files among ``names`` that this process wrote and the manifest does not name."""
@@ -251,7 +260,8 @@ class StoredIndex:
 
     def write_rows(self, rows: tuple[StoredRows, ...], gone: tuple[str, ...]) -> None:
         """Replaces the rows of these files in the tables, and deletes the rows of files that are ``gone``."""
-        self._count(self._tables.write(self.directory, self.dimensions, self._folder, rows, gone, self.version))
+        request = WriteRows(self.directory, self.dimensions, self._folder, rows, gone, self.version)
+        self._set_tables_state(self._process.ask(request))
 
     def compare(self) -> None:
         """Opens the tables, unless they were compared, and passes what they hold to ``on_opened`` to be compared.
@@ -261,28 +271,29 @@ class StoredIndex:
         if self.state.compared:
             return
         self._make_directory()
+        request = OpenTables(self.directory, self.dimensions)
         try:
-            opened = self._tables.open(self.directory, self.dimensions, repair=True)
+            opened = self._process.ask(request)
         except StoreError as error:
             log.warning("%s; the tables are rebuilt", error)
-            self._tables.forget(self.directory)
-            remove(self.directory)
-            opened = self._tables.open(self.directory, self.dimensions, repair=True)
+            self._process.close_tables(self.directory)
+            remove_tables(self.directory)
+            opened = self._process.ask(request)
         self._change(compared=True, size_bytes=opened.size_bytes)
         self.on_opened(opened.files)
 
-    def maintain(self, keep_seconds: float) -> None:
+    def compact_tables(self, keep_seconds: float) -> None:
         """Compacts the tables and drops versions older than ``keep_seconds``."""
-        self._count(self._tables.maintain(self.directory, self.dimensions, keep_seconds))
+        self._set_tables_state(self._process.ask(CompactTables(self.directory, self.dimensions, keep_seconds)))
 
-    def _count(self, written: Written) -> None:
-        self._change(size_bytes=written.size_bytes, versions=written.versions, dead=written.dead)
+    def _set_tables_state(self, tables: TablesState) -> None:
+        self._change(size_bytes=tables.size_bytes, versions=tables.versions, dead=tables.dead)
 
     def begin_anew(self) -> None:
         """Forgets what was stored and releases the lock, so that the next writer stores everything."""
         log.warning("files of the index are gone; it is stored again")
-        self._tables.forget(self.directory)
         self._change(listed={}, compared=False)
+        self._process.close_tables(self.directory)
         self.release()
 
     def fail(self, problem: str) -> None:
@@ -300,21 +311,7 @@ class StoredIndex:
     def clear(self) -> None:
         """Removes the tables and forgets the manifest, if this process is the writer."""
         if self.state.role == "writer":
-            self._tables.forget(self.directory)
-            remove(self.directory)
+            # First, so that ``is_lost`` takes none of what is removed for lost.
             self._change(listed={}, compared=False)
-
-
-def _size(directory: Path) -> int:
-    size = 0
-    for path in directory.rglob("*"):
-        try:
-            size += path.stat().st_size
-        except OSError:
-            continue
-    return size
-
-
-def exists(directory: Path) -> bool:
-    """Returns whether a directory has a stored index: a manifest or tables."""
-    return manifest.exists(directory) or exist(directory)
+            self._process.close_tables(self.directory)
+            remove_tables(self.directory)

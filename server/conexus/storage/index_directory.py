@@ -1,13 +1,28 @@
-"""The lock on a file of an index directory. The process that holds it writes the stored index."""
+"""The index directory: the names of its files, which of them exist, and the lock of the process that writes them.
+
+This module is light to import, because ``prewarm`` imports it before the engine.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import shutil
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock, Timeout
+
+#: File names of the writer's lock, of the manifest, and of the description of the folder that is for people.
+LOCK_FILE, MANIFEST_FILE, DESCRIPTION_FILE = "writer.lock", "segments.json", "folder.json"
+#: Version of the tables' layout, which is part of their names. Tables of another layout are never read, and the writer
+#: removes them.
+SCHEMA_VERSION = 2
+_TABLE_SUFFIX = ".lance"
+
+Table = Literal["files", "chunks"]
 
 
 def index_directory(data_directory: Path, folder: str, model: str) -> Path:
@@ -17,45 +32,96 @@ def index_directory(data_directory: Path, folder: str, model: str) -> Path:
     return data_directory / "indexes" / f"{name}-{key}"
 
 
-NAME = "writer.lock"
+def has_stored_index(directory: Path) -> bool:
+    """Returns whether an index directory has a stored index that a start can load: a manifest or tables."""
+    return (directory / MANIFEST_FILE).is_file() or has_tables(directory)
+
+
+def has_tables(directory: Path) -> bool:
+    """Returns whether an index directory has tables of the present layout."""
+    return table_path(directory, "files").is_dir()
+
+
+def table_name(table: Table) -> str:
+    """Returns the name of a table in the present layout."""
+    return f"{table}_{SCHEMA_VERSION}"
+
+
+def table_path(directory: Path, table: Table) -> Path:
+    """Returns the directory in which LanceDB keeps a table of an index directory."""
+    return directory / f"{table_name(table)}{_TABLE_SUFFIX}"
+
+
+def remove_tables(directory: Path) -> None:
+    """Removes the tables of an index directory, whatever state and layout they are in. They must be closed."""
+    for path in directory.glob(f"*{_TABLE_SUFFIX}"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_tables_of_other_layouts(directory: Path) -> None:
+    """Removes the tables that only other releases can read."""
+    kept = {table_path(directory, "files"), table_path(directory, "chunks")}
+    for path in directory.glob(f"*{_TABLE_SUFFIX}"):
+        if path not in kept:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def size_bytes(directory: Path) -> int:
+    """Returns the size of all files of an index directory, without the files that are removed at the same time."""
+    size = 0
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(OSError):
+                size += Path(parent, name).stat().st_size
+    return size
 
 
 class WriterLock:
-    """The lock of one index directory. Not thread-safe. It is released when the process ends, however that ends."""
+    """The lock of one index directory. It is released when the process ends, however that ends.
+
+    The directory's store thread owns it; any thread may read ``held`` and call ``is_lost``.
+    """
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / NAME
-        self._lock: FileLock | None = None
-        #: State of the file that is locked: if someone removes the file, another process may lock another one.
-        self._locked: os.stat_result | None = None
+        self._path = directory / LOCK_FILE
+        #: The lock, and the state of the file when it was locked: if someone removes the file, another process may lock
+        #: another file. One attribute, so that other threads read both of the same time. None if it is not held.
+        self._held: tuple[FileLock, os.stat_result] | None = None
 
     @property
     def held(self) -> bool:
         """Whether this process took the lock."""
-        return self._lock is not None
+        return self._held is not None
 
     def take(self) -> bool:
         """Takes the lock if no process holds it. Returns whether this process has it now.
 
         Raises OSError if the file cannot be used.
         """
-        lock = FileLock(str(self._path), mode=0o600)
+        # Not local to this thread: when the store threads have ended, another thread releases the lock.
+        lock = FileLock(str(self._path), mode=0o600, thread_local=False)
         try:
             lock.acquire(timeout=0)
         except Timeout:
             return False
-        self._lock, self._locked = lock, self._path.stat()
+        try:
+            self._held = lock, self._path.stat()
+        except OSError:
+            lock.release()
+            raise
         return True
 
     def release(self) -> None:
         """Releases the lock. Does nothing if the lock is not held."""
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        if self._held is not None:
+            lock, _ = self._held
+            lock.release()
+            self._held = None
 
     def is_lost(self) -> bool:
         """Returns whether the lock was taken, but its file is gone or is another one."""
+        held = self._held
         try:
-            return self.held and (self._locked is None or not os.path.samestat(self._locked, self._path.stat()))
+            return held is not None and not os.path.samestat(held[1], self._path.stat())
         except OSError:
             return True

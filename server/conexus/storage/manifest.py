@@ -20,16 +20,15 @@ from conexus.arrays.ragged import Ragged
 from conexus.segments.analysis import has_present_tokens
 from conexus.segments.file import LAYOUT, load_segment
 from conexus.segments.segment import MemorySegment
+from conexus.storage.index_directory import MANIFEST_FILE
 
 log = logging.getLogger(__name__)
 
-#: File name of the manifest.
-LIST = "segments.json"
 _SUFFIX = ".segment"
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ManifestEntry:
     """An entry of the manifest: a segment file, and in ``hidden`` the paths of its files that are not live any more."""
 
     name: str
@@ -57,35 +56,30 @@ def segment_path(directory: Path, name: str) -> Path:
     return directory / f"{name}{_SUFFIX}"
 
 
-def exists(directory: Path) -> bool:
-    """Decides whether an index has a manifest."""
-    return (directory / LIST).is_file()
-
-
-def write(directory: Path, listed: Iterable[Listed]) -> None:
+def write(directory: Path, entries: Iterable[ManifestEntry]) -> None:
     """Replaces the manifest. Raises OSError if it cannot be written."""
-    draft = directory / f"{LIST}.{os.getpid()}.draft"
-    entries = [{"name": each.name, "hidden": each.hidden, "indexed": each.indexed} for each in listed]
+    draft = directory / f"{MANIFEST_FILE}.{os.getpid()}.draft"
+    segments = [{"name": each.name, "hidden": each.hidden, "indexed": each.indexed} for each in entries]
     try:
-        draft.write_text(json.dumps({"layout": LAYOUT, "segments": entries}), encoding="utf-8", errors="surrogatepass")
-        draft.replace(directory / LIST)
+        draft.write_text(json.dumps({"layout": LAYOUT, "segments": segments}), encoding="utf-8", errors="surrogatepass")
+        draft.replace(directory / MANIFEST_FILE)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
 
 
-def read(directory: Path) -> Sequence[Listed]:
+def read(directory: Path) -> Sequence[ManifestEntry]:
     """Returns the entries of the manifest. Raises DamagedFile or OSError if there is none that can be read."""
     try:
-        found = json.loads((directory / LIST).read_text(encoding="utf-8", errors="surrogatepass"))
+        found = json.loads((directory / MANIFEST_FILE).read_text(encoding="utf-8", errors="surrogatepass"))
         if found["layout"] != LAYOUT:
-            raise DamagedFile(f"{LIST} is of another layout")
+            raise DamagedFile(f"{MANIFEST_FILE} is of another layout")
         return [
-            Listed(str(each["name"]), tuple(map(str, each["hidden"])), bool(each["indexed"]))
+            ManifestEntry(str(each["name"]), tuple(map(str, each["hidden"])), bool(each["indexed"]))
             for each in found["segments"]
         ]
     except (ValueError, KeyError, TypeError) as error:
-        raise DamagedFile(f"{LIST} is damaged") from error
+        raise DamagedFile(f"{MANIFEST_FILE} is damaged") from error
 
 
 def load(directory: Path) -> list[LoadedSegment]:
@@ -119,18 +113,18 @@ def remove_orphans(directory: Path, kept: Collection[str]) -> None:
         name = path.name.removesuffix(_SUFFIX)
         owner = name.rpartition("/")[2].split("-", 1)[0] if path.name.endswith(_SUFFIX) else _owner_of_draft(path.name)
         if name not in kept and owner.isdigit() and not _is_alive(int(owner)):
-            remove(path)
+            remove_file(path)
 
 
 def remove_segment(path: Path) -> None:
     """Removes a segment file that nobody uses, and the drafts of it that a killed process has written."""
     with contextlib.suppress(OSError):  # it is removed by the next process that becomes the writer
         for draft in path.parent.glob(f"{path.name}.*.draft"):
-            remove(draft)
-        remove(path)
+            remove_file(draft)
+        remove_file(path)
 
 
-def remove(path: Path) -> None:
+def remove_file(path: Path) -> None:
     """Removes a file of an index, or whatever someone put in its place."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)

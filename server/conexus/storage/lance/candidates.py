@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from conexus.embedding.unit_vectors import Vectors
 from conexus.segments.snapshot import ChunkRefs
-from conexus.storage.lance.tables import StoreError, chunks_table, first_line
+from conexus.storage.index_directory import table_name
+from conexus.storage.lance.tables import StoreError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ _COLUMNS = ["path", "ordinal"]
 class RowIdMap:
     """Maps the addresses of one table. It reads the table in the background and takes 16 bytes for each row.
 
-    It must be used in one event loop alone.
+    Owned by the thread of one event loop.
     """
 
     def __init__(self, table: Any) -> None:
@@ -70,7 +71,7 @@ class RowIdMap:
 
 
 class _Known:
-    """The addresses that were read, and the chunk at each."""
+    """The addresses that were read, and the chunk at each. Owned by the task that reads; immutable after ``sort``."""
 
     def __init__(self) -> None:
         #: Addresses of the rows, ascending once sorted; shape (rows,).
@@ -83,7 +84,7 @@ class _Known:
         self._added: list[tuple[Address, NDArray[np.int32], NDArray[np.int32]]] = []
 
     def add(self, batch: Any) -> None:
-        """Add rows: a record batch with ``_COLUMNS`` and addresses."""
+        """Adds rows: a record batch with ``_COLUMNS`` and addresses."""
         paths = batch.column("path").dictionary_encode()
         names = paths.dictionary.to_pylist()
         numbers = np.array([self._numbers.setdefault(name, len(self._numbers)) for name in names], np.int32)
@@ -120,10 +121,10 @@ _PROBES = 24
 
 
 class TableSearch:
-    """Searches the table of chunks, which another process writes.
+    """Searches the table of chunks, which another process writes. Owned by the main thread of the Lance process.
 
-    The searches of a request run at once, in an event loop of their own. Through LanceDB's blocking interface, with a
-    thread for each, the same three searches take twice as long.
+    The searches of a request run at once, in an event loop that has a thread of its own. Through LanceDB's blocking
+    interface, with a thread for each, the same three searches take twice as long.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -142,7 +143,7 @@ class TableSearch:
 
         async def opened() -> tuple[Any, RowIdMap]:
             database = await lancedb.connect_async(str(directory))
-            table = await database.open_table(chunks_table())
+            table = await database.open_table(table_name("chunks"))
             return table, RowIdMap(table)
 
         try:
@@ -159,14 +160,16 @@ class TableSearch:
 
         self._wait(read())
 
-    def candidates(self, vector: Vectors | None, words: Sequence[str], counts: tuple[int, int, int]) -> ChunkRefs:
+    def find_candidates(
+        self, vector: Vectors | None, words: Sequence[str], *, nearest: int, by_words: int, by_names: int
+    ) -> ChunkRefs:
         """Returns the chunks nearest to ``vector``, and the chunks with ``words`` in their code or in their names.
 
-        ``counts``: how many nearest chunks, chunks by code and chunks by names to find; more nearest chunks than are
-        wanted, because their index holds vectors of a quarter of the size. Only rows that the indices cover are found.
-        Raises StoreError if there are no indices.
+        ``nearest``, ``by_words``, ``by_names``: how many chunks to find by vectors, by words of the code, by words of
+        names. ``nearest`` must be more than is wanted, because that index holds vectors of a quarter of the size. Only
+        rows that the indices cover are found. Raises StoreError if there are no indices.
         """
-        return self._wait(self._find(vector, " ".join(words), counts))
+        return self._wait(self._find(vector, " ".join(words), nearest, by_words, by_names))
 
     def close(self) -> None:
         """Ends the thread, and what it is still reading."""
@@ -178,10 +181,9 @@ class TableSearch:
         except Exception as error:  # lancedb raises RuntimeError, OSError, ValueError and its own
             raise StoreError(f"the index cannot be searched: {first_line(error)}") from error
 
-    async def _find(self, vector: Vectors | None, words: str, counts: tuple[int, int, int]) -> ChunkRefs:
+    async def _find(self, vector: Vectors | None, words: str, nearest: int, by_words: int, by_names: int) -> ChunkRefs:
         from lancedb.query import MatchQuery
 
-        nearest, by_words, by_names = counts
         await self._table.checkout_latest()
         searches: list[Awaitable[Address]] = []
         if vector is not None:

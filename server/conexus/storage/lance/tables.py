@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +17,7 @@ from typing import Any
 
 from conexus.segments.analysis import FileFacts
 from conexus.segments.segment import MemorySegment
+from conexus.storage.index_directory import Table, remove_tables_of_other_layouts, table_name, table_path
 from conexus.storage.lance.schema import (
     Files,
     StoredFile,
@@ -28,9 +28,6 @@ from conexus.storage.lance.schema import (
     segment_of_rows,
 )
 
-#: Version of the tables' layout, which is part of their names. Tables of another layout are never read, and the writer
-#: removes them.
-SCHEMA_VERSION = 2
 #: Most paths in one predicate: LanceDB plans a predicate with thousands of names slowly, and every name is a literal in
 #: it.
 _NAMES_AT_ONCE = 400
@@ -86,8 +83,8 @@ def any_of(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({', '.join(quote(value) for value in values)})"
 
 
-class Store:
-    """The tables of one folder. Not thread-safe. Only the holder of the folder's lock may write."""
+class LanceTables:
+    """The tables of one folder. Owned by the main thread of the Lance process. Only the writer's process may write."""
 
     def __init__(self, directory: Path, dimensions: int) -> None:
         """Opens or creates the tables. Imports lancedb, which takes seconds. Raises StoreError if that fails."""
@@ -106,8 +103,8 @@ class Store:
             raise StoreError(f"the index cannot be opened: {first_line(error)}") from error
         self._paths: set[str] | None = None
 
-    def _open(self, name: str, schema: Any) -> Any:
-        name = _in_this_layout(name)
+    def _open(self, table_of: Table, schema: Any) -> Any:
+        name = table_name(table_of)
         try:
             table = self._database.open_table(name)
         except ValueError:  # no such table
@@ -229,7 +226,7 @@ class Store:
 
     # --- indices ---
 
-    def index(self) -> None:
+    def make_indices(self) -> None:
         """Creates the vector and full-text indices, or updates them with the rows added since. Takes a while.
 
         Raises StoreError if that fails.
@@ -269,7 +266,7 @@ class Store:
 
         Returns the number of (path, generation) pairs whose rows were deleted.
         """
-        _remove_other_layouts(self._directory)
+        remove_tables_of_other_layouts(self._directory)
         stored = self._stored()
         generations = self._chunks.search().select(["path", "generation"]).to_arrow()
         pairs = zip(generations["path"].to_pylist(), generations["generation"].to_pylist(), strict=True)
@@ -286,8 +283,9 @@ class Store:
 
     def versions(self) -> int:
         """Returns how many versions the table with more versions keeps on disk. Each write makes one or more."""
-        tables = (self._directory / f"{_in_this_layout(name)}.lance" / "_versions" for name in ("files", "chunks"))
-        return max(sum(1 for _ in table.iterdir()) if table.is_dir() else 0 for table in tables)
+        tables = (table_path(self._directory, "files"), table_path(self._directory, "chunks"))
+        versions = (table / "_versions" for table in tables)
+        return max(sum(1 for _ in each.iterdir()) if each.is_dir() else 0 for each in versions)
 
     def dead_share(self) -> float:
         """Returns the share of the rows on disk that were deleted or replaced, 0..1. Compacting removes these rows.
@@ -303,7 +301,7 @@ class Store:
         rows = fragments["num_fragments"] * fragments["lengths"]["mean"]
         return max(0.0, 1 - stats["num_rows"] / rows) if rows else 0.0
 
-    def maintain(self, keep_seconds: float = KEEP_SECONDS) -> None:
+    def compact(self, keep_seconds: float = KEEP_SECONDS) -> None:
         """Compacts fragments and drops versions older than ``keep_seconds``. Takes seconds on a large table.
 
         The old fragments leave the disk only if this is called again when the present version is that old.
@@ -313,37 +311,6 @@ class Store:
                 table.optimize(cleanup_older_than=timedelta(seconds=keep_seconds))
         except Exception as error:  # a conflict with a reader's checkout is harmless: next time  # noqa: BLE001
             log.warning("index maintenance was put off: %s", first_line(error))
-
-    def size_bytes(self) -> int:
-        """Returns the size of the directory on disk, in bytes."""
-        return sum(path.stat().st_size for path in self._directory.rglob("*") if path.is_file())
-
-
-def remove(directory: Path) -> None:
-    """Deletes the tables in a directory, whatever state they are in."""
-    for child in directory.glob("*.lance"):
-        shutil.rmtree(child, ignore_errors=True)
-
-
-def exist(directory: Path) -> bool:
-    """Returns whether a directory has tables that can be read, that is, tables of the present layout."""
-    return (directory / f"{_in_this_layout('files')}.lance").is_dir()
-
-
-def chunks_table() -> str:
-    """Returns the name of the table of chunks."""
-    return _in_this_layout("chunks")
-
-
-def _in_this_layout(table: str) -> str:
-    return f"{table}_{SCHEMA_VERSION}"
-
-
-def _remove_other_layouts(directory: Path) -> None:
-    kept = {f"{_in_this_layout(table)}.lance" for table in ("files", "chunks")}
-    for child in directory.glob("*.lance"):
-        if child.name not in kept:
-            shutil.rmtree(child, ignore_errors=True)
 
 
 def first_line(error: Exception) -> str:
