@@ -725,7 +725,6 @@ def test_what_cannot_be_written_is_tried_again_soon_and_then_ever_later(
     monkeypatch.setattr(persistence, "_FIRST_REST_SECONDS", 1.0)
     monkeypatch.setattr(persistence, "_LONGEST_REST_SECONDS", 30.0)
     stored = FolderStore(tmp_path / "index", str(tmp_path), "1", 8, LanceProcess())
-    assert stored.claim()
 
     def fail() -> _Outcome:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -739,6 +738,7 @@ def test_what_cannot_be_written_is_tried_again_soon_and_then_ever_later(
         return round(max(writing._not_before - time.monotonic(), 0))
 
     with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(stored.claim).result()
         writing = Persistence(stored, thread)
         assert [rest_after(fail) for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
         assert "No space left on device" in (writing.problem or "")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from conexus.arrays.file import DamagedFile
+from conexus.owned import owned
 from conexus.segments.file import load_segment, save_segment
 from conexus.segments.segment import MemorySegment
 from conexus.storage import manifest
@@ -75,11 +76,11 @@ class StoreState:
     dead: float = 0.0
 
 
+@owned(shared={"has_process", "is_lost", "lists", "new_name", "path_of", "release", "role"})
 class FolderStore:
     """One folder's index on disk. The index directory's store thread owns it.
 
-    Any thread may use the members above "opening", which only read. It may call ``release`` when there is no store
-    thread any more.
+    Any thread may use the members that only read, and may call ``release`` when there is no store thread any more.
 
     They raise OSError if the disk fails, StoreError if the tables fail, and ShutDown if the server is shutting down.
     """
