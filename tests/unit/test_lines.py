@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conexus.text.positions import Lines, split_lines
+from conexus.text.lines import Lines
+from conexus.text.positions import split_lines
 
 TEXTS = st.text(st.sampled_from("ab\n\r\f\v\x1c\x85\u2028é"), max_size=30)
 PLACES = st.one_of(st.none(), st.integers(-12, 12))

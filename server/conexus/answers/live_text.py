@@ -11,7 +11,8 @@ from operator import eq
 from conexus.chunking.chunk import Chunk
 from conexus.segments.snapshot import FileKey, Fresh
 from conexus.text.diff import LineMap
-from conexus.text.positions import Lines, split_lines
+from conexus.text.lines import Lines
+from conexus.text.positions import split_lines
 from conexus.workspace.documents import Document, Documents
 from conexus.workspace.read import Skipped, read_current
 
