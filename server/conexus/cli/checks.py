@@ -14,10 +14,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from conexus import __version__
-from conexus.cli.session import index_of
+from conexus import __version__, diagnosis
 from conexus.cli.status_text import counted, size
 from conexus.config import Settings, default_data_directory
+from conexus.values import EngineError
 from conexus.workspace.settings_file import load_file
 
 Level = Literal["OK", "WARN", "FAIL"]
@@ -152,32 +152,19 @@ def _native_code() -> Check:
 
 
 def _model() -> Check:
-    from conexus.embedding.static import StaticEmbedder
-
-    embedder = StaticEmbedder()
-    near, far = embedder.embed_documents(["def read_file(path): return open(path).read()", "class Colour(Enum): RED"])
-    query = embedder.embed_query("load the content of a file")
-    found = f"{embedder.name}, {embedder.dimensions} dimensions, {embedder.fingerprint}"
-    if not query @ near > query @ far:
+    found, carries_meaning = diagnosis.try_shipped_model()
+    if not carries_meaning:
         return Check("FAIL", "model", f"{found}: its vectors carry no meaning", _INSTALL)
     return Check("OK", "model", found)
 
 
 def _grammars() -> Check:
-    from conexus.chunking import LANGUAGES, chunk_text
-
-    broken = []
-    for language in sorted(LANGUAGES):
-        try:
-            understood = any(chunk.symbol for chunk in chunk_text(_SAMPLES[language], language))
-        except Exception:  # whatever a wheel for another machine may raise  # noqa: BLE001
-            understood = False
-        if not understood:
-            broken.append(language)
+    known = diagnosis.languages()
+    broken = diagnosis.languages_without_definitions({language: _SAMPLES[language] for language in known})
     if broken:
         found = f"no definitions are found in {', '.join(broken)}"
         return Check("FAIL", "grammars", found, "install tree-sitter-language-pack again")
-    return Check("OK", "grammars", f"all {len(LANGUAGES)} work")
+    return Check("OK", "grammars", f"all {len(known)} work")
 
 
 def _data_directory() -> Check:
@@ -223,20 +210,9 @@ def _settings(folder: Path) -> Check:
 
 def own_model(model: str) -> Check:
     """Checks that a sentence-transformers model, as the setting ``model`` names it, loads and embeds."""
-    from conexus.embedding.embedder import EmbeddingError
-    from conexus.embedding.transformer.embedder import TransformerEmbedder
-
-    limits = Settings()
     try:
-        embedder = TransformerEmbedder(
-            model, memory_mib=limits.model_memory_mib, timeout_seconds=limits.model_timeout_seconds
-        )
-        try:
-            embedder.embed_query("load the content of a file")
-            return Check("OK", "own model", f"{embedder.name}, {embedder.dimensions} dimensions")
-        finally:
-            embedder.close()
-    except EmbeddingError as error:
+        return Check("OK", "own model", diagnosis.try_model(model))
+    except EngineError as error:
         return Check("FAIL", "own model", str(error), "the shipped model answers instead")
 
 
@@ -257,7 +233,7 @@ def _watcher(folder: Path) -> Check:
 
 
 def _index(folder: Path) -> Check:
-    directory = index_of(folder)
+    directory = diagnosis.stored_index_of(folder)
     if directory is None:
         return Check("OK", "index", f"{folder} has not been indexed yet")
     found = f"{directory}, {size(_bytes_below(directory))}"

@@ -58,15 +58,13 @@ def add_to(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from conexus.chunking import did_you_mean, is_known_language
     from conexus.cli.hits import print_answer
     from conexus.cli.session import session
+    from conexus.diagnosis import check_languages
     from conexus.text.positions import Encoding
-    from conexus.values import BadQuery, Filters
+    from conexus.values import Filters
 
-    for name in arguments.lang:
-        if not is_known_language(name):
-            raise BadQuery(f"there is no language `{name}`{did_you_mean(name)}")
+    check_languages(arguments.lang)
     filters = Filters(
         languages=tuple(arguments.lang),
         include=tuple(arguments.path),

@@ -13,10 +13,9 @@ from pathlib import Path
 
 from conexus.cli.progress import LatestProgress, progress_line
 from conexus.cli.terminal import warn
-from conexus.config import STATIC, Settings, default_data_directory
+from conexus.config import Settings
 from conexus.engine import Engine
 from conexus.session import Session as IndexSession
-from conexus.storage.index_directory import has_stored_index, index_directory
 from conexus.text.positions import Encoding
 from conexus.values import EngineError, Status
 from conexus.workspace.settings_file import load_file
@@ -110,13 +109,6 @@ def _interrupts_for_this_thread_only() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def index_of(folder: Path) -> Path | None:
-    """Returns the directory of a folder's index, or None if the folder was not indexed."""
-    # The command line uses only the shipped model, because conexus.toml cannot name another one.
-    directory = index_directory(default_data_directory(), str(folder.resolve()), STATIC)
-    return directory if has_stored_index(directory) else None
 
 
 def _raise_if_broken(status: Status) -> None:

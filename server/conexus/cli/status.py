@@ -30,11 +30,12 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.json_output import dump, status_value
-    from conexus.cli.session import index_of, session
+    from conexus.cli.session import session
     from conexus.cli.status_text import status_lines
     from conexus.cli.terminal import say, warn
+    from conexus.diagnosis import stored_index_of
 
-    if index_of(arguments.folder) is None:
+    if stored_index_of(arguments.folder) is None:
         named = shlex.quote(str(arguments.folder))
         warn(f"there is no index of {arguments.folder}; `conexus index {named}` makes one")
         if arguments.json:
