@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from lsprotocol import types as lsp
 
 from conexus.lsp.client import client_of
+from conexus.lsp.connection import Connection
 from conexus.lsp.methods.documents import did_change, did_close, did_open
 from conexus.lsp.protocol import Protocol
-from conexus.lsp.session import Session
 from conexus.lsp.structuring import make_converter, structure_params
 from conexus.workspace.documents import Documents
 
@@ -63,30 +63,30 @@ def edits(draw: st.DrawFn) -> tuple[str, str, list[list[dict[str, Any]]], str]:
     return encoding, first, messages, text
 
 
-def session_of(encoding: str) -> Session:
-    session = Session.__new__(Session)
+def connection_of(encoding: str) -> Connection:
+    connection = Connection.__new__(Connection)
     params = {"processId": None, "rootUri": None, "capabilities": {"general": {"positionEncodings": [encoding]}}}
-    session.client = client_of(structure_params(CONVERTER, params, lsp.InitializeParams))
-    session.protocol = cast("Protocol", SimpleNamespace(converter=CONVERTER))
-    session.documents = session.lost = Documents()
-    session.engine = None
-    return session
+    connection.client = client_of(structure_params(CONVERTER, params, lsp.InitializeParams))
+    connection.protocol = cast("Protocol", SimpleNamespace(converter=CONVERTER))
+    connection._early_documents = connection.lost = Documents()
+    connection.index = None
+    return connection
 
 
 @given(edits())
 def test_the_text_is_the_editors(drawn: tuple[str, str, list[list[dict[str, Any]]], str]) -> None:
     encoding, first, messages, expected = drawn
-    session = session_of(encoding)
+    connection = connection_of(encoding)
     item = {"uri": URI, "languageId": "python", "version": 0, "text": first}
-    did_open(session, {"textDocument": item})
+    did_open(connection, {"textDocument": item})
     for version, changes in enumerate(messages, 1):
-        did_change(session, {"textDocument": {"uri": URI, "version": version}, "contentChanges": changes})
-    (document,) = session.documents
+        did_change(connection, {"textDocument": {"uri": URI, "version": version}, "contentChanges": changes})
+    (document,) = connection.documents
     assert document.text == expected
     assert document.version == len(messages)
     closing = {"textDocument": {"uri": URI}}
-    did_close(session, structure_params(CONVERTER, closing, lsp.DidCloseTextDocumentParams))
-    assert len(session.documents) == 0
+    did_close(connection, structure_params(CONVERTER, closing, lsp.DidCloseTextDocumentParams))
+    assert len(connection.documents) == 0
 
 
 #: Changes that no server can read.
@@ -96,8 +96,8 @@ unreadable = st.sampled_from([5, None, {"text": 5}, {"range": 5, "text": ""}, {"
 @given(st.lists(st.lists(edits() | unreadable, min_size=1, max_size=3), max_size=4))
 def test_the_text_is_the_editors_or_is_not_known(messages: list[list[Any]]) -> None:
     """Between changes that cannot be read, one whole text each and edits of it; a wrong text is never kept."""
-    session = session_of("utf-16")
-    did_open(session, {"textDocument": {"uri": URI, "languageId": "python", "version": 0, "text": ""}})
+    connection = connection_of("utf-16")
+    did_open(connection, {"textDocument": {"uri": URI, "languageId": "python", "version": 0, "text": ""}})
     known: str | None = ""
     for version, message in enumerate(messages, 1):
         changes: list[Any] = []
@@ -110,6 +110,6 @@ def test_the_text_is_the_editors_or_is_not_known(messages: list[list[Any]]) -> N
             else:
                 changes.append(each)
                 known = None
-        did_change(session, {"textDocument": {"uri": URI, "version": version}, "contentChanges": changes})
-        assert [document.text for document in session.documents] == ([] if known is None else [known])
-        assert len(session.lost) == (known is None)
+        did_change(connection, {"textDocument": {"uri": URI, "version": version}, "contentChanges": changes})
+        assert [document.text for document in connection.documents] == ([] if known is None else [known])
+        assert len(connection.lost) == (known is None)

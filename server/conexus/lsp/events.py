@@ -29,7 +29,7 @@ class EventInbox:
             try:
                 self._loop.call_soon_threadsafe(self._deliver)
             except RuntimeError:
-                return  # the loop is closed: the session is over
+                return  # the loop is closed: the connection is over
 
     def _deliver(self) -> None:
         with self._lock:

@@ -29,7 +29,7 @@ class _Bar:
 
 
 class IndexProgress:
-    """The bars of a session: one for each title of work, and one for each request that has its own token."""
+    """The bars of a connection: one for each title of work, and one for each request that has its own token."""
 
     def __init__(self, server: LanguageServer, protocol: Protocol, *, offered: Callable[[], bool]) -> None:
         self._server = server

@@ -16,6 +16,7 @@ from pygls.lsp.server import LanguageServer
 from conexus import __version__
 from conexus.logs import log_to_stderr
 from conexus.lsp import types
+from conexus.lsp.connection import Connection
 from conexus.lsp.methods import (
     code_action,
     configuration,
@@ -33,7 +34,6 @@ from conexus.lsp.methods import (
     workspace_symbol,
 )
 from conexus.lsp.protocol import Protocol, Stage
-from conexus.lsp.session import Session
 from conexus.lsp.stdio import Stdio
 from conexus.lsp.structuring import make_converter
 from conexus.lsp.watchdog import watch_process
@@ -107,12 +107,12 @@ async def _serve(stdio: Stdio, processes: WorkerProcesses, client_process_id: in
     server = LanguageServer("Conexus", __version__, protocol_cls=Protocol, converter_factory=make_converter)
     protocol = cast("Protocol", server.protocol)
     protocol.stdio = stdio
-    protocol.on_unreadable = lambda: documents.lose_all(session)
+    protocol.on_unreadable = lambda: documents.lose_all(connection)
     protocol.on_exit = lambda: end(0 if protocol.stage is Stage.SHUT_DOWN else 1)
     parent_gone = partial(end, 1)
-    session = Session(server, protocol, processes, watch_parent=lambda pid: watch_process(pid, parent_gone))
+    connection = Connection(server, protocol, processes, watch_parent=lambda pid: watch_process(pid, parent_gone))
     for method, handler in _METHODS.items():
-        server.feature(method)(partial(handler, session))
+        server.feature(method)(partial(handler, connection))
     for number in (signal.SIGTERM, signal.SIGINT):
         _on_signal(loop, number, partial(end, _SIGNALLED + number))
     if client_process_id is not None and not watch_process(client_process_id, parent_gone):
@@ -123,7 +123,7 @@ async def _serve(stdio: Stdio, processes: WorkerProcesses, client_process_id: in
     last_resort = threading.Timer(_LAST_SECONDS, os._exit, (code,))
     last_resort.daemon = True
     last_resort.start()
-    closing = session.close()
+    closing = connection.close()
     protocol.cancel_requests()
     await asyncio.wait({closing})
     await protocol.drain()

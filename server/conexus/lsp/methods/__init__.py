@@ -1,1 +1,1 @@
-"""One module for each feature. A handler takes the session and the message's parameters."""
+"""One module for each feature. A handler takes the connection and the message's parameters."""

@@ -3,17 +3,17 @@
 from lsprotocol import types as lsp
 
 from conexus.lsp import convert, types
-from conexus.lsp.session import Session
+from conexus.lsp.connection import Connection
 
 
-def code_action(session: Session, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
-    if not session.client.takes_code_actions or not _asked_for(params.context):
+def code_action(connection: Connection, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+    if not connection.client.takes_code_actions or not _asked_for(params.context):
         return []
     if convert.document_of_uri(params.text_document.uri) is None:
         return []
     arguments = {
         "textDocument": {"uri": params.text_document.uri},
-        "range": session.protocol.converter.unstructure(params.range),
+        "range": connection.protocol.converter.unstructure(params.range),
     }
     title = "Find related code"
     return [

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from lsprotocol import types as lsp
 
 from conexus.lsp.configuration import SECTION
-from conexus.lsp.session import Session
+from conexus.lsp.connection import Connection
 
 
-async def did_change_configuration(session: Session, params: lsp.DidChangeConfigurationParams) -> None:
-    if session.client.pulls_configuration:
-        await session.configure()
+async def did_change_configuration(connection: Connection, params: lsp.DidChangeConfigurationParams) -> None:
+    if connection.client.pulls_configuration:
+        await connection.configure()
     elif isinstance(params.settings, Mapping) and SECTION in params.settings:
-        session.configuration.of_client = params.settings[SECTION]
-        session.take_settings()
+        connection.configuration.of_client = params.settings[SECTION]
+        connection.take_settings()

@@ -11,110 +11,110 @@ from typing import Any
 from lsprotocol import types as lsp
 
 from conexus.lsp import convert, results_page, types
+from conexus.lsp.connection import Connection
 from conexus.lsp.methods.watched_files import hint
-from conexus.lsp.session import Session
 from conexus.lsp.structuring import ParamsError, structure_params
 from conexus.workspace.documents import Change, Document
 
 logger = logging.getLogger(__name__)
 
 
-def did_open(session: Session, params: object) -> None:
+def did_open(connection: Connection, params: object) -> None:
     """Stores a document's text. ``params`` are a ``DidOpenParams`` as JSON."""
     try:
-        item = structure_params(session.protocol.converter, params, types.DidOpenParams).text_document
+        item = structure_params(connection.protocol.converter, params, types.DidOpenParams).text_document
     except ParamsError as error:
-        _lose(session, _document_named(params), error, opened=True)
+        _lose(connection, _document_named(params), error, opened=True)
         return
     document = _document_of(item.uri)
     if document is not None:
-        _open(session, Document(document, item.text, item.version, item.language_id))
+        _open(connection, Document(document, item.text, item.version, item.language_id))
 
 
-def did_change(session: Session, params: object) -> None:
+def did_change(connection: Connection, params: object) -> None:
     """Applies changes to a document's text. ``params`` are a ``DidChangeParams`` as JSON."""
     try:
-        given = structure_params(session.protocol.converter, params, types.DidChangeParams)
+        given = structure_params(connection.protocol.converter, params, types.DidChangeParams)
     except ParamsError as error:
-        _lose(session, _document_named(params), error)
+        _lose(connection, _document_named(params), error)
         return
     document = _document_of(given.text_document.uri)
     if document is None:
         return
-    known = session.documents.get(document)
-    former = known or session.lost.get(document)
+    known = connection.documents.get(document)
+    former = known or connection.lost.get(document)
     if former is None:
         logger.warning("Ignored a change of a document that is not open")
         return
     try:
-        changes = _changes(session, given.content_changes, known=known is not None)
-        changed = former.changed(changes, _version(given.text_document.version, former), session.client.encoding)
+        changes = _changes(connection, given.content_changes, known=known is not None)
+        changed = former.changed(changes, _version(given.text_document.version, former), connection.client.encoding)
     except ParamsError as error:
-        _lose(session, document, error)
+        _lose(connection, document, error)
         return
     except Exception as error:
         logger.exception("Applying a change failed")
-        _lose(session, document, error)
+        _lose(connection, document, error)
         return
     if known is None:
-        _open(session, changed)
+        _open(connection, changed)
         return
-    session.put_document(changed)
+    connection.put_document(changed)
 
 
-def did_save(session: Session, params: lsp.DidSaveTextDocumentParams) -> None:
-    hint(session, [params.text_document.uri])
+def did_save(connection: Connection, params: lsp.DidSaveTextDocumentParams) -> None:
+    hint(connection, [params.text_document.uri])
 
 
-def did_close(session: Session, params: object) -> None:
+def did_close(connection: Connection, params: object) -> None:
     """Makes the file on disk searched again. ``params`` are the standard's ``DidCloseTextDocumentParams`` as JSON."""
     try:
-        given = structure_params(session.protocol.converter, params, lsp.DidCloseTextDocumentParams)
+        given = structure_params(connection.protocol.converter, params, lsp.DidCloseTextDocumentParams)
     except ParamsError as error:
-        _lose(session, _document_named(params), error)
+        _lose(connection, _document_named(params), error)
         return
     document = convert.document_of_uri(given.text_document.uri)
     if document is not None:
-        session.lost = session.lost.close(document)
-        _forget(session, document)
+        connection.lost = connection.lost.close(document)
+        _forget(connection, document)
 
 
-def lose_all(session: Session) -> None:
+def lose_all(connection: Connection) -> None:
     """Loses all open documents, until the editor sends whole texts: a message cannot be read or names no file."""
-    for document in session.documents:
-        _lose(session, document.id, ParamsError("a message could not be read"))
+    for document in connection.documents:
+        _lose(connection, document.id, ParamsError("a message could not be read"))
 
 
-def _open(session: Session, document: Document) -> None:
-    session.lost = session.lost.close(document.id)
-    session.put_document(document)
+def _open(connection: Connection, document: Document) -> None:
+    connection.lost = connection.lost.close(document.id)
+    connection.put_document(document)
 
 
-def _lose(session: Session, document: str | None, error: Exception, *, opened: bool = False) -> None:
+def _lose(connection: Connection, document: str | None, error: Exception, *, opened: bool = False) -> None:
     """Loses a document: its file is searched until a whole text arrives.
 
     ``opened`` says that the client has just opened the document. If ``document`` is None, all documents are lost,
     because a message that does not say which document it is about may be about any.
     """
     if document is None:
-        lose_all(session)
+        lose_all(connection)
         return
-    former = session.documents.get(document) or session.lost.get(document)
+    former = connection.documents.get(document) or connection.lost.get(document)
     if former is None and not opened:
         logger.warning("Ignored a bad change of a document that is not open: %s", error)
         return
-    if document not in session.lost:
+    if document not in connection.lost:
         logger.warning("The text of %s is not known until the editor sends it as a whole: %s", document, error)
-    session.lost = session.lost.put(former or Document(document, "", None, ""))
-    _forget(session, document)
+    connection.lost = connection.lost.put(former or Document(document, "", None, ""))
+    _forget(connection, document)
 
 
-def _forget(session: Session, document: str) -> None:
-    if document in session.documents:
-        session.close_document(document)
+def _forget(connection: Connection, document: str) -> None:
+    if document in connection.documents:
+        connection.close_document(document)
 
 
-def _changes(session: Session, given: Sequence[Any], *, known: bool) -> list[Change]:
+def _changes(connection: Connection, given: Sequence[Any], *, known: bool) -> list[Change]:
     """Reads the changes that make the document's text, from the last whole text on.
 
     Raises ParamsError if the text that the changes apply to is not known.
@@ -123,7 +123,7 @@ def _changes(session: Session, given: Sequence[Any], *, known: bool) -> list[Cha
     unreadable: ParamsError | None = None if known else ParamsError("an earlier change was lost")
     for each in given:
         try:
-            change = structure_params(session.protocol.converter, each, types.ContentChange)
+            change = structure_params(connection.protocol.converter, each, types.ContentChange)
         except ParamsError as error:
             unreadable = error
             continue

@@ -6,18 +6,18 @@ from typing import Any
 from lsprotocol import types as lsp
 
 from conexus.lsp import errors, types
+from conexus.lsp.connection import Connection
 from conexus.lsp.methods.reindex import reindex
 from conexus.lsp.methods.related import related
 from conexus.lsp.methods.search import search
 from conexus.lsp.methods.show_results import show_results
 from conexus.lsp.methods.status import status
-from conexus.lsp.session import Session
 from conexus.lsp.structuring import ParamsError, structure_params
 
-Command = Callable[[Session, Mapping[str, Any]], Awaitable[Any]]
+Command = Callable[[Connection, Mapping[str, Any]], Awaitable[Any]]
 
 
-async def execute_command(session: Session, params: lsp.ExecuteCommandParams) -> Any:
+async def execute_command(connection: Connection, params: lsp.ExecuteCommandParams) -> Any:
     """Runs a command. Its arguments are ``[query or params object, limit?]``; none count as an empty object."""
     command = _COMMANDS.get(params.command)
     if command is None:
@@ -25,7 +25,7 @@ async def execute_command(session: Session, params: lsp.ExecuteCommandParams) ->
     fields = _fields(list(params.arguments or ()))
     if params.work_done_token is not None:
         fields.setdefault("workDoneToken", params.work_done_token)
-    return await command(session, fields)
+    return await command(connection, fields)
 
 
 def _fields(arguments: list[Any]) -> dict[str, Any]:
@@ -46,50 +46,50 @@ def _fields(arguments: list[Any]) -> dict[str, Any]:
     return fields
 
 
-async def _search(session: Session, fields: Mapping[str, Any]) -> types.SearchResult:
-    return await search(session, _params(session, {"query": "", **fields}, types.SearchParams))
+async def _search(connection: Connection, fields: Mapping[str, Any]) -> types.SearchResult:
+    return await search(connection, _params(connection, {"query": "", **fields}, types.SearchParams))
 
 
-async def _related(session: Session, fields: Mapping[str, Any]) -> types.SearchResult:
-    return await related(session, _params(session, fields, types.RelatedParams))
+async def _related(connection: Connection, fields: Mapping[str, Any]) -> types.SearchResult:
+    return await related(connection, _params(connection, fields, types.RelatedParams))
 
 
-async def _status(session: Session, fields: Mapping[str, Any]) -> types.StatusResult:
-    return status(session, _params(session, fields, types.StatusParams))
+async def _status(connection: Connection, fields: Mapping[str, Any]) -> types.StatusResult:
+    return status(connection, _params(connection, fields, types.StatusParams))
 
 
-async def _reindex(session: Session, fields: Mapping[str, Any]) -> types.ReindexResult:
-    return await reindex(session, _params(session, fields, types.ReindexParams))
+async def _reindex(connection: Connection, fields: Mapping[str, Any]) -> types.ReindexResult:
+    return await reindex(connection, _params(connection, fields, types.ReindexParams))
 
 
-async def _pause(session: Session, _: Mapping[str, Any]) -> types.StatusResult:
-    (await session.started()).pause()
-    session.progress.close("Paused")
-    session.announce_status()
-    return session.status()
+async def _pause(connection: Connection, _: Mapping[str, Any]) -> types.StatusResult:
+    (await connection.started()).pause()
+    connection.progress.close("Paused")
+    connection.announce_status()
+    return connection.status()
 
 
-async def _resume(session: Session, _: Mapping[str, Any]) -> types.StatusResult:
-    (await session.started()).resume()
-    session.announce_status()
-    return session.status()
+async def _resume(connection: Connection, _: Mapping[str, Any]) -> types.StatusResult:
+    (await connection.started()).resume()
+    connection.announce_status()
+    return connection.status()
 
 
-async def _clear(session: Session, _: Mapping[str, Any]) -> types.StatusResult:
-    (await session.started()).clear()
-    session.announce_status()
-    return session.status()
+async def _clear(connection: Connection, _: Mapping[str, Any]) -> types.StatusResult:
+    (await connection.started()).clear()
+    connection.announce_status()
+    return connection.status()
 
 
-async def _show_results(session: Session, fields: Mapping[str, Any]) -> Mapping[str, str]:
+async def _show_results(connection: Connection, fields: Mapping[str, Any]) -> Mapping[str, str]:
     if "textDocument" in fields:
-        return await show_results(session, _params(session, fields, types.RelatedParams))
-    return await show_results(session, _params(session, {"query": "", **fields}, types.SearchParams))
+        return await show_results(connection, _params(connection, fields, types.RelatedParams))
+    return await show_results(connection, _params(connection, {"query": "", **fields}, types.SearchParams))
 
 
-def _params(session: Session, fields: Mapping[str, Any], cls: type[Any]) -> Any:
+def _params(connection: Connection, fields: Mapping[str, Any], cls: type[Any]) -> Any:
     try:
-        return structure_params(session.protocol.converter, fields, cls)
+        return structure_params(connection.protocol.converter, fields, cls)
     except ParamsError as error:
         raise errors.invalid_params(f"In `arguments`: {error}") from error
 

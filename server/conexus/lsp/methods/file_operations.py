@@ -2,17 +2,17 @@
 
 from lsprotocol import types as lsp
 
+from conexus.lsp.connection import Connection
 from conexus.lsp.methods.watched_files import hint
-from conexus.lsp.session import Session
 
 
-def did_create_files(session: Session, params: lsp.CreateFilesParams) -> None:
-    hint(session, [file.uri for file in params.files])
+def did_create_files(connection: Connection, params: lsp.CreateFilesParams) -> None:
+    hint(connection, [file.uri for file in params.files])
 
 
-def did_rename_files(session: Session, params: lsp.RenameFilesParams) -> None:
-    hint(session, [uri for file in params.files for uri in (file.old_uri, file.new_uri)])
+def did_rename_files(connection: Connection, params: lsp.RenameFilesParams) -> None:
+    hint(connection, [uri for file in params.files for uri in (file.old_uri, file.new_uri)])
 
 
-def did_delete_files(session: Session, params: lsp.DeleteFilesParams) -> None:
-    hint(session, [file.uri for file in params.files])
+def did_delete_files(connection: Connection, params: lsp.DeleteFilesParams) -> None:
+    hint(connection, [file.uri for file in params.files])

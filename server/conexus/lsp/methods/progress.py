@@ -2,11 +2,11 @@
 
 from lsprotocol import types as lsp
 
-from conexus.lsp.session import Session
+from conexus.lsp.connection import Connection
 
 
-def work_done_progress_cancel(session: Session, params: lsp.WorkDoneProgressCancelParams) -> None:
+def work_done_progress_cancel(connection: Connection, params: lsp.WorkDoneProgressCancelParams) -> None:
     """Pauses indexing, and says so in the status, until `conexus.server.resume`."""
-    if session.progress.cancel(params.token) and session.index is not None:
-        session.index.pause()
-        session.announce_status()
+    if connection.progress.cancel(params.token) and connection.index is not None:
+        connection.index.pause()
+        connection.announce_status()

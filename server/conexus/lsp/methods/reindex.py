@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conexus.lsp import errors, types
-from conexus.lsp.session import Session
+from conexus.lsp.connection import Connection
 from conexus.workspace.paths import path_of_uri
 
 
-async def reindex(session: Session, params: types.ReindexParams) -> types.ReindexResult:
+async def reindex(connection: Connection, params: types.ReindexParams) -> types.ReindexResult:
     """Answers when the request is accepted. The work goes on, shown under the client's token or one of ours."""
-    folders = _local(session, "folders", params.folders)
-    paths = _local(session, "paths", params.paths)
-    index = await session.started()
+    folders = _local(connection, "folders", params.folders)
+    paths = _local(connection, "paths", params.paths)
+    index = await connection.started()
     if params.work_done_token is not None:
-        session.progress.adopt(params.work_done_token)
+        connection.progress.adopt(params.work_done_token)
     index.reindex(folders, paths)
-    session.announce_status()
+    connection.announce_status()
     return types.ReindexResult()
 
 
-def _local(session: Session, field: str, names: Sequence[str]) -> tuple[str, ...]:
+def _local(connection: Connection, field: str, names: Sequence[str]) -> tuple[str, ...]:
     """Returns the absolute paths of URIs, of absolute paths, and of paths relative to any workspace folder."""
     found: list[str] = []
     for index, name in enumerate(names):
@@ -31,5 +31,5 @@ def _local(session: Session, field: str, names: Sequence[str]) -> tuple[str, ...
         elif "://" in name:
             raise errors.invalid_params(f"`{field}[{index}]` is not the URI of a file or folder.")
         else:
-            found += [str(folder / name) for folder in session.folders]
+            found += [str(folder / name) for folder in connection.folders]
     return tuple(found)

@@ -4,16 +4,16 @@ from functools import partial
 from pathlib import Path
 
 from conexus.lsp import convert, errors, types
-from conexus.lsp.session import Session
+from conexus.lsp.connection import Connection
 
 
-async def related(session: Session, params: types.RelatedParams) -> types.SearchResult:
-    with session.workers.admitted():
+async def related(connection: Connection, params: types.RelatedParams) -> types.SearchResult:
+    with connection.workers.admitted():
         where = params.position if params.range is None else params.range
         if where is None or (params.range is not None and params.position is not None):
             raise errors.invalid_params("Exactly one of `range` and `position` must be given.")
-        document = _document(session, params.text_document.uri)
-        index = await session.started()
+        document = _document(connection, params.text_document.uri)
+        index = await connection.started()
         ask = partial(
             index.related,
             convert.place(document, where),
@@ -21,14 +21,16 @@ async def related(session: Session, params: types.RelatedParams) -> types.Search
             limit=params.limit,
             filters=convert.filters(params.filters),
         )
-        return convert.result(await session.workers.run(lambda token: ask(cancel=token)))
+        return convert.result(await connection.workers.run(lambda token: ask(cancel=token)))
 
 
-def _document(session: Session, uri: str) -> str:
+def _document(connection: Connection, uri: str) -> str:
     document = convert.document_of_uri(uri)
     if document is None:
         raise errors.invalid_params("`textDocument.uri` is neither a file nor an untitled document.")
-    inside = document in session.documents or any(Path(document).is_relative_to(folder) for folder in session.folders)
+    inside = document in connection.documents or any(
+        Path(document).is_relative_to(folder) for folder in connection.folders
+    )
     if not inside:
         raise errors.invalid_params("`textDocument.uri` is outside the workspace.")
     return document

@@ -3,14 +3,14 @@
 from functools import partial
 
 from conexus.lsp import convert, errors, types
-from conexus.lsp.session import Session
+from conexus.lsp.connection import Connection
 from conexus.values import Place
 
 
-async def search(session: Session, params: types.SearchParams) -> types.SearchResult:
-    with session.workers.admitted():
+async def search(connection: Connection, params: types.SearchParams) -> types.SearchResult:
+    with connection.workers.admitted():
         near = _near(params)
-        index = await session.started()
+        index = await connection.started()
         ask = partial(
             index.search,
             params.query,
@@ -18,7 +18,7 @@ async def search(session: Session, params: types.SearchParams) -> types.SearchRe
             filters=convert.filters(params.filters),
             near=near,
         )
-        return convert.result(await session.workers.run(lambda token: ask(cancel=token)))
+        return convert.result(await connection.workers.run(lambda token: ask(cancel=token)))
 
 
 def _near(params: types.SearchParams) -> Place | None:

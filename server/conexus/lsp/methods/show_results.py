@@ -7,31 +7,31 @@ from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
 from conexus.lsp import results_page, types
+from conexus.lsp.connection import Connection
 from conexus.lsp.methods.related import related
 from conexus.lsp.methods.search import search
-from conexus.lsp.session import Session
 from conexus.workspace.paths import uri_of_path
 
 
-async def show_results(session: Session, params: types.SearchParams | types.RelatedParams) -> Mapping[str, str]:
+async def show_results(connection: Connection, params: types.SearchParams | types.RelatedParams) -> Mapping[str, str]:
     """Asks the engine, writes the page and opens it. Returns the page's URI."""
     if isinstance(params, types.SearchParams):
-        title, result = params.query, await search(session, params)
+        title, result = params.query, await search(connection, params)
     else:
-        title, result = "Related code", await related(session, params)
+        title, result = "Related code", await related(connection, params)
     text = results_page.render(title, result)
     path = await asyncio.to_thread(results_page.write, text)
     uri = uri_of_path(path)
-    if not await _open(session, uri):
-        session.tell(f"The results are in {path}")
+    if not await _open(connection, uri):
+        connection.tell(f"The results are in {path}")
     return {"uri": uri}
 
 
-async def _open(session: Session, uri: str) -> bool:
-    if not session.client.shows_documents:
+async def _open(connection: Connection, uri: str) -> bool:
+    if not connection.client.shows_documents:
         return False
     try:
-        shown = await session.server.window_show_document_async(lsp.ShowDocumentParams(uri=uri, take_focus=True))
+        shown = await connection.server.window_show_document_async(lsp.ShowDocumentParams(uri=uri, take_focus=True))
     except JsonRpcException:
         return False
     return shown.success

@@ -1,10 +1,10 @@
 """`conexus/status`: says what is indexed, and whether everything that was saved and typed is searchable."""
 
 from conexus.lsp import types
-from conexus.lsp.session import Session
+from conexus.lsp.connection import Connection
 
 
-def status(session: Session, _: types.StatusParams) -> types.StatusResult:
+def status(connection: Connection, _: types.StatusParams) -> types.StatusResult:
     """Answers at once, also while the engine starts."""
-    session.start()
-    return session.status()
+    connection.start()
+    return connection.status()

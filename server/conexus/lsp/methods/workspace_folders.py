@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lsprotocol import types as lsp
 
-from conexus.lsp.session import Session
+from conexus.lsp.connection import Connection
 from conexus.workspace.paths import path_of_uri
 
 
@@ -20,11 +20,11 @@ def initial_folders(params: lsp.InitializeParams) -> tuple[Path, ...]:
     return ()
 
 
-async def did_change_workspace_folders(session: Session, params: lsp.DidChangeWorkspaceFoldersParams) -> None:
+async def did_change_workspace_folders(connection: Connection, params: lsp.DidChangeWorkspaceFoldersParams) -> None:
     removed = _local([folder.uri for folder in params.event.removed])
     added = _local([folder.uri for folder in params.event.added])
-    kept = [folder for folder in session.folders if folder not in removed]
-    await session.set_folders(tuple(dict.fromkeys([*kept, *added])))
+    kept = [folder for folder in connection.folders if folder not in removed]
+    await connection.set_folders(tuple(dict.fromkeys([*kept, *added])))
 
 
 def _local(uris: Sequence[str]) -> tuple[Path, ...]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
     from conexus.engine import Engine
-    from conexus.session import Session as IndexSession
+    from conexus.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ _MOST_PROBLEMS = 3
 _START_SECONDS = 10.0
 
 
-class Session:
+class Connection:
     """The state of one connection. Only the event loop uses it; only the engine is shared with other threads."""
 
     client: Client
@@ -88,12 +88,12 @@ class Session:
         self.symbols_offered = False
         self._recheck: asyncio.TimerHandle | None = None
         #: The engine's session of this connection, once the engine runs. Requests wait for it with `started`.
-        self.index: IndexSession | None = None
+        self.index: Session | None = None
         self._engine: Engine | None = None
         self._started_at = 0.0
         self.failure = ""
         self._settled = False
-        self._starting: asyncio.Task[IndexSession] | None = None
+        self._starting: asyncio.Task[Session] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._shown: set[str] = set()
         #: Lets one change of folders at a time reach the engine, so that the last one has the latest folders.
@@ -111,14 +111,14 @@ class Session:
         self.settings, _ = self.configuration.settings(client)
         self.symbols_offered = symbols_wanted(self.settings, client)
 
-    def start(self) -> asyncio.Task[IndexSession]:
+    def start(self) -> asyncio.Task[Session]:
         """Begins to start the engine, once. Call it after `initialize` is answered, because the import takes long."""
         if self._starting is None:
             self._starting = asyncio.get_running_loop().create_task(self._start())
             self._starting.add_done_callback(_look_at)
         return self._starting
 
-    async def started(self) -> IndexSession:
+    async def started(self) -> Session:
         """Returns the engine's session as soon as the engine runs.
 
         Raises:
@@ -126,7 +126,7 @@ class Session:
         """
         return await asyncio.shield(self.start())
 
-    async def _start(self) -> IndexSession:
+    async def _start(self) -> Session:
         inbox = EventInbox(asyncio.get_running_loop(), self._handle_event)
         loading = asyncio.create_task(
             asyncio.to_thread(
@@ -361,7 +361,7 @@ def _load_engine(
     return Engine
 
 
-def _look_at(task: asyncio.Task[IndexSession]) -> None:
+def _look_at(task: asyncio.Task[Session]) -> None:
     """Reads a task's failure. Every waiter gets it, but without a waiter, asyncio would report it a second time."""
     if not task.cancelled():
         task.exception()
