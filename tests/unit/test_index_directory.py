@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from conexus.storage.index_directory import (
-    WriterLock,
     has_stored_index,
     has_tables,
     remove_tables,
@@ -16,6 +15,7 @@ from conexus.storage.index_directory import (
     size_bytes,
     table_path,
 )
+from conexus.storage.writer_lock import WriterLock
 
 
 @pytest.mark.parametrize(

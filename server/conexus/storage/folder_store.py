@@ -26,7 +26,6 @@ from conexus.storage.index_directory import (
     DESCRIPTION_FILE,
     LOCK_FILE,
     MANIFEST_FILE,
-    WriterLock,
     has_tables,
     remove_tables,
     size_bytes,
@@ -36,6 +35,7 @@ from conexus.storage.lance.requests import CompactTables, LoadRows, OpenTables, 
 from conexus.storage.lance.schema import StoredFile
 from conexus.storage.lance.tables import StoreError
 from conexus.storage.manifest import LoadedSegment, ManifestEntry, segment_path
+from conexus.storage.writer_lock import WriterLock
 
 log = logging.getLogger(__name__)
 
