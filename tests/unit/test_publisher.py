@@ -62,7 +62,7 @@ def test_what_is_about_to_be_seen_is_prepared_before() -> None:
     session.roots = ("/work",)
 
     def generation() -> int:
-        return client.published.state.searchable.snapshot.generation
+        return session.searchable.snapshot.generation
 
     def prepare(_: SessionIndex, now: Searchable) -> None:
         seen.append((now.snapshot.generation, generation()))

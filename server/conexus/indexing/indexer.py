@@ -84,8 +84,8 @@ class Indexer:
         """``load_embedder`` returns the shipped model, ``load_slow`` the model that ``settings.model`` names.
 
         ``settings`` apply until the first session is opened. ``processes`` may be starting already; ``stop`` ends them.
-        ``prepare`` gets each ``Searchable`` before it is published, whether it is complete, and the
-        settings; it runs in the indexer thread.
+        ``prepare`` gets each ``Searchable`` before it is published, whether it is complete, and the settings; it runs
+        in the indexer thread.
         """
         #: Requests in flight.
         self.requests = RequestGate()
@@ -434,8 +434,10 @@ class Indexer:
             if folder.index.flush_overlay():
                 self._publisher.mark_dirty(root, content_changed=False)
         embedders = self._workspace.embedders
-        self._publisher.publish(self._workspace.sessions.values(), self._folders.by_root, embedders)
+        events = self._publisher.publish(self._workspace.sessions.values(), self._folders.by_root, embedders)
         self._publish_states()
+        for session, event in events:
+            session.client.listener(event)
 
     def _prepare_session(self, session: SessionIndex, searchable: Searchable) -> None:
         complete = self._all_read() and session.roots is not None

@@ -23,7 +23,7 @@ Describe = Callable[[TrackedFolder], FolderState]
 
 @owned()
 class Publisher:
-    """Publishes a snapshot for each session. The indexer thread owns it; any thread may read what it published."""
+    """Makes a snapshot for each session. The indexer thread owns it."""
 
     def __init__(self, prepare: Callable[[SessionIndex, Searchable], None]) -> None:
         """``prepare`` gets each ``Searchable`` before it is published, in the indexer thread."""
@@ -66,19 +66,25 @@ class Publisher:
 
     def publish(
         self, sessions: Iterable[SessionIndex], folders: Mapping[str, TrackedFolder], embedders: Iterable[Embedder]
-    ) -> None:
-        """Publishes a snapshot of the present state for each session that sees a change."""
+    ) -> list[tuple[SessionIndex, IndexChanged]]:
+        """Makes a snapshot of the present state for each session that sees a change.
+
+        ``publish_state`` publishes it. Returns these sessions and the events that tell their clients afterwards.
+        """
         dirty, dirty_of = self._dirty, self._dirty_of
         self._dirty, self._dirty_of = set(), {}
         self.behind = False
-        models = tuple(embedders)
+        models, events = tuple(embedders), []
         for session in sessions:
             changed = {root for root in dirty if root in session} | dirty_of.get(session, set())
             if changed:
-                self._publish(session, changed, folders, models)
+                self._make_snapshot(session, changed, folders, models)
+                generation = session.searchable.snapshot.generation
+                events.append((session, IndexChanged(generation, tuple(sorted(changed)))))
         self._published_at = time.monotonic()
+        return events
 
-    def _publish(
+    def _make_snapshot(
         self,
         session: SessionIndex,
         changed: Collection[str],
@@ -110,8 +116,7 @@ class Publisher:
         for root, index in session.buffers.items():
             models.add(index.model)
             overlay.update(((root, path), fresh) for path, fresh in index.overlay.items())
-        published = session.client.published
-        generation = published.state.searchable.snapshot.generation + 1
+        generation = session.searchable.snapshot.generation + 1
         views = tuple(view for root in (*(session.roots or ()), "") for view in session.views.get(root, ()))
         searchable = Searchable(
             Snapshot(generation, views),
@@ -120,8 +125,7 @@ class Publisher:
             overlay,
         )
         self._prepare(session, searchable)
-        published.state = replace(published.state, searchable=searchable, dirty_buffers=session.dirty_buffers)
-        session.client.listener(IndexChanged(generation, tuple(sorted(changed))))
+        session.searchable, session.dirty_buffers = searchable, session.buffers_in_folders()
 
 
 def publish_state(
@@ -132,8 +136,7 @@ def publish_state(
     *,
     all_read: bool,
 ) -> None:
-    """Publishes how far the index is, beside the session's latest snapshot. ``all_read``: no file waits to be read."""
-    published = session.client.published
+    """Publishes a session's latest snapshot and how far the index is. ``all_read``: no file waits to be read."""
     states, settled = [], session.roots is not None
     total = sum(index.files for root, index in session.buffers.items() if not root)
     indexed = total
@@ -146,13 +149,13 @@ def publish_state(
         states.append(replace(state, files=counts.files, chunks=counts.chunks))
         settled = settled and folder.settled
         indexed += counts.files
-        total += max(folder.total_files - len(folder.read_skipped), counts.files)
-    published.state = SessionState(
-        published.state.searchable,
+        total += max(folder.total_files - len(folder.left_out), counts.files)
+    session.client.published.state = SessionState(
+        session.searchable,
         indexer,
         tuple(states),
         indexed,
         total,
         complete=settled and all_read,
-        dirty_buffers=published.state.dirty_buffers,
+        dirty_buffers=session.dirty_buffers,
     )

@@ -13,7 +13,7 @@ from conexus.indexing.folder_index import FolderIndex
 from conexus.indexing.state import FolderState, Published
 from conexus.owned import owned
 from conexus.segments.analysis import FileFacts, analyse
-from conexus.segments.snapshot import Fresh, View
+from conexus.segments.snapshot import Fresh, Searchable, Snapshot, View
 from conexus.values import Event
 from conexus.workspace.documents import Document, Documents
 from conexus.workspace.read import Skipped, Text
@@ -47,6 +47,9 @@ class SessionIndex:
         self.documents = Documents()
         #: The texts of open documents by the root of their folder; by "" if they belong to no folder.
         self.buffers: dict[str, FolderIndex] = {}
+        #: The latest snapshot, and the number of buffers in the folders at its moment.
+        self.searchable = Searchable(Snapshot(0))
+        self.dirty_buffers = 0
         #: Views of the latest snapshot, by root.
         self.views: dict[str, tuple[View, ...]] = {}
         #: The latest counts of each folder, by root.
@@ -55,9 +58,8 @@ class SessionIndex:
     def __contains__(self, root: object) -> bool:
         return self.roots is not None and root in self.roots
 
-    @property
-    def dirty_buffers(self) -> int:
-        """Number of open documents in the folders whose text differs from the disk."""
+    def buffers_in_folders(self) -> int:
+        """Returns the number of open documents in the folders whose text differs from the disk."""
         return sum(index.files for root, index in self.buffers.items() if root)
 
     def is_shown(self, root: str, path: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +40,37 @@ class LeftOut:
     mtime_ns: int
 
 
-@owned(shared={"absolute", "allows", "relative", "settled", "skipped"})
+class LeftOutFiles:
+    """Files that were left out when they were read, by path, and their number by reason."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, LeftOut] = {}
+        self.by_reason: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def get(self, path: str) -> LeftOut | None:
+        return self._files.get(path)
+
+    def put(self, path: str, left_out: LeftOut) -> None:
+        self.drop(path)
+        self._files[path] = left_out
+        self.by_reason[left_out.reason] += 1
+
+    def drop(self, path: str) -> None:
+        """Drops a path; does nothing for one that is not left out."""
+        left_out = self._files.pop(path, None)
+        if left_out is not None:
+            self.by_reason[left_out.reason] -= 1
+
+    def drop_if(self, condition: Callable[[str], bool]) -> None:
+        """Drops the paths for which a condition holds."""
+        for path in [path for path in self._files if condition(path)]:
+            self.drop(path)
+
+
+@owned(shared={"absolute", "allows", "relative", "settled"})
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class TrackedFolder:
     """A workspace folder and its index. The indexer thread owns it.
@@ -55,9 +86,9 @@ class TrackedFolder:
     stored: FolderStore
     persistence: Persistence
     data_directory: Path
-    #: Number of files that the latest scan left out, by reason; files that were left out when they were read, by path.
+    #: Number of files that the latest scan left out, by reason; files that were left out when they were read.
     scan_skipped: dict[str, int] = field(default_factory=dict)
-    read_skipped: dict[str, LeftOut] = field(default_factory=dict)
+    left_out: LeftOutFiles = field(default_factory=LeftOutFiles)
     #: Files whose rows must be rebuilt although the file did not change.
     stale: set[str] = field(default_factory=set)
     #: Whether what was stored is searchable, or nothing was stored.
@@ -129,7 +160,7 @@ class TrackedFolder:
         """Drops everything that is searchable and stored. The next scan has every file read; no vector is reused."""
         self.index = FolderIndex(self.root, self.embedder.fingerprint, self.embedder.dimensions)
         self.persistence.clear()
-        self.read_skipped.clear()
+        self.left_out = LeftOutFiles()
         self.stale.clear()
         self.complete = self.finishing = False
         self.scan_due = 0.0
@@ -138,8 +169,7 @@ class TrackedFolder:
         """Has the rows of all files at or below a path rebuilt when the files are next refreshed."""
         self.stale.update(self.index.below(path))
         below = f"{path}/" if path else ""
-        for each in [each for each in self.read_skipped if each == path or each.startswith(below)]:
-            del self.read_skipped[each]
+        self.left_out.drop_if(lambda each: each == path or each.startswith(below))
 
     def compare(self, rows: Mapping[str, StoredFile]) -> None:
         """Has the tables brought in line with the searchable index. ``rows``: what the tables hold, by path."""
@@ -165,10 +195,9 @@ class TrackedFolder:
 
     def skipped(self) -> dict[str, int]:
         """Returns the number of files left out, by reason."""
-        counts = dict(self.scan_skipped)
-        for left_out in list(self.read_skipped.values()):
-            counts[left_out.reason] = counts.get(left_out.reason, 0) + 1
-        return counts
+        counts = Counter(self.scan_skipped)
+        counts.update(self.left_out.by_reason)
+        return {reason: count for reason, count in counts.items() if count}
 
     def differences(self, found: Scan, below: str = "") -> tuple[list[str], list[str]]:
         """Returns the paths to read again, newest first, and the paths that are gone, after a scan ``below`` a path.
@@ -179,20 +208,20 @@ class TrackedFolder:
         present = set()
         for entry in found.entries:
             present.add(entry.path)
-            known = self.index.facts(entry.path) or self.read_skipped.get(entry.path)
+            known = self.index.facts(entry.path) or self.left_out.get(entry.path)
             same = known is not None and (known.size, known.mtime_ns) == (entry.size, entry.mtime_ns)
             if not same or entry.path in self.stale:
                 changed.append((-entry.mtime_ns, entry.path))
         gone = [path for path in self.index.below(below) if path not in present]
         if not below:
-            self.read_skipped = {path: left for path, left in self.read_skipped.items() if path in present}
+            self.left_out.drop_if(lambda path: path not in present)
             self.scan_skipped = dict(found.skipped)
             self.total_files = len(found.entries)
         return [path for _, path in sorted(changed)], gone
 
     def differs(self, path: str) -> bool:
         """Returns whether a file differs from its known state, or is not let in by the ignore rules."""
-        known = self.index.facts(path) or self.read_skipped.get(path)
+        known = self.index.facts(path) or self.left_out.get(path)
         state = None if known is None else (known.size, known.mtime_ns)
         return state != self._state(path) or not self.allows(path, is_directory=False)
 
@@ -247,7 +276,7 @@ class TrackedFolder:
         reuse = {**(known or {}), **self.index.vectors(path)}
         outcome = read_and_analyse(job, self.settings.max_file_bytes, self.embedder, reuse)
         if isinstance(outcome, IndexedFile):
-            self.read_skipped.pop(path, None)
+            self.left_out.drop(path)
             self.embedded += outcome.embedded
             self.index.replace(path, Fresh(outcome, None))
             self.persistence.put([path])
@@ -278,7 +307,7 @@ class TrackedFolder:
         for number in numbers:
             path = segment.files[number].path
             self.stale.discard(path)
-            self.read_skipped.pop(path, None)
+            self.left_out.drop(path)
         self.embedded += read.embedded
         self.persistence.put(segment.files[number].path for number in numbers)
 
@@ -288,7 +317,7 @@ class TrackedFolder:
         for path, outcome in outcomes:
             self.stale.discard(path)
             if isinstance(outcome, IndexedFile):
-                self.read_skipped.pop(path, None)
+                self.left_out.drop(path)
                 files.append(outcome)
             else:
                 self._leave_out(path, outcome)
@@ -299,7 +328,7 @@ class TrackedFolder:
     def remove(self, paths: Iterable[str]) -> None:
         """Removes files that are gone or are not let in any more."""
         for path in paths:
-            self.read_skipped.pop(path, None)
+            self.left_out.drop(path)
             self.stale.discard(path)
             if self.index.facts(path) is not None:
                 self.index.replace(path, None)
@@ -311,7 +340,7 @@ class TrackedFolder:
         state = None if skipped.reason == VANISHED else skipped.state or self._state(path)
         if state is None:
             return
-        self.read_skipped[path] = LeftOut(skipped.reason, *state)
+        self.left_out.put(path, LeftOut(skipped.reason, *state))
         if skipped.reason == TOO_LARGE:
             # The file grew since the latest scan, or before it: the next scan counts the file, once.
             self.scan_due = 0.0
