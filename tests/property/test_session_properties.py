@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from conexus.config import Settings
 from conexus.engine import Engine
+from conexus.segments.snapshot import Snapshot
 from conexus.session import Session
 from tests.workspaces import PATIENCE, OneClient, lexical, rows, snapshot_of, write
 
@@ -87,6 +89,7 @@ class World:
 
 
 def _fresh(world: World, folders: Sequence[str], documents: dict[str, str]) -> OneClient:
+    """An engine that sees the same files, and has the same documents open."""
     engine = OneClient(Settings(watcher="off"), data_directory=world.directory / "fresh")
     engine.start([world.directory / folder for folder in folders])
     for path, text in documents.items():
@@ -95,10 +98,28 @@ def _fresh(world: World, folders: Sequence[str], documents: dict[str, str]) -> O
     return engine
 
 
+def _as_if_saved(world: World, folders: Sequence[str], documents: dict[str, str], into: Path) -> OneClient:
+    """An engine without open documents, on a copy of the files in which the documents are saved."""
+    for folder in folders:
+        shutil.copytree(world.directory / folder, into / folder)
+    for path, text in documents.items():
+        if path.startswith(tuple(f"{folder}/" for folder in folders)):
+            write(into, {path: text})
+    engine = OneClient(Settings(watcher="off"), data_directory=into / "data")
+    engine.start([into / folder for folder in folders])
+    assert engine.wait(PATIENCE), engine.status()
+    return engine
+
+
+def _in_folders(snapshot: Snapshot) -> Snapshot:
+    return Snapshot(0, tuple(view for view in snapshot.views if view.folder))
+
+
 # A document that another client saves; a document of a folder that its client does not have; an ignored one.
 @example([("edit", 0, "first/one.py", TEXTS[1]), ("edit", 1, "first/one.py", TEXTS[2]), ("save", 1, "first/one.py")])
 @example([("edit", 0, "second/one.py", TEXTS[1]), ("folders", 0, set(FOLDERS)), ("folders", 2, set())])
 @example([("edit", 0, "first/skipped/four.py", TEXTS[1]), ("reopen", 1), ("close", 0, "first/skipped/four.py")])
+@example([("write", "first/one.py", TEXTS[1]), ("wait",), ("edit", 0, "first/one.py", TEXTS[2])])
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(steps, max_size=16))
 def test_each_client_finds_the_disk_and_its_own_documents(given_steps: list[tuple[Any, ...]]) -> None:
@@ -109,17 +130,18 @@ def test_each_client_finds_the_disk_and_its_own_documents(given_steps: list[tupl
                 world.apply(step)
             assert world.engine.wait(PATIENCE)
             for number, session in enumerate(world.sessions):
-                fresh = _fresh(world, world.folders[number], world.documents[number])
+                folders, documents = world.folders[number], world.documents[number]
+                fresh = _fresh(world, folders, documents)
+                saved = _as_if_saved(world, folders, documents, Path(directory, f"saved {number}"))
                 try:
-                    assert rows(session.searchable.snapshot) == rows(snapshot_of(fresh))
-                    assert lexical(session.searchable.snapshot) == lexical(snapshot_of(fresh))
-                    mine, other = session.status(), fresh.status()
-                    assert (mine.files, mine.chunks, mine.dirty_buffers) == (
-                        other.files,
-                        other.chunks,
-                        other.dirty_buffers,
-                    )
+                    mine = session.searchable.snapshot
+                    assert rows(mine) == rows(snapshot_of(fresh))
+                    assert lexical(mine) == lexical(snapshot_of(fresh))
+                    assert rows(_in_folders(mine)) == rows(snapshot_of(saved))
+                    for name in ("files", "chunks", "dirty_buffers"):
+                        assert getattr(session.status(), name) == getattr(fresh.status(), name)
                 finally:
                     fresh.close()
+                    saved.close()
         finally:
             world.engine.close()
