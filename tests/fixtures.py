@@ -9,10 +9,11 @@ from functools import cache
 import numpy as np
 
 from conexus.chunking import language_of
+from conexus.embedding.embedder import Embedder
 from conexus.embedding.static import StaticEmbedder
 from conexus.segments.analysis import FileFacts, analyse
 from conexus.segments.build import build_segment
-from conexus.segments.snapshot import RowRef, Snapshot, View
+from conexus.segments.snapshot import RowRef, Searchable, Snapshot, View
 from tests.workspaces import parse
 
 FOLDER = "/workspace"
@@ -54,6 +55,11 @@ def view(files: Mapping[str, str], folder: str = FOLDER) -> View:
 
 def snapshot(files: Mapping[str, str]) -> Snapshot:
     return Snapshot(1, (view(files),))
+
+
+def searchable(of: Snapshot, *embedders: Embedder) -> Searchable:
+    """A snapshot whose queries the shipped model embeds, unless others are given."""
+    return Searchable(of, embedders or (model(),))
 
 
 def where(ref: RowRef) -> str:

@@ -12,28 +12,26 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality_in_process import Ranking
 from conexus.search.features import FEATURES
-from conexus.search.ranker import Ranker
+from conexus.search.ranker import SHIPPED, Ranker, RankingModel
 from conexus.search.weights import SignalWeights, Weights
 
 #: Signals that are of one kind, and what the kind is called. Every signal is also measured for itself.
 _KINDS = {
     "lexical": ("body", "file_body"),
     "dense": ("dense", "file_dense"),
-    "symbol": ("names", "defined"),
-    "path": ("stem", "called", "filed"),
+    "symbol": ("names", "defines_name"),
+    "path": ("file_name_match", "file_name_coverage", "file_named"),
 }
 #: Numbers that are no part of the ranking to leave out: shapes of other parts, and what only an editor's state moves.
-_SHAPES = frozenset({"version", "body_k1", "body_b", "names_k1", "names_b", "near", "opened"})
+_SHAPES = frozenset({"version", "body_k1", "body_b", "names_k1", "names_b", "near_bonus", "open_file_bonus"})
 
 
-def variants(whole: Ranking | None = None) -> Iterator[tuple[str, Ranking]]:
+def variants(whole: RankingModel = SHIPPED) -> Iterator[tuple[str, RankingModel]]:
     """Names and rankings, the ranking as it is first.
 
     A part alone is what the weighted sum makes of it, without the ranker: that was fitted on all parts together.
     """
-    whole = whole or Ranking()
     yield "whole ranking", whole
     if whole.ranker is not None:
         yield "without the ranker", replace(whole, ranker=None)
@@ -52,14 +50,14 @@ def variants(whole: Ranking | None = None) -> Iterator[tuple[str, Ranking]]:
         yield f"without `{name}`", _without(whole, (name,))
 
 
-def _only(whole: Ranking, names: Collection[str]) -> Ranking:
+def _only(whole: RankingModel, names: Collection[str]) -> RankingModel:
     others = [field.name for field in fields(SignalWeights) if field.name not in names]
-    return Ranking(_silenced(whole.weights, others), None)
+    return RankingModel(_silenced(whole.weights, others), None)
 
 
-def _without(whole: Ranking, names: Collection[str]) -> Ranking:
+def _without(whole: RankingModel, names: Collection[str]) -> RankingModel:
     ranker = None if whole.ranker is None else _blind(whole.ranker, names)
-    return Ranking(_silenced(whole.weights, names), ranker)
+    return RankingModel(_silenced(whole.weights, names), ranker)
 
 
 def _silenced(weights: Weights, names: Collection[str]) -> Weights:
@@ -77,7 +75,7 @@ def _silenced(weights: Weights, names: Collection[str]) -> Weights:
 
 def _blind(ranker: Ranker, names: Collection[str]) -> Ranker:
     """The ranker to which these features, and those made from them, always have their mean."""
-    made = {form.format(name) for name in names for form in ("{}", "{}_gap", "{}_cover", "best_{}")}
+    made = {form.format(name) for name in names for form in ("{}", "{}_gap", "query_in_{}", "best_{}")}
     seen = np.array([feature not in made for feature in FEATURES], np.float32)
     (weights, bias), *rest = ranker.layers
     return replace(ranker, layers=((weights * seen[:, None], bias), *rest))

@@ -7,13 +7,11 @@ that is measured, here only chunks, model and ranking.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.quality_data import Repository
 from benchmarks.quality_judge import TOP, Hit
@@ -21,34 +19,27 @@ from conexus.chunking import language_of
 from conexus.embedding.embedder import Embedder
 from conexus.embedding.late_interaction import QueryTokens
 from conexus.embedding.static import StaticEmbedder
-from conexus.search.pipeline import search
+from conexus.search.pipeline import SearchRequest, rank
 from conexus.search.query import Query, understand
-from conexus.search.ranker import DEFAULT as RANKER
-from conexus.search.ranker import Ranker
-from conexus.search.weights import DEFAULT as WEIGHTS
-from conexus.search.weights import Weights
+from conexus.search.query_expansion import expand_query
+from conexus.search.query_vectors import QueryVectors
+from conexus.search.ranker import SHIPPED, RankingModel
+from conexus.search.scope import scope_of
 from conexus.segments.analysis import FileFacts, analyse
 from conexus.segments.build import build_segment
 from conexus.segments.segment import MemorySegment
 from conexus.segments.snapshot import RowRef, Snapshot, View
+from conexus.values import Filters
 
 _LARGEST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
-    """All that is fitted of the ranking; as it is shipped, unless something else is given."""
-
-    weights: Weights = WEIGHTS
-    ranker: Ranker | None = RANKER
-
-
-@dataclass(frozen=True, slots=True)
 class Loaded:
-    """An analysed repository and its questions as the search takes them."""
+    """An analysed repository and its questions: the expanded query of each, its vectors and its tokens."""
 
     snapshot: Snapshot
-    requests: tuple[tuple[Query, Mapping[str, NDArray[np.float32]], QueryTokens], ...]
+    requests: tuple[tuple[Query, QueryVectors, QueryTokens], ...]
 
 
 def load(repository: Repository, embedder: Embedder, keep: Path | None) -> Loaded:
@@ -57,9 +48,9 @@ def load(repository: Repository, embedder: Embedder, keep: Path | None) -> Loade
     view = View(str(repository.root), segment, np.ones(len(segment), np.bool_))
     requests = []
     for question in repository.requests:
-        asked = understand(question.query)
-        tokens = _shipped().query_tokens(asked.text)
-        requests.append((asked, {embedder.fingerprint: embedder.embed_query(asked.text)}, tokens))
+        query = expand_query(understand(question.query), (view,))
+        tokens = _shipped().query_tokens(query.text)
+        requests.append((query, {embedder.fingerprint: embedder.embed_query(query.text)}, tokens))
     return Loaded(Snapshot(1, (view,)), tuple(requests))
 
 
@@ -69,14 +60,12 @@ def _shipped() -> StaticEmbedder:
     return StaticEmbedder()
 
 
-def answers(loaded: Loaded, ranking: Ranking | None = None) -> list[list[Hit]]:
-    """The hits of each question, by the shipped ranking or another one."""
-    by = ranking or Ranking()
+def answers(loaded: Loaded, model: RankingModel = SHIPPED) -> list[list[Hit]]:
+    """Returns the hits of each question, by the shipped ranking or another one."""
     found = []
-    for asked, vectors, tokens in loaded.requests:
-        hits = search(
-            loaded.snapshot, asked, vectors=vectors, tokens=tokens, limit=TOP, weights=by.weights, ranker=by.ranker
-        )
+    for query, vectors, tokens in loaded.requests:
+        scope = scope_of(loaded.snapshot, Filters(), query.operators)
+        hits = rank(scope, query, vectors, tokens, SearchRequest(query.text, limit=TOP), model=model)
         found.append([_hit(hit.ref) for hit in hits])
     return found
 

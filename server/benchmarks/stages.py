@@ -29,13 +29,14 @@ from benchmarks.quality_in_process import load
 from conexus.chunking import chunk_text, language_of
 from conexus.embedding.recipe import document_text
 from conexus.embedding.static import StaticEmbedder
-from conexus.search import reasons
-from conexus.search.features import features
-from conexus.search.pipeline import CANDIDATES, candidates, diversified, prepare, saturation
+from conexus.search.candidates import select_candidates
+from conexus.search.features import features_of
+from conexus.search.pipeline import diversify, prepare, saturation
 from conexus.search.query import understand
-from conexus.search.ranker import DEFAULT as RANKER
+from conexus.search.query_expansion import expand_query
+from conexus.search.ranker import SHIPPED
+from conexus.search.reasons import reasons_of
 from conexus.search.scope import scope_of
-from conexus.search.weights import DEFAULT
 from conexus.values import Filters
 
 _QUERIES = ("where is the configuration read", "parse a date", "retry after an error", "close the connection", "main")
@@ -98,12 +99,14 @@ def _stages(folder: Path, embedder: StaticEmbedder, queries: Sequence[str]) -> t
                 tokens = embedder.query_tokens(query.text)
             with _timed(times["candidates"]):
                 scope = scope_of(snapshot, Filters(), query.operators)
-                chosen = candidates(scope, query, vectors, CANDIDATES)
+                query = expand_query(query, scope.views)
+                candidates = select_candidates(scope, query, vectors)
             with _timed(times["rank"]):
-                if RANKER is not None and len(chosen.rows):
-                    scores = RANKER.scores(features(chosen, tokens))
-                    order, _ = diversified(scores, scope.file_of[chosen.rows], saturation(chosen.query, DEFAULT))
-                    reasons.of_rows(scope, chosen.found, chosen.rows[order][:10], DEFAULT.prose)
+                if SHIPPED.ranker is not None and len(candidates.rows):
+                    scores = SHIPPED.ranker.scores(features_of(candidates, tokens))
+                    files = scope.file_of[candidates.rows]
+                    order, _ = diversify(scores, files, saturation(query, SHIPPED.weights))
+                    reasons_of(scope, candidates.signals, candidates.rows[order][:10], SHIPPED.weights.prose)
     return snapshot.chunks, times
 
 

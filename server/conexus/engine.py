@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -16,9 +17,8 @@ from conexus.indexing.indexer import Indexer
 from conexus.indexing.session_index import Client
 from conexus.prewarm import start_if_needed
 from conexus.processes.workers import WorkerProcesses
-from conexus.search.pipeline import prepare, search
-from conexus.search.query import understand
-from conexus.search.query_expansion import expand_query
+from conexus.search import pipeline
+from conexus.search.pipeline import SearchRequest
 from conexus.segments.snapshot import Searchable
 from conexus.session import Session
 from conexus.text.positions import Encoding
@@ -108,7 +108,7 @@ class Engine:
         return self.indexer.wait_stored(timeout) and self.indexer.state.storing_problem is None
 
     def _prepare(self, now: Searchable, complete: bool, settings: Settings) -> None:
-        prepare(now.snapshot, complete=complete)
+        pipeline.prepare(now.snapshot, complete=complete)
         if complete and not self._warm:
             self._warm = True
             _warm_up(now, settings)
@@ -125,15 +125,15 @@ def _warm_up(now: Searchable, settings: Settings) -> None:
     model = next((each for each in now.embedders if isinstance(each, TokenEmbedder)), None)
     if model is None or walked > budget:
         return
-    query = expand_query(understand(_ANY_QUESTION), now.snapshot.views)
-    vectors = {model.fingerprint: model.embed_query(query.text)}
 
     def check() -> None:
         now.keep_within(budget // 2)
 
-    ranked = search(now.snapshot, query, vectors=vectors, tokens=model.query_tokens(query.text), check=check)
+    alone = replace(now, embedders=(model,), candidate_sources={})
+    ranking = pipeline.run(alone, SearchRequest(_ANY_QUESTION), check)
     texts = CurrentTexts(Documents(), now.overlay, settings.max_file_bytes)
-    hits_of(ranked, Reader(now.overlay, Encoding.UTF16, settings.max_file_bytes, lambda path: None, texts), query)
+    reader = Reader(now.overlay, Encoding.UTF16, settings.max_file_bytes, lambda path: None, texts)
+    hits_of(ranking.rows, reader, ranking.query)
 
 
 def _load_static() -> Embedder:

@@ -14,19 +14,15 @@ from conexus.answers.hits import Reader, hits_of
 from conexus.answers.live_text import CurrentTexts
 from conexus.config import Settings
 from conexus.embedding.embedder import EmbeddingError
-from conexus.embedding.late_interaction import QueryTokens, TokenEmbedder
-from conexus.embedding.transformer.deferred import DeferredEmbedder
-from conexus.embedding.unit_vectors import Vectors
 from conexus.indexing.indexer import Indexer
 from conexus.indexing.session_index import Client
 from conexus.indexing.state import SessionState
 from conexus.related.place import RelatedPlace
-from conexus.related.relations import Related, related
-from conexus.search.candidates import retrieve_candidates
-from conexus.search.pipeline import Ranked, search
-from conexus.search.query import Query, understand
-from conexus.search.query_expansion import expand_query
-from conexus.search.symbols import symbols
+from conexus.related.relations import Related, RelatedRequest, find_related
+from conexus.search import pipeline
+from conexus.search.pipeline import Ranked, SearchRequest
+from conexus.search.query import Query
+from conexus.search.symbols import find_symbols
 from conexus.segments.snapshot import FileKey, Searchable
 from conexus.text.positions import Encoding, LineIndex
 from conexus.values import (
@@ -219,26 +215,17 @@ class Session:
         started = time.perf_counter()
         token = cancel or CancelToken()
         token.check()
-        understood = understand(query)
         with self._asked() as state:
-            now = state.searchable
-            vectors, degraded = _query_vectors(now, understood.text, token.check)
-            token.check()
-            understood = expand_query(understood, now.snapshot.views)
-            ranked = search(
-                now.snapshot,
-                understood,
-                vectors=vectors,
-                tokens=_query_tokens(now, understood.text),
-                filters=filters,
-                rows=retrieve_candidates(now.snapshot, understood, vectors, now.candidate_sources),
+            request = SearchRequest(
+                query,
+                filters or Filters(),
                 near=self._key(near.document) if near else None,
                 open_files=frozenset(self._key(document.id) for document in self._documents),
                 limit=limit,
-                check=self._between_stages(now, token),
             )
+            ranking = pipeline.run(state.searchable, request, self._between_stages(state.searchable, token))
             token.check()
-            return self._answer(started, state, ranked, token, understood, degraded)
+            return self._answer(started, state, ranking.rows, token, ranking.query, ranking.degraded)
 
     def symbols(self, query: str, *, limit: int = 50, cancel: CancelToken | None = None) -> Answer:
         """Returns definitions, exact names first, then by meaning. Raises as ``search``, but allows an empty query."""
@@ -246,11 +233,9 @@ class Session:
         token = cancel or CancelToken()
         token.check()
         with self._asked() as state:
-            now = state.searchable
-            vectors, degraded = _query_vectors(now, query, token.check)
-            token.check()
-            ranked = symbols(now.snapshot, query, vectors=vectors, limit=limit, check=self._between_stages(now, token))
-            return self._answer(started, state, ranked, token, degraded=degraded)
+            check = self._between_stages(state.searchable, token)
+            ranking = find_symbols(state.searchable, query, limit=limit, check=check)
+            return self._answer(started, state, ranking.rows, token, ranking.query, ranking.degraded)
 
     def related(
         self,
@@ -278,25 +263,10 @@ class Session:
             edited = self._texts(now).edited(folder, path)
             if edited is not None:
                 first, last = edited.indexed_span(first, last)
-            degraded: list[str] = []
-
-            def embed(text: str) -> dict[str, Vectors]:
-                vectors, problem = _query_vectors(now, text, token.check)
-                if problem is not None:
-                    degraded.append(problem)
-                return vectors
-
-            asked = RelatedPlace(folder, path, first, last, self._selected(place, document))
-            found = related(
-                now.snapshot,
-                asked,
-                relations=relations,
-                limit=limit,
-                filters=filters,
-                embed=embed,
-                check=self._between_stages(now, token),
-            )
-            return self._answer(started, state, found, token, degraded=next(iter(degraded), None))
+            indexed_place = RelatedPlace(folder, path, first, last, self._selected(place, document))
+            request = RelatedRequest(indexed_place, tuple(relations), filters or Filters(), limit)
+            found = find_related(now, request, self._between_stages(now, token))
+            return self._answer(started, state, found.rows, token, degraded=found.degraded)
 
     # --- internals ---
 
@@ -398,30 +368,6 @@ def _health(state: SessionState) -> tuple[Health, str]:
     if state.indexer.model_problem:
         return "warning", f"{state.indexer.model_problem}; the shipped model answers"
     return "ok", ""
-
-
-def _query_vectors(now: Searchable, text: str, check: Callable[[], None]) -> tuple[dict[str, Vectors], str | None]:
-    """Returns the query's vector by model fingerprint, and why one is missing (None: all are there).
-
-    ``check`` is called during the wait for a slow model.
-    """
-    vectors: dict[str, Vectors] = {}
-    degraded = None
-    for embedder in now.embedders if text.strip() else ():
-        try:
-            if isinstance(embedder, DeferredEmbedder):
-                vectors[embedder.fingerprint] = embedder.embed_query(text, check)
-            else:
-                vectors[embedder.fingerprint] = embedder.embed_query(text)
-        except EmbeddingError as error:
-            degraded = str(error)
-    return vectors, degraded
-
-
-def _query_tokens(now: Searchable, text: str) -> QueryTokens | None:
-    """Returns the query's tokens for late interaction; None if no model has tokens or the text is blank."""
-    models = (embedder for embedder in now.embedders if isinstance(embedder, TokenEmbedder))
-    return next((model.query_tokens(text) for model in models if text.strip()), None)
 
 
 def resident_bytes() -> int:

@@ -31,11 +31,13 @@ from torch import nn
 from benchmarks import quality_data, quality_in_process, quality_judge
 from conexus.chunking import language_of
 from conexus.embedding.static import StaticEmbedder
-from conexus.search.features import FEATURES, features
-from conexus.search.pipeline import CANDIDATES, candidates, diversified
+from conexus.search.candidates import select_candidates
+from conexus.search.features import FEATURES, features_of
+from conexus.search.pipeline import diversify
 from conexus.search.query import understand
-from conexus.search.query_intent import FORM, form
-from conexus.search.ranker import FARTHEST
+from conexus.search.query_expansion import expand_query
+from conexus.search.query_intent import INTENT_FEATURES, intent_features
+from conexus.search.ranker import MAX_DEVIATIONS
 from conexus.search.scope import scope_of
 from conexus.search.weights import DATA
 from conexus.segments.analysis import FileFacts, analyse
@@ -76,7 +78,7 @@ class Example:
     files: NDArray[np.int32]
     #: Shape (targets, candidates).
     right: NDArray[np.bool_]
-    form: tuple[float, ...]
+    intent_features: tuple[float, ...]
 
 
 def examples_of(
@@ -88,16 +90,15 @@ def examples_of(
     scope = scope_of(snapshot, Filters())
     found = []
     for text, level, targets in requests:
-        query = understand(text)
+        query = expand_query(understand(text), scope.views)
         vectors = {embedder.fingerprint: embedder.embed_query(query.text)}
-        chosen = candidates(scope, query, vectors, CANDIDATES)
-        hits = [_hit(segment, row, root) for row in chosen.rows.tolist()]
+        candidates = select_candidates(scope, query, vectors)
+        hits = [_hit(segment, row, root) for row in candidates.rows.tolist()]
         right = np.array([[quality_judge.covers(hit, target) for hit in hits] for target in targets], np.bool_)
-        lines = features(chosen, embedder.query_tokens(query.text))
+        lines = features_of(candidates, embedder.query_tokens(query.text))
         kind = "symbol" if query.symbol_like else level
-        found.append(
-            Example(name, kind, lines, scope.file_of[chosen.rows], right.reshape(len(targets), -1), form(query))
-        )
+        files = scope.file_of[candidates.rows]
+        found.append(Example(name, kind, lines, files, right.reshape(len(targets), -1), intent_features(query)))
     return found
 
 
@@ -165,13 +166,13 @@ class Scaling:
     scale: NDArray[np.float32]
 
     @staticmethod
-    def of(examples: Sequence[Example]) -> Scaling:
+    def from_examples(examples: Sequence[Example]) -> Scaling:
         lines = np.concatenate([example.features[::5] for example in examples])
         # Numbers that the file can hold exactly, so that what is measured is what is shipped.
         return Scaling(lines.mean(axis=0).round(4), np.maximum(lines.std(axis=0), 1e-3).round(4))
 
     def __call__(self, lines: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.clip((lines - self.mean) / self.scale, -FARTHEST, FARTHEST)
+        return np.clip((lines - self.mean) / self.scale, -MAX_DEVIATIONS, MAX_DEVIATIONS)
 
 
 def fit(examples: Sequence[Example], weights: Sequence[float], scaling: Scaling, recipe: Recipe, seed: int) -> Network:
@@ -235,10 +236,10 @@ def scores_of(networks: Sequence[Network], example: Example, scaling: Scaling) -
 def topic_weights(examples: Sequence[Example]) -> dict[str, float]:
     """Logistic regression: does the form of a query say that it asks for a topic?"""
     use = [example for example in examples if example.level != "symbol"]
-    lines = torch.tensor([example.form for example in use])
+    lines = torch.tensor([example.intent_features for example in use])
     topic = torch.tensor([float(example.level == "file") for example in use])
     balance = torch.where(topic > 0, 0.5 / topic.mean(), 0.5 / (1 - topic).mean())
-    weights = torch.zeros(len(FORM) + 1, requires_grad=True)
+    weights = torch.zeros(len(INTENT_FEATURES) + 1, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=100)
 
     def loss() -> torch.Tensor:
@@ -250,11 +251,13 @@ def topic_weights(examples: Sequence[Example]) -> dict[str, float]:
 
     optimizer.step(loss)
     values = [round(float(value), 3) for value in weights.detach().numpy()]
-    return {"bias": values[0], **dict(zip(FORM, values[1:], strict=True))}
+    return {"bias": values[0], **dict(zip(INTENT_FEATURES, values[1:], strict=True))}
 
 
-def topic_share(example: Example, weights: dict[str, float]) -> float:
-    sum_ = weights["bias"] + sum(weights[name] * value for name, value in zip(FORM, example.form, strict=True))
+def topic_probability(example: Example, weights: dict[str, float]) -> float:
+    sum_ = weights["bias"] + sum(
+        weights[name] * value for name, value in zip(INTENT_FEATURES, example.intent_features, strict=True)
+    )
     return 1 / (1 + math.exp(-sum_))
 
 
@@ -262,9 +265,9 @@ def gain(example: Example, scores: NDArray[np.float32], topic: dict[str, float],
     if example.level == "symbol":
         loss = numbers["saturation_of_name"]
     else:
-        place, share = numbers["saturation_of_place"], topic_share(example, topic)
-        loss = place + share * (numbers["saturation_of_topic"] - place)
-    order, _ = diversified(scores, example.files, loss)
+        place, probability = numbers["saturation_of_place"], topic_probability(example, topic)
+        loss = place + probability * (numbers["saturation_of_topic"] - place)
+    order, _ = diversify(scores, example.files, loss)
     found = [np.flatnonzero(target[order[: quality_judge.TOP]]) for target in example.right]
     return quality_judge.ndcg(tuple(int(ranks[0]) + 1 if len(ranks) else None for ranks in found))
 
@@ -273,7 +276,7 @@ def folded(
     learn: Sequence[Example], benchmark: Sequence[Example], measured: dict[str, Sequence[Example]], recipe: Recipe
 ) -> Iterator[tuple[str, Example, NDArray[np.float32]]]:
     """Scores of each measured example by networks that saw nothing of its repository."""
-    scaling = Scaling.of([*learn, *benchmark])
+    scaling = Scaling.from_examples([*learn, *benchmark])
     names = sorted({example.repository for examples in (benchmark, *measured.values()) for example in examples})
     fold = {name: place % _FOLDS for place, name in enumerate(names)}
     for number in range(_FOLDS):
@@ -316,7 +319,7 @@ def main() -> None:
         gains[name].append(gain(example, scores, topic, DATA["numbers"]))
     for name, values in gains.items():
         print(f"{name}: NDCG@10 {np.mean(values):.4f} on repositories that were not learned from, n={len(values)}")
-    scaling = Scaling.of([*learn, *benchmark])
+    scaling = Scaling.from_examples([*learn, *benchmark])
     weights = [1.0] * len(learn) + [recipe.benchmark] * len(benchmark)
     networks = [fit([*learn, *benchmark], weights, scaling, recipe, seed) for seed in range(recipe.networks)]
     ranker = {"features": FEATURES, "mean": _short(scaling.mean), "scale": _short(scaling.scale),

@@ -535,7 +535,7 @@ def test_a_question_that_fails_with_whole_files_changes_nothing(
         before, indexed = engine.search("renew the session").hits, settle(engine)
         generation = engine.status().generation
         with monkeypatch.context() as patched:
-            patched.setattr("conexus.session.search", broken)
+            patched.setattr("conexus.search.pipeline.run", broken)
             for _ in range(3):
                 with pytest.raises(IndexError):
                     engine.search("renew the session")

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from conexus.search.pipeline import search
+from conexus.search.pipeline import SearchRequest, run
 from conexus.search.query import Query, understand
 from conexus.search.query_expansion import corrections, defined_names, expand_query
-from conexus.search.symbols import symbols
-from conexus.segments.snapshot import Snapshot
-from tests.fixtures import fixture, model, snapshot, view, where
+from conexus.search.symbols import find_symbols
+from conexus.segments.snapshot import Searchable, Snapshot
+from tests.fixtures import fixture, searchable, snapshot, view, where
 
 SNAPSHOT = snapshot(
     fixture('''
@@ -51,12 +51,11 @@ VIEWS = SNAPSHOT.views
 
 
 def ask(text: str, of: Snapshot = SNAPSHOT) -> list[str]:
-    query = expand_query(understand(text), of.views)
-    return [where(each.ref) for each in search(of, query, vectors={}, limit=5)]
+    return [where(each.ref) for each in run(Searchable(of), SearchRequest(text, limit=5)).rows]
 
 
 def ask_symbols(text: str) -> tuple[str, tuple[str, ...]]:
-    best = symbols(SNAPSHOT, text, vectors={model().fingerprint: model().embed_query(text)}, limit=1)[0]
+    best = find_symbols(searchable(SNAPSHOT), text, limit=1).rows[0]
     return where(best.ref), best.reasons
 
 
@@ -102,7 +101,7 @@ def test_other_forms_that_occur_nowhere_are_not_looked_for() -> None:
 
 
 def without_other_forms(query: Query) -> Query:
-    return replace(query, concepts=tuple(replace(each, terms=each.terms[:1]) for each in query.concepts), expanded=True)
+    return replace(query, concepts=tuple(replace(each, terms=each.terms[:1]) for each in query.concepts))
 
 
 def test_words_of_prose_keep_their_first_letter() -> None:

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conexus.related.place import RelatedPlace
-from conexus.related.relations import RELATIONS, Related, related
-from conexus.search.signals import QueryVectors
+from conexus.related.relations import RELATIONS, Related, RelatedRequest, find_related
 from conexus.segments.snapshot import Snapshot
 from conexus.values import BadQuery, Cancelled, CancelToken, Filters
-from tests.fixtures import FOLDER, Fixture, fixture, model, snapshot, where
+from tests.fixtures import FOLDER, Fixture, fixture, searchable, snapshot, where
 
 CODE = """
 //- /shop/cart.py
@@ -82,15 +81,12 @@ export class Basket {
 """
 
 
-def embed(text: str) -> QueryVectors:
-    return {model().fingerprint: model().embed_query(text)}
-
-
 def ask(
     code: Fixture, relations: Sequence[str] = (), text: str = "", limit: int = 20, filters: Filters | None = None
 ) -> list[Related]:
     place = RelatedPlace(FOLDER, code.path, code.line, code.line + 1, text)
-    return related(snapshot(code.files), place, relations=relations, limit=limit, embed=embed, filters=filters)
+    request = RelatedRequest(place, tuple(relations), filters or Filters(), limit)
+    return list(find_related(searchable(snapshot(code.files)), request).rows)
 
 
 def places(found: list[Related]) -> list[str]:
@@ -191,8 +187,7 @@ def test_names_that_everything_defines_say_little() -> None:
     files = {f"m{number}.py": f"def run():\n    return {number}\n" for number in range(40)}
     files["main.py"] = "def main():\n    run()\n    start_engine()\n"
     files["engine.py"] = "def start_engine():\n    return 1\n"
-    place = RelatedPlace(FOLDER, "main.py", 1, 2)
-    found = related(snapshot(files), place, relations=["callee"])
+    found = ask(Fixture(files, "main.py", 1), ["callee"])
     assert where(found[0].ref) == "engine.py:start_engine"
     assert len(found) <= 3
 
@@ -201,10 +196,11 @@ def test_a_cancelled_request_stops() -> None:
     token = CancelToken()
     token.cancel()
     with pytest.raises(Cancelled):
-        related(snapshot({"a.py": "x = 1\n"}), RelatedPlace(FOLDER, "a.py", 0, 1), check=token.check)
+        find_related(searchable(snapshot({"a.py": "x = 1\n"})), RelatedRequest(A_PLACE), token.check)
 
 
-SNAPSHOT = snapshot(fixture(CODE).files)
+A_PLACE = RelatedPlace(FOLDER, "a.py", 0, 1)
+SEARCHABLE = searchable(snapshot(fixture(CODE).files))
 
 
 @settings(max_examples=100, deadline=None)
@@ -220,7 +216,7 @@ def test_the_place_itself_is_never_answered(
     path: str, start: int, length: int, text: str, relations: set[str], limit: int
 ) -> None:
     place = RelatedPlace(FOLDER, path, start, start + length, text)
-    found = related(SNAPSHOT, place, relations=sorted(relations), limit=limit, embed=embed)
+    found = find_related(SEARCHABLE, RelatedRequest(place, tuple(sorted(relations)), limit=limit)).rows
     assert len(found) <= limit
     for each in found:
         segment = each.ref.view.segment
@@ -231,4 +227,4 @@ def test_the_place_itself_is_never_answered(
 
 
 def test_an_empty_snapshot_has_nothing_related() -> None:
-    assert related(Snapshot(0), RelatedPlace(FOLDER, "a.py", 0, 1), embed=embed) == []
+    assert find_related(searchable(Snapshot(0)), RelatedRequest(A_PLACE)).rows == ()

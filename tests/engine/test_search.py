@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from conexus.search.features import FEATURES
-from conexus.search.pipeline import Ranked, search
-from conexus.search.query import Query, understand
-from conexus.search.signals import QueryVectors
-from conexus.segments.snapshot import Snapshot, View
+from conexus.search.pipeline import Ranked, SearchRequest, run
+from conexus.search.ranker import SHIPPED, RankingModel
+from conexus.segments.snapshot import Searchable, Snapshot, View
 from conexus.segments.vectors import Dense
 from conexus.values import BadQuery, Cancelled, CancelToken, Filters
-from tests.fixtures import FOLDER, fixture, model, snapshot, view, where
+from tests.fixtures import FOLDER, fixture, searchable, snapshot, view, where
 
 CODE = fixture('''
 //- /net/retry.py
@@ -106,17 +106,17 @@ At most one minute passes between two attempts.
 SNAPSHOT = snapshot(CODE)
 
 
-def vectors(query: Query) -> QueryVectors:
-    return {model().fingerprint: model().embed_query(query.text)}
+def ask(
+    text: str,
+    of: Snapshot = SNAPSHOT,
+    limit: int = 10,
+    filters: Filters | None = None,
+    ranking: RankingModel = SHIPPED,
+) -> list[Ranked]:
+    return list(run(searchable(of), SearchRequest(text, filters or Filters(), limit=limit), model=ranking).rows)
 
 
-def ask(text: str, of: Snapshot = SNAPSHOT, limit: int = 10, filters: Filters | None = None) -> list[Ranked]:
-    query = understand(text)
-    tokens = model().query_tokens(query.text)
-    return search(of, query, vectors=vectors(query), tokens=tokens, limit=limit, filters=filters)
-
-
-def places(found: list[Ranked]) -> list[str]:
+def places(found: Sequence[Ranked]) -> list[str]:
     return [where(each.ref) for each in found]
 
 
@@ -146,10 +146,10 @@ def test_a_named_file_is_first() -> None:
 
 
 def test_without_a_model_words_are_enough() -> None:
-    found = search(SNAPSHOT, understand("parse cookie header"), vectors={}, limit=3)
+    found = run(Searchable(SNAPSHOT), SearchRequest("parse cookie header", limit=3)).rows
     assert places(found)[0] == "net/cookies.py:parse_cookie"
     assert all("meaning" not in each.reasons for each in found)
-    assert search(SNAPSHOT, understand("xylophone"), vectors={}) == []
+    assert run(Searchable(SNAPSHOT), SearchRequest("xylophone")).rows == ()
 
 
 def test_reasons_say_why() -> None:
@@ -197,11 +197,10 @@ def test_an_overlay_shadows_the_base() -> None:
 
 def test_the_near_file_breaks_ties() -> None:
     files = {f"{name}/handler.py": "def handle(event):\n    return dispatch(event)\n" for name in "abcd"}
-    twins = snapshot(files)
-    query = understand("handle event dispatch")
+    twins = Searchable(snapshot(files))
     for name in "abcd":
-        found = search(twins, query, vectors={}, near=(FOLDER, f"{name}/main.py"))
-        assert found[0].ref.path == f"{name}/handler.py"
+        found = run(twins, SearchRequest("handle event dispatch", near=(FOLDER, f"{name}/main.py")))
+        assert found.rows[0].ref.path == f"{name}/handler.py"
 
 
 def test_an_empty_snapshot_answers_nothing() -> None:
@@ -213,7 +212,7 @@ def test_a_cancelled_search_stops() -> None:
     token = CancelToken()
     token.cancel()
     with pytest.raises(Cancelled):
-        search(SNAPSHOT, understand("retry"), vectors={}, check=token.check)
+        run(Searchable(SNAPSHOT), SearchRequest("retry"), token.check)
 
 
 WORDS = """
@@ -303,16 +302,16 @@ class Contrary:
     """Ranks what has the words of the query last."""
 
     def scores(self, of: NDArray[np.float32]) -> NDArray[np.float32]:
-        return -of[:, FEATURES.index("body_cover")]
+        return -of[:, FEATURES.index("query_in_body")]
 
 
 @pytest.mark.parametrize("word", ["zzyzx", "backoff_zzyzx"])
 def test_a_word_that_stands_in_one_place_is_found_there_first(word: str) -> None:
     # What the ranker makes of a strange word in a test, where nothing else is alike, is no matter.
-    query = understand(word)
+    contrary = RankingModel(SHIPPED.weights, Contrary())  # type: ignore[arg-type]
     files = {**CODE, "tests/test_odd.py": f"def test_odd():\n    {word}\n    assert policy.delay(2)\n"}
-    found = search(snapshot(files), query, vectors=vectors(query), ranker=Contrary())  # type: ignore[arg-type]
+    found = ask(word, snapshot(files), ranking=contrary)
     assert found[0].ref.path == "tests/test_odd.py"
     often = {f"{number}.py": f"def {name}():\n    {word}\n" for number, name in enumerate("abcdef")}
-    found = search(snapshot({**CODE, **often}), query, vectors=vectors(query), ranker=Contrary())  # type: ignore[arg-type]
+    found = ask(word, snapshot({**CODE, **often}), ranking=contrary)
     assert found[0].ref.path not in often

@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 
 from conexus.arrays.ragged import Ragged
 from conexus.search import signals
-from conexus.search.features import FEATURES, features
-from conexus.search.pipeline import Ranked, candidates, search
+from conexus.search.candidates import Candidates, select_candidates
+from conexus.search.features import FEATURES, features_of
+from conexus.search.pipeline import Ranked, SearchRequest, run
 from conexus.search.query import understand
-from conexus.search.ranker import DEFAULT, Ranker
+from conexus.search.query_expansion import expand_query
+from conexus.search.ranker import SHIPPED, Ranker, RankingModel
 from conexus.search.scope import scope_of
 from conexus.segments import vectors as dense
 from conexus.segments.roles import Role
 from conexus.segments.snapshot import Snapshot, View
 from conexus.values import BadQuery, Filters
-from tests.fixtures import fixture, model, snapshot, view, where
+from tests.fixtures import fixture, model, searchable, snapshot, view, where
 
 CODE = fixture('''
 //- /mail/parser.py
@@ -50,8 +52,9 @@ How mail is parsed and queued.
 SNAPSHOT = snapshot(CODE)
 #: Features that are a share of something.
 SHARES = (
-    "stem", "called", "filed", "defined", "body_cover", "names_cover", "symbol_cover", "file_cover", "symbol_said",
-    "callable", "type", "value", "text", "section", "piece", "symbol_like", "plain", "predicate", "gerund", "asks",
+    "file_name_match", "file_name_coverage", "file_named", "defines_name", "query_in_body", "query_in_names",
+    "query_in_symbol", "query_in_file", "symbol_in_query", "callable", "type", "value", "text", "section", "piece",
+    "symbol_like", "stop_word_share", "starts_with_verb", "starts_with_gerund", "starts_with_question_word",
     *(str(role.name).lower() for role in Role),
 )  # fmt: skip
 #: Features that say how far below the best something is.
@@ -62,11 +65,15 @@ def lines_of(
     text: str, of: Snapshot = SNAPSHOT, *, late: bool = True, meant: bool = True
 ) -> tuple[list[str], NDArray[np.float32]]:
     """``path:symbol`` of each candidate, and its features."""
-    query = understand(text)
+    found = candidates_of(text, of, meant=meant)
+    table = features_of(found, model().query_tokens(found.query.text) if late else None)
+    return [where(found.scope.ref(int(row))) for row in found.rows], table
+
+
+def candidates_of(text: str, of: Snapshot, *, meant: bool = True) -> Candidates:
+    query = expand_query(understand(text), of.views)
     vectors = {model().fingerprint: model().embed_query(query.text)} if meant else {}
-    chosen = candidates(scope_of(of, Filters(), query.operators), query, vectors, 300)
-    table = features(chosen, model().query_tokens(query.text) if late else None)
-    return [where(chosen.scope.ref(int(row))) for row in chosen.rows], table
+    return select_candidates(scope_of(of, Filters(), query.operators), query, vectors, 300)
 
 
 def seen(text: str, of: Snapshot = SNAPSHOT, *, late: bool = True) -> dict[str, dict[str, float]]:
@@ -75,11 +82,16 @@ def seen(text: str, of: Snapshot = SNAPSHOT, *, late: bool = True) -> dict[str, 
     return {name: dict(zip(FEATURES, line, strict=True)) for name, line in zip(names, table.tolist(), strict=True)}
 
 
-def ask(text: str, of: Snapshot = SNAPSHOT, *, ranker: Ranker | None = DEFAULT, **options: object) -> list[Ranked]:
-    query = understand(text)
-    vectors = {model().fingerprint: model().embed_query(query.text)}
-    tokens = model().query_tokens(query.text)
-    return search(of, query, vectors=vectors, tokens=tokens, ranker=ranker, **options)  # type: ignore[arg-type]
+def ask(
+    text: str,
+    of: Snapshot = SNAPSHOT,
+    *,
+    ranker: Ranker | None = SHIPPED.ranker,
+    limit: int = 20,
+    filters: Filters | None = None,
+) -> list[Ranked]:
+    request = SearchRequest(text, filters or Filters(), limit=limit)
+    return list(run(searchable(of), request, model=RankingModel(SHIPPED.weights, ranker)).rows)
 
 
 def by(name: str, sign: float = 1) -> Ranker:
@@ -93,11 +105,11 @@ def by(name: str, sign: float = 1) -> Ranker:
 def test_words_of_the_query_are_shares() -> None:
     found = seen("parse mail")
     function, queue = found["mail/parser.py:parse_mail"], found["mail/queue.py:enqueue"]
-    for name in ("body_cover", "symbol_cover", "symbol_said", "file_cover"):
+    for name in ("query_in_body", "query_in_symbol", "symbol_in_query", "query_in_file"):
         assert function[name] == pytest.approx(1, abs=1e-4), name
-    assert 0 < queue["body_cover"] < 1
-    assert queue["symbol_cover"] == queue["symbol_said"] == 0
-    assert found["tests/test_parser.py:test_parse_mail"]["symbol_said"] == pytest.approx(2 / 3)
+    assert 0 < queue["query_in_body"] < 1
+    assert queue["query_in_symbol"] == queue["symbol_in_query"] == 0
+    assert found["tests/test_parser.py:test_parse_mail"]["symbol_in_query"] == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("text", ["parse mail", "header", "pending queue", "mail"])
@@ -107,24 +119,22 @@ def test_a_file_has_the_words_of_all_its_chunks(text: str) -> None:
     of = Snapshot(1, (view(first), view({path: code for path, code in CODE.items() if path not in first})))
     found = seen(text, of)
     assert found.keys() == seen(text).keys()
-    query = understand(text)
-    vectors = {model().fingerprint: model().embed_query(text)}
-    chosen = candidates(scope_of(of, Filters(), query.operators), query, vectors, 300)
-    words = [word for word in chosen.found.in_body if chosen.query.concepts[word.concept].weight == 1]
+    chosen = candidates_of(text, of)
+    words = [word for word in chosen.signals.in_body if chosen.query.concepts[word.concept].weight == 1]
     asked = sum(word.rarity for word in words)
     for row in chosen.rows.tolist():
         file = chosen.scope.file_of[row]
         has = sum(word.rarity for word in words if file in chosen.scope.file_of[word.rows])
         name = where(chosen.scope.ref(row))
-        assert found[name]["file_cover"] == pytest.approx(has / asked, abs=1e-4)
+        assert found[name]["query_in_file"] == pytest.approx(has / asked, abs=1e-4)
 
 
 def test_what_a_query_names_is_seen() -> None:
     found = seen("MailParser")
-    assert [name for name, line in found.items() if line["defined"] == 1] == ["mail/parser.py:MailParser"]
+    assert [name for name, line in found.items() if line["defines_name"] == 1] == ["mail/parser.py:MailParser"]
     assert all(line["symbol_like"] == 1 for line in found.values())
     found = seen("what is in queue.py")
-    assert {name for name, line in found.items() if line["filed"]} == {"mail/queue.py:enqueue"}
+    assert {name for name, line in found.items() if line["file_named"]} == {"mail/queue.py:enqueue"}
 
 
 @pytest.mark.parametrize("dead", [False, True])
@@ -135,7 +145,7 @@ def test_approximate_likenesses_find_what_exact_ones_find(monkeypatch: pytest.Mo
     monkeypatch.setattr(dense, "_LEADING", 3)
     monkeypatch.setattr(dense, "FEW_ROWS", 0)
     monkeypatch.setattr(signals, "FEW_ROWS", 0)
-    monkeypatch.setattr(signals, "_FEW_FOUND", 0)
+    monkeypatch.setattr(signals, "_FEW_MATCHES", 0)
     for (text, of), expected in zip(_cases(dead), exact, strict=True):
         assert not any(each.segment.dense.exact for each in of.views)
         found = ask(text, of)
@@ -155,10 +165,10 @@ def _cases(dead: bool) -> list[tuple[str, Snapshot]]:
 
 def test_late_interaction_finds_tokens_wherever_they_stand() -> None:
     found = seen("pending mail")
-    assert found["mail/queue.py:enqueue"]["late"] == pytest.approx(1, abs=1e-5)
-    assert found["mail/queue.py:enqueue"]["late_worst"] == pytest.approx(1, abs=1e-5)
-    assert found["docs/mail.md:Mail"]["late_worst"] < 1
-    assert not any(line["late"] or line["late_worst"] for line in seen("pending mail", late=False).values())
+    assert found["mail/queue.py:enqueue"]["max_sim"] == pytest.approx(1, abs=1e-5)
+    assert found["mail/queue.py:enqueue"]["max_sim_min"] == pytest.approx(1, abs=1e-5)
+    assert found["docs/mail.md:Mail"]["max_sim_min"] < 1
+    assert not any(line["max_sim"] or line["max_sim_min"] for line in seen("pending mail", late=False).values())
 
 
 def test_chunks_whose_tokens_are_not_known_have_none() -> None:
@@ -172,15 +182,17 @@ def test_chunks_whose_tokens_are_not_known_have_none() -> None:
     )
     found = seen("pending mail", Snapshot(1, (View(known.folder, unknown, known.live),)))
     assert len(found) == len(segment)
-    assert not any(line["late"] for line in found.values())
+    assert not any(line["max_sim"] for line in found.values())
 
 
 def test_facts_of_a_chunk() -> None:
     found = seen("mail")
     method, cls = found["mail/parser.py:header"], found["mail/parser.py:MailParser"]
-    assert (method["callable"], method["enclosed"], cls["type"], cls["enclosed"]) == (1, 1, 1, 0)
+    assert (method["callable"], method["nesting"], cls["type"], cls["nesting"]) == (1, 1, 1, 0)
     assert found["docs/mail.md:Mail"]["section"] == found["docs/mail.md:Mail"]["document"] == 1
-    assert found["mail/parser.py:parse_mail"]["referred"] > 0 == found["mail/queue.py:enqueue"]["referred"]
+    assert (
+        found["mail/parser.py:parse_mail"]["reference_count"] > 0 == found["mail/queue.py:enqueue"]["reference_count"]
+    )
 
 
 def test_a_role_that_is_asked_for_is_no_fault() -> None:
@@ -220,7 +232,7 @@ def _change(server, params):
 )
 
 
-@pytest.mark.parametrize("ranker", [DEFAULT, None])
+@pytest.mark.parametrize("ranker", [SHIPPED.ranker, None])
 @pytest.mark.parametrize("name", ["documents.py:change", "documents.py:Change", "server.py:_change"])
 def test_names_alike_are_told_apart_if_they_are_written_exactly(name: str, ranker: Ranker | None) -> None:
     assert where(ask(name.partition(":")[2], ALIKE, ranker=ranker)[0].ref) == name

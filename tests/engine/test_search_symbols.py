@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conexus.search.pipeline import search
-from conexus.search.query import understand
-from conexus.search.symbols import symbols
+from conexus.search.pipeline import SearchRequest, run
+from conexus.search.symbols import find_symbols
 from conexus.segments.snapshot import Snapshot
 from conexus.values import BadQuery
-from tests.fixtures import fixture, model, snapshot, where
+from tests.fixtures import fixture, searchable, snapshot, where
 
 SNAPSHOT = snapshot(
     fixture("""
@@ -42,8 +41,7 @@ def test_user_store():
 
 
 def ask(text: str, limit: int = 20) -> list[str]:
-    vectors = {model().fingerprint: model().embed_query(text)}
-    return [where(each.ref) for each in symbols(SNAPSHOT, text, vectors=vectors, limit=limit)]
+    return [where(each.ref) for each in find_symbols(searchable(SNAPSHOT), text, limit=limit).rows]
 
 
 def test_exact_names_come_first_then_other_case_then_beginnings() -> None:
@@ -77,17 +75,16 @@ def test_an_empty_text_lists_definitions_once_each() -> None:
 
 @pytest.mark.parametrize("text", ["", "user", "where users are kept", "kind:class user"])
 def test_an_empty_index_has_no_answer(text: str) -> None:
-    vectors = {model().fingerprint: model().embed_query(text)}
-    assert symbols(Snapshot(0), text, vectors=vectors) == []
+    assert find_symbols(searchable(Snapshot(0)), text).rows == ()
     if text:
-        assert search(Snapshot(0), understand(text), vectors=vectors) == []
+        assert run(searchable(Snapshot(0)), SearchRequest(text)).rows == ()
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=50), st.integers(1, 20))
 def test_any_text_is_answered(text: str, limit: int) -> None:
     try:
-        answers = symbols(SNAPSHOT, text, vectors={model().fingerprint: model().embed_query(text)}, limit=limit)
+        answers = find_symbols(searchable(SNAPSHOT), text, limit=limit).rows
     except BadQuery:
         return
     assert len(answers) <= limit
@@ -108,8 +105,7 @@ defmodule Shop.Order do
   def cart_of(order), do: order.cart
 end
 """).files
-    at = snapshot(files)
+    at = searchable(snapshot(files))
     for text in ("Cart", "Shop.Cart"):
-        vectors = {model().fingerprint: model().embed_query(text)}
-        assert where(symbols(at, text, vectors=vectors)[0].ref) == "lib/cart.ex:Shop.Cart"
-        assert where(search(at, understand(text), vectors=vectors)[0].ref) == "lib/cart.ex:Shop.Cart"
+        assert where(find_symbols(at, text).rows[0].ref) == "lib/cart.ex:Shop.Cart"
+        assert where(run(at, SearchRequest(text)).rows[0].ref) == "lib/cart.ex:Shop.Cart"

@@ -83,12 +83,17 @@ def test_every_single_edit_of_a_name_finds_it(case: tuple[str, str]) -> None:
 
 @settings(max_examples=300)
 @given(st.one_of(mistyped().map(lambda case: case[1]), st.text(max_size=60)))
-def test_a_corrected_query_is_not_corrected_again(text: str) -> None:
+def test_an_expanded_query_keeps_its_words_and_names(text: str) -> None:
     assume(text.strip() and ":" not in text)
-    query = expand_query(understand(text), VIEWS)
-    assert expand_query(query, VIEWS) == query
-    asked = understand(text).identifiers
-    assert query.identifiers[: len(asked)] == asked
+    query = understand(text)
+    expanded = expand_query(query, VIEWS)
+    assert expanded.identifiers[: len(query.identifiers)] == query.identifiers
+    assert [each.terms[0] for each in expanded.concepts[: len(query.concepts)]] == [
+        each.terms[0] for each in query.concepts
+    ]
+    assert bool(expanded.corrected) == any(
+        before.word != after.word for before, after in zip(query.concepts, expanded.concepts, strict=False)
+    )
 
 
 def test_a_word_that_occurs_is_never_corrected() -> None:

@@ -14,15 +14,14 @@ from hypothesis import strategies as st
 
 from conexus.chunking import language_of
 from conexus.indexing.folder_index import FolderIndex
-from conexus.search.pipeline import search
-from conexus.search.query import understand
+from conexus.search.pipeline import SearchRequest, run
 from conexus.segments.analysis import FileFacts, IndexedFile, analyse
 from conexus.segments.build import build_segment
 from conexus.segments.file import load_segment, save_segment
 from conexus.segments.merge import merge_segments
 from conexus.segments.segment import OF_ROWS, MemorySegment
 from conexus.segments.snapshot import Fresh, Snapshot, View
-from tests.fixtures import model
+from tests.fixtures import model, searchable
 from tests.workspaces import lexical, rows
 
 TEXTS = {
@@ -67,9 +66,7 @@ QUESTIONS = (
 
 def answers(snapshot: Snapshot, text: str) -> tuple[list[tuple[str, int]], list[float]]:
     """Where the hits are, and their scores, best first: of equal ones any may be first."""
-    query = understand(text)
-    vectors = {model().fingerprint: model().embed_query(query.text)}
-    found = search(snapshot, query, vectors=vectors, tokens=model().query_tokens(query.text), limit=100)
+    found = run(searchable(snapshot), SearchRequest(text, limit=100)).rows
     places = sorted((hit.ref.path, int(hit.ref.view.segment.start_lines[hit.ref.row])) for hit in found)
     return places, [hit.score for hit in found]
 

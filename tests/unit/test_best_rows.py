@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from conexus.search.pipeline import best_rows
-from conexus.search.reasons import among
+from conexus.search.candidates import best_rows
+from conexus.search.signals import is_member
 
 #: Few different numbers, so that there are ties.
 TOTALS = arrays(np.float32, st.integers(0, 300), elements=st.integers(-6, 6).map(float))
@@ -29,5 +29,5 @@ def test_the_best_allowed_rows_are_chosen_and_ties_by_their_number(
 
 @given(ROWS, ROWS.filter(bool))
 def test_rows_are_looked_for_among_others(rows: list[int], others: list[int]) -> None:
-    found = among(np.array(rows, np.int64), np.array(others, np.int32))
+    found = is_member(np.array(rows, np.int64), np.array(others, np.int32))
     assert found.tolist() == [row in others for row in rows]

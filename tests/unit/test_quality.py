@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from benchmarks.quality_ablations import variants
 from benchmarks.quality_data import BadData, Question, Repository, Target, read
-from benchmarks.quality_in_process import Ranking
 from benchmarks.quality_judge import Hit, covers, ndcg, ranks, recall, success
 from benchmarks.quality_report import (
     CONEXUS,
@@ -29,7 +28,7 @@ from benchmarks.quality_report import (
 )
 from benchmarks.quality_server import hit_of
 from conexus.search.features import FEATURES
-from conexus.search.ranker import Ranker
+from conexus.search.ranker import SHIPPED, Ranker, RankingModel
 from conexus.search.weights import SignalWeights
 
 found = st.lists(st.none() | st.integers(1, 10), min_size=1, max_size=15).map(tuple)
@@ -222,14 +221,14 @@ def test_json_has_the_ranks_of_every_query() -> None:
 
 def test_ablations_begin_with_the_ranking_as_it_is_and_each_has_its_own_name() -> None:
     named = list(variants())
-    assert named[0][1] == Ranking()
+    assert named[0][1] is SHIPPED
     assert len({name for name, _ in named}) == len(named)
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(SignalWeights)])
 def test_a_signal_is_alone_or_left_out_of_every_mix(name: str) -> None:
     named = dict(variants())
-    without, only, whole = named[f"without `{name}`"].weights, named[f"only `{name}`"], Ranking().weights
+    without, only, whole = named[f"without `{name}`"].weights, named[f"only `{name}`"], SHIPPED.weights
     off = {name: 0.0}
     assert without == replace(whole, prose=replace(whole.prose, **off), symbol=replace(whole.symbol, **off))
     assert only.ranker is None
@@ -242,7 +241,7 @@ def test_a_ranker_does_not_see_what_is_left_out() -> None:
     size = len(FEATURES)
     layer = chance.normal(size=(size, 1)).astype(np.float32), np.zeros(1, np.float32)
     ranker = Ranker(np.zeros(size, np.float32), np.ones(size, np.float32), (layer,))
-    blind = dict(variants(Ranking(ranker=ranker)))["without `dense`"].ranker
+    blind = dict(variants(RankingModel(SHIPPED.weights, ranker)))["without `dense`"].ranker
     assert blind is not None
     one = chance.normal(size=(1, size)).astype(np.float32)
     other = one.copy()

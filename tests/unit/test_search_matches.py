@@ -7,7 +7,7 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conexus.search.highlights import MOST_MATCHES, _is_edge, find_matches, marked_terms
+from conexus.search.highlights import MAX_MATCHES, _is_edge, find_matches, marked_terms
 from conexus.search.query import understand
 from conexus.values import BadQuery
 
@@ -39,7 +39,7 @@ def test_accents_and_other_forms_of_letters_are_marked() -> None:
 
 
 def test_highlights_are_capped() -> None:
-    assert len(marked("word " * 500, "word")) == MOST_MATCHES
+    assert len(marked("word " * 500, "word")) == MAX_MATCHES
 
 
 @given(st.text(max_size=200), st.text(max_size=60))
@@ -58,7 +58,7 @@ def test_highlights_are_ordered_apart_and_inside(preview: str, text: str) -> Non
 def test_the_longest_word_is_marked_wherever_one_begins(words: list[str], text: str) -> None:
     expected: list[tuple[int, int]] = []
     at = 0
-    while at < len(text) and len(expected) < MOST_MATCHES:
+    while at < len(text) and len(expected) < MAX_MATCHES:
         ends = [at + len(word) for word in words if text.lower().startswith(word, at) and _is_edge(text, at)]
         end = max(filter(partial(_is_edge, text), ends), default=at)
         if end > at:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conexus.search.operators import Operators
-from conexus.search.query import LONGEST, understand
+from conexus.search.query import MAX_CHARACTERS, understand
 from conexus.values import BadQuery
 
 
@@ -115,7 +115,7 @@ def test_what_a_query_is_about() -> None:
 
 
 def test_a_long_text_is_cut() -> None:
-    assert len(understand("word " * LONGEST).text) <= LONGEST
+    assert len(understand("word " * MAX_CHARACTERS).text) <= MAX_CHARACTERS
 
 
 def test_tests_are_wanted_only_where_they_are_what_is_asked_for() -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 
 from conexus.related.place import Anchor
-from conexus.search.pipeline import closeness
+from conexus.search.bonuses import closeness
 from conexus.search.scope import Scope
 from conexus.segments.roles import Role
 
 #: Number of definitions from which a name ("get", "run") says next to nothing.
-COMMON = 20
+COMMON_NAME = 20
 
 
-def defining(scope: Scope, name: str) -> list[int]:
-    """Returns the live rows that define exactly this name, whether or not the request may return them."""
+def defining_rows(scope: Scope, name: str) -> list[int]:
+    """Returns the live rows that define exactly this name, whether or not they pass the filters."""
     rows: list[int] = []
     for number, view in enumerate(scope.views):
         found, _ = view.segment.definitions.of(name.lower())
@@ -23,9 +23,9 @@ def defining(scope: Scope, name: str) -> list[int]:
     return rows
 
 
-def rarity(count: int) -> float:
+def name_rarity(count: int) -> float:
     """Returns the rarity of a name with ``count`` definitions: 1 for one, falling to 0.1 for a common name."""
-    return max(0.1, 1 - math.log(max(count, 1)) / math.log(COMMON)) if count > 1 else 1.0
+    return max(0.1, 1 - math.log(max(count, 1)) / math.log(COMMON_NAME)) if count > 1 else 1.0
 
 
 def affinity(scope: Scope, anchor: Anchor, row: int) -> float:
@@ -36,7 +36,7 @@ def affinity(scope: Scope, anchor: Anchor, row: int) -> float:
         return 1.0
     language = ref.view.segment.files[ref.view.segment.file_of[ref.row]].language
     score = 0.3 + 0.5 * closeness((ref.view.folder, ref.path), (anchor.place.folder, anchor.place.path))
-    if anchor.language and family(language) != family(anchor.language):
+    if anchor.language and language_family(language) != language_family(anchor.language):
         score *= 0.3
     if scope.roles[row] & Role.TEST and not anchor.is_test:
         score *= 0.4
@@ -50,6 +50,6 @@ _FAMILIES = {
 }  # fmt: skip
 
 
-def family(language: str) -> str:
+def language_family(language: str) -> str:
     """Returns the name of the family of languages that call each other."""
     return _FAMILIES.get(language, language)

@@ -11,20 +11,23 @@ from conexus.segments.segment import MemorySegment
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A row of the scope, how sure the relation is (0..1), and why, in words."""
+class RelatedRow:
+    """A row that one relation found."""
 
+    #: As the scope numbers it.
     row: int
+    #: How sure the relation is, 0..1.
     score: float
+    #: Why the row is related, in words for the user.
     reason: str
 
 
-def best(found: list[Found], limit: int) -> list[Found]:
+def surest_rows(found: list[RelatedRow], limit: int) -> list[RelatedRow]:
     """Returns the ``limit`` surest, surest first, each row once."""
-    chosen: dict[int, Found] = {}
+    by_row: dict[int, RelatedRow] = {}
     for each in sorted(found, key=lambda one: (-one.score, one.row)):
-        chosen.setdefault(each.row, each)
-    return list(chosen.values())[:limit]
+        by_row.setdefault(each.row, each)
+    return list(by_row.values())[:limit]
 
 
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -40,7 +43,7 @@ class RelatedPlace:
     path: str
     #: 0-based.
     start_line: int
-    #: Exclusive; a place of no length stands for its line.
+    #: 0-based, exclusive; a place of no length stands for its line.
     end_line: int
     #: The selected text; empty for a cursor, which stands for the chunk around it.
     text: str = ""
@@ -54,7 +57,7 @@ class Anchor:
     #: Rows that the place touches, in order; empty if the file is not indexed.
     rows: tuple[int, ...]
     #: Rows that are never returned: ``rows``, and the other pieces of their definitions.
-    own: frozenset[int]
+    excluded: frozenset[int]
     #: The file's number, -1 if it is not indexed.
     file: int
     language: str
@@ -66,7 +69,7 @@ class Anchor:
     references: frozenset[str]
 
 
-def anchor(scope: Scope, place: RelatedPlace) -> Anchor:
+def find_anchor(scope: Scope, place: RelatedPlace) -> Anchor:
     """Finds a place in a scope. Lines beyond the end of the file stand for its last lines."""
     selected = frozenset(_NAME.findall(place.text))
     for number, view in enumerate(scope.views):
@@ -75,21 +78,23 @@ def anchor(scope: Scope, place: RelatedPlace) -> Anchor:
         for file, facts in enumerate(view.segment.files):
             rows = view.segment.rows_of(file)
             if facts.path == place.path and len(rows) and view.live[rows.start]:
-                return _anchor(scope, place, number, file, selected)
+                return _anchor_in_file(scope, place, number, file, selected)
     return Anchor(place, (), frozenset(), -1, "", False, "", (), selected)
 
 
-def _anchor(scope: Scope, place: RelatedPlace, number: int, file: int, selected: frozenset[str]) -> Anchor:
+def _anchor_in_file(scope: Scope, place: RelatedPlace, number: int, file: int, selected: frozenset[str]) -> Anchor:
     segment, first = scope.views[number].segment, scope.first_rows[number]
-    rows = touched(segment, file, place.start_line, place.end_line)
+    rows = _rows_of_lines(segment, file, place.start_line, place.end_line)
     head = next((row for row in rows if segment.symbols[row]), rows[0])
     names = {(segment.symbols[row], segment.breadcrumbs[row]) for row in rows if segment.symbols[row]}
-    own = {row for row in segment.rows_of(file) if (segment.symbols[row], segment.breadcrumbs[row]) in names}
+    same_definition = {
+        row for row in segment.rows_of(file) if (segment.symbols[row], segment.breadcrumbs[row]) in names
+    }
     references = frozenset(name for row in rows for name in segment.references.words_of(row))
     return Anchor(
         place=place,
         rows=tuple(first + row for row in rows),
-        own=frozenset(first + row for row in own.union(rows)),
+        excluded=frozenset(first + row for row in same_definition.union(rows)),
         file=scope.first_files[number] + file,
         language=segment.files[file].language,
         is_test=bool(scope.roles[first + head] & Role.TEST),
@@ -99,7 +104,7 @@ def _anchor(scope: Scope, place: RelatedPlace, number: int, file: int, selected:
     )
 
 
-def touched(segment: MemorySegment, file: int, start: int, end: int) -> list[int]:
+def _rows_of_lines(segment: MemorySegment, file: int, start: int, end: int) -> list[int]:
     """Returns the rows of a file that share a line with ``[start, end)``, or else the nearest row before.
 
     Returns the file's first row if there is no row before. The file must have rows.

@@ -2,73 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
-from numpy.typing import NDArray
 
 from conexus.arrays.float16 import to_float32
-from conexus.related.place import Anchor, Found
-from conexus.search.bm25 import Scores, Sought, idf, norms, saturated
+from conexus.related.place import Anchor, RelatedRow
+from conexus.search.bm25 import NumberedConcept, Scores, idf, norms, saturated
 from conexus.search.query import Concept
+from conexus.search.query_vectors import QueryVectors
 from conexus.search.scope import Scope
-from conexus.search.signals import QueryVectors, Signal, are_few
-from conexus.search.weights import DEFAULT
+from conexus.search.signals import has_few_rows
+from conexus.search.standardize import Signal
+from conexus.search.weights import SHIPPED_WEIGHTS
 from conexus.segments.terms import terms
 
-Embed = Callable[[str], QueryVectors]
-
-#: Maximum number of the place's terms that are searched: the most telling ones.
-_MOST_TERMS = 40
-_DENSE, _BODY = 1.0, 0.4
+#: Maximum number of the place's terms that are searched: the rarest ones.
+_MAX_TERMS = 40
+#: Weights of the similarities by vectors and by words, both standardised.
+_DENSE_WEIGHT, _BODY_WEIGHT = 1.0, 0.4
 #: Scores, in standard deviations, that are mapped to 0 and 1.
-_LEAST, _FULL = 1.0, 9.0
+_ZERO_SCORE, _FULL_SCORE = 1.0, 9.0
 #: Deducted from the score of a row that is no definition, if the place is one.
-_TEXT = 1.0
+_TEXT_PENALTY = 1.0
 
 
-def similar(scope: Scope, anchor: Anchor, limit: int, embed: Embed | None) -> list[Found]:
-    """Returns the nearest chunks by meaning and words, the best of each file first."""
-    dense = _dense(scope, anchor, embed)
-    scores = _DENSE * dense + _BODY * _words(scope, anchor)
+def similar(scope: Scope, anchor: Anchor, limit: int, vectors: QueryVectors) -> list[RelatedRow]:
+    """Returns the nearest chunks by meaning and words, the best of each file first.
+
+    ``vectors`` are the vectors of the selected text; without a selection they are not used.
+    """
+    scores = _DENSE_WEIGHT * _dense(scope, anchor, vectors) + _BODY_WEIGHT * _words(scope, anchor)
     if anchor.symbol:
-        definitions = [facts.defines for facts in scope.tables]
-        scores[~np.concatenate(definitions)] -= _TEXT
-    allowed = scope.allowed.copy()
-    allowed[list(anchor.own)] = False
-    rows = np.flatnonzero(allowed & (scores > _LEAST))
+        definitions = [facts.defines for facts in scope.facts]
+        scores[~np.concatenate(definitions)] -= _TEXT_PENALTY
+    eligible = scope.filter_mask.copy()
+    eligible[list(anchor.excluded)] = False
+    rows = np.flatnonzero(eligible & (scores > _ZERO_SCORE))
     rows = rows[np.argsort(-scores[rows], kind="stable")][: 10 * limit]
     _, firsts = np.unique(scope.file_of[rows], return_index=True)
-    leading = np.sort(firsts)
-    order = np.concatenate([leading, np.setdiff1d(np.arange(len(rows)), leading)])
+    best_of_files = np.sort(firsts)
+    order = np.concatenate([best_of_files, np.setdiff1d(np.arange(len(rows)), best_of_files)])
     return [
-        Found(int(row), float(np.clip((scores[row] - _LEAST) / (_FULL - _LEAST), 0, 1)), "similar code")
+        RelatedRow(
+            int(row), float(np.clip((scores[row] - _ZERO_SCORE) / (_FULL_SCORE - _ZERO_SCORE), 0, 1)), "similar code"
+        )
         for row in rows[order][:limit]
     ]
 
 
-def _dense(scope: Scope, anchor: Anchor, embed: Embed | None) -> Scores:
-    vectors = _vectors(scope, anchor, embed)
+def _dense(scope: Scope, anchor: Anchor, vectors: QueryVectors) -> Scores:
+    """Returns the standardised cosines of all rows, shape (rows,); 0 in views that have no vector of the place."""
+    vectors = vectors if anchor.place.text else _vectors_of_chunks(scope, anchor)
     values = np.zeros(scope.rows, np.float32)
-    counted = np.zeros(scope.rows, np.bool_)
+    has_cosine = np.zeros(scope.rows, np.bool_)
     for number, view in enumerate(scope.views):
         vector = vectors.get(view.segment.model)
         if vector is not None and vector.any():
             span = slice(scope.first_rows[number], scope.first_rows[number + 1])
-            view.segment.dense.cosines(vector, values[span], exact=are_few(scope))
-            counted[span] = True
-    likeness = Signal.likeness(values, counted if scope.counted is None else counted & scope.counted)
-    values[~counted] = likeness.scale.mean
-    return likeness.values
+            view.segment.dense.cosines(vector, values[span], exact=has_few_rows(scope))
+            has_cosine[span] = True
+    similarity = Signal.from_similarities(values, has_cosine if scope.live is None else has_cosine & scope.live)
+    values[~has_cosine] = similarity.z_score.mean
+    return similarity.values
 
 
-def _vectors(scope: Scope, anchor: Anchor, embed: Embed | None) -> Mapping[str, NDArray[np.float32]]:
-    """Returns the vector of the selected text, or of the chunks around the cursor, by model fingerprint.
-
-    The chunks around the cursor are already embedded; their vectors are averaged.
-    """
-    if anchor.place.text and embed is not None:
-        return embed(anchor.place.text)
+def _vectors_of_chunks(scope: Scope, anchor: Anchor) -> QueryVectors:
+    """Returns the mean of the stored vectors of the chunks at the place, by model fingerprint."""
     if not anchor.rows:
         return {}
     number = scope.view_of(anchor.rows[0])
@@ -78,20 +76,20 @@ def _vectors(scope: Scope, anchor: Anchor, embed: Embed | None) -> Mapping[str, 
 
 
 def _words(scope: Scope, anchor: Anchor) -> Scores:
-    """Returns the standardised BM25 of the place's most telling terms, shape (rows,)."""
+    """Returns the standardised BM25 of the place's rarest terms, shape (rows,)."""
     body = scope.field("body")
     lexicons = [view.segment.lexicon for view in scope.views]
     scores = np.zeros(scope.rows, np.float32)
-    telling = []
+    found_terms = []
     for term in _terms(scope, anchor):
-        rows, counts = body.occurrences(Sought.of(Concept(((term, 1.0),), term), lexicons))
+        rows, counts = body.occurrences(NumberedConcept.from_lexicons(Concept(((term, 1.0),), term), lexicons))
         if len(rows) > 1:
-            telling.append((idf(len(rows), scope.population), term, rows, counts))
-    telling.sort(key=lambda each: (-each[0], each[1]))
-    for rare, _, rows, counts in telling[:_MOST_TERMS]:
-        competing = norms(body.lengths[rows], body.mean_length, DEFAULT.body_k1, DEFAULT.body_b)
-        scores[rows] += np.float32(rare) * saturated(counts, competing)
-    return Signal.likeness(scores, scope.counted).values
+            found_terms.append((idf(len(rows), scope.live_count), term, rows, counts))
+    found_terms.sort(key=lambda each: (-each[0], each[1]))
+    for rarity, _, rows, counts in found_terms[:_MAX_TERMS]:
+        row_norms = norms(body.lengths[rows], body.mean_length, SHIPPED_WEIGHTS.body_k1, SHIPPED_WEIGHTS.body_b)
+        scores[rows] += np.float32(rarity) * saturated(counts, row_norms)
+    return Signal.from_similarities(scores, scope.live).values
 
 
 def _terms(scope: Scope, anchor: Anchor) -> list[str]:

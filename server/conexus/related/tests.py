@@ -7,74 +7,74 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from conexus.related.calls import referring
-from conexus.related.names import affinity, defining, rarity
-from conexus.related.place import Anchor, Found, best
+from conexus.related.calls import referring_rows
+from conexus.related.names import affinity, defining_rows, name_rarity
+from conexus.related.place import Anchor, RelatedRow, surest_rows
 from conexus.search.scope import Scope
 from conexus.segments.roles import Role
 from conexus.segments.terms import word_terms
 
-_AFFIX = re.compile(r"^tests?[-_.]|[-_.](?:tests?|spec)$|(?<=[a-z0-9])(?:Tests?|Specs?|TestCase)$|^Test(?=[A-Z])")
+_TEST_AFFIX = re.compile(r"^tests?[-_.]|[-_.](?:tests?|spec)$|(?<=[a-z0-9])(?:Tests?|Specs?|TestCase)$|^Test(?=[A-Z])")
 _TEST_WORDS = frozenset({"test", "tests", "spec", "should", "it"})
 
 
-def tests(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
+def tests(scope: Scope, anchor: Anchor, limit: int) -> list[RelatedRow]:
     """Returns tests that refer to the anchor's name, are named after it, or are in the test file of its file."""
     if anchor.is_test or not anchor.rows:
         return []
     scores: dict[int, float] = {}
     if anchor.symbol:
-        sure = rarity(len(defining(scope, anchor.symbol)))
-        for row in referring(scope, anchor):
+        rarity = name_rarity(len(defining_rows(scope, anchor.symbol)))
+        for row in referring_rows(scope, anchor):
             if scope.roles[row] & Role.TEST:
-                scores[row] = 0.4 * sure + 0.2 * affinity(scope, anchor, row)
+                scores[row] = 0.4 * rarity + 0.2 * affinity(scope, anchor, row)
     subject = _terms(anchor.symbol)
-    for row in _of_same_stem(scope, anchor, in_tests=True):
-        called = bool(subject) and subject <= _terms(scope.ref(row).view.segment.symbols[scope.ref(row).row])
-        if row in scores or called or not anchor.symbol:
-            scores[row] = scores.get(row, 0.0) + 0.2 + 0.2 * called
+    for row in _definitions_of_same_stem(scope, anchor, in_tests=True):
+        is_named_after = bool(subject) and subject <= _terms(scope.ref(row).view.segment.symbols[scope.ref(row).row])
+        if row in scores or is_named_after or not anchor.symbol:
+            scores[row] = scores.get(row, 0.0) + 0.2 + 0.2 * is_named_after
     found = [
-        Found(row, min(score, 1.0), f"tests {anchor.symbol}" if anchor.symbol else "tests this file")
+        RelatedRow(row, min(score, 1.0), f"tests {anchor.symbol}" if anchor.symbol else "tests this file")
         for row, score in scores.items()
-        if scope.allowed[row] and row not in anchor.own
+        if scope.filter_mask[row] and row not in anchor.excluded
     ]
-    return best(found, limit)
+    return surest_rows(found, limit)
 
 
-def tested(scope: Scope, anchor: Anchor, limit: int) -> list[Found]:
+def tested(scope: Scope, anchor: Anchor, limit: int) -> list[RelatedRow]:
     """Returns code outside tests that a test refers to, first the code after which the test or its file is named."""
     if not anchor.is_test:
         return []
-    about = _terms(anchor.symbol)
-    same_stem = frozenset(_of_same_stem(scope, anchor, in_tests=False))
-    found: list[Found] = []
+    test_subject = _terms(anchor.symbol)
+    same_stem = frozenset(_definitions_of_same_stem(scope, anchor, in_tests=False))
+    found: list[RelatedRow] = []
     for name in anchor.references:
-        rows = [row for row in defining(scope, name) if not scope.roles[row] & Role.TEST]
+        rows = [row for row in defining_rows(scope, name) if not scope.roles[row] & Role.TEST]
         subject = _terms(name)
         for row in rows:
-            if scope.allowed[row] and row not in anchor.own:
-                score = 0.4 * rarity(len(rows)) + 0.2 * affinity(scope, anchor, row)
-                score += 0.2 * (row in same_stem) + 0.2 * (bool(subject) and subject <= about)
-                found.append(Found(row, score, f"{name} is tested here"))
-    return best(found, limit)
+            if scope.filter_mask[row] and row not in anchor.excluded:
+                score = 0.4 * name_rarity(len(rows)) + 0.2 * affinity(scope, anchor, row)
+                score += 0.2 * (row in same_stem) + 0.2 * (bool(subject) and subject <= test_subject)
+                found.append(RelatedRow(row, score, f"{name} is tested here"))
+    return surest_rows(found, limit)
 
 
-def _of_same_stem(scope: Scope, anchor: Anchor, *, in_tests: bool) -> list[int]:
+def _definitions_of_same_stem(scope: Scope, anchor: Anchor, *, in_tests: bool) -> list[int]:
     """Returns definitions in files whose name equals the anchor's file name, apart from affixes that mark a test."""
     wanted = _stem(anchor.place.path)
     rows: list[int] = []
-    for number, (view, facts) in enumerate(zip(scope.views, scope.tables, strict=True)):
+    for number, (view, facts) in enumerate(zip(scope.views, scope.facts, strict=True)):
         for file, of_file in enumerate(view.segment.files):
             if wanted in of_file.path.lower() and _stem(of_file.path) == wanted:
                 span = view.segment.rows_of(file)
                 are_tests = (facts.roles[span.start : span.stop] & Role.TEST) != 0
-                chosen = np.flatnonzero(facts.defines[span.start : span.stop] & (are_tests == in_tests))
-                rows += (chosen + span.start + scope.first_rows[number]).tolist()
+                definitions = np.flatnonzero(facts.defines[span.start : span.stop] & (are_tests == in_tests))
+                rows += (definitions + span.start + scope.first_rows[number]).tolist()
     return rows
 
 
 def _stem(path: str) -> str:
-    return _AFFIX.sub("", PurePosixPath(path).stem).lower()
+    return _TEST_AFFIX.sub("", PurePosixPath(path).stem).lower()
 
 
 def _terms(name: str) -> frozenset[str]:

@@ -23,8 +23,8 @@ _NO_SCORES: Scores = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
-    """A concept, looked up in the lexicon of each view: all fields of a view use the same word numbers."""
+class NumberedConcept:
+    """A concept and the numbers of its terms in each view's lexicon. All fields of a view use the same numbers."""
 
     concept: Concept
     #: For each view that has any of the concept's terms: the view's number and, for each term that it has, the term's
@@ -32,9 +32,10 @@ class Sought:
     numbers: tuple[tuple[int, tuple[tuple[int, float], ...]], ...]
 
     @staticmethod
-    def of(concept: Concept, lexicons: Iterable[Lexicon]) -> Sought:
+    def from_lexicons(concept: Concept, lexicons: Iterable[Lexicon]) -> NumberedConcept:
+        """Looks the concept up; ``lexicons`` has the lexicon of each view."""
         numbers = ((view, lexicon.numbers(concept.terms)) for view, lexicon in enumerate(lexicons))
-        return Sought(concept, tuple(each for each in numbers if each[1]))
+        return NumberedConcept(concept, tuple(each for each in numbers if each[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,54 +47,56 @@ class Field:
     #: Number of terms of each row, shape (rows,).
     lengths: Scores
     #: Mask of the live rows, shape (rows,); None: all rows are live.
-    counted: NDArray[np.bool_] | None
+    live: NDArray[np.bool_] | None
     #: Mean number of terms of a live row.
     mean_length: float
 
     @staticmethod
-    def of(postings: Sequence[Postings], first_rows: Sequence[int], counted: NDArray[np.bool_] | None = None) -> Field:
+    def from_postings(
+        postings: Sequence[Postings], first_rows: Sequence[int], live: NDArray[np.bool_] | None = None
+    ) -> Field:
         parts = [each.lengths for each in postings]
         lengths = np.concatenate(parts) if parts else np.empty(0, np.float32)
-        return Field(tuple(postings), tuple(first_rows), lengths, counted, mean_of(lengths, counted))
+        return Field(tuple(postings), tuple(first_rows), lengths, live, live_mean(lengths, live))
 
-    def occurrences(self, sought: Sought) -> tuple[Rows, Scores]:
+    def occurrences(self, concept: NumberedConcept) -> tuple[Rows, Scores]:
         """Returns the live rows that have one of the concept's terms, and how often; other forms count less.
 
         Both arrays have shape (found rows,). The rows ascend, each once.
         """
         rows: list[Rows] = []
         counts: list[Scores] = []
-        several = False
-        for view, numbers in sought.numbers:
+        has_repeats = False
+        for view, numbers in concept.numbers:
             postings, first, before = self.postings[view], self.first_rows[view], len(rows)
             for number, weight in numbers:
-                of_view, counted = postings.at(number)
-                if len(of_view):
-                    rows.append(of_view + np.int32(first))
-                    counts.append(counted * np.float32(weight))
-            several = several or len(rows) > before + 1
+                rows_of_view, counts_of_view = postings.at(number)
+                if len(rows_of_view):
+                    rows.append(rows_of_view + np.int32(first))
+                    counts.append(counts_of_view * np.float32(weight))
+            has_repeats = has_repeats or len(rows) > before + 1
         if not rows:
             return _NO_ROWS, _NO_SCORES
-        found, often = (np.concatenate(rows), np.concatenate(counts)) if len(rows) > 1 else (rows[0], counts[0])
-        if several:
+        found, count = (np.concatenate(rows), np.concatenate(counts)) if len(rows) > 1 else (rows[0], counts[0])
+        if has_repeats:
             # A stable sort of several ascending parts costs little more than merging them.
             order = found.argsort(kind="stable")
             ordered = found[order]
             starts = run_starts(ordered)
-            found, often = ordered[starts], sums_from(starts, often[order])
-        if self.counted is None:
-            return found, often
-        kept = self.counted[found]
-        return found[kept], often[kept]
+            found, count = ordered[starts], run_sums(starts, count[order])
+        if self.live is None:
+            return found, count
+        kept = self.live[found]
+        return found[kept], count[kept]
 
 
-def mean_of(values: Scores, counted: NDArray[np.bool_] | None) -> float:
-    """Returns the mean of the values of live rows (``counted`` is None: of all values); 0 if there is none."""
-    size = len(values) if counted is None else int(np.count_nonzero(counted))
-    return float((values if counted is None else values * counted).sum(dtype=np.float64)) / max(size, 1)
+def live_mean(values: Scores, live: NDArray[np.bool_] | None) -> float:
+    """Returns the mean of the values of live rows (``live`` is None: of all values); 0 if there is none."""
+    size = len(values) if live is None else int(np.count_nonzero(live))
+    return float((values if live is None else values * live).sum(dtype=np.float64)) / max(size, 1)
 
 
-def sums_from(starts: NDArray[np.int64], values: Scores) -> Scores:
+def run_sums(starts: NDArray[np.int64], values: Scores) -> Scores:
     """Returns the sum of the values from each start to the next one, shape (starts,)."""
     # In double precision, so that no sum depends on the other values of the array.
     return np.add.reduceat(values, starts, dtype=np.float64).astype(np.float32)

@@ -1,115 +1,281 @@
-"""Retrieves the rows that may answer a query from an index that is too large to score every row."""
+"""Chooses the rows that are ranked: first by the indices of a large index, then the best rows by their signals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conexus.arrays.ragged import places_of
-from conexus.search.bm25 import idf
+from conexus.chunking.chunk import KINDS
+from conexus.search.bm25 import Scores, idf
 from conexus.search.query import Query
-from conexus.search.scope import scope_of
-from conexus.search.segment_facts import table
-from conexus.search.signals import QueryVectors
+from conexus.search.query_vectors import QueryVectors
+from conexus.search.scope import Scope
+from conexus.search.segment_facts import facts_of
+from conexus.search.signals import Signals, compute_signals, make_exact
+from conexus.search.weights import SHIPPED_WEIGHTS, SignalWeights, Weights
+from conexus.segments.roles import Role
 from conexus.segments.segment import MemorySegment
-from conexus.segments.snapshot import CandidateSource, ChunkRefs, Snapshot, View
-from conexus.values import Filters
+from conexus.segments.snapshot import CandidateSource, ChunkRefs, View
+
+#: Number of candidates: the best rows by the signals alone, which are then ranked; more for a larger answer.
+CANDIDATES = 150
+#: Where cosines are approximate: number of the best rows whose cosines are made exact before candidates are selected.
+RESCORED = 1000
+#: ``_lower_bound`` bounds the k-th best score from the maxima of 4·k groups, which avoids a full partition.
+_GROUPS_PER_ROW = 4
+_TEXT = KINDS.index("text")
+_ROLE_PENALTIES = tuple(str(role.name).lower() for role in Role)
+#: 1 for each role that a set of roles contains, shape (roles, sets of roles).
+ROLES_OF_SETS: NDArray[np.float32] = ((np.arange(1 << len(Role)) >> np.arange(len(Role))[:, None]) & 1).astype(
+    np.float32
+)
 
 #: Maximum number of rows taken of one segment for each name of the query that they define.
-_MOST_DEFINITIONS = 20
+_MAX_DEFINITIONS = 20
 #: Number of likeliest files whose rows all become candidates, and the maximum number of rows of such a file.
-_MOST_WHOLE, _MOST_ROWS_OF_WHOLE = 250, 200
+_MAX_WHOLE_FILES, _MAX_ROWS_OF_WHOLE_FILE = 250, 200
 #: Maximum number of files whose names match the query, in all (and of one segment for each path of the query); of one
 #: segment for each word; and of rows taken of each such file.
-_MOST_CALLED, _MOST_CALLED_ALIKE, _ROWS_OF_CALLED = 24, 200, 30
+_MAX_MATCHING_FILES, _MAX_MATCHING_FILES_PER_WORD, _MAX_ROWS_OF_MATCHING_FILE = 24, 200, 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """The rows of a scope that are ranked, best first by the totals that selected them."""
+
+    scope: Scope
+    query: Query
+    signals: Signals
+    #: The rows, as the scope numbers them, each once; shape (candidates,).
+    rows: NDArray[np.int64]
+    #: Weighted sum of the signals, scaled so that the best sum is 1 for every query, less the penalties: at most 1, and
+    #: below 0 for unlikely rows; descending, shape (candidates,).
+    totals: Scores
+    #: 1 for each role that the query does not ask for, 0 for the others; shape (roles,).
+    unasked_roles: NDArray[np.float32]
+
+
+# --- candidates of an index that is too large to score every row ---
 
 
 def retrieve_candidates(
-    snapshot: Snapshot, query: Query, vectors: QueryVectors, candidate_sources: Mapping[str, CandidateSource]
+    scope: Scope, query: Query, vectors: QueryVectors, sources: Mapping[str, CandidateSource]
 ) -> NDArray[np.int64] | None:
-    """Returns rows of the snapshot's scope, ascending: rows that the indices find, and all rows of other views.
+    """Returns rows of the scope, ascending: rows that the folders' candidate sources find, and rows of other views.
 
-    The other views are those that the indices do not cover. Returns None, which stands for all rows, if the query has
-    no text, if there are no indices, or if a folder's candidates are not available.
+    The other views, all of whose rows are returned, are those that the indices do not cover. Returns None, which stands
+    for all rows, if there are no indices, or if a folder's candidates are not available.
     """
-    if not query.text or not any(view.indexed and view.folder in candidate_sources for view in snapshot.views):
+    if not any(view.indexed and view.folder in sources for view in scope.views):
         return None
-    scope = scope_of(snapshot, Filters())
     words = list(dict.fromkeys(term for concept in query.concepts for term, _ in concept.terms))
-    found: dict[str, _Found] = {}
-    called = _called(scope.views, query)
-    chosen: list[NDArray[np.int64]] = []
+    by_folder: dict[str, _Retrieved] = {}
+    matching_files = _files_by_name(scope.views, query)
+    rows: list[NDArray[np.int64]] = []
     for view, first in zip(scope.views, scope.first_rows, strict=False):
-        if not view.indexed or view.folder not in candidate_sources:
-            chosen.append(np.arange(first, first + len(view.segment)))
+        if not view.indexed or view.folder not in sources:
+            rows.append(np.arange(first, first + len(view.segment)))
             continue
-        if view.folder not in found:
-            candidates = candidate_sources[view.folder].candidates(vectors.get(view.segment.model), words)
-            if candidates is None:
+        if view.folder not in by_folder:
+            chunks = sources[view.folder].candidates(vectors.get(view.segment.model), words)
+            if chunks is None:
                 return None
-            found[view.folder] = _Found.of(candidates)
-        chosen.append(_rows(view, query, found[view.folder], called.get(id(view), ())) + first)
-    return np.concatenate(chosen)
+            by_folder[view.folder] = _Retrieved.from_chunks(chunks)
+        rows.append(_rows_of_view(view, query, by_folder[view.folder], matching_files.get(id(view), ())) + first)
+    return np.concatenate(rows)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Retrieved:
     """The candidates of a folder."""
 
     chunks: ChunkRefs
     #: Paths of the files with the most candidates, because the best row of such a file may be one that no index finds.
-    likeliest: frozenset[str]
+    likeliest_files: frozenset[str]
 
     @staticmethod
-    def of(chunks: ChunkRefs) -> _Found:
+    def from_chunks(chunks: ChunkRefs) -> _Retrieved:
         order = sorted(chunks, key=lambda path: (-len(chunks[path]), path))
-        return _Found(chunks, frozenset(order[:_MOST_WHOLE]))
+        return _Retrieved(chunks, frozenset(order[:_MAX_WHOLE_FILES]))
 
 
-def _rows(view: View, query: Query, found: _Found, called: Sequence[int]) -> NDArray[np.int64]:
-    segment, files = view.segment, table(view.segment).by_path
-    chosen: list[int] = []
+def _rows_of_view(view: View, query: Query, retrieved: _Retrieved, matching_files: Sequence[int]) -> NDArray[np.int64]:
+    segment, files = view.segment, facts_of(view.segment).by_path
+    rows: list[int] = []
     ranges: list[range] = []
-    for path, ordinals in found.chunks.items():
+    for path, ordinals in retrieved.chunks.items():
         file = files.get(path)
         if file is None:
             continue
         own = segment.rows_of(file)
-        if path in found.likeliest and len(own) <= _MOST_ROWS_OF_WHOLE:
+        if path in retrieved.likeliest_files and len(own) <= _MAX_ROWS_OF_WHOLE_FILE:
             ranges.append(own)
         else:
-            chosen += [own.start + ordinal for ordinal in ordinals if ordinal < len(own)]
+            rows += [own.start + ordinal for ordinal in ordinals if ordinal < len(own)]
     for name in query.identifiers:
-        chosen += segment.definitions.of(name.lower())[0][:_MOST_DEFINITIONS].tolist()
-    ranges += [segment.rows_of(file)[:_ROWS_OF_CALLED] for file in (*called, *_filed(segment, query))]
+        rows += segment.definitions.of(name.lower())[0][:_MAX_DEFINITIONS].tolist()
+    ranges += [
+        segment.rows_of(file)[:_MAX_ROWS_OF_MATCHING_FILE] for file in (*matching_files, *_named_files(segment, query))
+    ]
     bounds = np.array([(each.start, each.stop) for each in ranges], np.int64).reshape(-1, 2)
-    return np.unique(np.concatenate([np.array(chosen, np.int64), places_of(*bounds.T)[0]]))
+    return np.unique(np.concatenate([np.array(rows, np.int64), places_of(*bounds.T)[0]]))
 
 
-def _called(views: Sequence[View], query: Query) -> Mapping[int, list[int]]:
+def _files_by_name(views: Sequence[View], query: Query) -> Mapping[int, list[int]]:
     """Returns the files whose names cover most of the query, by the ``id`` of their view."""
-    best: list[tuple[float, int, int]] = []
+    files_by_weight: list[tuple[float, int, int]] = []
     for view in views:
         if not view.indexed:
             continue
-        said: dict[int, float] = {}
+        weight_of_file: dict[int, float] = {}
         for concept in query.concepts:
             for term, weight in concept.terms:
                 files, _ = view.segment.stems.of(term)
-                worth = weight * concept.weight * idf(len(files), len(view.segment.files))
-                for file in files[:_MOST_CALLED_ALIKE].tolist():
-                    said[file] = said.get(file, 0.0) + worth
-        best += [(-worth, id(view), file) for file, worth in said.items()]
-    chosen: dict[int, list[int]] = {}
-    for _, owner, file in sorted(best)[:_MOST_CALLED]:
-        chosen.setdefault(owner, []).append(file)
-    return chosen
+                rarity = weight * concept.weight * idf(len(files), len(view.segment.files))
+                for file in files[:_MAX_MATCHING_FILES_PER_WORD].tolist():
+                    weight_of_file[file] = weight_of_file.get(file, 0.0) + rarity
+        files_by_weight += [(-weight, id(view), file) for file, weight in weight_of_file.items()]
+    by_view: dict[int, list[int]] = {}
+    for _, view_id, file in sorted(files_by_weight)[:_MAX_MATCHING_FILES]:
+        by_view.setdefault(view_id, []).append(file)
+    return by_view
 
 
-def _filed(segment: MemorySegment, query: Query) -> Iterable[int]:
+def _named_files(segment: MemorySegment, query: Query) -> Iterable[int]:
     """Yields the files of a segment that the query names."""
     for path in query.files:
-        yield from segment.file_names.of(path.rsplit("/", 1)[-1])[0][:_MOST_CALLED].tolist()
+        yield from segment.file_names.of(path.rsplit("/", 1)[-1])[0][:_MAX_MATCHING_FILES].tolist()
+
+
+# --- the best rows by their signals ---
+
+
+def select_candidates(
+    scope: Scope,
+    query: Query,
+    vectors: QueryVectors,
+    count: int = CANDIDATES,
+    weights: Weights = SHIPPED_WEIGHTS,
+    check: Callable[[], None] = lambda: None,
+) -> Candidates:
+    """Returns the best ``count`` rows by the weighted sum of their signals less the penalties.
+
+    ``query`` must be expanded. ``check`` is called between steps and raises if the request was cancelled.
+    """
+    signals = compute_signals(scope, query, vectors, weights, check)
+    check()
+    penalty = penalties(scope, query, weights)
+    mix = weights.mix(symbol_like=query.symbol_like)
+    rows, totals = select_rows(scope, signals, mix, penalty, supported_rows(scope, signals), count, vectors)
+    return Candidates(scope, query, signals, rows, totals, unasked_roles(query))
+
+
+def select_rows(
+    scope: Scope,
+    signals: Signals,
+    mix: SignalWeights,
+    penalty: Scores,
+    eligible: NDArray[np.bool_],
+    count: int,
+    vectors: QueryVectors,
+    rank_classes: Scores | None = None,
+) -> tuple[NDArray[np.int64], Scores]:
+    """Returns the best ``count`` of the eligible rows, best first, and their totals; both of shape (selected rows,).
+
+    A total is the weighted sum of the row's signals less its ``penalty``. Sums are scaled so that the best is 1 for
+    every query, so a penalty is a share of the best sum. Where cosines are approximate, the cosines of the best rows to
+    ``vectors`` are made exact. If ``rank_classes`` are given, a row of a higher class is better than any row of a lower
+    class. ``penalty``, ``eligible`` and ``rank_classes`` have shape (rows,).
+    """
+    if scope.candidates is not None:
+        rows = scope.candidates[eligible[scope.candidates]]
+        sums = signals.total_of(mix, rows, scope.file_of[rows])
+        totals = sums * _scale_of(sums) - penalty[rows]
+        rows = rows[best_rows(totals, np.ones(len(rows), np.bool_), max(RESCORED, 2 * count))]
+    else:
+        sums = signals.total(mix)
+        totals = sums * _scale_of(sums if eligible.all() else sums[eligible])
+        totals -= penalty
+        if not len(totals):
+            return np.empty(0, np.int64), totals
+        ordered = totals if rank_classes is None else totals + (np.ptp(totals) + 1) * rank_classes
+        if signals.exact:
+            rows = best_rows(ordered, eligible, count)
+            return rows, totals[rows]
+        rows = best_rows(ordered, eligible, max(RESCORED, 2 * count))
+    make_exact(scope, signals, vectors, rows)
+    sums = signals.total_of(mix, rows, scope.file_of[rows])
+    totals = sums * _scale_of(sums) - penalty[rows]
+    order = np.lexsort((rows, -totals) if rank_classes is None else (rows, -totals, -rank_classes[rows]))[:count]
+    return rows[order], totals[order]
+
+
+def _scale_of(sums: Scores) -> np.float32:
+    """Returns the factor that makes the highest sum 1; 1 if no sum is positive."""
+    highest = float(sums.max(initial=0.0))
+    return np.float32(1 / highest) if highest > 0 else np.float32(1)
+
+
+def supported_rows(scope: Scope, signals: Signals) -> NDArray[np.bool_]:
+    """Returns the mask of the rows that pass the filters and that any signal supports, shape (rows,)."""
+    if not signals.dense.is_zero:
+        return scope.filter_mask
+    mask: NDArray[np.bool_] = scope.filter_mask & (signals.file_named.values > 0)[scope.file_of]
+    for word in signals.found_words:
+        mask[word.rows] = scope.filter_mask[word.rows]
+    return mask
+
+
+def penalties(scope: Scope, query: Query, weights: Weights) -> Scores:
+    """Returns the penalty of each row for its file's roles, its kind and its piece; 0 or more, shape (rows,).
+
+    Roles that the query asks for cost nothing.
+    """
+    of_roles = np.array([getattr(weights, name) for name in _ROLE_PENALTIES], np.float32) * unasked_roles(query)
+    key = ("penalties", of_roles.tobytes(), weights.text, weights.piece)
+    return scope.memoized(key, lambda: _penalties(scope, of_roles, weights))
+
+
+def _penalties(scope: Scope, of_roles: NDArray[np.float32], weights: Weights) -> Scores:
+    penalty: Scores = np.matmul(of_roles, ROLES_OF_SETS)[scope.roles]
+    penalty += np.float32(weights.text) * (scope.kinds == _TEXT)
+    penalty += np.float32(weights.piece) * (scope.parts > 0)
+    return penalty
+
+
+def unasked_roles(query: Query) -> NDArray[np.float32]:
+    """Returns 1 for each role that the query does not ask for, 0 for the others; shape (roles,)."""
+    asked = {
+        Role.TEST: query.about_tests or query.operators.tests == "only",
+        Role.EXAMPLE: query.about_examples,
+        Role.DOCUMENT: query.about_documents,
+    }
+    return np.array([not asked.get(role, False) for role in Role], np.float32)
+
+
+def best_rows(totals: Scores, eligible: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+    """Returns the ``count`` eligible rows with the highest totals, best first.
+
+    Rows with equal totals are in the order of their numbers, so that answers do not vary.
+    """
+    if eligible.all():
+        rows = (totals >= _lower_bound(totals, count)).nonzero()[0]
+    else:
+        rows = (eligible & (totals >= _lower_bound(np.where(eligible, totals, -np.inf), count))).nonzero()[0]
+    best: NDArray[np.int64] = rows[np.argsort(-totals[rows], kind="stable")[:count]]
+    return best
+
+
+def _lower_bound(values: Scores, count: int) -> float:
+    """Returns a number that at least ``count`` values reach, and not many more; -inf if there are no more than that."""
+    if len(values) <= count:
+        return -np.inf
+    # Only the maxima of groups are compared, because a selection among all values would take longer than all else here.
+    depth = max(len(values) // (_GROUPS_PER_ROW * count), 1)
+    groups = len(values) // depth
+    highest = values[: depth * groups].reshape(depth, groups).max(axis=0)
+    return float(np.partition(highest, groups - count)[groups - count])

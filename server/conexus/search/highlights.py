@@ -10,7 +10,7 @@ from conexus.search.query import Query
 from conexus.segments.terms import fold, is_unspaced
 
 #: Maximum number of highlights; more of them say nothing.
-MOST_MATCHES = 20
+MAX_MATCHES = 20
 
 #: Matches a run of ASCII characters, or one other character, because folding may turn that into none, one or several.
 _RUN = re.compile("[\x00-\x7f]+|[^\x00-\x7f]")
@@ -21,30 +21,30 @@ def marked_terms(query: Query) -> frozenset[str]:
     return frozenset(term for concept in query.concepts for term, _ in concept.terms if term)
 
 
-def find_matches(preview: str, asked: Iterable[str]) -> list[tuple[int, int]]:
+def find_matches(preview: str, terms: Iterable[str]) -> list[tuple[int, int]]:
     """Returns offsets ``(start, end)`` of a query's words in ``preview``, in order and without overlap.
 
     A word that is a term of the query is marked whole; in a longer name, only the parts that are terms are marked.
-    Returns at most ``MOST_MATCHES``.
+    Returns at most ``MAX_MATCHES``.
     """
     # One pattern of all terms would need one pass, but compiling it takes longer than finding each in twenty previews.
     text, places = (preview.lower(), None) if preview.isascii() else _folded(preview)
-    standing: list[tuple[int, int]] = []
-    for term in asked:
+    matches: list[tuple[int, int]] = []
+    for term in terms:
         at = text.find(term)
         while at >= 0:
             start, end = at, at + len(term)
             if places is not None:
                 start, end = places[start], max(places[end], places[end - 1] + 1)
             if _is_edge(preview, start) and _is_edge(preview, end):
-                standing.append((start, -end))
+                matches.append((start, -end))
             at = text.find(term, at + 1)
     found: list[tuple[int, int]] = []
     # Of the words that begin at one place, the longest is first.
-    for start, end in sorted(standing):
+    for start, end in sorted(matches):
         if not found or start >= found[-1][1]:
             found.append((start, -end))
-            if len(found) == MOST_MATCHES:
+            if len(found) == MAX_MATCHES:
                 break
     return found
 

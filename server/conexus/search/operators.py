@@ -24,7 +24,7 @@ _TESTS: dict[str, Tests] = {
     "false": "exclude",
     "include": "include",
 }
-_OPPOSITE: dict[Tests, Tests] = {"only": "exclude", "exclude": "only", "include": "include"}
+_NEGATED: dict[Tests, Tests] = {"only": "exclude", "exclude": "only", "include": "include"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +43,32 @@ class Operators:
     tests: Tests = "include"
 
     def __bool__(self) -> bool:
-        return self != _NOTHING
+        return self != _NO_CONDITION
 
 
-_NOTHING = Operators()
+_NO_CONDITION = Operators()
 
 
-def parse(text: str) -> tuple[Operators, str]:
-    """Returns the operators in a text and the rest of the text.
+def parse_operators(text: str) -> tuple[Operators, str]:
+    """Returns the operators in a text and the text without them.
 
     A word with a colon that is no operator, and an operator without a value, are ordinary words; an operator with the
     value ``""`` is dropped. Raises BadQuery, which names the value, if a value means nothing.
     """
-    operators = _NOTHING
-    rest: list[str] = []
+    operators = _NO_CONDITION
+    prose: list[str] = []
     end = 0
     for match in _OPERATOR.finditer(text):
-        rest.append(text[end : match.start()])
+        prose.append(text[end : match.start()])
         end = match.end()
         value = match["value"].strip('"').strip()
         if value:
-            operators = _with(operators, match["name"].lower(), value, negated=bool(match["sign"]))
-    rest.append(text[end:])
-    return operators, " ".join(part.strip() for part in rest if part.strip())
+            operators = _add_condition(operators, match["name"].lower(), value, negated=bool(match["sign"]))
+    prose.append(text[end:])
+    return operators, " ".join(part.strip() for part in prose if part.strip())
 
 
-def _with(operators: Operators, name: str, value: str, *, negated: bool) -> Operators:
+def _add_condition(operators: Operators, name: str, value: str, *, negated: bool) -> Operators:
     if name in {"path", "file"}:
         if negated:
             return replace(operators, not_paths=(*operators.not_paths, value))
@@ -80,24 +80,24 @@ def _with(operators: Operators, name: str, value: str, *, negated: bool) -> Oper
             return replace(operators, not_languages=operators.not_languages + languages)
         return replace(operators, languages=operators.languages + languages)
     if name == "kind":
-        kinds = tuple(kind_named(each) for each in values)
+        kinds = tuple(parse_kind(each) for each in values)
         if negated:
             return replace(operators, not_kinds=operators.not_kinds + kinds)
         return replace(operators, kinds=operators.kinds + kinds)
     tests = _TESTS.get(value.lower())
     if tests is None:
-        raise BadQuery(f"`test:` takes `only`, `exclude` or `include`, not `{shown(value)}`")
-    return replace(operators, tests=_OPPOSITE[tests] if negated else tests)
+        raise BadQuery(f"`test:` takes `only`, `exclude` or `include`, not `{shortened(value)}`")
+    return replace(operators, tests=_NEGATED[tests] if negated else tests)
 
 
-def kind_named(value: str) -> str:
+def parse_kind(value: str) -> str:
     """Returns the kind with that name. Raises BadQuery if there is none."""
     kind = value.lower()
     if kind not in KINDS:
-        raise BadQuery(f"there is no kind `{shown(value)}`; the kinds are {', '.join(KINDS)}")
+        raise BadQuery(f"there is no kind `{shortened(value)}`; the kinds are {', '.join(KINDS)}")
     return kind
 
 
-def shown(value: str) -> str:
+def shortened(value: str) -> str:
     """Returns a user's value, cut to 60 characters for use in a message."""
     return value if len(value) <= 60 else value[:59] + "…"

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from conexus.search.operators import Operators, parse
+from conexus.search.operators import Operators, parse_operators
 from conexus.segments.terms import terms, word_terms, words
 from conexus.values import BadQuery
 
 #: Weight of an occurrence of another form, relative to an occurrence of the word itself.
 VARIANT_WEIGHT = 0.6
 
-_PLAIN = re.compile(r"[a-z]{4,}")
+_ENGLISH_WORD = re.compile(r"[a-z]{4,}")
 _VOWELS = frozenset("aeiou")
 #: Endings to remove, longest first, with the endings that may turn the stem into a word again.
 _ENDINGS = (
@@ -41,8 +41,8 @@ _ENDINGS = (
 
 @lru_cache(maxsize=4096)
 def variants(term: str) -> tuple[tuple[str, float], ...]:
-    """Returns other forms that an English word may have in code, with their weight; none if ``term`` is no word."""
-    if not _PLAIN.fullmatch(term):
+    """Returns other forms that an English word may have in code, each with ``VARIANT_WEIGHT``; none for other terms."""
+    if not _ENGLISH_WORD.fullmatch(term):
         return ()
     forms: list[str] = []
     for ending, replacements in _ENDINGS:
@@ -71,30 +71,30 @@ def _derived(word: str) -> list[str]:
 
 
 #: Maximum number of characters of a query. Longer texts (a selection used as a query) are cut to this.
-LONGEST = 10_000
+MAX_CHARACTERS = 10_000
 #: Maximum number of characters of a word; no name in code is longer.
-LONGEST_WORD = 256
+MAX_WORD_CHARACTERS = 256
 #: Maximum number of concepts of a query. It keeps the first ones, because later words hardly change the ranking.
-MOST_CONCEPTS = 64
+MAX_CONCEPTS = 64
 
-_NAME = re.compile(r"[^\W\d]\w*(?:(?:::|\.|#|->|/|\\)[^\W\d]\w*)*[!?]?(?:\(\))?")
+_SYMBOL = re.compile(r"[^\W\d]\w*(?:(?:::|\.|#|->|/|\\)[^\W\d]\w*)*[!?]?(?:\(\))?")
 _QUALIFIED = re.compile(r"\w+(?:(?:::|\.|#|->)\w+)+")
-_HUMP = re.compile(r"[a-z0-9][A-Z]|[A-Z][A-Z]+[a-z]|\w_\w")
+_JOINED_WORDS = re.compile(r"[a-z0-9][A-Z]|[A-Z][A-Z]+[a-z]|\w_\w")
 _FILE = re.compile(r"[\w.\-/\\]*[\w\-]\.[A-Za-z]\w{0,7}(?![\w(])|(?:[\w.\-]+/)+[\w.\-]+")
 
 # Matches what an apostrophe joins to a word of prose (`user's`, `doesn't`, `l'utilisateur`), but no quotes of a name.
-_CONTRACTED = re.compile(
+_CONTRACTION = re.compile(
     r"(?<=\w)['\u2019](?:s|t|d|m|ll|re|ve)(?!\w)|(?<!\w)(?:[cdjlmnost]|qu)['\u2019](?=[^\W\d_]{2})", re.IGNORECASE
 )
 
 #: Words of a query that say nothing about the code.
-_STOP_WORDS = """
+_STOP_WORD_TEXT = """
 a an and any are as at be been but by can could did do does for from had has have how i if in into is it its me my of
 on or our shall should so such than that the their them then there these they this those to us was we were what when
 where which while who whom why will with would you your
 aren couldn didn doesn don hadn hasn haven isn shouldn wasn weren won wouldn
 """
-_STOP = frozenset(_STOP_WORDS.split())
+_STOP_WORDS = frozenset(_STOP_WORD_TEXT.split())
 _ABOUT_TESTS = frozenset({"test", "tests", "testing", "tested", "spec", "specs", "unittest", "unittests", "testcase"})
 _ABOUT_EXAMPLES = frozenset({"example", "examples", "sample", "samples", "demo", "demos", "tutorial", "tutorials"})
 _ABOUT_DOCUMENTS = frozenset({"docs", "documentation", "readme", "changelog", "guide", "manual"})
@@ -141,89 +141,87 @@ class Query:
     about_documents: bool = False
     wants_tests: bool = False
     wants_examples: bool = False
-    #: Names and words that replace mistyped ones, as the index spells them.
+    #: Names and words that replace mistyped ones, as the index spells them; ``query_expansion`` adds them.
     corrected: frozenset[str] = frozenset()
-    #: Whether ``query_expansion.expand_query`` made the query and need not expand it again.
-    expanded: bool = field(default=False, compare=False)
 
 
 def understand(text: str) -> Query:
     """Parses a query. Raises BadQuery if it is empty or an operator has a value that means nothing."""
     if not text.strip():
         raise BadQuery("the query is empty")
-    operators, prose = parse(text[:LONGEST])
+    operators, prose = parse_operators(text[:MAX_CHARACTERS])
     written = _bounded(prose)
-    symbol_like = _NAME.fullmatch(written) is not None
-    rest = _CONTRACTED.sub(" ", written)
-    said = set(terms(rest))
+    symbol_like = _SYMBOL.fullmatch(written) is not None
+    text_without_contractions = _CONTRACTION.sub(" ", written)
+    query_terms = set(terms(text_without_contractions))
     return Query(
         text=prose,
         operators=operators,
-        concepts=_concepts(rest),
-        identifiers=_identifiers(rest, symbol_like=symbol_like),
+        concepts=_concepts(text_without_contractions),
+        identifiers=_identifiers(text_without_contractions, symbol_like=symbol_like),
         files=tuple(dict.fromkeys(match.lower().replace("\\", "/") for match in _FILE.findall(written))),
         symbol_like=symbol_like,
-        about_tests=bool(said & _ABOUT_TESTS),
-        about_examples=bool(said & _ABOUT_EXAMPLES),
-        about_documents=bool(said & _ABOUT_DOCUMENTS),
-        wants_tests=_WANTS_TESTS.search(rest) is not None,
-        wants_examples=_WANTS_EXAMPLES.search(rest) is not None,
+        about_tests=bool(query_terms & _ABOUT_TESTS),
+        about_examples=bool(query_terms & _ABOUT_EXAMPLES),
+        about_documents=bool(query_terms & _ABOUT_DOCUMENTS),
+        wants_tests=_WANTS_TESTS.search(text_without_contractions) is not None,
+        wants_examples=_WANTS_EXAMPLES.search(text_without_contractions) is not None,
     )
 
 
 def _bounded(prose: str) -> str:
     # The patterns take quadratic time on a very long word, such as encoded data in a selection.
-    text = " ".join(word[:LONGEST_WORD] for word in prose.split())
+    text = " ".join(word[:MAX_WORD_CHARACTERS] for word in prose.split())
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def prose_words(text: str) -> list[str]:
     """Returns the words of a query's text as written, without what apostrophes join to them."""
-    return words(_CONTRACTED.sub(" ", _bounded(text)))
+    return words(_CONTRACTION.sub(" ", _bounded(text)))
 
 
-def says_nothing(word: str) -> bool:
+def is_stop_word(word: str) -> bool:
     """Decides whether a word says nothing about the code, such as ``how``."""
-    return word.lower() in _STOP
+    return word.lower() in _STOP_WORDS
 
 
 def _concepts(text: str) -> tuple[Concept, ...]:
     found: dict[str, Concept] = {}
-    said = list(dict.fromkeys(words(text)))
-    meaningful = [word for word in said if not says_nothing(word)]
-    for word in meaningful or said:
+    all_words = list(dict.fromkeys(words(text)))
+    meaningful = [word for word in all_words if not is_stop_word(word)]
+    for word in meaningful or all_words:
         for term in word_terms(word):
             if term not in found:
                 found[term] = Concept(((term, 1.0), *variants(term)), word)
-    for left, right in pairs(text):
+    for left, right in neighbouring_words(text):
         joined = (left + right, f"{left}_{right}")
         if joined[0] not in found and joined[1] not in found:
             found[joined[0]] = Concept(tuple((term, 1.0) for term in joined), f"{left} {right}", weight=PAIR_WEIGHT)
-    return tuple(found.values())[:MOST_CONCEPTS]
+    return tuple(found.values())[:MAX_CONCEPTS]
 
 
 #: Weight of a pair of neighbouring words written as one name, which counts in addition to the two words.
 PAIR_WEIGHT = 0.25
 
 
-def pairs(text: str) -> list[tuple[str, str]]:
+def neighbouring_words(text: str) -> list[tuple[str, str]]:
     """Returns pairs of neighbouring plain words, which code may join: ``retry policy`` -> retryPolicy, retry_policy."""
     simple = [
-        word_terms(word)[0] if len(word_terms(word)) == 1 and not says_nothing(word) else "" for word in words(text)
+        word_terms(word)[0] if len(word_terms(word)) == 1 and not is_stop_word(word) else "" for word in words(text)
     ]
     return [(left, right) for left, right in pairwise(simple) if left and right]
 
 
 def _identifiers(text: str, *, symbol_like: bool) -> tuple[str, ...]:
-    qualified = [part for match in _QUALIFIED.findall(text) for part in words(match)]
-    said = words(text)
+    parts_of_qualified = [part for match in _QUALIFIED.findall(text) for part in words(match)]
+    names = words(text)
     if not symbol_like:
-        said = [word for word in said if _has_hump(word)]
-    return tuple(dict.fromkeys([*said, *qualified]))
+        names = [word for word in names if _is_joined_words(word)]
+    return tuple(dict.fromkeys([*names, *parts_of_qualified]))
 
 
-def _has_hump(word: str) -> bool:
+def _is_joined_words(word: str) -> bool:
     """Decides whether a word is written like a name: ``userName``, ``HTTPServer``, ``user_name``, in any script."""
     if not word.isascii():
         word = "".join("A" if each.isupper() else "a" if each.islower() else each for each in word)
-    return _HUMP.search(word) is not None
+    return _JOINED_WORDS.search(word) is not None

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from conexus.search.bm25 import Scores
 from conexus.search.features import FEATURES
-from conexus.search.weights import DATA
+from conexus.search.weights import DATA, SHIPPED_WEIGHTS, Weights
 
 #: Number of deviations at which features are clipped, so that values unseen in training cannot dominate the ranking.
-FARTHEST = 6.0
+MAX_DEVIATIONS = 6.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,7 @@ class Ranker:
     layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
 
     @staticmethod
-    def of(data: Mapping[str, Any]) -> Ranker:
+    def from_data(data: Mapping[str, Any]) -> Ranker:
         """Makes the ranker from ``data``. Raises ValueError if it was fitted on other features than ``FEATURES``."""
         if tuple(data["features"]) != FEATURES:
             raise ValueError("the ranker was fitted on other features; run server/training/ranking.py")
@@ -43,7 +43,7 @@ class Ranker:
         """Returns how good each candidate is; shape (rows, features) -> (rows,). Comparable within one query."""
         values = features - self.mean
         values /= self.scale
-        np.clip(values, -FARTHEST, FARTHEST, out=values)
+        np.clip(values, -MAX_DEVIATIONS, MAX_DEVIATIONS, out=values)
         for number, (weights, bias) in enumerate(self.layers):
             if number:
                 # The zeros are an array, because with a number this takes twice as long.
@@ -58,5 +58,13 @@ def _array(numbers: object) -> NDArray[np.float32]:
     return np.array(numbers, np.float32)
 
 
-#: The shipped ranker; without a ranker (None), candidates keep the order by which they were chosen.
-DEFAULT: Ranker | None = Ranker.of(DATA["ranker"]) if DATA["ranker"] else None
+@dataclass(frozen=True, slots=True, eq=False)
+class RankingModel:
+    """All numbers of a ranking."""
+
+    weights: Weights
+    #: None: candidates keep the order by which they were selected.
+    ranker: Ranker | None
+
+
+SHIPPED = RankingModel(SHIPPED_WEIGHTS, Ranker.from_data(DATA["ranker"]) if DATA["ranker"] else None)

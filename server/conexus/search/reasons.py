@@ -9,88 +9,88 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.search.scope import Scope
-from conexus.search.signals import Signals
+from conexus.search.signals import Signals, is_member
 from conexus.search.weights import SignalWeights
-from conexus.segments.postings import Rows
 from conexus.segments.snapshot import RowRef
 
-_MOST_WORDS = 4
+#: Maximum number of words that a reason names.
+_MAX_WORDS = 4
 #: Standard deviations above the mean from which a cosine is worth naming.
-_REMARKABLE = 2.0
+_MIN_DEVIATIONS = 2.0
 #: Share (0..1) of the query from which a path that contains it is worth naming.
-_TELLING = 0.2
+_MIN_FILE_NAME_MATCH = 0.2
 
 
-def of_rows(
+def reasons_of(
     scope: Scope,
-    found: Signals,
+    signals: Signals,
     rows: NDArray[np.int64],
     mix: SignalWeights,
     corrected: frozenset[str] = frozenset(),
 ) -> list[tuple[str, ...]]:
     """Returns the reasons of each row, strongest first; never empty. ``corrected``: see ``Query``."""
-    words = _words(found, rows)
+    words = _words(signals, rows)
     files = scope.file_of[rows]
-    lexical = mix.body * found.body[rows] + mix.names * found.names[rows]
-    said = (found.defined[rows], found.filed[files], lexical, found.dense[rows], found.stem[files])
-    numbers = np.array(said, np.float32).T.tolist()
+    lexical = mix.body * signals.body[rows] + mix.names * signals.names[rows]
+    by_signal = (
+        signals.defines_name[rows],
+        signals.file_named[files],
+        lexical,
+        signals.dense[rows],
+        signals.file_name_match[files],
+    )
+    by_row = np.array(by_signal, np.float32).T.tolist()
     counts = Counter(files.tolist())
     return [
-        _of_row(scope.ref(row), _Said(*numbers[place]), words[place], mix, corrected, several=counts[file] > 1)
-        or ("words" if found.dense.silent else "meaning",)
+        _reasons_of_row(
+            scope.ref(row), _RowSignals(*by_row[place]), words[place], mix, corrected, several=counts[file] > 1
+        )
+        or ("words" if signals.dense.is_zero else "meaning",)
         for place, (row, file) in enumerate(zip(rows.tolist(), files.tolist(), strict=True))
     ]
 
 
-class _Said(NamedTuple):
+class _RowSignals(NamedTuple):
     """The signals of a row. ``lexical`` is what words add to its weighted sum."""
 
-    defined: float
-    filed: float
+    defines_name: float
+    file_named: float
     lexical: float
     dense: float
-    stem: float
+    file_name_match: float
 
 
-def _of_row(
-    ref: RowRef, said: _Said, words: list[str], mix: SignalWeights, corrected: frozenset[str], *, several: bool
+def _reasons_of_row(
+    ref: RowRef, row: _RowSignals, words: list[str], mix: SignalWeights, corrected: frozenset[str], *, several: bool
 ) -> tuple[str, ...]:
     """Returns the reasons of one row, strongest first; none if nothing stands out."""
     symbol = ref.view.segment.symbols[ref.row]
-    why: list[tuple[float, str]] = []
-    if said.defined > 0:
-        why.append((100.0, f"spelled like {symbol}" if symbol in corrected else f"defines {symbol}"))
-    if said.filed > 0:
-        why.append((90.0, f"file: {ref.path}"))
-    written = [word for word in words if word not in corrected]
-    likened = [word for word in words if word in corrected and not (why and word == symbol)]
-    if written:
-        why.append((said.lexical, f"words: {', '.join(written)}"))
-    if likened:
-        why.append((said.lexical, f"spelled like {', '.join(likened)}"))
-    if said.dense >= _REMARKABLE or (not why and said.dense > 0):
-        why.append((mix.dense * said.dense, "meaning"))
-    if said.stem >= _TELLING:
-        why.append((said.stem, f"path: {ref.path}"))
+    weighted: list[tuple[float, str]] = []
+    if row.defines_name > 0:
+        weighted.append((100.0, f"spelled like {symbol}" if symbol in corrected else f"defines {symbol}"))
+    if row.file_named > 0:
+        weighted.append((90.0, f"file: {ref.path}"))
+    found_words = [word for word in words if word not in corrected]
+    similar_words = [word for word in words if word in corrected and not (weighted and word == symbol)]
+    if found_words:
+        weighted.append((row.lexical, f"words: {', '.join(found_words)}"))
+    if similar_words:
+        weighted.append((row.lexical, f"spelled like {', '.join(similar_words)}"))
+    if row.dense >= _MIN_DEVIATIONS or (not weighted and row.dense > 0):
+        weighted.append((mix.dense * row.dense, "meaning"))
+    if row.file_name_match >= _MIN_FILE_NAME_MATCH:
+        weighted.append((row.file_name_match, f"path: {ref.path}"))
     if several:
-        why.append((-1.0, "several matches in this file"))
-    why.sort(key=lambda each: -each[0])
-    return tuple(reason for _, reason in why)
+        weighted.append((-1.0, "several matches in this file"))
+    weighted.sort(key=lambda each: -each[0])
+    return tuple(reason for _, reason in weighted)
 
 
-def _words(found: Signals, rows: NDArray[np.int64]) -> list[list[str]]:
+def _words(signals: Signals, rows: NDArray[np.int64]) -> list[list[str]]:
     """Returns the words of the query that each row has in its code or names, rarest first."""
-    rarest = sorted(found.found, key=lambda each: len(each.rows))
-    having = [among(rows, each.rows).tolist() for each in rarest]
+    rarest = sorted(signals.found_words, key=lambda each: len(each.rows))
+    having = [is_member(rows, each.rows).tolist() for each in rarest]
     return [
-        list(dict.fromkeys(each.word for each, has in zip(rarest, having, strict=True) if has[place]))[:_MOST_WORDS]
+        list(dict.fromkeys(each.word for each, has in zip(rarest, having, strict=True) if has[place]))[:_MAX_WORDS]
         for place in range(len(rows))
     ]
-
-
-def among(rows: Rows | NDArray[np.int64], ascending: Rows) -> NDArray[np.bool_]:
-    """Decides for each row whether it is in ``ascending``, which must not be empty. Shape (rows,)."""
-    # The rows get the type of ``ascending``; with another type, all of ``ascending`` would be copied for the search.
-    sought = rows.astype(ascending.dtype, copy=False)
-    found: NDArray[np.bool_] = ascending.take(ascending.searchsorted(sought), mode="clip") == sought
-    return found

@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.search.spellings import Spellings
+from conexus.segments.memo import Memo
 from conexus.segments.segment import MemorySegment
 from conexus.segments.terms import fold, terms
 
 #: Maximum number of symbols of a segment whose terms are cached.
-_MOST_SYMBOLS = 1 << 11
+_MAX_SYMBOLS = 1 << 11
+#: Maximum number of masks of path patterns that are cached for a segment.
+_MAX_PATH_MASKS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +33,7 @@ class NameList:
     written: Mapping[str, tuple[str, ...]]
 
     @staticmethod
-    def of(names: Collection[str]) -> NameList:
+    def from_names(names: Collection[str]) -> NameList:
         """Makes the list from names in lower case."""
         written: dict[str, tuple[str, ...]] = {}
         for name in names:
@@ -74,7 +77,7 @@ class SymbolTerms(NamedTuple):
     all: frozenset[str]
 
     @staticmethod
-    def of(symbol: str) -> SymbolTerms:
+    def from_symbol(symbol: str) -> SymbolTerms:
         found = tuple(terms(symbol)) or (symbol,)
         return SymbolTerms(found[0], frozenset(found[1:] or found), frozenset(found))
 
@@ -99,26 +102,21 @@ class SegmentFacts:
         #: For each row: its number of lines, the number of enclosing definitions, the depth of its file in the tree;
         #: shape (3, rows).
         self.row_facts = _row_facts(segment)
-        #: Masks of the files that path patterns match, by the patterns; bounded.
-        self.chosen: dict[tuple[str, ...], NDArray[np.bool_]] = {}
+        #: Masks of the files that path patterns match, shape (files,), by the patterns.
+        self.path_masks = Memo(_MAX_PATH_MASKS)
         self.roles = segment.roles
         self._paths = [facts.path for facts in segment.files]
         self._definitions, self._names = segment.definitions, segment.names
-        self._symbol_terms: dict[int, SymbolTerms] = {}
+        self._symbol_terms = Memo(_MAX_SYMBOLS)
 
     def symbol_terms(self, segment: MemorySegment, number: int) -> SymbolTerms:
         """Returns the terms of a symbol, given its number in the lexicon of ``segment``, this object's segment."""
-        found = self._symbol_terms.get(number)
-        if found is None:
-            if len(self._symbol_terms) >= _MOST_SYMBOLS:
-                self._symbol_terms.clear()
-            found = self._symbol_terms[number] = SymbolTerms.of(segment.lexicon.words[number])
-        return found
+        return self._symbol_terms.get(number, lambda: SymbolTerms.from_symbol(segment.lexicon.words[number]))
 
     @cached_property
     def names(self) -> NameList:
         """The names that the segment defines, in lower case."""
-        return NameList.of(dict.fromkeys(self._definitions.vocabulary()))
+        return NameList.from_names(dict.fromkeys(self._definitions.vocabulary()))
 
     @cached_property
     def spellings(self) -> Spellings:
@@ -131,21 +129,21 @@ class SegmentFacts:
         return {path: number for number, path in enumerate(self._paths)}
 
 
-_tables: dict[int, SegmentFacts] = {}
+_facts: dict[int, SegmentFacts] = {}
 _lock = Lock()
 
 
-def table(segment: MemorySegment) -> SegmentFacts:
+def facts_of(segment: MemorySegment) -> SegmentFacts:
     """Returns the segment's facts, made on first use and dropped with the segment. Safe in several threads."""
-    known = _tables.get(id(segment))
+    known = _facts.get(id(segment))
     if known is None:
         with _lock:
-            known = _tables.get(id(segment))
+            known = _facts.get(id(segment))
             if known is None:
-                known = _tables[id(segment)] = SegmentFacts(segment)
+                known = _facts[id(segment)] = SegmentFacts(segment)
                 # Most of the segment's pages were read for it, and at a start the pages of all segments are.
                 segment.release()
-                weakref.finalize(segment, _tables.pop, id(segment), None).atexit = False
+                weakref.finalize(segment, _facts.pop, id(segment), None).atexit = False
     return known
 
 

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Minimum number of letters of a word that is corrected, because shorter words are similar to too many terms.
-SHORTEST = 4
+MIN_LETTERS = 4
 #: Maximum number of terms that are compared with a word letter by letter: the likeliest ones.
-_MOST_COMPARED = 200
+_MAX_COMPARED = 200
 #: Number of terms whose signatures are made at once, which bounds the memory that this takes.
-_AT_ONCE = 1 << 16
+_BATCH = 1 << 16
 # Maximum number of bits of both signatures that one edit changes. Another letter changes two letters and four pairs; a
 # transposition changes three pairs before and three after; a letter too many or too few changes one letter and three
 # pairs.
-_MOST_BITS, _BITS_OF_ADDED = 6, 4
+_MAX_BITS, _MAX_BITS_OF_LENGTH = 6, 4
 
 
 class Spellings:
@@ -32,45 +32,45 @@ class Spellings:
         """``terms`` is kept, not copied, and must not change."""
         self._terms = terms
 
-    def near(self, word: str, most: int) -> list[tuple[int, str]]:
-        """Returns the terms within ``most`` edits of a word, each after its number of edits, in no order.
+    def near(self, word: str, max_edits: int) -> list[tuple[int, str]]:
+        """Returns the terms within ``max_edits`` edits of a word, each after its number of edits, in no order.
 
         An edit is a letter too many, too few or another, or two neighbours that changed places (Damerau 1964). At most
-        ``_MOST_COMPARED`` terms are compared.
+        ``_MAX_COMPARED`` terms are compared.
         """
-        asked = word.replace("_", "")
-        table = self._table
-        first, last = np.searchsorted(table.lengths, [len(asked) - most, len(asked) + most + 1]).tolist()
+        plain = word.replace("_", "")
+        indexed = self._signatures_by_length
+        first, last = np.searchsorted(indexed.lengths, [len(plain) - max_edits, len(plain) + max_edits + 1]).tolist()
         if first == last:
             return []
-        letters, pairs = (each[0] for each in _signatures([asked]))
+        letters, pairs = (each[0] for each in _signatures([plain]))
         # An edit that adds or removes a letter changes fewer bits, and the lengths give the number of such edits.
-        added = np.abs(table.lengths[first:last].astype(np.int16) - len(asked))
-        allowed = _MOST_BITS * most - (_MOST_BITS - _BITS_OF_ADDED) * added
-        unlike = np.bitwise_count(table.letters[first:last] ^ letters)
+        added = np.abs(indexed.lengths[first:last].astype(np.int16) - len(plain))
+        allowed = _MAX_BITS * max_edits - (_MAX_BITS - _MAX_BITS_OF_LENGTH) * added
+        unlike = np.bitwise_count(indexed.letters[first:last] ^ letters)
         rows = np.flatnonzero(unlike <= allowed)
-        unlike = unlike[rows] + np.bitwise_count(table.pairs[first:last][rows] ^ pairs)
+        unlike = unlike[rows] + np.bitwise_count(indexed.pairs[first:last][rows] ^ pairs)
         close = unlike <= allowed[rows]
         rows, unlike = rows[close], unlike[close]
-        if len(rows) > _MOST_COMPARED:
-            rows = rows[np.argsort(unlike, kind="stable")[:_MOST_COMPARED]]
+        if len(rows) > _MAX_COMPARED:
+            rows = rows[np.argsort(unlike, kind="stable")[:_MAX_COMPARED]]
         found = []
         for row in (rows + first).tolist():
-            edits = distance(asked, table.terms[row].replace("_", ""), most)
+            edits = distance(plain, indexed.terms[row].replace("_", ""), max_edits)
             if edits is not None:
-                found.append((edits, table.terms[row]))
+                found.append((edits, indexed.terms[row]))
         return found
 
     @cached_property
-    def _table(self) -> _Table:
-        # Two threads may make the same table at once. Terms of digits alone are numbers, which have no spelling.
-        kept = [term for term in self._terms if len(term) >= SHORTEST - 1 and not term.isdigit()]
-        plain = [term.replace("_", "") for term in kept]
-        lengths = np.array([len(term) for term in plain], np.uint16)
+    def _signatures_by_length(self) -> _Signatures:
+        # Two threads may make the same signatures at once. Terms of digits alone are numbers, which have no spelling.
+        kept = [term for term in self._terms if len(term) >= MIN_LETTERS - 1 and not term.isdigit()]
+        spelled = [term.replace("_", "") for term in kept]
+        lengths = np.array([len(term) for term in spelled], np.uint16)
         order = np.argsort(lengths, kind="stable")
-        parts = [_signatures(plain[start : start + _AT_ONCE]) for start in range(0, len(plain), _AT_ONCE)]
+        parts = [_signatures(spelled[start : start + _BATCH]) for start in range(0, len(spelled), _BATCH)]
         empty = np.empty(0, np.uint64)
-        return _Table(
+        return _Signatures(
             terms=tuple(kept[row] for row in order.tolist()),
             lengths=lengths[order],
             letters=np.concatenate([empty, *(letters for letters, _ in parts)])[order],
@@ -79,7 +79,7 @@ class Spellings:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Table:
+class _Signatures:
     """Terms, ordered by length, with their signatures; arrays have one entry for each term."""
 
     terms: tuple[str, ...]
@@ -101,11 +101,11 @@ def _signatures(terms: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64
     return np.bitwise_or.reduceat(letters, starts), np.bitwise_or.reduceat(pairs, starts)
 
 
-def distance(one: str, other: str, most: int) -> int | None:
-    """Returns the number of edits between two words; None if it is more than ``most``."""
+def distance(one: str, other: str, max_edits: int) -> int | None:
+    """Returns the number of edits between two words; None if it is more than ``max_edits``."""
     if one == other:
         return 0
-    if abs(len(one) - len(other)) > most:
+    if abs(len(one) - len(other)) > max_edits:
         return None
     start, ends = 0, (len(one), len(other))
     while start < min(ends) and one[start] == other[start]:
@@ -113,7 +113,7 @@ def distance(one: str, other: str, most: int) -> int | None:
     while min(ends) > start and one[ends[0] - 1] == other[ends[1] - 1]:
         ends = (ends[0] - 1, ends[1] - 1)
     *_, last = _rows(one[start : ends[0]], other[start : ends[1]])
-    return last[-1] if last[-1] <= most else None
+    return last[-1] if last[-1] <= max_edits else None
 
 
 def _rows(one: str, other: str) -> Iterator[list[int]]:

@@ -7,155 +7,158 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.search.pipeline import Ranked, answering, best, penalties
+from conexus.search.candidates import penalties, select_rows, supported_rows
+from conexus.search.pipeline import Ranked, Ranking
 from conexus.search.query import Query, understand
 from conexus.search.query_expansion import corrections, defined_names, expand_query
-from conexus.search.reasons import of_rows
+from conexus.search.query_vectors import embed_query
+from conexus.search.reasons import reasons_of
 from conexus.search.scope import Scope, scope_of
 from conexus.search.segment_facts import NameList
-from conexus.search.signals import QueryVectors, signals
-from conexus.search.weights import DEFAULT, Weights
+from conexus.search.signals import compute_signals
+from conexus.search.weights import SHIPPED_WEIGHTS
 from conexus.segments.postings import Postings
 from conexus.segments.segment import name_parts, own_name
-from conexus.segments.snapshot import Snapshot
+from conexus.segments.snapshot import Searchable
 from conexus.segments.terms import fold, word_terms, words
 from conexus.values import Filters
 
-# How well a name agrees with the requested name. A name that agrees better is ranked first, whatever it means.
-_NEARLY, _PARTS, _INSIDE, _BEGINS, _LETTERS, _EXACT = range(1, 7)
-_SAID = {
+# Rank classes: how well a name agrees with the requested name, 0 if it does not. A name of a higher class is ranked
+# first, whatever it means.
+_MISSPELT, _HAS_PARTS, _CONTAINS, _BEGINS, _OTHER_CASE, _EXACT = range(1, 7)
+_REASONS = {
     0: "",
-    _NEARLY: "spelled like {}",
-    _PARTS: "name has these parts",
-    _INSIDE: "name contains it",
+    _MISSPELT: "spelled like {}",
+    _HAS_PARTS: "name has these parts",
+    _CONTAINS: "name contains it",
     _BEGINS: "name begins with it",
-    _LETTERS: "same name in other case",
+    _OTHER_CASE: "same name in other case",
     _EXACT: "exact name",
 }
 #: Maximum number of names of a segment that are considered, the first ones, because a text of one letter is in every
 #: name.
-_MOST_NAMES = 2000
+_MAX_NAMES = 2000
 #: Maximum number of names that are spelled nearly like a text; further ones are guesses.
-_MOST_LIKENED = 10
+_MAX_MISSPELT = 10
 
 
-def symbols(
-    snapshot: Snapshot,
-    text: str,
-    *,
-    vectors: QueryVectors,
-    filters: Filters | None = None,
-    limit: int = 50,
-    check: Callable[[], None] = lambda: None,
-    weights: Weights = DEFAULT,
-) -> list[Ranked]:
-    """Returns the best definitions, each once, best first.
+def find_symbols(
+    searchable: Searchable, text: str, *, limit: int = 50, check: Callable[[], None] = lambda: None
+) -> Ranking:
+    """Returns the best definitions, each once, best first; the ranking has no query, because nothing is highlighted.
 
     Exact names are first, then the same name in other case, names that begin with the text, names that contain it,
     names that have its parts, or, if there are none of these, names that are spelled nearly like it; then definitions
-    by meaning. An empty text lists definitions. Operators work as in ``search``.
+    by meaning. An empty text lists definitions. Operators work as in ``pipeline.run``, which raises the same errors.
+    ``check`` is called between stages and raises if the request was cancelled.
     """
     if not text.strip():
-        return _all(scope_of(snapshot, filters or Filters()), limit)
+        return Ranking(_listed(scope_of(searchable.snapshot, Filters()), limit))
     query = understand(text)
-    scope = scope_of(snapshot, filters or Filters(), query.operators)
+    scope = scope_of(searchable.snapshot, Filters(), query.operators)
     if not query.text:
-        return _all(scope, limit)
+        return Ranking(_listed(scope, limit))
+    embedded = embed_query(searchable.embedders, text, check)
     check()
-    agreement = _agreement(scope, query)
-    if not agreement[scope.allowed].any():
+    rank_classes = _rank_classes(scope, query)
+    if not rank_classes[scope.filter_mask].any():
         query = expand_query(query, scope.views)
-        agreement = _likeness(scope, query)
-    found = signals(scope, query, vectors, weights, check)
+        rank_classes = _misspelt_classes(scope, query)
+    signals = compute_signals(scope, query, embedded.vectors, SHIPPED_WEIGHTS, check)
     check()
-    eligible = (answering(scope, found) | (agreement > 0)) & scope.allowed & _definitions(scope)
-    lost = penalties(scope, query, weights)
-    chosen, totals = best(scope, found, weights.symbol, lost, eligible, limit, vectors, tiers=agreement)
+    eligible = (supported_rows(scope, signals) | (rank_classes > 0)) & scope.filter_mask & _definitions(scope)
+    penalty = penalties(scope, query, SHIPPED_WEIGHTS)
+    mix = SHIPPED_WEIGHTS.symbol
+    rows, totals = select_rows(scope, signals, mix, penalty, eligible, limit, embedded.vectors, rank_classes)
     check()
-    why = of_rows(scope, found, chosen, weights.symbol, query.corrected)
-    answers = []
-    for row, total, reasons in zip(chosen.tolist(), totals.tolist(), why, strict=True):
-        tier = int(agreement[row])
+    reasons = reasons_of(scope, signals, rows, mix, query.corrected)
+    ranked = []
+    for row, total, why in zip(rows.tolist(), totals.tolist(), reasons, strict=True):
+        rank_class = int(rank_classes[row])
         ref = scope.ref(row)
-        said = _SAID[tier].format(ref.view.segment.symbols[ref.row])
-        score = (tier + min(max(total, 0.0), 1.0)) / (_EXACT + 1)
-        answers.append(Ranked(ref, score, tuple(dict.fromkeys((said, *reasons))) if said else reasons))
-    return answers
+        first = _REASONS[rank_class].format(ref.view.segment.symbols[ref.row])
+        score = (rank_class + min(max(total, 0.0), 1.0)) / (_EXACT + 1)
+        ranked.append(Ranked(ref, score, tuple(dict.fromkeys((first, *why))) if first else why))
+    return Ranking(tuple(ranked), degraded=embedded.degraded)
 
 
-def _all(scope: Scope, limit: int) -> list[Ranked]:
-    rows = np.flatnonzero(scope.allowed & _definitions(scope))
-    chosen = rows[np.argsort(scope.roles[rows] != 0, kind="stable")][:limit]
-    return [Ranked(scope.ref(int(row)), 1 - place / (2 * limit), ("definition",)) for place, row in enumerate(chosen)]
+def _listed(scope: Scope, limit: int) -> tuple[Ranked, ...]:
+    """Returns the definitions that pass the filters, those in files without a role first."""
+    rows = np.flatnonzero(scope.filter_mask & _definitions(scope))
+    rows = rows[np.argsort(scope.roles[rows] != 0, kind="stable")][:limit]
+    return tuple(
+        Ranked(scope.ref(row), 1 - place / (2 * limit), ("definition",)) for place, row in enumerate(rows.tolist())
+    )
 
 
 def _definitions(scope: Scope) -> NDArray[np.bool_]:
-    parts = [facts.defines for facts in scope.tables]
+    """Returns the mask of the rows that define a name, shape (rows,)."""
+    parts = [facts.defines for facts in scope.facts]
     return np.concatenate(parts) if parts else np.empty(0, np.bool_)
 
 
-def _agreement(scope: Scope, query: Query) -> NDArray[np.float32]:
+def _rank_classes(scope: Scope, query: Query) -> NDArray[np.float32]:
     """Returns, for each row, how well its name agrees with the query's name; 0 if it does not. Shape (rows,)."""
-    rows = np.zeros(scope.rows, np.float32)
-    outer, name = _asked(query)
+    classes = np.zeros(scope.rows, np.float32)
+    outer, name = _requested_name(query)
     if not fold(name):
-        return rows
+        return classes
     parts = [part for word in words(query.text) for part in word_terms(word)[1:] or word_terms(word)]
-    for number, (view, facts) in enumerate(zip(scope.views, scope.tables, strict=True)):
+    for number, (view, facts) in enumerate(zip(scope.views, scope.facts, strict=True)):
         segment, first = view.segment, scope.first_rows[number]
-        for row in _having(segment.names, parts if not outer else []):
+        for row in _rows_with_all(segment.names, parts if not outer else []):
             if facts.defines[row] and _in_order(parts, fold(segment.symbols[row])):
-                rows[first + row] = _PARTS
-        for found, level in _alike(facts.names, fold(name)):
+                classes[first + row] = _HAS_PARTS
+        for found, rank_class in _similar_names(facts.names, fold(name)):
             for row in segment.definitions.of(found)[0].tolist():
                 symbol = segment.symbols[row]
-                level_here = _EXACT if level == _LETTERS and name in (symbol, own_name(symbol)) else level
+                of_row = _EXACT if rank_class == _OTHER_CASE and name in (symbol, own_name(symbol)) else rank_class
                 if outer and not _encloses(outer, (*segment.breadcrumbs[row], *name_parts(symbol)[:-1])):
-                    level_here = _PARTS
-                rows[first + row] = max(rows[first + row], level_here)
-    return rows
+                    of_row = _HAS_PARTS
+                classes[first + row] = max(classes[first + row], of_row)
+    return classes
 
 
-def _likeness(scope: Scope, query: Query) -> NDArray[np.float32]:
-    """Returns, for each row, ``_NEARLY`` if its name is spelled nearly like the query's name, else 0. Shape (rows,)."""
-    rows = np.zeros(scope.rows, np.float32)
-    outer, name = _asked(query)
-    for term in corrections(name, scope.views)[:_MOST_LIKENED]:
+def _misspelt_classes(scope: Scope, query: Query) -> NDArray[np.float32]:
+    """Returns ``_MISSPELT`` for each row whose name is spelled nearly like the query's name, else 0. Shape (rows,)."""
+    classes = np.zeros(scope.rows, np.float32)
+    outer, name = _requested_name(query)
+    for term in corrections(name, scope.views)[:_MAX_MISSPELT]:
         for symbol in defined_names(term, scope.views):
             for first, view in zip(scope.first_rows, scope.views, strict=False):
                 for row in view.segment.definitions.of(symbol.lower())[0].tolist():
                     if view.segment.symbols[row] == symbol and _encloses(outer, view.segment.breadcrumbs[row]):
-                        rows[first + row] = _NEARLY
-    return rows
+                        classes[first + row] = _MISSPELT
+    return classes
 
 
-def _asked(query: Query) -> tuple[list[str], str]:
+def _requested_name(query: Query) -> tuple[list[str], str]:
     """Returns the names that must enclose the requested name, and that name; it is empty if the query has no words."""
-    said = words(query.text)
+    names = words(query.text)
     if query.symbol_like:
-        return said[:-1], said[-1] if said else ""
+        return names[:-1], names[-1] if names else ""
     # Several words that are no qualified name may be one name that was typed with spaces.
-    return [], "".join(said)
+    return [], "".join(names)
 
 
-def _alike(names: NameList, name: str) -> Iterator[tuple[str, int]]:
-    """Yields the names, in lower case, that contain ``name``, and how well they agree with it."""
-    for found in names.containing(name, _MOST_NAMES):
-        yield found, _INSIDE
-    for found in names.beginning(name, _MOST_NAMES):
+def _similar_names(names: NameList, name: str) -> Iterator[tuple[str, int]]:
+    """Yields the names, in lower case, that contain ``name``, and the rank class of each."""
+    for found in names.containing(name, _MAX_NAMES):
+        yield found, _CONTAINS
+    for found in names.beginning(name, _MAX_NAMES):
         yield found, _BEGINS
     for found in names.beginning(name + "\n", 1):
-        yield found, _LETTERS
+        yield found, _OTHER_CASE
 
 
-def _having(names: Postings, parts: list[str]) -> list[int]:
+def _rows_with_all(names: Postings, parts: list[str]) -> list[int]:
     """Returns rows that have all parts among their names; none for a single part, which other look-ups find."""
     if len(parts) < 2:
         return []
     common, *others = sorted((names.of(part)[0] for part in parts), key=len)
     for other in others:
         common = common[np.isin(common, other)]
-    rows: list[int] = common[:_MOST_NAMES].tolist()
+    rows: list[int] = common[:_MAX_NAMES].tolist()
     return rows
 
 

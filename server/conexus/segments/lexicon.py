@@ -31,7 +31,10 @@ def word_hash(word: str) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lexicon:
-    """The words of a segment. Safe to use from several threads, because the cache holds finished values alone."""
+    """The words of a segment. Safe to use from several threads, because the cache holds finished values alone.
+
+    The cache is a bare dictionary and no ``Memo``, because many words are looked up and cached at once.
+    """
 
     #: Hashes of the words, ascending, shape (words,).
     hashes: Hashes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -12,12 +12,15 @@ from conexus.embedding.embedder import Embedder
 from conexus.embedding.unit_vectors import Vectors
 from conexus.processes.memory import mapped_bytes
 from conexus.segments.analysis import FileFacts, IndexedFile
+from conexus.segments.memo import Memo
 from conexus.segments.segment import LiveMask, MemorySegment
 
 #: A file: the absolute path of its folder, and the path relative to that folder.
 FileKey = tuple[str, str]
 #: Maps the path of a file to the numbers of chunks in it.
 ChunkRefs = dict[str, list[int]]
+#: Maximum number of values in the memo of a snapshot.
+_MAX_DERIVED = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,9 +44,8 @@ class Snapshot:
 
     generation: int
     views: tuple[View, ...] = ()
-    #: Values that readers derive from the whole snapshot, by name: made for the first request, and there for later
-    #: ones.
-    derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    #: Values that readers derive from the whole snapshot for the first request, and use for later requests.
+    memo: Memo = field(default_factory=lambda: Memo(_MAX_DERIVED), init=False, repr=False)
 
     @property
     def chunks(self) -> int:

@@ -103,7 +103,8 @@ class Dense:
     #: Moments of the vectors of rows and of files, known where there are leading components.
     moments: Moments
     moments_of_files: Moments
-    #: The vectors of rows and of files as float32, once ``prepare`` made them; else empty.
+    #: The vectors of rows and of files as float32, once ``prepare`` made them; else empty. This is no ``Memo``, because
+    #: ``cosines`` uses the copies only where they exist and never makes them.
     _whole: list[Vectors] = field(default_factory=list, repr=False)
 
     @staticmethod
