@@ -29,7 +29,10 @@ def callees(scope: Scope, anchor: Anchor, limit: int) -> list[RelatedRow]:
 def _referenced_definitions(
     scope: Scope, anchor: Anchor, limit: int, *, callables: bool, others: bool
 ) -> list[RelatedRow]:
-    """Returns definitions of the names that the anchor refers to: of functions, of other things, or of both."""
+    """Returns definitions of the names that the anchor refers to, surest first.
+
+    ``callables`` and ``others`` choose whether definitions of functions and of other things are among them.
+    """
     found: list[RelatedRow] = []
     for name in anchor.references:
         rows = defining_rows(scope, name)

@@ -122,6 +122,7 @@ class _CandidatesOfView:
 
 
 def _by_view(scope: Scope, rows: NDArray[np.int64]) -> list[_CandidatesOfView]:
+    """Groups candidates by their view; views without candidates are left out."""
     parts = []
     for number, (view, facts) in enumerate(zip(scope.views, scope.facts, strict=True)):
         first = scope.first_rows[number]
@@ -134,6 +135,10 @@ def _by_view(scope: Scope, rows: NDArray[np.int64]) -> list[_CandidatesOfView]:
 def _late_interaction(
     size: int, parts: Sequence[_CandidatesOfView], tokens: QueryTokens | None
 ) -> tuple[Scores, Scores, Scores]:
+    """Returns the weighted mean, the plain mean and the minimum of the query tokens' best cosines in each candidate.
+
+    Each has shape (candidates,); all are 0 without tokens.
+    """
     if tokens is None or not len(tokens.weights):
         zeros = np.zeros(size, np.float32)
         return zeros, zeros, zeros
