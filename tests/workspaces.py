@@ -95,7 +95,7 @@ def rows(snapshot: Snapshot) -> list[Row]:
                 facts = segment.files[segment.file_of[row]]
                 vector = segment.vectors[row].astype("float16").tobytes()
                 place = (int(segment.start_lines[row]), int(segment.end_lines[row]), int(segment.parts[row]))
-                name = (segment.kind(row), segment.symbols[row], segment.breadcrumbs[row])
+                name = (segment.kind(row), segment.symbols[row], segment.containers[row])
                 tokens = tuple(segment.tokens.row(row).tolist())
                 found.append((facts.path, facts.language, place, name, int(segment.digests[row]), tokens, vector))
     return sorted(found, key=repr)
@@ -108,7 +108,7 @@ def lexical(snapshot: Snapshot) -> dict[str, dict[str, float]]:
         for name in ("body", "names", "references"):
             postings = getattr(view.segment, name)
             for term in postings.vocabulary():
-                owners, counts = postings.of(term)
+                owners, counts = postings.rows_with(term)
                 for row, count in zip(owners.tolist(), counts.tolist(), strict=True):
                     if view.live[row]:
                         path = view.segment.files[view.segment.file_of[row]].path

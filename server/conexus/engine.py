@@ -121,7 +121,7 @@ def _warm_up(now: Searchable, settings: Settings) -> None:
     index does not exist yet and the pages of the index's files are not in memory yet.
     """
     budget = settings.memory_mib << 20
-    walked = sum(view.segment.bytes_walked for view in now.snapshot.views)
+    walked = sum(view.segment.bytes_per_query for view in now.snapshot.views)
     model = next((each for each in now.embedders if isinstance(each, TokenEmbedder)), None)
     if model is None or walked > budget:
         return

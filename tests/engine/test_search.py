@@ -15,7 +15,7 @@ from conexus.search.features import FEATURES
 from conexus.search.pipeline import Ranked, SearchRequest, run
 from conexus.search.ranker import SHIPPED, RankingModel
 from conexus.segments.snapshot import Searchable, Snapshot, View
-from conexus.segments.vectors import Dense
+from conexus.segments.vectors import SegmentVectors
 from conexus.values import BadQuery, Cancelled, CancelToken, Filters
 from tests.fixtures import FOLDER, fixture, searchable, snapshot, view, where
 
@@ -187,7 +187,7 @@ def test_an_overlay_shadows_the_base() -> None:
     live = base.live.copy()
     for number, facts in enumerate(base.segment.files):
         if facts.path == "net/cookies.py":
-            rows = base.segment.rows_of(number)
+            rows = base.segment.file_rows(number)
             live[rows.start : rows.stop] = False
     overlay = view({"net/cookies.py": "def bake_biscuit(flour):\n    return oven(flour)\n"})
     both = Snapshot(2, (replace(base, live=live), overlay))
@@ -279,7 +279,7 @@ def _within(path: str, pattern: str) -> bool:
 
 def test_segments_of_another_model_are_searched_by_words() -> None:
     strange = view({"net/strange.py": "def retry_forever():\n    while True:\n        attempt()\n"})
-    dense = Dense.of(np.ones((len(strange.segment), 7), np.float32), strange.segment.first_rows)
+    dense = SegmentVectors.from_rows(np.ones((len(strange.segment), 7), np.float32), strange.segment.first_rows)
     segment = replace(strange.segment, model="another", dense=dense)
     both = Snapshot(1, (*SNAPSHOT.views, View(FOLDER, segment, strange.live)))
     assert "net/strange.py:retry_forever" in places(ask("retry_forever", both))[:1]

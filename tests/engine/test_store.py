@@ -162,7 +162,7 @@ def test_every_chunk_keeps_its_tokens_whatever_made_its_vector(store: LanceTable
     assert expected == {
         (facts.path, number): segment.tokens.row(row).tolist()
         for file, facts in enumerate(segment.files)
-        for number, row in enumerate(segment.rows_of(file))
+        for number, row in enumerate(segment.file_rows(file))
     }
 
 

@@ -180,12 +180,12 @@ def test_what_can_wait_is_merged_when_all_is_stored(root: Path, data: Path, monk
 
 def test_what_changed_is_prepared_for_queries_as_the_rest_is(root: Path, data: Path) -> None:
     with running(root, data) as engine:
-        until(engine, lambda: all(view.segment.dense._whole for view in snapshot_of(engine).views))
+        until(engine, lambda: all(view.segment.dense._float32 for view in snapshot_of(engine).views))
         (root / "app/new.py").write_text("def wombat_burrow():\n    pass\n", encoding="utf-8")
         engine.hint([root / "app/new.py"])
         settle(engine)
         assert len(snapshot_of(engine).views) > 1
-        until(engine, lambda: all(view.segment.dense._whole for view in snapshot_of(engine).views))
+        until(engine, lambda: all(view.segment.dense._float32 for view in snapshot_of(engine).views))
 
 
 def test_an_unsaved_buffer_never_reaches_the_tables(root: Path, data: Path) -> None:

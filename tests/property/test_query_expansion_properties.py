@@ -77,7 +77,9 @@ def mistyped(draw: st.DrawFn) -> tuple[str, str]:
 def test_every_single_edit_of_a_name_finds_it(case: tuple[str, str]) -> None:
     name, typed = case
     term = word_terms(typed)[0]
-    occurs = any(len(postings.of(term)[0]) for view in VIEWS for postings in (view.segment.body, view.segment.names))
+    occurs = any(
+        len(postings.rows_with(term)[0]) for view in VIEWS for postings in (view.segment.body, view.segment.names)
+    )
     assert (word_terms(name)[0] in corrections(typed, VIEWS)) != occurs
 
 

@@ -15,7 +15,7 @@ lists = st.lists(st.lists(st.integers(0, 65535), max_size=5), max_size=8)
 
 
 def ragged(rows: Lists) -> Ragged:
-    return Ragged.of([np.array(row, np.uint16) for row in rows])
+    return Ragged.from_rows([np.array(row, np.uint16) for row in rows])
 
 
 def contents(of: Ragged) -> Lists:
@@ -36,7 +36,7 @@ def test_rows_come_back(rows: Lists) -> None:
 @given(lists)
 def test_cutting_by_lengths_undoes_flattening(rows: Lists) -> None:
     flat = np.array([value for row in rows for value in row], np.uint16)
-    assert contents(Ragged.cut(flat, np.array([len(row) for row in rows], np.int64))) == rows
+    assert contents(Ragged.from_lengths(flat, np.array([len(row) for row in rows], np.int64))) == rows
 
 
 @given(st.lists(lists, max_size=4))
@@ -47,11 +47,11 @@ def test_joining_is_concatenation(parts: list[Lists]) -> None:
 @given(lists, st.data())
 def test_a_mask_keeps_rows_in_their_order(rows: Lists, data: st.DataObject) -> None:
     mask = data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
-    kept = ragged(rows).kept(np.array(mask, np.bool_))
+    kept = ragged(rows).select(np.array(mask, np.bool_))
     assert contents(kept) == [row for row, keep in zip(rows, mask, strict=True) if keep]
 
 
 @given(lists, st.data())
 def test_rows_by_number_in_any_order_and_repeatedly(rows: Lists, data: st.DataObject) -> None:
     numbers = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=12)) if rows else []
-    assert contents(ragged(rows).rows(np.array(numbers, np.int64))) == [rows[number] for number in numbers]
+    assert contents(ragged(rows).take(np.array(numbers, np.int64))) == [rows[number] for number in numbers]

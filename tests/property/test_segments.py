@@ -17,9 +17,10 @@ from conexus.indexing.folder_index import FolderIndex
 from conexus.search.pipeline import SearchRequest, run
 from conexus.segments.analysis import FileFacts, IndexedFile, analyse
 from conexus.segments.build import build_segment
+from conexus.segments.fields import declarations
 from conexus.segments.file import load_segment, save_segment
 from conexus.segments.merge import merge_segments
-from conexus.segments.segment import OF_ROWS, MemorySegment
+from conexus.segments.segment import MemorySegment
 from conexus.segments.snapshot import Fresh, Snapshot, View
 from tests.fixtures import model, searchable
 from tests.workspaces import lexical, rows
@@ -78,7 +79,7 @@ def contents(*segments: MemorySegment) -> tuple[object, object, object]:
         for each in segments
         for name in ("stems", "parents", "file_names")
         for word in getattr(each, name).vocabulary()
-        for file in getattr(each, name).of(word)[0].tolist()
+        for file in getattr(each, name).rows_with(word)[0].tolist()
     )
     return rows(snapshot), lexical(snapshot), of_files
 
@@ -86,11 +87,11 @@ def contents(*segments: MemorySegment) -> tuple[object, object, object]:
 def test_a_segment_is_handed_to_another_process_without_what_was_derived_from_it() -> None:
     whole = segment(NAMES)
     whole.dense.prepare()
-    assert [*whole.symbols, *whole.breadcrumbs, *whole.has_symbol, whole.bytes_walked]
+    assert [*whole.symbols, *whole.containers, *whole.has_symbol, whole.bytes_per_query]
     assert vars(whole).keys() > {each.name for each in fields(whole)}
     handed = pickle.loads(pickle.dumps(whole))  # noqa: S301  as between processes
     assert vars(handed).keys() == {each.name for each in fields(whole)}
-    assert not handed.dense._whole
+    assert not handed.dense._float32
     assert contents(handed) == contents(whole)
 
 
@@ -109,7 +110,7 @@ def test_a_merged_segment_is_one_that_was_built_of_the_kept_files(parts: list[li
     assert list(merged.lexicon.words) == list(built.lexicon.words)
     assert merged.roles.tolist() == built.roles.tolist()
     assert list(merged.symbols) == [merged.symbols[row] for row in range(len(merged))]
-    assert list(merged.breadcrumbs) == [merged.breadcrumbs[row] for row in range(len(merged))]
+    assert list(merged.containers) == [merged.containers[row] for row in range(len(merged))]
 
 
 @settings(deadline=None)
@@ -181,4 +182,4 @@ def test_merging_pauses_between_its_steps() -> None:
     pauses: list[None] = []
     files = range(len(segment(NAMES).files))
     merge_segments([(segment(NAMES), [number]) for number in files], lambda: pauses.append(None))
-    assert len(pauses) >= len(OF_ROWS)
+    assert len(pauses) >= len(declarations(MemorySegment))

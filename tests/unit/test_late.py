@@ -24,7 +24,7 @@ def asked(query: list[int], table: NDArray[np.float32]) -> QueryTokens:
 
 
 def best(query: QueryTokens, rows: list[set[int]]) -> NDArray[np.float32]:
-    sets = Ragged.of([np.array(sorted(row), np.uint16) for row in rows])
+    sets = Ragged.from_rows([np.array(sorted(row), np.uint16) for row in rows])
     return query.best(sets.values, sets.starts)
 
 

@@ -15,8 +15,8 @@ class Forgetful(dict[str, int]):
 
 
 def test_a_word_is_found_though_another_thread_forgets_all_that_was_remembered() -> None:
-    lexicon, numbers = Lexicon.of(["alpha", "beta", "gamma"])
-    forgetful = replace(lexicon, _known=Forgetful())
+    lexicon, numbers = Lexicon.from_words(["alpha", "beta", "gamma"])
+    forgetful = replace(lexicon, _cached=Forgetful())
     assert [forgetful.number(word) for word in ("alpha", "beta", "gamma", "delta")] == [*numbers.values(), -1]
-    assert Lexicon.learn_in((forgetful,), ("gamma", "delta")) == {"gamma"}
+    assert Lexicon.known_words((forgetful,), ("gamma", "delta")) == {"gamma"}
     assert forgetful.numbers([("beta", 2.0), ("delta", 1.0)]) == ((numbers["beta"], 2.0),)

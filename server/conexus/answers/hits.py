@@ -116,7 +116,7 @@ class _Shown:
             _clip("".join(lines), PREVIEW_BYTES),
             TextRange(Position(start, 0), _end(start, lines, encoding)),
             _name_range(lines[:own], segment.symbols[row], segment.kind(row), start, encoding),
-            ".".join(segment.breadcrumbs[row]),
+            ".".join(segment.containers[row]),
         )
 
 
@@ -224,7 +224,7 @@ def _definition(segment: MemorySegment, row: int, lines: Sequence[str]) -> list[
     if not segment.symbols[row] or segment.parts[row] > 0:
         return list(lines[:own])
     end = own
-    for follower in range(row + 1, segment.rows_of(int(segment.file_of[row])).stop):
+    for follower in range(row + 1, segment.file_rows(int(segment.file_of[row])).stop):
         first = int(segment.start_lines[follower]) - start
         if first >= min(MOST_LINES, len(lines)):
             break
@@ -243,18 +243,18 @@ def _is_inside(segment: MemorySegment, row: int, follower: int, line: str, its_l
 
     ``line`` and ``its_line`` are the first lines of ``row`` and of the later row.
     """
-    symbol, crumb = segment.symbols[row], segment.breadcrumbs[row]
-    if segment.symbols[follower] == symbol and segment.breadcrumbs[follower] == crumb:
+    symbol, crumb = segment.symbols[row], segment.containers[row]
+    if segment.symbols[follower] == symbol and segment.containers[follower] == crumb:
         return bool(segment.parts[follower] > 0)
-    if segment.breadcrumbs[follower][: len(crumb) + 1] != (*crumb, symbol):
+    if segment.containers[follower][: len(crumb) + 1] != (*crumb, symbol):
         return False
     # Methods written outside their type, as in Go and C++, have the same breadcrumb as methods inside it.
     return segment.kind(row) in _UNINDENTED or _indentation(its_line) > _indentation(line)
 
 
 def _is_deeper(segment: MemorySegment, row: int, follower: int) -> bool:
-    crumb = segment.breadcrumbs[row]
-    return bool(segment.breadcrumbs[follower][: len(crumb)] == crumb)
+    crumb = segment.containers[row]
+    return bool(segment.containers[follower][: len(crumb)] == crumb)
 
 
 def _indentation(line: str) -> int:

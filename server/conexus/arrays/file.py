@@ -22,20 +22,20 @@ Arrays = dict[str, NDArray[Any]]
 
 #: Alignment in bytes: every array begins at a multiple of this, so that it can be used in place.
 _ALIGNMENT = 64
-_AT_ONCE = 1 << 20
+_BLOCK_BYTES = 1 << 20
 _CHECKSUM = "crc32"
-_KINDS = {
+_DTYPES = {
     "U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64,
     "I32": np.int32, "I64": np.int64, "F16": np.float16, "F32": np.float32, "F64": np.float64,
 }  # fmt: skip
-_NAMES = {np.dtype(kind): name for name, kind in _KINDS.items()}
+_DTYPE_NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
 class DamagedFile(RuntimeError):
     """Raised if a file is not a file of arrays, is incomplete, or does not match its checksum."""
 
 
-class Mapped:
+class MappedFile:
     """A file of arrays mapped into memory, and the state (identity, size, time) that the file had when it was mapped.
 
     The system kills a process (SIGBUS) that reads past the end of a file which was cut short after it was mapped.
@@ -119,7 +119,7 @@ def _write(file: IO[bytes], arrays: Mapping[str, NDArray[Any]], metadata: Mappin
         if start > end:
             header[f"__{name}"] = {"dtype": "U8", "shape": [start - end], "data_offsets": [end, start]}
         end = start + array.nbytes
-        header[name] = {"dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [start, end]}
+        header[name] = {"dtype": _DTYPE_NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [start, end]}
     checksum = 0
     offset = 0
     for name, array in contents.items():
@@ -143,7 +143,7 @@ def _bytes(array: NDArray[Any]) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str], Mapped]:
+def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str], MappedFile]:
     """Returns the arrays of a file (read-only), its metadata and the mapping. Reads nothing but the header.
 
     With ``verify``, everything is read once and compared with the stored checksum. Raises OSError if the file cannot
@@ -163,7 +163,7 @@ def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str], Mapped]:
                 raise DamagedFile(f"{path.name} is not whole")
             if verify and str(_checksum(file)) != checksum:
                 raise DamagedFile(f"{path.name} is not as it was written")
-            mapped = Mapped(file, path)
+            mapped = MappedFile(file, path)
             arrays = {
                 name: _array(mapped.memory, 8 + length, each) for name, each in header.items() if name[:2] != "__"
             }
@@ -173,14 +173,14 @@ def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str], Mapped]:
 
 
 def _array(mapped: mmap.mmap, base: int, header: Mapping[str, Any]) -> NDArray[Any]:
-    kind, (start, end) = np.dtype(_KINDS[header["dtype"]]), header["data_offsets"]
+    dtype, (start, end) = np.dtype(_DTYPES[header["dtype"]]), header["data_offsets"]
     if end == start:
-        return np.empty(header["shape"], kind)
-    return np.frombuffer(mapped, kind, (end - start) // kind.itemsize, base + start).reshape(header["shape"])
+        return np.empty(header["shape"], dtype)
+    return np.frombuffer(mapped, dtype, (end - start) // dtype.itemsize, base + start).reshape(header["shape"])
 
 
 def _checksum(file: IO[bytes]) -> int:
     checksum = 0
-    while block := file.read(_AT_ONCE):
+    while block := file.read(_BLOCK_BYTES):
         checksum = zlib.crc32(block, checksum)
     return checksum

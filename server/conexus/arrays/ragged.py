@@ -16,18 +16,19 @@ Values = NDArray[np.uint16]
 class Ragged:
     """Rows of different lengths: row ``r`` is ``values[starts[r]:starts[r + 1]]``. The arrays are never changed."""
 
+    #: The values of all rows, row after row; shape (values,).
     values: Values
     #: Shape (rows + 1,); the first number is 0, the last is the number of values.
     starts: NDArray[np.int64]
 
     @staticmethod
-    def of(rows: Sequence[Values]) -> Ragged:
+    def from_rows(rows: Sequence[Values]) -> Ragged:
         """Makes a ``Ragged`` of these rows, in their order."""
         values = np.concatenate(rows) if rows else np.empty(0, np.uint16)
-        return Ragged.cut(values, np.fromiter(map(len, rows), np.int64, len(rows)))
+        return Ragged.from_lengths(values, np.fromiter(map(len, rows), np.int64, len(rows)))
 
     @staticmethod
-    def cut(values: Values, lengths: NDArray[np.int64]) -> Ragged:
+    def from_lengths(values: Values, lengths: NDArray[np.int64]) -> Ragged:
         """Cuts the values into rows of these lengths, whose sum is the number of values."""
         return Ragged(values, _starts(lengths))
 
@@ -35,11 +36,11 @@ class Ragged:
     def joined(parts: Sequence[Ragged]) -> Ragged:
         """Concatenates the rows of all parts, part after part."""
         if not parts:
-            return Ragged.of([])
+            return Ragged.from_rows([])
         if len(parts) == 1:
             return parts[0]
         lengths = np.concatenate([np.diff(part.starts) for part in parts])
-        return Ragged.cut(np.concatenate([part.values for part in parts]), lengths)
+        return Ragged.from_lengths(np.concatenate([part.values for part in parts]), lengths)
 
     @staticmethod
     def empty(rows: int) -> Ragged:
@@ -54,18 +55,20 @@ class Ragged:
         """Returns one row, not copied. Raises IndexError beyond the last row."""
         return self.values[self.starts[number] : self.starts[number + 1]]
 
-    def kept(self, mask: NDArray[np.bool_]) -> Ragged:
+    def select(self, mask: NDArray[np.bool_]) -> Ragged:
         """Returns the rows at which ``mask``, of shape (rows,), is true, in their order."""
         lengths = np.diff(self.starts)
-        return Ragged.cut(self.values[np.repeat(mask, lengths)], lengths[mask])
+        return Ragged.from_lengths(self.values[np.repeat(mask, lengths)], lengths[mask])
 
-    def rows(self, numbers: NDArray[np.int64]) -> Ragged:
+    def take(self, numbers: NDArray[np.int64]) -> Ragged:
         """Returns the rows with these numbers (0 or more), in the given order; a number may occur several times."""
-        places, starts = places_of(self.starts[numbers], self.starts[numbers + 1])
+        places, starts = concatenated_ranges(self.starts[numbers], self.starts[numbers + 1])
         return Ragged(self.values[places], starts)
 
 
-def places_of(firsts: NDArray[np.integer], ends: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def concatenated_ranges(
+    firsts: NDArray[np.integer], ends: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Returns all places of several ranges, range after range, and where each range begins among them (and the end).
 
     ``ends`` are exclusive. The second array has shape (ranges + 1,).

@@ -18,12 +18,13 @@ _ERRORS = "surrogatepass"
 class Strings:
     """String ``n`` is the UTF-8 in ``blob[starts[n]:starts[n + 1]]``. The arrays never change."""
 
+    #: The bytes of all strings, one after the other; shape (bytes,).
     blob: NDArray[np.uint8]
     #: Shape (strings + 1,), from 0 to the length of ``blob``.
     starts: Places
 
     @staticmethod
-    def of(strings: Iterable[str]) -> Strings:
+    def from_strings(strings: Iterable[str]) -> Strings:
         """Returns a buffer of these strings, in their order."""
         encoded = [string.encode("utf-8", _ERRORS) for string in strings]
         starts = np.zeros(len(encoded) + 1, np.int64)
@@ -34,7 +35,7 @@ class Strings:
     def joined(parts: Sequence[Strings]) -> Strings:
         """Returns the strings of all parts, one part after the other."""
         if not parts:
-            return Strings.of(())
+            return Strings.from_strings(())
         ends = np.cumsum([0, *(len(part.blob) for part in parts)])
         starts = [part.starts[:-1] + first for part, first in zip(parts, ends.tolist(), strict=False)]
         return Strings(

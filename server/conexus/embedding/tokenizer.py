@@ -61,7 +61,7 @@ class DocumentTokens:
         pairs.sort()
         pairs = pairs[run_starts(pairs)]
         values = (pairs & ((1 << _TOKEN_BITS) - 1)).astype(np.uint16)
-        return Ragged.cut(values, np.bincount(pairs >> _TOKEN_BITS, minlength=len(lengths)))
+        return Ragged.from_lengths(values, np.bincount(pairs >> _TOKEN_BITS, minlength=len(lengths)))
 
     def weighed(self, weights: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32], list[int]]:
         """Computes how much each token of a document counts.

@@ -135,9 +135,9 @@ class FolderIndex:
         return place[0].segment.files[place[1]] if place else None
 
     @property
-    def bytes_walked(self) -> int:
+    def bytes_per_query(self) -> int:
         """Bytes of the base that a query may have to read."""
-        return sum(part.segment.bytes_walked for part in self._base)
+        return sum(part.segment.bytes_per_query for part in self._base)
 
     def release(self) -> None:
         """Releases the memory pages of the base's segment files that were read."""
@@ -170,7 +170,7 @@ class FolderIndex:
         segment, number = self.located(path)
         if segment.model != self.model:
             return {}
-        return segment.vectors_of(number)
+        return segment.vectors_by_digest(number)
 
     def stored(self, paths: Iterable[str]) -> dict[str, tuple[Path, int]]:
         """Maps each path to (segment file, file number) where reusable vectors of the current model are stored."""
@@ -200,7 +200,7 @@ class FolderIndex:
     def rows_of(self, path: str) -> int:
         """Returns the number of chunks of a file; 0 for a file that is not indexed."""
         place = self._places.get(path)
-        return 0 if place is None else len(place[0].segment.rows_of(place[1]))
+        return 0 if place is None else len(place[0].segment.file_rows(place[1]))
 
     # --- changing ---
 
@@ -317,7 +317,7 @@ class FolderIndex:
             if id(part) not in copied:  # published views keep the old mask
                 copied.add(id(part))
                 part.live = part.live.copy()
-            rows = part.segment.rows_of(number)
+            rows = part.segment.file_rows(number)
             part.live[rows.start : rows.stop] = False
             part.files.discard(number)
             self._chunks -= len(rows)
@@ -404,7 +404,7 @@ def _live_without(part: LiveSegment, numbers: Collection[int]) -> LiveMask:
         return part.live
     live = part.live.copy()
     for number in numbers:
-        rows = part.segment.rows_of(number)
+        rows = part.segment.file_rows(number)
         live[rows.start : rows.stop] = False
     return live
 

@@ -114,7 +114,7 @@ class Maintenance:
         if now - self._requests.asked_at > _PAUSE_SECONDS:
             self._calm_at = now
         self._renew_workers()
-        walked = sum(each.index.bytes_walked for each in folders)
+        walked = sum(each.index.bytes_per_query for each in folders)
         idle = now - max(self.active_at, self._requests.asked_at) > _MAINTENANCE_IDLE_SECONDS
         for tracked in folders:
             quiet = tracked.settled and now >= self.rest_due

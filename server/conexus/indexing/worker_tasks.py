@@ -177,7 +177,7 @@ def _known_vectors(known: Mapping[str, tuple[Path, int]]) -> Mapping[str, Mappin
                 segments[place] = None
         segment = segments[place]
         if segment is not None:
-            found[path] = segment.vectors_of(number)
+            found[path] = segment.vectors_by_digest(number)
     return found
 
 

@@ -181,7 +181,7 @@ class TrackedFolder:
             same = (
                 there is not None
                 and there.facts == segment.files[number]
-                and (there.version, there.chunks) == (version, len(segment.rows_of(number)))
+                and (there.version, there.chunks) == (version, len(segment.file_rows(number)))
             )
             # Files that are out of date are rebuilt and stored then.
             if not same and path not in self.stale:

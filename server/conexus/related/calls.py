@@ -70,7 +70,7 @@ def referring_rows(scope: Scope, anchor: Anchor) -> list[int]:
     """Returns the rows that pass the filters and refer to the anchor's symbol."""
     rows: list[int] = []
     for number, view in enumerate(scope.views):
-        referring, _ = view.segment.references.of(anchor.symbol)
+        referring, _ = view.segment.references.rows_with(anchor.symbol)
         first = scope.first_rows[number]
         referring = referring[scope.filter_mask[referring + first]][:_MAX_CALLERS]
         rows += [first + row for row in referring.tolist() if first + row not in anchor.excluded]

@@ -17,7 +17,7 @@ def defining_rows(scope: Scope, name: str) -> list[int]:
     """Returns the live rows that define exactly this name, whether or not they pass the filters."""
     rows: list[int] = []
     for number, view in enumerate(scope.views):
-        found, _ = view.segment.definitions.of(name.lower())
+        found, _ = view.segment.definitions.rows_with(name.lower())
         first = scope.first_rows[number]
         rows += [first + row for row in found.tolist() if view.live[row] and view.segment.symbols[row] == name]
     return rows

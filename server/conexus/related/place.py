@@ -76,7 +76,7 @@ def find_anchor(scope: Scope, place: RelatedPlace) -> Anchor:
         if view.folder != place.folder:
             continue
         for file, facts in enumerate(view.segment.files):
-            rows = view.segment.rows_of(file)
+            rows = view.segment.file_rows(file)
             if facts.path == place.path and len(rows) and view.live[rows.start]:
                 return _anchor_in_file(scope, place, number, file, selected)
     return Anchor(place, (), frozenset(), -1, "", False, "", (), selected)
@@ -86,11 +86,11 @@ def _anchor_in_file(scope: Scope, place: RelatedPlace, number: int, file: int, s
     segment, first = scope.views[number].segment, scope.first_rows[number]
     rows = _rows_of_lines(segment, file, place.start_line, place.end_line)
     head = next((row for row in rows if segment.symbols[row]), rows[0])
-    names = {(segment.symbols[row], segment.breadcrumbs[row]) for row in rows if segment.symbols[row]}
+    names = {(segment.symbols[row], segment.containers[row]) for row in rows if segment.symbols[row]}
     same_definition = {
-        row for row in segment.rows_of(file) if (segment.symbols[row], segment.breadcrumbs[row]) in names
+        row for row in segment.file_rows(file) if (segment.symbols[row], segment.containers[row]) in names
     }
-    references = frozenset(name for row in rows for name in segment.references.words_of(row))
+    references = frozenset(name for row in rows for name in segment.references.words_in(row))
     return Anchor(
         place=place,
         rows=tuple(first + row for row in rows),
@@ -99,7 +99,7 @@ def _anchor_in_file(scope: Scope, place: RelatedPlace, number: int, file: int, s
         language=segment.files[file].language,
         is_test=bool(scope.roles[first + head] & Role.TEST),
         symbol=segment.symbols[head],
-        breadcrumb=segment.breadcrumbs[head],
+        breadcrumb=segment.containers[head],
         references=references & selected if selected else references,
     )
 
@@ -109,7 +109,7 @@ def _rows_of_lines(segment: MemorySegment, file: int, start: int, end: int) -> l
 
     Returns the file's first row if there is no row before. The file must have rows.
     """
-    rows = segment.rows_of(file)
+    rows = segment.file_rows(file)
     end = max(end, start + 1)
     found = [row for row in rows if segment.start_lines[row] < end and segment.end_lines[row] > start]
     if found:

@@ -25,9 +25,9 @@ def siblings(scope: Scope, anchor: Anchor, limit: int) -> list[RelatedRow]:
     first, segment = scope.first_rows[number], scope.views[number].segment
     parent = anchor.breadcrumb[-1] if anchor.breadcrumb else ""
     found: list[RelatedRow] = []
-    for row in segment.rows_of(anchor.file - scope.first_files[number]):
+    for row in segment.file_rows(anchor.file - scope.first_files[number]):
         is_other = scope.filter_mask[first + row] and first + row not in anchor.excluded
-        if is_other and scope.facts[number].defines[row] and segment.breadcrumbs[row] == anchor.breadcrumb:
+        if is_other and scope.facts[number].defines[row] and segment.containers[row] == anchor.breadcrumb:
             score = (0.8 if parent else 0.5) / (1 + 0.05 * abs(first + row - head))
             found.append(RelatedRow(first + row, score, f"also in {parent}" if parent else "also in this file"))
     return surest_rows(found, limit)

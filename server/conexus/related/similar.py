@@ -97,4 +97,4 @@ def _terms(scope: Scope, anchor: Anchor) -> list[str]:
         return list(dict.fromkeys(terms(anchor.place.text)))
     number = scope.view_of(anchor.rows[0])
     body, first = scope.views[number].segment.body, scope.first_rows[number]
-    return list(dict.fromkeys(term for row in anchor.rows for term in body.words_of(row - first)))
+    return list(dict.fromkeys(term for row in anchor.rows for term in body.words_in(row - first)))

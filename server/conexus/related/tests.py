@@ -66,7 +66,7 @@ def _definitions_of_same_stem(scope: Scope, anchor: Anchor, *, in_tests: bool) -
     for number, (view, facts) in enumerate(zip(scope.views, scope.facts, strict=True)):
         for file, of_file in enumerate(view.segment.files):
             if wanted in of_file.path.lower() and _stem(of_file.path) == wanted:
-                span = view.segment.rows_of(file)
+                span = view.segment.file_rows(file)
                 are_tests = (facts.roles[span.start : span.stop] & Role.TEST) != 0
                 definitions = np.flatnonzero(facts.defines[span.start : span.stop] & (are_tests == in_tests))
                 rows += (definitions + span.start + scope.first_rows[number]).tolist()

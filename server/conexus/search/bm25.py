@@ -70,7 +70,7 @@ class Field:
         for view, numbers in concept.numbers:
             postings, first, before = self.postings[view], self.first_rows[view], len(rows)
             for number, weight in numbers:
-                rows_of_view, counts_of_view = postings.at(number)
+                rows_of_view, counts_of_view = postings.rows_with_number(number)
                 if len(rows_of_view):
                     rows.append(rows_of_view + np.int32(first))
                     counts.append(counts_of_view * np.float32(weight))

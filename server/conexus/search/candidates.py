@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from conexus.arrays.ragged import places_of
+from conexus.arrays.ragged import concatenated_ranges
 from conexus.chunking.chunk import KINDS
 from conexus.search.bm25 import Scores, idf
 from conexus.search.query import Query
@@ -111,18 +111,19 @@ def _rows_of_view(view: View, query: Query, retrieved: _Retrieved, matching_file
         file = files.get(path)
         if file is None:
             continue
-        own = segment.rows_of(file)
+        own = segment.file_rows(file)
         if path in retrieved.likeliest_files and len(own) <= _MAX_ROWS_OF_WHOLE_FILE:
             ranges.append(own)
         else:
             rows += [own.start + ordinal for ordinal in ordinals if ordinal < len(own)]
     for name in query.identifiers:
-        rows += segment.definitions.of(name.lower())[0][:_MAX_DEFINITIONS].tolist()
+        rows += segment.definitions.rows_with(name.lower())[0][:_MAX_DEFINITIONS].tolist()
     ranges += [
-        segment.rows_of(file)[:_MAX_ROWS_OF_MATCHING_FILE] for file in (*matching_files, *_named_files(segment, query))
+        segment.file_rows(file)[:_MAX_ROWS_OF_MATCHING_FILE]
+        for file in (*matching_files, *_named_files(segment, query))
     ]
     bounds = np.array([(each.start, each.stop) for each in ranges], np.int64).reshape(-1, 2)
-    return np.unique(np.concatenate([np.array(rows, np.int64), places_of(*bounds.T)[0]]))
+    return np.unique(np.concatenate([np.array(rows, np.int64), concatenated_ranges(*bounds.T)[0]]))
 
 
 def _files_by_name(views: Sequence[View], query: Query) -> Mapping[int, list[int]]:
@@ -134,7 +135,7 @@ def _files_by_name(views: Sequence[View], query: Query) -> Mapping[int, list[int
         weight_of_file: dict[int, float] = {}
         for concept in query.concepts:
             for term, weight in concept.terms:
-                files, _ = view.segment.stems.of(term)
+                files, _ = view.segment.stems.rows_with(term)
                 rarity = weight * concept.weight * idf(len(files), len(view.segment.files))
                 for file in files[:_MAX_MATCHING_FILES_PER_WORD].tolist():
                     weight_of_file[file] = weight_of_file.get(file, 0.0) + rarity
@@ -148,7 +149,7 @@ def _files_by_name(views: Sequence[View], query: Query) -> Mapping[int, list[int
 def _named_files(segment: MemorySegment, query: Query) -> Iterable[int]:
     """Yields the files of a segment that the query names."""
     for path in query.files:
-        yield from segment.file_names.of(path.rsplit("/", 1)[-1])[0][:_MAX_MATCHING_FILES].tolist()
+        yield from segment.file_names.rows_with(path.rsplit("/", 1)[-1])[0][:_MAX_MATCHING_FILES].tolist()
 
 
 # --- the best rows by their signals ---

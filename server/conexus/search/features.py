@@ -142,7 +142,7 @@ def _late_interaction(
     if tokens is None or not len(tokens.weights):
         zeros = np.zeros(size, np.float32)
         return zeros, zeros, zeros
-    tokens_of_rows = Ragged.joined([part.view.segment.tokens.rows(part.rows) for part in parts])
+    tokens_of_rows = Ragged.joined([part.view.segment.tokens.take(part.rows) for part in parts])
     best = np.empty((len(tokens.weights), size), np.float32)
     best[:, np.concatenate([part.places for part in parts])] = tokens.best(
         tokens_of_rows.values, tokens_of_rows.starts
@@ -203,12 +203,12 @@ def _reference_counts(scope: Scope, size: int, parts: Sequence[_CandidatesOfView
     has_symbol = np.zeros(size, np.bool_)
     for part in parts:
         segment = part.view.segment
-        hashes[part.places] = segment.lexicon.hashes[segment.symbol_numbers[part.rows]]
+        hashes[part.places] = segment.lexicon.hashes[segment.symbols.numbers[part.rows]]
         has_symbol[part.places] = segment.has_symbol[part.rows]
     symbols = hashes[has_symbol]
     counts_of_symbols = np.zeros(len(symbols), np.int64)
     for view in scope.views:
-        counts_of_symbols += view.segment.referring(symbols, None if scope.live is None else view.live)
+        counts_of_symbols += view.segment.reference_counts(symbols, None if scope.live is None else view.live)
     counts = np.zeros(size, np.int64)
     counts[has_symbol] = counts_of_symbols
     return counts
@@ -241,7 +241,7 @@ def _symbol_shares(
     for part in parts:
         segment = part.view.segment
         here = may_match[part.places].nonzero()[0]
-        symbols = segment.symbol_numbers[part.rows[here]].tolist()
+        symbols = segment.symbols.numbers[part.rows[here]].tolist()
         shares_of_symbol: dict[int, tuple[float, float]] = {}
         for symbol in set(symbols):
             terms_of = part.facts.symbol_terms(segment, symbol)

@@ -109,14 +109,14 @@ def defined_names(term: str, views: Sequence[View]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for view in views:
         segment = view.segment
-        rows, _ = segment.definitions.of(term)
+        rows, _ = segment.definitions.rows_with(term)
         if not len(rows):
-            rows, _ = segment.names.of(term)
+            rows, _ = segment.names.rows_with(term)
             rows = rows if len(rows) <= _MAX_ROWS else rows[:0]
         rows = rows[:_MAX_ROWS]
         defining = rows[view.live[rows] & (segment.parts[rows] == 0)]
         # Many definitions have the same name.
-        for number in dict.fromkeys(segment.symbol_numbers[defining].tolist()):
+        for number in dict.fromkeys(segment.symbols.numbers[defining].tolist()):
             symbol = segment.lexicon.words[number]
             if _term(symbol) == term:
                 found[symbol] = None
@@ -125,7 +125,7 @@ def defined_names(term: str, views: Sequence[View]) -> tuple[str, ...]:
 
 def _known_words(words: Sequence[str], views: Sequence[View]) -> frozenset[str]:
     """Returns the words that any view's lexicon has, because a search for other words finds nothing."""
-    return Lexicon.learn_in((view.segment.lexicon for view in views), words)
+    return Lexicon.known_words((view.segment.lexicon for view in views), words)
 
 
 def _corrections_of(
@@ -178,12 +178,14 @@ def _ends(start: int, words: Sequence[str]) -> Iterator[int]:
 
 
 def _is_defined(name: str, views: Sequence[View]) -> bool:
-    return any(_any_live(view, view.segment.definitions.of(name)[0]) for view in views)
+    return any(_any_live(view, view.segment.definitions.rows_with(name)[0]) for view in views)
 
 
 def _occurs(term: str, views: Sequence[View]) -> bool:
     return any(
-        _any_live(view, postings.of(term)[0]) for view in views for postings in (view.segment.body, view.segment.names)
+        _any_live(view, postings.rows_with(term)[0])
+        for view in views
+        for postings in (view.segment.body, view.segment.names)
     )
 
 
@@ -195,7 +197,7 @@ def _any_live(view: View, rows: Rows) -> bool:
 
 def _rows(term: str, views: Sequence[View]) -> int:
     """Returns the number of live rows that have a term in their names."""
-    return sum(int(view.live[view.segment.names.of(term)[0]].sum()) for view in views)
+    return sum(int(view.live[view.segment.names.rows_with(term)[0]].sum()) for view in views)
 
 
 def _term(word: str) -> str:

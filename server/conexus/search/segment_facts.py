@@ -151,6 +151,6 @@ def _row_facts(segment: MemorySegment) -> NDArray[np.int32]:
     depths = np.array([facts.path.count("/") for facts in segment.files], np.int32)
     facts = np.empty((3, len(segment)), np.int32)
     np.subtract(segment.end_lines, segment.start_lines, out=facts[0])
-    facts[1] = segment.crumbs.depths
+    facts[1] = segment.containers.depths
     facts[2] = depths[segment.file_of]
     return facts

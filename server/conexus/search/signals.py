@@ -22,7 +22,7 @@ from conexus.search.standardize import RunningStats, Signal
 from conexus.search.weights import SignalWeights, Weights
 from conexus.segments.postings import Rows
 from conexus.segments.segment import own_name
-from conexus.segments.vectors import FEW_ROWS, NOWHERE
+from conexus.segments.vectors import FEW_ROWS, NO_ROWS
 
 T = TypeVar("T")
 
@@ -201,12 +201,14 @@ def _dense(
             own = scope.candidates_of(number)
             rows[of_view][own] = dense.exact_cosines(own, vector)
             are_exact = False
-        files_are_exact = dense.cosines_of_files(vector, files[of_files], exact=exact)
+        files_are_exact = dense.file_cosines(vector, files[of_files], exact=exact)
         all_exact = all_exact and are_exact and files_are_exact
         live = None if scope.live is None else scope.live[of_view]
-        _add_cosines(stats, dense.sums, vector, rows[of_view], live, are_exact=are_exact)
+        _add_cosines(stats, dense.cosine_moments, vector, rows[of_view], live, are_exact=are_exact)
         live = None if scope.live_files is None else scope.live_files[of_files]
-        _add_cosines(stats_of_files, dense.sums_of_files, vector, files[of_files], live, are_exact=files_are_exact)
+        _add_cosines(
+            stats_of_files, dense.file_cosine_moments, vector, files[of_files], live, are_exact=files_are_exact
+        )
         check()
     if len(missing) == len(scope.views):
         return Signal.zero(scope.rows), Signal.zero(scope.files), True
@@ -236,7 +238,7 @@ def _add_cosines(
             cosines = cosines * live
         stats.add(size, float(cosines.sum()), float(np.dot(cosines, cosines)))
     else:
-        left_out = NOWHERE if live is None or size == len(cosines) else np.flatnonzero(~live)
+        left_out = NO_ROWS if live is None or size == len(cosines) else np.flatnonzero(~live)
         stats.add(size, *sums(vector, left_out))
 
 
@@ -256,7 +258,7 @@ def make_exact(scope: Scope, signals: Signals, vectors: QueryVectors, rows: NDAr
             signals.dense.raw[own] = dense.exact_cosines(own - scope.first_rows[number], vector)
         if dense.basis.shape[1] and not signals.file_dense.is_zero:
             files = np.unique(scope.file_of[own])
-            signals.file_dense.raw[files] = dense.exact_cosines_of_files(files - scope.first_files[number], vector)
+            signals.file_dense.raw[files] = dense.exact_file_cosines(files - scope.first_files[number], vector)
 
 
 def _has_few_matches(scope: Scope, words: Sequence[FoundWord]) -> bool:
@@ -365,7 +367,7 @@ def _defines_name(scope: Scope, query: Query) -> Signal:
         exact: list[int] = []
         other_case: list[int] = []
         for first, view in zip(scope.first_rows, scope.views, strict=False):
-            defining = view.segment.definitions.of(name.lower())[0]
+            defining = view.segment.definitions.rows_with(name.lower())[0]
             for row in defining[view.live[defining]].tolist():
                 symbol = view.segment.symbols[row]
                 (exact if name in (symbol, own_name(symbol)) else other_case).append(first + row)
@@ -385,7 +387,7 @@ def _file_named(scope: Scope, query: Query) -> Signal:
     for path in query.files:
         name = path.rsplit("/", 1)[-1]
         for number, view in enumerate(scope.views):
-            for file in view.segment.file_names.of(name)[0].tolist():
+            for file in view.segment.file_names.rows_with(name)[0].tolist():
                 full = "/" + view.segment.files[file].path.lower()
                 if full.endswith("/" + path.lstrip("./")):
                     files[scope.first_files[number] + file] = 1

@@ -110,10 +110,10 @@ def _rank_classes(scope: Scope, query: Query) -> NDArray[np.float32]:
             if facts.defines[row] and _in_order(parts, fold(segment.symbols[row])):
                 classes[first + row] = _HAS_PARTS
         for found, rank_class in _similar_names(facts.names, fold(name)):
-            for row in segment.definitions.of(found)[0].tolist():
+            for row in segment.definitions.rows_with(found)[0].tolist():
                 symbol = segment.symbols[row]
                 of_row = _EXACT if rank_class == _OTHER_CASE and name in (symbol, own_name(symbol)) else rank_class
-                if outer and not _encloses(outer, (*segment.breadcrumbs[row], *name_parts(symbol)[:-1])):
+                if outer and not _encloses(outer, (*segment.containers[row], *name_parts(symbol)[:-1])):
                     of_row = _HAS_PARTS
                 classes[first + row] = max(classes[first + row], of_row)
     return classes
@@ -126,8 +126,8 @@ def _misspelt_classes(scope: Scope, query: Query) -> NDArray[np.float32]:
     for term in corrections(name, scope.views)[:_MAX_MISSPELT]:
         for symbol in defined_names(term, scope.views):
             for first, view in zip(scope.first_rows, scope.views, strict=False):
-                for row in view.segment.definitions.of(symbol.lower())[0].tolist():
-                    if view.segment.symbols[row] == symbol and _encloses(outer, view.segment.breadcrumbs[row]):
+                for row in view.segment.definitions.rows_with(symbol.lower())[0].tolist():
+                    if view.segment.symbols[row] == symbol and _encloses(outer, view.segment.containers[row]):
                         classes[first + row] = _MISSPELT
     return classes
 
@@ -155,7 +155,7 @@ def _rows_with_all(names: Postings, parts: list[str]) -> list[int]:
     """Returns rows that have all parts among their names; none for a single part, which other look-ups find."""
     if len(parts) < 2:
         return []
-    common, *others = sorted((names.of(part)[0] for part in parts), key=len)
+    common, *others = sorted((names.rows_with(part)[0] for part in parts), key=len)
     for other in others:
         common = common[np.isin(common, other)]
     rows: list[int] = common[:_MAX_NAMES].tolist()

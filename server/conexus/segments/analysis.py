@@ -38,7 +38,7 @@ def model_of(version: str) -> str:
     return version.rpartition("|")[2]
 
 
-def has_present_tokens(version: str) -> bool:
+def has_current_tokens(version: str) -> bool:
     """Decides whether token numbers in rows of an ``analysis_version`` mean what they mean to this release's model."""
     return version.rpartition("|")[0].endswith(_tokens_version())
 
@@ -75,6 +75,7 @@ class IndexedFile:
     vectors: Vectors
     #: Tokens of each embedded text, each once, ascending: the shipped model's, whichever model made ``vectors``.
     tokens: Ragged
+    #: Occurrences of the terms of the code, of the terms of the name (see ``name_terms``) and of references.
     body: Occurrences
     names: Occurrences
     references: Occurrences
@@ -113,11 +114,11 @@ def analyse(facts: FileFacts, text: str, embedder: Embedder, reuse: Mapping[int,
 
 def name_terms(path: str, chunk: Chunk) -> list[str]:
     """Returns the terms of a chunk's name: its symbol, its breadcrumb, its file's stem and the last three folders."""
-    return terms(" ".join((chunk.symbol, *chunk.breadcrumb, *_place(path))))
+    return terms(" ".join((chunk.symbol, *chunk.breadcrumb, *_path_words(path))))
 
 
 @lru_cache(maxsize=16)
-def _place(path: str) -> tuple[str, ...]:
+def _path_words(path: str) -> tuple[str, ...]:
     place = PurePosixPath(path)
     return place.stem, *place.parent.parts[-3:]
 

@@ -19,8 +19,8 @@ from conexus.arrays.strings import Strings
 Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int32]
 
-#: Most words whose numbers a lexicon caches: a word that is looked up often then costs a dictionary's time.
-_MOST_REMEMBERED = 20_000
+#: Most words whose numbers a lexicon caches, so that a word that is looked up often takes the time of a dictionary.
+_MAX_CACHED = 20_000
 
 
 @lru_cache(maxsize=1 << 15)
@@ -40,28 +40,30 @@ class Lexicon:
     hashes: Hashes
     #: The words in the same order.
     words: Strings
-    _known: dict[str, int] = field(default_factory=dict, repr=False)
+    _cached: dict[str, int] = field(default_factory=dict, repr=False)
 
     @staticmethod
-    def of(words: Iterable[str]) -> tuple[Lexicon, dict[str, int]]:
+    def from_words(words: Iterable[str]) -> tuple[Lexicon, dict[str, int]]:
         """Returns a lexicon of these words, and the number of each."""
         listed = list(dict.fromkeys(words))
         hashes = np.fromiter(map(word_hash, listed), np.uint64, len(listed))
         order = np.argsort(hashes)
         ordered = [listed[place] for place in order.tolist()]
-        return Lexicon(hashes[order], Strings.of(ordered)), {word: number for number, word in enumerate(ordered)}
+        return Lexicon(hashes[order], Strings.from_strings(ordered)), {
+            word: number for number, word in enumerate(ordered)
+        }
 
     def __len__(self) -> int:
         return len(self.hashes)
 
     def number(self, word: str) -> int:
         """Returns the word's number, -1 if the lexicon does not have it."""
-        known = self._known.get(word)
+        known = self._cached.get(word)
         return self._look_up((word,))[0] if known is None else known
 
     def numbers(self, terms: Iterable[tuple[str, float]]) -> tuple[tuple[int, float], ...]:
         """Returns the numbers of the terms that the lexicon has, each with its weight."""
-        known = self._known
+        known = self._cached
         found = []
         for word, weight in terms:
             number = known.get(word)
@@ -71,17 +73,16 @@ class Lexicon:
                 found.append((number, weight))
         return tuple(found)
 
-    def learn(self, words: Iterable[str]) -> None:
-        """Looks many words up at once; ``number`` is cheap for them afterwards."""
-        Lexicon.learn_in((self,), tuple(words))
-
     @staticmethod
-    def learn_in(lexicons: Iterable[Lexicon], words: Sequence[str]) -> frozenset[str]:
-        """Looks many words up in several lexicons. Returns the words that any of them has."""
+    def known_words(lexicons: Iterable[Lexicon], words: Sequence[str]) -> frozenset[str]:
+        """Returns the words that any of several lexicons has.
+
+        Looks all words up at once and caches their numbers, so that ``number`` takes little time for them afterwards.
+        """
         hashes: Hashes | None = None
         here: set[str] = set()
         for lexicon in lexicons:
-            numbers: Sequence[int | None] = [lexicon._known.get(word) for word in words]
+            numbers: Sequence[int | None] = [lexicon._cached.get(word) for word in words]
             if None in numbers:
                 if hashes is None:
                     hashes = np.fromiter(map(word_hash, words), np.uint64, len(words))
@@ -100,9 +101,9 @@ class Lexicon:
         if len(self):
             places = self.hashes.searchsorted(hashes)
             numbers = np.where(self.hashes.take(places, mode="clip") == hashes, places, -1).tolist()
-        if len(self._known) + len(words) > _MOST_REMEMBERED:
-            self._known.clear()
-        self._known.update(zip(words, numbers, strict=True))
+        if len(self._cached) + len(words) > _MAX_CACHED:
+            self._cached.clear()
+        self._cached.update(zip(words, numbers, strict=True))
         return numbers
 
     @staticmethod

@@ -16,7 +16,7 @@ from conexus.segments.lexicon import Lexicon, Numbers
 Rows = NDArray[np.int32]
 Counts = NDArray[np.uint8]
 #: Largest count of a term in one row. More occurrences change no score, because BM25 saturates long before.
-MOST_COUNTED = 255
+MAX_COUNT = 255
 _TERM_BITS = 32
 _NO_ROWS: Rows = np.empty(0, np.int32)
 _NO_COUNTS: Counts = np.empty(0, np.uint8)
@@ -50,7 +50,7 @@ def occurrences(rows: Sequence[Collection[str]]) -> Occurrences:
         tuple(numbers),
         (first & ((1 << _TERM_BITS) - 1)).astype(np.int32),
         (first >> _TERM_BITS).astype(np.int32),
-        np.minimum(np.diff(starts, append=len(pairs)), MOST_COUNTED).astype(np.uint8),
+        np.minimum(np.diff(starts, append=len(pairs)), MAX_COUNT).astype(np.uint8),
         len(rows),
     )
 
@@ -60,19 +60,21 @@ class Postings:
     """The rows of every word and its count in each. Word ``w`` has ``starts[w]:starts[w + 1]``, rows ascending."""
 
     lexicon: Lexicon
+    #: Shape (words + 1,); the first number is 0, the last is the number of occurrences.
     starts: NDArray[np.uint32]
+    #: The rows of all words, word after word, and how often the word is in each; both of shape (occurrences,).
     rows: Rows
     counts: Counts
     #: Number of words of each row, including repeats; shape (rows,), float32.
     lengths: NDArray[np.float32]
 
-    def of(self, word: str) -> tuple[Rows, Counts]:
+    def rows_with(self, word: str) -> tuple[Rows, Counts]:
         """Returns the rows that have the word, ascending, and its count in each; empty arrays if no row has it."""
         number = self.lexicon.number(word)
-        return self.at(number) if number >= 0 else (_NO_ROWS, _NO_COUNTS)
+        return self.rows_with_number(number) if number >= 0 else (_NO_ROWS, _NO_COUNTS)
 
-    def at(self, number: int) -> tuple[Rows, Counts]:
-        """Returns the same as ``of``, given the word's number in the lexicon."""
+    def rows_with_number(self, number: int) -> tuple[Rows, Counts]:
+        """Returns the same as ``rows_with``, given the word's number in the lexicon."""
         first, last = self.starts[number : number + 2].tolist()
         return self.rows[first:last], self.counts[first:last]
 
@@ -86,13 +88,13 @@ class Postings:
         present = np.flatnonzero(self.frequencies)
         return iter(self.lexicon.words.take(present))
 
-    def words_of(self, row: int) -> list[str]:
+    def words_in(self, row: int) -> list[str]:
         """Returns the words of one row. Reads all postings."""
         places = np.flatnonzero(self.rows == row)
         numbers = np.searchsorted(self.starts, places, side="right") - 1
         return list(self.lexicon.words.take(numbers))
 
-    def selected(self, rows: NDArray[np.integer]) -> tuple[Numbers, Counts, NDArray[np.int64]]:
+    def words_in_rows(self, rows: NDArray[np.integer]) -> tuple[Numbers, Counts, NDArray[np.int64]]:
         """Returns the words of some rows, row after row: numbers, counts, and the start of each row's words.
 
         The starts have shape (len(rows) + 1,) and end with the number of all words. ``rows``: ascending, without
@@ -119,7 +121,7 @@ def build(parts: Sequence[Occurrences], lexicon: Lexicon, numbers: Mapping[str, 
     first = 0
     for part in parts:
         if len(part.terms):
-            mapping = np.fromiter((numbers[word] for word in part.vocabulary), np.int32, len(part.vocabulary))
+            mapping = np.fromiter(map(numbers.__getitem__, part.vocabulary), np.int32, len(part.vocabulary))
             terms.append(mapping[part.terms])
             rows.append(part.rows + np.int32(first))
         first += part.size
@@ -133,7 +135,7 @@ def build(parts: Sequence[Occurrences], lexicon: Lexicon, numbers: Mapping[str, 
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class KeptPostings:
     """One input of a merge: a segment's postings, and which of its rows (or files) to keep."""
 
     postings: Postings
@@ -144,7 +146,7 @@ class Part:
     kept: NDArray[np.bool_]
 
 
-def merge(parts: Sequence[Part], lexicon: Lexicon) -> Postings:
+def merge(parts: Sequence[KeptPostings], lexicon: Lexicon) -> Postings:
     """Merges the postings of several segments' kept rows, which are numbered consecutively in their old order.
 
     Takes linear time, because each part is already sorted and so the place of each of its pieces is known.

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from conexus.arrays.file import DamagedFile
 from conexus.arrays.ragged import Ragged
-from conexus.segments.analysis import has_present_tokens
+from conexus.segments.analysis import has_current_tokens
 from conexus.segments.file import LAYOUT, load_segment
 from conexus.segments.segment import MemorySegment
 from conexus.storage.index_directory import MANIFEST_FILE
@@ -102,7 +102,7 @@ def load(directory: Path) -> list[LoadedSegment]:
 
 def with_valid_tokens(segment: MemorySegment, version: str) -> MemorySegment:
     """Returns the segment, without tokens if their numbers meant something else to the release that made it."""
-    if has_present_tokens(version):
+    if has_current_tokens(version):
         return segment
     return replace(segment, tokens=Ragged.empty(len(segment)))
 

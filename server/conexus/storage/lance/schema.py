@@ -13,16 +13,33 @@ from numpy.typing import NDArray
 
 from conexus.arrays.ragged import Ragged
 from conexus.arrays.strings import Strings
-from conexus.chunking.chunk import KINDS
-from conexus.segments.analysis import FileFacts, has_present_tokens, model_of
-from conexus.segments.build import Columns, segment_of
-from conexus.segments.postings import MOST_COUNTED, Occurrences, Postings
+from conexus.segments.analysis import FileFacts, has_current_tokens, model_of
+from conexus.segments.build import segment_from_input
+from conexus.segments.fields import (
+    Declaration,
+    LabelPerRow,
+    NumberPerRow,
+    RaggedPerRow,
+    SegmentInput,
+    VectorPerRow,
+    WordPathPerRow,
+    WordPerRow,
+    WordPostings,
+    declarations,
+)
+from conexus.segments.postings import MAX_COUNT, Occurrences, Postings
+from conexus.segments.row_names import Containers
 from conexus.segments.segment import MemorySegment
 from conexus.text.positions import split_lines
 from conexus.workspace.read import Skipped, read_text
 
 #: The type of a stored token number, the same on every machine: 16 bits, the low byte first.
 _TOKEN = np.dtype("<u2")
+#: The first columns of the table of chunks, in their order. Columns of other fields follow, and ``generation`` is last.
+_LEADING_COLUMNS = (
+    "id", "path", "language", "kind", "symbol", "breadcrumb", "ordinal", "part", "start_line", "end_line", "text",
+    "terms", "terms_counts", "names", "names_counts", "references", "references_counts", "digest", "vector", "tokens",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +67,12 @@ class Files:
     @property
     def counts(self) -> list[int]:
         """Number of rows of each file."""
-        return [len(self.segment.rows_of(number)) for number in self.numbers]
+        return [len(self.segment.file_rows(number)) for number in self.numbers]
 
     @property
     def rows(self) -> NDArray[np.int64]:
         """Row numbers of all these files, ascending, shape (rows,)."""
-        spans = [self.segment.rows_of(number) for number in self.numbers]
+        spans = [self.segment.file_rows(number) for number in self.numbers]
         return np.concatenate([np.empty(0, np.int64), *(np.arange(span.start, span.stop) for span in spans)])
 
 
@@ -82,15 +99,18 @@ def chunks_schema(dimensions: int) -> Any:
     """Returns the columns of the table of chunks, as a pyarrow schema; its vectors have ``dimensions`` components."""
     import pyarrow as pa
 
-    text = ["id", "path", "language", "kind", "symbol"]
-    columns = [(name, pa.string()) for name in text]
-    columns += [("breadcrumb", pa.list_(pa.string())), ("ordinal", pa.int32()), ("part", pa.int32())]
-    columns += [("start_line", pa.int32()), ("end_line", pa.int32()), ("text", pa.string())]
-    for name in ("terms", "names", "references"):
-        columns += [(name, pa.list_(pa.string())), (f"{name}_counts", pa.list_(pa.float32()))]
-    columns += [("digest", pa.int64()), ("vector", pa.list_(pa.float16(), dimensions))]
-    columns += [("tokens", pa.binary())]
-    return pa.schema([*columns, ("generation", pa.int64())])
+    types = {
+        "id": pa.string(),
+        "path": pa.string(),
+        "language": pa.string(),
+        "ordinal": pa.int32(),
+        "text": pa.string(),
+        "generation": pa.int64(),
+    }
+    for declaration in _stored_fields().values():
+        types |= _column_types(declaration, dimensions)
+    ordered = [*_LEADING_COLUMNS, *(name for name in types if name not in _LEADING_COLUMNS and name != "generation")]
+    return pa.schema([(name, types[name]) for name in (*ordered, "generation")])
 
 
 def file_rows(batch: Sequence[Files], version: str, generation: int) -> Any:
@@ -126,27 +146,16 @@ def chunk_rows(files: Files, folder: str, generation: int) -> Any:
     owners = pa.array(np.repeat(np.arange(len(files.facts)), files.counts))
     ordinals = rows - np.repeat(segment.first_rows[list(files.numbers)], files.counts)
     path_of = paths.take(owners)
-    crumbs = _named_crumbs(segment, rows)
     columns = {
         "id": [f"{path}#{ordinal}" for path, ordinal in zip(path_of.to_pylist(), ordinals.tolist(), strict=True)],
         "path": path_of,
         "language": languages.take(owners),
-        "kind": pa.array(KINDS, pa.string()).take(pa.array(segment.kinds[rows].astype(np.int64))),
-        "symbol": words.take(pa.array(segment.symbol_numbers[rows])),
-        "breadcrumb": [[_storable(name) for name in crumb] for crumb in crumbs],
         "ordinal": ordinals.astype(np.int32),
-        "part": segment.parts[rows].astype(np.int32),
-        "start_line": segment.start_lines[rows],
-        "end_line": segment.end_lines[rows],
         "text": [_storable(text) for text in _texts(files, folder)],
-        **_lists(pa, "terms", segment.body, rows, words),
-        **_lists(pa, "names", segment.names, rows, words),
-        **_lists(pa, "references", segment.references, rows, words),
-        "digest": segment.digests[rows],
-        "vector": pa.FixedSizeListArray.from_arrays(pa.array(segment.vectors[rows].ravel()), dimensions),
-        "tokens": _stored_tokens(segment.tokens.rows(rows)),
         "generation": np.full(len(rows), generation, np.int64),
     }
+    for name, declaration in _stored_fields().items():
+        columns |= _write_columns(declaration, getattr(segment, name), rows, words)
     schema = chunks_schema(dimensions)
     arrays = [
         column if isinstance(column, pa.Array) else pa.array(column, schema.field(name).type)
@@ -155,51 +164,111 @@ def chunk_rows(files: Files, folder: str, generation: int) -> Any:
     return pa.table(arrays, schema=schema)
 
 
-def segment_of_rows(table: Any, files: Sequence[StoredFile], dimensions: int) -> MemorySegment:
+def segment_from_rows(table: Any, files: Sequence[StoredFile], dimensions: int) -> MemorySegment:
     """Makes a segment from rows: the inverse of ``chunk_rows``.
 
     The rows are in the order of ``files``, and the same version made all of them.
     """
     table = table.combine_chunks()
     version = files[0].version if files else ""
-    vectors = _one_array(table["vector"]).flatten().to_numpy(zero_copy_only=False)
-    kinds = {kind: number for number, kind in enumerate(KINDS)}
-    with_tokens = bool(files) and has_present_tokens(version)
-    return segment_of(
-        Columns(
-            model=model_of(version),
-            files=[each.facts for each in files],
-            counts=[each.chunks for each in files],
-            start_lines=table["start_line"].to_numpy().astype(np.int32),
-            end_lines=table["end_line"].to_numpy().astype(np.int32),
-            kinds=np.array([kinds.get(kind, 0) for kind in table["kind"].to_pylist()], np.uint8),
-            parts=table["part"].to_numpy().astype(np.uint16),
-            symbols=table["symbol"].to_pylist(),
-            breadcrumbs=[tuple(each) for each in table["breadcrumb"].to_pylist()],
-            digests=table["digest"].to_numpy().astype(np.int64),
-            vectors=np.ascontiguousarray(vectors.reshape(-1, dimensions), np.float16),
-            tokens=_ragged(table["tokens"].to_pylist()) if with_tokens else Ragged.empty(len(table)),
-            body=[_occurrences(table, "terms")],
-            names=[_occurrences(table, "names")],
-            references=[_occurrences(table, "references")],
-        )
-    )
+    sources = {name: _read_columns(declaration, table, dimensions) for name, declaration in _stored_fields().items()}
+    if not (files and has_current_tokens(version)):
+        sources["tokens"] = Ragged.empty(len(table))
+    facts, row_counts = [each.facts for each in files], [each.chunks for each in files]
+    return segment_from_input(SegmentInput(model_of(version), dimensions, facts, row_counts, sources))
 
 
-def _stored_tokens(tokens: Ragged) -> list[bytes]:
+# --- columns of the declared fields ---
+
+
+def _stored_fields() -> dict[str, Declaration]:
+    """Returns the fields of a segment that have columns, by name."""
+    return {name: each for name, each in declarations(MemorySegment).items() if each.column}
+
+
+def _column_types(field: Declaration, dimensions: int) -> dict[str, Any]:
+    """Returns the columns of a field by name, as pyarrow types."""
+    import pyarrow as pa
+
+    match field.type:
+        case WordPerRow() | LabelPerRow():
+            return {field.column: pa.string()}
+        case NumberPerRow(dtype):
+            # No column has less than 32 bits or no sign.
+            return {field.column: pa.from_numpy_dtype(np.promote_types(dtype, np.int32))}
+        case WordPathPerRow():
+            return {field.column: pa.list_(pa.string())}
+        case WordPostings(over_files=False):
+            return {field.column: pa.list_(pa.string()), f"{field.column}_counts": pa.list_(pa.float32())}
+        case VectorPerRow():
+            return {field.column: pa.list_(pa.float16(), dimensions)}
+        case RaggedPerRow():
+            return {field.column: pa.binary()}
+        case _:
+            raise TypeError(f"{field.column}: no column holds a {type(field.type).__name__}")
+
+
+def _write_columns(field: Declaration, value: Any, rows: NDArray[np.int64], words: Any) -> dict[str, Any]:
+    """Returns the columns of a field by name, for some rows of a segment.
+
+    ``value``: the field's value in the segment. ``words``: the words of the segment's lexicon, as a pyarrow array.
+    """
+    import pyarrow as pa
+
+    match field.type:
+        case LabelPerRow(labels=labels):
+            return {field.column: pa.array(labels, pa.string()).take(pa.array(value[rows].astype(np.int64)))}
+        case NumberPerRow(dtype):
+            return {field.column: value[rows].astype(np.promote_types(dtype, np.int32), copy=False)}
+        case WordPerRow():
+            return {field.column: words.take(pa.array(value.numbers[rows]))}
+        case WordPathPerRow():
+            return {field.column: [[_storable(word) for word in path] for path in _paths_of(value, rows)]}
+        case WordPostings():
+            return _write_postings(pa, field.column, value, rows, words)
+        case VectorPerRow():
+            vectors = value.vectors[rows]
+            return {field.column: pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])}
+        case _:
+            return {field.column: _write_tokens(value.take(rows))}
+
+
+def _read_columns(field: Declaration, table: Any, dimensions: int) -> Any:
+    """Returns what a field is built from, out of a whole table: the inverse of ``_write_columns``."""
+    column = table[field.column]
+    match field.type:
+        case LabelPerRow(dtype, labels):
+            numbers = {label: number for number, label in enumerate(labels)}
+            return np.array([numbers.get(label, 0) for label in column.to_pylist()], dtype)
+        case NumberPerRow(dtype):
+            return column.to_numpy().astype(dtype)
+        case WordPerRow():
+            return column.to_pylist()
+        case WordPathPerRow():
+            return [tuple(path) for path in column.to_pylist()]
+        case WordPostings():
+            return [_read_postings(table, field.column)]
+        case VectorPerRow():
+            vectors = _one_array(column).flatten().to_numpy(zero_copy_only=False)
+            return np.ascontiguousarray(vectors.reshape(-1, dimensions), np.float16)
+        case _:
+            return _read_tokens(column.to_pylist())
+
+
+def _write_tokens(tokens: Ragged) -> list[bytes]:
     flat = tokens.values.astype(_TOKEN).tobytes()
     return [flat[start:end] for start, end in pairwise((tokens.starts * _TOKEN.itemsize).tolist())]
 
 
-def _ragged(stored: Sequence[bytes]) -> Ragged:
-    """Makes rows of token numbers from stored bytes: the inverse of ``_stored_tokens``."""
+def _read_tokens(stored: Sequence[bytes]) -> Ragged:
+    """Makes rows of token numbers from stored bytes: the inverse of ``_write_tokens``."""
     lengths = np.fromiter(map(len, stored), np.int64, len(stored)) // _TOKEN.itemsize
-    return Ragged.cut(np.frombuffer(b"".join(stored), _TOKEN).astype(np.uint16), lengths)
+    return Ragged.from_lengths(np.frombuffer(b"".join(stored), _TOKEN).astype(np.uint16), lengths)
 
 
-def _lists(pa: Any, name: str, postings: Postings, rows: NDArray[np.int64], words: Any) -> dict[str, Any]:
+def _write_postings(pa: Any, name: str, postings: Postings, rows: NDArray[np.int64], words: Any) -> dict[str, Any]:
     """Returns two list columns, the words and the counts of each row, made of flat arrays."""
-    numbers, counts, starts = postings.selected(rows)
+    numbers, counts, starts = postings.words_in_rows(rows)
     offsets = pa.array(starts.astype(np.int32))
     return {
         name: pa.ListArray.from_arrays(offsets, words.take(pa.array(numbers))),
@@ -222,11 +291,12 @@ def _is_storable(words: Strings) -> bool:
     return True
 
 
-def _named_crumbs(segment: MemorySegment, rows: NDArray[np.int64]) -> list[tuple[str, ...]]:
-    numbers = segment.crumbs.of_rows[rows]
-    first = dict(zip(numbers.tolist(), rows.tolist(), strict=True))
-    names = {number: segment.breadcrumbs[row] for number, row in first.items()}
-    return [names[number] for number in numbers.tolist()]
+def _paths_of(containers: Containers, rows: NDArray[np.int64]) -> list[tuple[str, ...]]:
+    """Returns the containers of some rows. Decodes each path once."""
+    paths = containers.paths[rows]
+    first = dict(zip(paths.tolist(), rows.tolist(), strict=True))
+    names = {path: containers[row] for path, row in first.items()}
+    return [names[path] for path in paths.tolist()]
 
 
 def _texts(files: Files, folder: str) -> Iterator[str]:
@@ -236,12 +306,12 @@ def _texts(files: Files, folder: str) -> Iterator[str]:
         read = read_text(Path(folder, facts.path), facts.size)
         same = not isinstance(read, Skipped) and read.digest == facts.digest
         lines = split_lines(read.text) if not isinstance(read, Skipped) and same else []
-        for row in segment.rows_of(number):
+        for row in segment.file_rows(number):
             yield "".join(lines[int(segment.start_lines[row]) : int(segment.end_lines[row])])
 
 
-def _occurrences(table: Any, name: str) -> Occurrences:
-    """Makes occurrences from two list columns of a whole table: the inverse of ``_lists``."""
+def _read_postings(table: Any, name: str) -> Occurrences:
+    """Makes occurrences from two list columns of a whole table: the inverse of ``_write_postings``."""
     column = _one_array(table[name])
     encoded = column.flatten().dictionary_encode()
     lengths = np.diff(column.offsets.to_numpy())
@@ -250,7 +320,7 @@ def _occurrences(table: Any, name: str) -> Occurrences:
         tuple(encoded.dictionary.to_pylist()),
         encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32),
         np.repeat(np.arange(len(column), dtype=np.int32), lengths),
-        np.minimum(counts, MOST_COUNTED).astype(np.uint8),
+        np.minimum(counts, MAX_COUNT).astype(np.uint8),
         len(column),
     )
 

@@ -25,7 +25,7 @@ from conexus.storage.lance.schema import (
     chunks_schema,
     file_rows,
     files_schema,
-    segment_of_rows,
+    segment_from_rows,
 )
 
 #: Most paths in one predicate: LanceDB plans a predicate with thousands of names slowly, and every name is a literal in
@@ -183,7 +183,7 @@ class LanceTables:
         files = [stored[path][0] for path in whole]
         tables = [self._pa.concat_tables(parts).sort_by("ordinal") for parts in whole.values() if parts]
         empty = self._pa.Table.from_pylist([], schema=chunks_schema(self._dimensions))
-        return segment_of_rows(self._pa.concat_tables(tables or [empty]), files, self._dimensions)
+        return segment_from_rows(self._pa.concat_tables(tables or [empty]), files, self._dimensions)
 
     # --- writing ---
 
