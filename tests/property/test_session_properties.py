@@ -120,6 +120,8 @@ def _in_folders(snapshot: Snapshot) -> Snapshot:
 @example([("edit", 0, "second/one.py", TEXTS[1]), ("folders", 0, set(FOLDERS)), ("folders", 2, set())])
 @example([("edit", 0, "first/skipped/four.py", TEXTS[1]), ("reopen", 1), ("close", 0, "first/skipped/four.py")])
 @example([("write", "first/one.py", TEXTS[1]), ("wait",), ("edit", 0, "first/one.py", TEXTS[2])])
+# A session that ends before what changed for it was published.
+@example([("edit", 0, "first/one.py", TEXTS[1]), ("reopen", 0), ("folders", 0, set()), ("reopen", 0)])
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(steps, max_size=16))
 def test_each_client_finds_the_disk_and_its_own_documents(given_steps: list[tuple[Any, ...]]) -> None:

@@ -10,9 +10,12 @@ from typing import get_args
 
 import pytest
 
-from conexus.indexing.commands import Command, Finished, Hint, OpenDocument, Rescan, SetPaused, in_words
-from conexus.workspace.documents import Document
+from conexus.indexing.commands import Command, Finished, Hint, Rescan, SetDocuments, SetPaused, in_words
+from conexus.indexing.session_index import Client
+from conexus.workspace.documents import Document, Documents
 from tests.workspaces import PATIENCE, running, write
+
+SECRET = Document("/a/b.py", "a secret", 1, "python")
 
 
 def test_every_command_is_a_frozen_value() -> None:
@@ -29,7 +32,7 @@ def test_every_command_is_a_frozen_value() -> None:
         (Rescan("/a", "branch switched"), "Rescan of /a: branch switched"),
         (Finished("merging segments of /a", lambda: None), "merging segments of /a"),
         (SetPaused(True), "SetPaused"),
-        (OpenDocument(Document("/a/b.py", "a secret", 1, "python")), "OpenDocument"),
+        (SetDocuments(Client("one", print), Documents().put(SECRET), (SECRET.id,)), "SetDocuments"),
     ],
 )
 def test_the_log_names_a_command_and_none_of_the_users_text(command: Command, words: str) -> None:

@@ -342,7 +342,7 @@ def test_a_file_of_the_workspace_is_not_imported(folder: Path, make: Make, monke
 
 def test_code_of_a_model_is_not_run(folder: Path, make: Make) -> None:
     (folder / "modules.json").write_text('[{"path": "", "type": "evil.Module"}]', encoding="utf-8")
-    with pytest.raises(EmbeddingError, match=r"needs the class evil\.Module of its own, and code of models is not run"):
+    with pytest.raises(EmbeddingError, match=r"needs its own class evil\.Module, and code of models is not run"):
         make().wait_ready()
     assert log(folder) == []
 

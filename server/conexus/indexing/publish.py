@@ -30,17 +30,21 @@ class Publisher:
         self._prepare = prepare
         #: Candidate sources by folder for the next snapshots, see ``Searchable``.
         self.candidate_sources: dict[str, CandidateSource] = {}
-        #: Folders whose segments changed since they were published, for all sessions; and folders by session.
-        self._dirty: set[str] = set()
+        #: Folders whose segments changed since they were published, for all sessions, and whether their content did;
+        #: and folders by session.
+        self._dirty: dict[str, bool] = {}
         self._dirty_of: dict[SessionIndex, set[str]] = {}
-        #: Whether the content of the index differs from the published snapshots.
-        self.behind = False
         self._published_at = 0.0
 
     @property
     def waiting(self) -> bool:
         """Whether there is anything to publish."""
         return bool(self._dirty or self._dirty_of)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the content of an index differs from the published snapshots."""
+        return bool(self._dirty_of) or any(self._dirty.values())
 
     @property
     def due(self) -> float:
@@ -52,13 +56,11 @@ class Publisher:
 
         With ``content_changed=False`` its segments were reorganised, or it got or lost its candidate source.
         """
-        self._dirty.add(root)
-        self.behind = self.behind or content_changed
+        self._dirty[root] = content_changed or self._dirty.get(root, False)
 
     def mark_session_dirty(self, session: SessionIndex, root: str) -> None:
         """Has a folder published again for one session: its open documents changed, or it got or lost the folder."""
         self._dirty_of.setdefault(session, set()).add(root)
-        self.behind = True
 
     def forget(self, session: SessionIndex) -> None:
         """Drops what was to be published for a session, which was closed."""
@@ -72,8 +74,7 @@ class Publisher:
         ``publish_state`` publishes it. Returns these sessions and the events that tell their clients afterwards.
         """
         dirty, dirty_of = self._dirty, self._dirty_of
-        self._dirty, self._dirty_of = set(), {}
-        self.behind = False
+        self._dirty, self._dirty_of = {}, {}
         models, events = tuple(embedders), []
         for session in sessions:
             changed = {root for root in dirty if root in session} | dirty_of.get(session, set())

@@ -108,7 +108,7 @@ class SessionIndex:
         return True
 
     def forget(self, root: str) -> None:
-        """Drops what is known of a folder, which the session does not have any more or which is indexed anew."""
+        """Drops what is known of a folder, because the session does not have it any more or because it is rebuilt."""
         self.buffers.pop(root, None)
 
     def shown_paths(self, root: str) -> Iterable[str]:
