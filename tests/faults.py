@@ -1,4 +1,4 @@
-"""Faults for tests: processes that are killed, disks that are full or read-only, index files that are damaged.
+"""Faults for tests: processes that are killed, index files that are damaged. Disks are in tests/disks.py.
 
 Of an index nothing is known here but that it is files below the data directory, and that an engine which leaves the
 workspace's files alone (it is paused) answers from them.
@@ -15,14 +15,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from benchmarks import disks
 from conexus.config import Settings
 from conexus.values import Status
 from tests.lsp.raw import RawClient, server_environment
@@ -258,30 +257,7 @@ def damage(path: Path, how: str, random: Random) -> None:
             raise ValueError(how)
 
 
-# --- disks ---
-
-
-@contextmanager
-def small_disk(place: Path, size: str) -> Iterator[Path]:
-    """As ``disks.small_disk``; where there can be none, the test is skipped."""
-    with _or_skipped(), disks.small_disk(place, size=size) as disk:
-        yield disk
-
-
-@contextmanager
-def read_only(place: Path) -> Iterator[None]:
-    """As ``disks.read_only``; where nothing can be, the test is skipped."""
-    with _or_skipped(), disks.read_only(place):
-        yield
-
-
-@contextmanager
-def _or_skipped() -> Iterator[None]:
-    try:
-        yield
-    except disks.NoFileSystem as error:
-        pytest.skip(str(error))
-
+# --- what users are told ---
 
 #: An absolute path inside a sentence.
 _ABSOLUTE = re.compile(r"(^|[\s\"'(:=])/[\w.]+/")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from benchmarks.client import Server, ServerError
+from benchmarks.harness.client import Server, ServerError
 from conexus.cli.progress import LatestProgress, progress_line
 from conexus.cli.terminal import DIM, PATH, SYMBOL, paint, wants_colour
 from conexus.escape import one_line
@@ -54,12 +54,10 @@ def main() -> int:
 def demo(folder: Path, query: str, data: Path) -> int:
     """Returns 0 if every step gave what it promises."""
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    command = [sys.executable, "-m", "conexus", "serve", "--stdio"]
+    log = data / "server.log"
+    log.unlink(missing_ok=True)
     began = time.perf_counter()
-    with (
-        (data / "server.log").open("wb") as log,
-        Server(command, folder, environment={"CONEXUS_DATA_DIR": str(data)}, log=log) as server,
-    ):
+    with Server(folder, data, log=log) as server:
         answer = server.initialize()
         name = " ".join(answer["serverInfo"].values())
         print(f"{_bold(name)} answered initialize in {_ms(began)}; the workspace is {one_line(str(folder))}")
@@ -76,7 +74,7 @@ def _index(server: Server) -> Any:
     began = time.perf_counter()
     latest = LatestProgress()
     with progress_line(latest) as show:
-        while not (status := server.ask("conexus/status", {}))["quiescent"]:
+        while not (status := server.status())["quiescent"]:
             latest(Progress("Indexing", status["files"], status["files"] + status["pending"]))
             show()
             time.sleep(0.05)
@@ -87,7 +85,7 @@ def _index(server: Server) -> Any:
 
 
 def _search(server: Server, query: str) -> list[Any]:
-    answer = server.ask("conexus/search", {"query": query, "limit": 5})
+    answer = server.search(query, 5)
     print(f"\n{_bold('search')} “{one_line(query)}”  ({answer['tookMs']:.1f} ms in the server)")
     _show(server, answer["hits"])
     return list(answer["hits"])
@@ -122,7 +120,7 @@ def _edit(server: Server, hits: list[Any]) -> bool:
     while time.perf_counter() - began < _PATIENCE_SECONDS:
         found = [
             hit
-            for hit in server.ask("conexus/search", {"query": _EDIT_QUERY, "limit": 20})["hits"]
+            for hit in server.search(_EDIT_QUERY, 20)["hits"]
             if hit.get("version") == 2 and _WORDS.lower() in hit["preview"].lower()
         ]
         if found:

@@ -7,73 +7,31 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import random
-import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import edits, peer
-from benchmarks.client import Server, time_queries
-from benchmarks.machine import machine
-from benchmarks.memory import PeakMemory
-from benchmarks.table import comparison
+from benchmarks.harness import edits, peer
+from benchmarks.harness.beside import all_of, in_turns, index_rows
+from benchmarks.harness.client import Server, time_queries
+from benchmarks.harness.figure import Figure, table
+from benchmarks.harness.job import QUERIES, Job, Numbers
+from benchmarks.harness.machine import write_report
+from benchmarks.harness.memory import PeakMemory
+from benchmarks.harness.table import median_of
+from benchmarks.harness.trial import Scenario, Trial
 
-QUERIES = (
-    "where are errors turned into responses",
-    "parse command line arguments",
-    "retry after a failure with a delay",
-    "read the configuration file",
-    "open a connection",
-    "close and release resources",
-    "validate user input",
-    "convert a value to a string",
-    "cache of computed results",
-    "spawn a background task",
-    "compare two versions",
-    "test that a timeout is raised",
-    "encode as json",
-    "log a warning",
-    "iterate over all children of a node",
-    "default settings",
-    "merge two dictionaries",
-    "cancel what is running",
-    "Connection",
-    "get_name",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ServerRound:
-    """One session with the server on one folder, from a cold start with an empty data directory."""
-
-    #: From the start of the process.
-    initialize_seconds: float
-    #: From the answer to initialize to the first search with a hit.
-    first_answer_seconds: float
-    #: From the answer to initialize to a complete index.
-    index_seconds: float
-    files: int
-    chunks: int
-    #: As the client sees it, and as the server says (``tookMs``).
-    query_ms: list[float]
-    took_ms: list[float]
-    peak_mib: float
-    keystroke_ms: list[float] = field(default_factory=list)
-    save_ms: list[float] = field(default_factory=list)
-    disk_ms: list[float] = field(default_factory=list)
+_EDITED_FILES = 5
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="copied first, never written to")
-    parser.add_argument("--peer-python", type=Path, help="the Python of an environment with semble in it")
-    parser.add_argument("--peer-model", default="", help="the peer's model; `own` is what it downloads itself")
+    peer.add_arguments(parser)
     parser.add_argument("--queries", type=Path, help="a JSON list of queries, or of repositories with queries")
     parser.add_argument("--rounds", type=int, default=3, help="cold starts of each (default 3)")
     parser.add_argument("--runs", type=int, default=3, help="times that every query is asked in a round (default 3)")
@@ -84,94 +42,71 @@ def main() -> int:
         if not folder.is_dir():
             parser.error(f"there is no folder {folder}")
 
-    with tempfile.TemporaryDirectory(prefix="conexus-benchmark-") as scratch:
-        model = {"own": "", "": str(Path(scratch, "model"))}.get(arguments.peer_model, arguments.peer_model)
-        if arguments.peer_python and not arguments.peer_model:
-            print(
-                "The peer runs with random weights of its model's shape: times and memory, no quality.", file=sys.stderr
-            )
-            peer.make_stand_in(arguments.peer_python, Path(model), arguments.folders)
-        results = []
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="conexus-benchmark-") as temporary:
+        scratch = Path(temporary)
+        model = peer.model_of(arguments, scratch, arguments.folders)
         for folder in arguments.folders:
-            copy = Path(scratch, "workspaces", folder.resolve().name)
-            shutil.copytree(folder, copy, symlinks=True)
-            result = _measure(copy, _queries(arguments.queries, copy.name), model, arguments)
-            shutil.rmtree(copy)
-            results.append(result)
-            print(comparison(result), flush=True)
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        taken_with = {**machine(), "load": os.getloadavg()}
-        report = {"machine": taken_with, "peerModel": arguments.peer_model or "stand-in", "workspaces": results}
-        arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            name = folder.resolve().name
+            job = Job(
+                workspaces={name: folder},
+                scratch=scratch,
+                numbers=Numbers(rounds=arguments.rounds, edits=arguments.edits),
+                queries=_queries(arguments.queries, name),
+                peer_python=arguments.peer_python,
+                peer_model=model,
+            )
+            figures.append(Scenario(partial(measure, runs=arguments.runs), project=False).take(job))
+            print(table(f"{name} ({arguments.rounds} rounds, {len(job.queries)} queries)", figures[-1]), flush=True)
+    report = {"peerModel": arguments.peer_model or "stand-in", "workspaces": [each.as_json() for each in figures]}
+    write_report(arguments.out, report)
     return 0
 
 
-def _measure(folder: Path, queries: Sequence[str], model: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    ours: list[ServerRound] = []
-    theirs: list[peer.PeerRound] = []
-
-    def measure_ours() -> None:
-        ours.append(measure(folder, queries, arguments.runs, arguments.edits))
-
-    def measure_theirs() -> None:
-        if arguments.peer_python:
-            theirs.append(peer.measure(arguments.peer_python, folder, model, queries, arguments.runs))
-
-    for number in range(arguments.rounds):
-        # In turns, so that a busy spell of the machine or a warm file cache favours neither.
-        for step in (measure_ours, measure_theirs) if number % 2 == 0 else (measure_theirs, measure_ours):
-            step()
-    return {
-        "workspace": folder.name,
-        "queries": len(queries),
-        "conexus": [asdict(each) for each in ours],
-        "semble": [asdict(each) for each in theirs],
-    }
+def measure(trial: Trial, runs: int) -> None:
+    """Rounds of both in turns; in each, every query is asked ``runs`` times."""
+    ours, theirs = in_turns(trial, lambda: _round(trial, runs), runs)
+    trial.measured(queries=len(trial.job.queries), conexus=ours, semble=theirs)
+    trial.row("`initialize` answered", median_of(ours, "initializeSeconds"), "s")
+    index_rows(trial, ours, theirs)
+    peer_ms = all_of(theirs, "query_ms")
+    for name, key in (("at the client", "queryMs"), ("`tookMs`", "tookMs")):
+        for percent in (50, 95):
+            trial.percentile(f"query p{percent}, {name}", all_of(ours, key), percent, peer=peer_ms)
+    trial.spread("keystroke to searchable", all_of(ours, "keystrokeMs"))
+    trial.spread("save to searchable", all_of(ours, "saveMs"))
+    trial.spread("write by another program to searchable", all_of(ours, "diskMs"))
 
 
-def measure(folder: Path, queries: Sequence[str], runs: int, edit_count: int) -> ServerRound:
-    """One session. Edits are written to ``folder`` and taken back."""
-    dice = random.Random(0)  # noqa: S311  repeatable, not secret
-    command = [sys.executable, "-m", "conexus", "serve", "--stdio"]
-    with tempfile.TemporaryDirectory(prefix="conexus-data-") as data:
+def _round(trial: Trial, runs: int) -> dict[str, Any]:
+    """One session with an empty data directory. Edits are taken back."""
+    job, count = trial.job, trial.job.numbers.edits
+    with job.folder("data") as data:
         started = time.perf_counter()
-        with (
-            Server(command, folder, environment={"CONEXUS_DATA_DIR": data}) as server,
-            PeakMemory(server.process.pid) as memory,
-        ):
+        with Server(trial.folder, data) as server, PeakMemory(server.process.pid) as memory:
             server.initialize()
             initialized = time.perf_counter()
-            while not server.ask("conexus/search", {"query": queries[0]})["hits"]:
-                time.sleep(0.01)
+            server.wait_for_a_hit(job.queries[0])
             answered = time.perf_counter()
             status = server.wait_until_indexed()
             indexed = time.perf_counter()
-            asked = [time_queries(server, queries) for _ in range(runs)]
-            files = edits.editable_files(folder, 5, dice)
-            before = {file: file.read_bytes() for file in files}
-            try:
-                keystroke = edits.keystroke_ms(server, files, edit_count, dice)
-                save = edits.save_ms(server, files, edit_count, dice, told=True)
-                disk = edits.save_ms(server, files, edit_count, dice, told=False)
-            finally:
-                for file, content in before.items():
-                    file.write_bytes(content)
+            times = time_queries(server, job.queries, runs)
+            files = edits.editable_files(trial.folder, _EDITED_FILES, trial.dice)
+            with edits.put_back(files):
+                times["keystrokeMs"] = edits.keystroke_ms(server, files, count, trial.dice)
+                times["saveMs"] = edits.save_ms(server, files, count, trial.dice, told=True)
+                times["diskMs"] = edits.save_ms(server, files, count, trial.dice, told=False)
             peak = memory.mib
             server.stop()
-    return ServerRound(
-        initialize_seconds=initialized - started,
-        first_answer_seconds=answered - initialized,
-        index_seconds=indexed - initialized,
-        files=status["files"],
-        chunks=status["chunks"],
-        query_ms=[ms for query_ms, _ in asked for ms in query_ms],
-        took_ms=[ms for _, took_ms in asked for ms in took_ms],
-        peak_mib=peak,
-        keystroke_ms=keystroke,
-        save_ms=save,
-        disk_ms=disk,
-    )
+    return {
+        "initializeSeconds": initialized - started,
+        "firstAnswerSeconds": answered - initialized,
+        "indexSeconds": indexed - initialized,
+        "files": status["files"],
+        "chunks": status["chunks"],
+        **times,
+        "peakMib": peak,
+    }
 
 
 def _queries(file: Path | None, workspace: str) -> Sequence[str]:

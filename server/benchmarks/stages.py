@@ -23,9 +23,10 @@ from pathlib import Path
 # Before numpy and tokenizers are loaded.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
-from benchmarks import peer
-from benchmarks.quality_data import Question, Repository
-from benchmarks.quality_in_process import load
+from benchmarks.harness import peer
+from benchmarks.harness.table import percentile
+from benchmarks.quality.data import Question, Repository
+from benchmarks.quality.in_process import load
 from conexus.chunking import chunk_text, language_of
 from conexus.embedding.recipe import document_text
 from conexus.embedding.static import StaticEmbedder
@@ -67,7 +68,7 @@ def main() -> None:
     chunks, times = _stages(folder, embedder, _queries(arguments.queries))
     print(f"{chunks} chunks, {len(times['rank'])} queries")
     for stage, values in times.items():
-        print(f"  {stage:<12} p50 {1e3 * statistics.median(values):.2f} ms  p95 {1e3 * _p95(values):.2f} ms")
+        print(f"  {stage:<12} p50 {1e3 * statistics.median(values):.2f} ms  p95 {1e3 * percentile(values, 95):.2f} ms")
     ranking = [sum(parts) for parts in zip(times["understand"], times["rank"], strict=True)]
     print(f"  understanding and ranking together p50 {1e3 * statistics.median(ranking):.2f} ms")
     texts = list(_texts(folder))
@@ -140,10 +141,6 @@ def _peer_seconds(python: Path, folder: Path, texts: Sequence[str]) -> float:
         command = [str(python), "-c", _PEER, f"{scratch}/model", str(given), str(_ROUNDS)]
         environment = {**os.environ, "RAYON_NUM_THREADS": "1"}
         return float(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
-
-
-def _p95(values: Sequence[float]) -> float:
-    return sorted(values)[int(len(values) * 0.95)]
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from ranking_data import FOLDER, Question, Workspace, make_workspaces, workspaces
 from torch import nn
 
-from benchmarks import quality_data, quality_in_process, quality_judge
+from benchmarks.quality import in_process, judge
+from benchmarks.quality.data import Repository, Target, read
 from conexus.chunking import language_of
 from conexus.embedding.static import StaticEmbedder
 from conexus.search.candidates import select_candidates
@@ -82,7 +83,7 @@ class Example:
 
 
 def examples_of(
-    name: str, segment: MemorySegment, requests: Sequence[tuple[str, str, Sequence[quality_data.Target]]], root: str
+    name: str, segment: MemorySegment, requests: Sequence[tuple[str, str, Sequence[Target]]], root: str
 ) -> list[Example]:
     """``questions``: text, level and targets of each."""
     embedder = _embedder()
@@ -94,7 +95,7 @@ def examples_of(
         vectors = {embedder.fingerprint: embedder.embed_query(query.text)}
         candidates = select_candidates(scope, query, vectors)
         hits = [_hit(segment, row, root) for row in candidates.rows.tolist()]
-        right = np.array([[quality_judge.covers(hit, target) for hit in hits] for target in targets], np.bool_)
+        right = np.array([[judge.covers(hit, target) for hit in hits] for target in targets], np.bool_)
         lines = features_of(candidates, embedder.query_tokens(query.text))
         kind = "symbol" if query.symbol_like else level
         files = scope.file_of[candidates.rows]
@@ -102,9 +103,9 @@ def examples_of(
     return found
 
 
-def _hit(segment: MemorySegment, row: int, root: str) -> quality_judge.Hit:
+def _hit(segment: MemorySegment, row: int, root: str) -> judge.Hit:
     path = f"{root}/{segment.files[segment.file_of[row]].path}"
-    return quality_judge.Hit(path, int(segment.start_lines[row]) + 1, int(segment.end_lines[row]))
+    return judge.Hit(path, int(segment.start_lines[row]) + 1, int(segment.end_lines[row]))
 
 
 _embedders: list[StaticEmbedder] = []
@@ -128,13 +129,13 @@ def _of_workspace(workspace: Workspace) -> list[Example]:
     return examples_of(workspace.name, segment, requests, root)
 
 
-def _target(question: Question) -> quality_data.Target:
+def _target(question: Question) -> Target:
     lines = question.lines
-    return quality_data.Target(question.path, None if lines is None else (lines[0] + 1, lines[1]))
+    return Target(question.path, None if lines is None else (lines[0] + 1, lines[1]))
 
 
-def _of_repository(repository: quality_data.Repository) -> list[Example]:
-    loaded = quality_in_process.load(repository, _embedder(), None)
+def _of_repository(repository: Repository) -> list[Example]:
+    loaded = in_process.load(repository, _embedder(), None)
     view = loaded.snapshot.views[0]
     level = "span" if repository.requests[0].category == "span" else "file"
     requests = [(each.query, level, each.targets) for each in repository.requests]
@@ -268,8 +269,8 @@ def gain(example: Example, scores: NDArray[np.float32], topic: dict[str, float],
         place, probability = numbers["saturation_of_place"], topic_probability(example, topic)
         loss = place + probability * (numbers["saturation_of_topic"] - place)
     order, _ = diversify(scores, example.files, loss)
-    found = [np.flatnonzero(target[order[: quality_judge.TOP]]) for target in example.right]
-    return quality_judge.ndcg(tuple(int(ranks[0]) + 1 if len(ranks) else None for ranks in found))
+    found = [np.flatnonzero(target[order[: judge.TOP]]) for target in example.right]
+    return judge.ndcg(tuple(int(ranks[0]) + 1 if len(ranks) else None for ranks in found))
 
 
 def folded(
@@ -305,12 +306,10 @@ def main() -> None:
     learn = collected(_of_workspace, list(workspaces()))
     benchmark: list[Example] = []
     if arguments.data:
-        benchmark = collected(
-            _of_repository, quality_data.read("file", arguments.data, arguments.repos, []).repositories
-        )
+        benchmark = collected(_of_repository, read("file", arguments.data, arguments.repos, []).repositories)
     measured: dict[str, Sequence[Example]] = {"file": benchmark} if benchmark else {"corpus": learn}
     for data, repos in arguments.measure:
-        measured[repos.name] = collected(_of_repository, quality_data.read("span", data, repos).repositories)
+        measured[repos.name] = collected(_of_repository, read("span", data, repos).repositories)
     print(f"{len(learn)} and {len(benchmark)} questions in {time.monotonic() - started:.0f} s", flush=True)
     recipe = Recipe()
     topic = topic_weights([*learn, *benchmark])

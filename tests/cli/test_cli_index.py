@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from benchmarks.client import Server
+
 from tests.cli.conftest import Conexus
 
 

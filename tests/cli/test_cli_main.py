@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.memory import processes_of
 from conexus import __version__
 from conexus.cli.exit_code import ExitCode
 from conexus.cli.main import command_line
 from tests.cli.conftest import Conexus
+from tests.faults import processes_of
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "cli.md"
 #: Their import takes longer than a command line may take to answer.
@@ -110,7 +110,7 @@ def test_interruption_is_status_130(shop: Path, environment: dict[str, str], del
         # A shell starts background jobs, and so perhaps these tests, with interrupts ignored; a terminal does not.
         preexec_fn=_interruptible,  # noqa: PLW1509
     ) as process:
-        while process.poll() is None and len(processes_of(process.pid)) < 3:
+        while process.poll() is None and len(processes_of(Path(environment["CONEXUS_DATA_DIR"]))) < 3:
             time.sleep(0.005)
         time.sleep(delay)
         # As a terminal does: to the whole group.

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.disks import enlarge, fill
 from conexus.indexing import write_behind as persistence
 from conexus.indexing.folder_index import FolderIndex
 from conexus.indexing.write_behind import Persistence, _Outcome
 from conexus.storage.folder_store import FolderStore
 from conexus.storage.lance.process import LanceProcess
 from conexus.values import Place, Position, Status, TextRange
+from tests.disks import enlarge, fill, read_only, small_disk
 from tests.faults import (
     assert_for_users,
     assert_none_left,
@@ -35,10 +35,8 @@ from tests.faults import (
     holds,
     hurry,
     index_files,
-    read_only,
     seeded,
     server,
-    small_disk,
     until,
 )
 from tests.lsp.raw import server_environment

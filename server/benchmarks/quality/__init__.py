@@ -1,0 +1,1 @@
+"""Retrieval quality on annotated queries: `python -m benchmarks.quality`."""
