@@ -2,8 +2,8 @@
 
     python -m benchmarks.quality --level file dev.json DIR --level span span.json DIR2 [--peer-python PYTHON]
 
-A level is a name, a data file and the folder of its repositories. README.md here says where they come from and what
-each figure means.
+A level is a name, a data file and the folder of its repositories. server/benchmarks/README.md says where they come from
+and what each figure means.
 """
 
 from __future__ import annotations

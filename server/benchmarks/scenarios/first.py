@@ -194,16 +194,7 @@ def _paused(trial: Trial, files: int) -> dict[str, Any]:
         trial.defect("a paused server does not say so")
     if complete["files"] != files:
         trial.defect(f"after pause and resume the index has {complete['files']} files, and not {files}")
-    return {
-        "filesAtPause": before["files"],
-        "filesPaused": status["files"],
-        "files": files,
-        "settlingSeconds": settling,
-        "cpuShare": share,
-        "typedMs": typed_ms,
-        "resumedSeconds": seconds,
-        "niceness": working,
-    }
+    return {"before": before, "paused": status, "later": later, "resumed": complete, "niceness": working}
 
 
 def _command(server: Server, name: str) -> None:
@@ -283,14 +274,7 @@ def _killed(trial: Trial, whole: dict[str, Any]) -> dict[str, Any]:
     trial.row("… after", loaded, "s")
     trial.row("… chunks embedded then, of all", 100 * complete["embeddedChunks"] / complete["chunks"], "%")
     trial.row("… complete then", seconds, "s", whole["seconds"] if trial.size == "large" else None)
-    return {
-        "filesBefore": before["files"],
-        "filesAfter": status["files"],
-        "loadedSeconds": loaded,
-        "completeSeconds": seconds,
-        "embedded": complete["embeddedChunks"],
-        "chunks": complete["chunks"],
-    }
+    return {"before": before, "loaded": status, "complete": complete}
 
 
 def _panel(axes: Any, measured: dict[str, Any]) -> None:
