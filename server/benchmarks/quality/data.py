@@ -1,4 +1,4 @@
-"""Annotated queries over repositories, as the quality benchmark reads them; server/benchmarks/README.md has the format."""
+"""Annotated queries over repositories. server/benchmarks/README.md has the format."""
 
 from __future__ import annotations
 
