@@ -17,7 +17,7 @@ class NoFileSystem(RuntimeError):
 
 @contextmanager
 def small_disk(place: Path, *, size: int) -> Iterator[Path]:
-    """A disk of so many bytes at a place. Raises NoFileSystem."""
+    """A disk at a place, of a size in bytes. Raises NoFileSystem."""
     _mount("-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(place))
     try:
         yield place

@@ -30,7 +30,7 @@ CREATED, CHANGED, DELETED = 1, 2, 3
 
 
 def source_files(folder: Path, largest: int = _LARGEST_FILE) -> Iterator[Path]:
-    """The source files of a folder that are not larger than so many bytes, in order."""
+    """The source files of a folder that have at most ``largest`` bytes, in order."""
     for directory, names, files in os.walk(folder):
         names[:] = sorted(name for name in names if not name.startswith(".") and name != "node_modules")
         for name in sorted(files):

@@ -89,18 +89,17 @@ class Trial:
         """Say what should not have happened."""
         self.figure.defects.append(text)
 
-    def compare(self, server: Server, when: str, *, words: int = 100) -> dict[str, Any]:
+    def compare(self, server: Server, when: str, *, words: int = 100) -> None:
         """Compare an index with that of a server with an empty data directory on the same folder.
 
-        The job's queries are asked, and phrases and so many ``words`` of the files. The rows of all comparisons come
-        last in the table. Returns ``compare.differences``.
+        ``questions`` are asked. The rows of all comparisons come last in the table.
         """
-        queries, own = self.questions(words)
+        asked = self.questions(words)
         with self.session("indexed", folder=server.folder) as fresh:
-            return self.differ(server, fresh, when, queries, own)
+            self.differ(server, fresh, when, *asked)
 
     def questions(self, words: int) -> tuple[list[str], dict[str, str]]:
-        """Queries for a comparison, and words with the one file that each stands in."""
+        """The job's queries with phrases of the files, and ``words`` with the one file that each stands in."""
         queries = [*self.job.queries, *phrases(self.folder, _PHRASES, self.dice)]
         return queries, words_of_one_file(self.folder, words, self.dice)
 
@@ -113,12 +112,11 @@ class Trial:
         words: Mapping[str, str],
         *,
         name: str = _FRESH,
-    ) -> dict[str, Any]:
-        """Compare two servers that run, of which the other one has a ``name`` in the report."""
+    ) -> None:
+        """Compare two servers that run; ``name`` is that of the other one in the report."""
         found = differences(server, other, queries, words)
         self.comparisons.setdefault(name, []).append(found)
         self.figure.defects += defects_of(found, when, other=name)
-        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from benchmarks.quality.data import Question, Target
 
-#: So many hits are asked for and judged.
+#: How many hits are asked for and judged.
 TOP = 10
-#: Of a long definition, so many lines' worth count; a hit of so many lines is never too long.
+#: How many lines of a long definition count; a hit of as many lines is never too long.
 _ENOUGH_LINES = 40
-#: A hit shows a definition only if it is at most so many times as long.
+#: How many times as long as a definition a hit that shows it may be.
 _MOST_TIMES = 3
 
 
@@ -30,7 +30,7 @@ Ranks = tuple[int | None, ...]
 
 
 def covers(hit: Hit, target: Target) -> bool:
-    """Whether the hit lies in the target's file and, if the target has lines, shows them.
+    """Whether the hit is in the target's file and, if the target has lines, shows them.
 
     A hit shows a definition if it has at least half of it (of its first 40 lines' worth), and is not much longer:
     whoever is led to a whole file has still to look for the function. A path fits if it ends with the target's:

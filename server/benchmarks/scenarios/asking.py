@@ -14,7 +14,7 @@ from benchmarks.harness.trial import Scenario, Trial
 
 #: Rounds of all queries, of which the first is not counted.
 _RUNS = 6
-#: So many others are asked once.
+#: How many other queries are asked once.
 _NEW = 300
 
 

@@ -21,7 +21,7 @@ from benchmarks.harness.waiting import milliseconds_until, seconds_until
 
 _SEARCHES = 200
 _LONGEST_WAIT = 0.02
-#: So many at once find a place in the server's queue, and so many do not.
+#: How many searches at once find a place in the server's queue, and how many do not.
 _FEW, _MANY = 50, 300
 _STORMS = 5
 _ALONE = 20

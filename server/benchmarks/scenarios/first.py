@@ -202,7 +202,7 @@ def _command(server: Server, name: str) -> None:
 
 
 def _until_share(server: Server, files: float, niceness: dict[int, int | None] | None = None) -> dict[str, Any]:
-    """Wait until so many files are indexed; returns that status. ``niceness`` gets that of all other processes."""
+    """Wait until at least ``files`` are indexed; returns that status. ``niceness`` gets that of all other processes."""
 
     def enough() -> dict[str, Any] | None:
         status: dict[str, Any] = server.status()

@@ -52,7 +52,7 @@ def measure(trial: Trial) -> None:
             trial.differ(other, server, when, *asked, name="the first folder")
             other.stop()
             with trial.job.folder("fresh") as empty, Server(folder, empty) as fresh:
-                anew = _first(fresh, model)
+                of_fresh = _first(fresh, model)
                 trial.differ(server, fresh, "after switches and another start", *asked)
                 fresh.stop()
             server.stop()
@@ -71,7 +71,7 @@ def measure(trial: Trial) -> None:
         trial.row(f"embedded by {name}", each["embedded"], most=0.0)
         trial.row("… seconds", each["seconds"], "s")
     trial.row("wrong files after the switches", to_b["wrong"] + to_a["wrong"], most=0.0)
-    trial.measured(first=first, b=to_b, chunksOfB=chunks_of_b, none=none, fresh=anew)
+    trial.measured(first=first, b=to_b, chunksOfB=chunks_of_b, none=none, fresh=of_fresh)
     if not to_b["embedded"]:
         trial.defect("nothing was embedded when branch b was checked out, which has new text")
 
