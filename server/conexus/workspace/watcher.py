@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from conexus.config import SETTINGS_FILE
+from conexus.timing import Backoff
 from conexus.workspace.ignore import IGNORE_FILES
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class Watcher:
             self._thread.join(_END_SECONDS)
 
     def _run(self) -> None:
-        delay = _FIRST_DELAY
+        restarts = Backoff(_FIRST_DELAY, _LONGEST_DELAY)
         reason, lenient = "watching began", False
         while not self._stopping.is_set():
             began = time.monotonic()
@@ -117,9 +118,9 @@ class Watcher:
                 reason = "the watcher failed and was restarted"
                 log.exception("the folder cannot be watched at the moment")
             if time.monotonic() - began > _LONGEST_DELAY:
-                delay = _FIRST_DELAY
-            self._stopping.wait(delay)
-            delay = min(delay * 2, _LONGEST_DELAY)
+                restarts.succeeded()
+            restarts.failed()
+            self._stopping.wait(restarts.delay)
 
     def _learn(self, error: _WatchFailed) -> bool:
         """Sets ``degraded`` to what the user can do about a failure.
