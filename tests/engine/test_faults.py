@@ -20,7 +20,7 @@ import pytest
 
 from conexus.indexing import write_behind as persistence
 from conexus.indexing.folder_index import FolderIndex
-from conexus.indexing.write_behind import Persistence, _Outcome
+from conexus.indexing.write_behind import WriteBehind, _Outcome
 from conexus.storage.folder_store import FolderStore
 from conexus.storage.lance.process import LanceProcess
 from conexus.values import Place, Position, Status, TextRange
@@ -728,19 +728,19 @@ def test_what_cannot_be_written_is_tried_again_soon_and_then_ever_later(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def succeed() -> _Outcome:
-        return _Outcome(time.monotonic())
+        return _Outcome()
 
     def rest_after(work: Callable[[], _Outcome]) -> int:
         writing._begin(work)
-        until(lambda: not writing.busy)
-        return round(max(writing._not_before - time.monotonic(), 0))
+        until(lambda: writing._work is not None and writing._work.done())
+        writing.collect()
+        return round(writing._retry.delay)
 
     with ThreadPoolExecutor(1) as thread:
         assert thread.submit(stored.claim).result()
-        writing = Persistence(stored, thread)
+        writing = WriteBehind(stored, thread)
         assert [rest_after(fail) for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
         assert "No space left on device" in (writing.problem or "")
-        writing._not_before = 0.0
         assert rest_after(succeed) == 0
         assert writing.problem is None
         assert rest_after(fail) == 1

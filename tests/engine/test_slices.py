@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -172,11 +171,8 @@ def test_what_is_typed_goes_before_files(root: Path, data: Path, monkeypatch: py
             began.set()
             assert typed.wait(PATIENCE)
             # As if it had taken as long as typing may wait.
-            while (
-                "app/session.py" not in order
-                and engine.engine.indexer._refresher.edits
-                and time.monotonic() < engine.engine.indexer._refresher.edits.due
-            ):
+            due = engine.engine.indexer._refresher.edits.due
+            while "app/session.py" not in order and due.is_set and not due.is_due():
                 pass
             return refresh(tracked, path, *arguments, **options)
 

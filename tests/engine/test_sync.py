@@ -178,6 +178,36 @@ def test_what_can_wait_is_merged_when_all_is_stored(root: Path, data: Path, monk
     assert (True, True) not in seen
 
 
+def merges_at_once(monkeypatch: pytest.MonkeyPatch, *, longest_yield: float) -> None:
+    """Has what changed merged into the base at once, but for requests in flight."""
+    monkeypatch.setattr(maintenance, "_MAINTENANCE_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(maintenance, "_REST_SECONDS", 0.0)
+    monkeypatch.setattr(maintenance, "_LONGEST_YIELD_SECONDS", longest_yield)
+
+
+def test_merging_waits_for_a_request_in_flight(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    merges_at_once(monkeypatch, longest_yield=2 * PATIENCE)
+    with running(root, data) as engine:
+        until(engine, lambda: len(snapshot_of(engine).views) == 1)
+        with engine.engine.indexer.requests.answering():
+            (root / "app/new.py").write_text("def wombat_burrow():\n    pass\n", encoding="utf-8")
+            engine.hint([root / "app/new.py"])
+            settle(engine)
+            assert len(snapshot_of(engine).views) == 2
+        until(engine, lambda: len(snapshot_of(engine).views) == 1)
+
+
+def test_merging_goes_on_under_requests_without_a_pause(
+    root: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merges_at_once(monkeypatch, longest_yield=0.05)
+    with running(root, data) as engine, engine.engine.indexer.requests.answering():
+        (root / "app/new.py").write_text("def wombat_burrow():\n    pass\n", encoding="utf-8")
+        engine.hint([root / "app/new.py"])
+        settle(engine)
+        until(engine, lambda: len(snapshot_of(engine).views) == 1)
+
+
 def test_what_changed_is_prepared_for_queries_as_the_rest_is(root: Path, data: Path) -> None:
     with running(root, data) as engine:
         until(engine, lambda: all(view.segment.dense._float32 for view in snapshot_of(engine).views))

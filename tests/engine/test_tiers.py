@@ -114,7 +114,7 @@ def test_where_the_process_that_is_asked_dies_every_row_is_looked_at(root: Path,
     with running(root, tmp_path / "data", memory_mib=0) as engine:
         assert engine.store(PATIENCE)
         until(engine, lambda: tier(engine) == "indexed")
-        process = engine.engine.indexer._maintenance._tiers._reading._child._process
+        process = engine.engine.indexer._maintenance.search_modes._reading._child._process
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         assert best(engine, "load_amber_birch")[0] == ("amber_16.py", 0)

@@ -10,7 +10,19 @@ from typing import get_args
 
 import pytest
 
-from conexus.indexing.commands import Command, Finished, Hint, Rescan, SetDocuments, SetPaused, in_words
+from conexus.indexing.commands import (
+    CandidatesReady,
+    Command,
+    Finished,
+    Hint,
+    IndicesMade,
+    MergeFinished,
+    Rescan,
+    SetDocuments,
+    SetPaused,
+    WriteFinished,
+    in_words,
+)
 from conexus.indexing.session_index import Client
 from conexus.workspace.documents import Document, Documents
 from tests.workspaces import PATIENCE, running, write
@@ -30,7 +42,11 @@ def test_every_command_is_a_frozen_value() -> None:
     [
         (Hint(("/a/b.py", "/a/c.py"), "watcher"), "Hint of 2 paths from watcher"),
         (Rescan("/a", "branch switched"), "Rescan of /a: branch switched"),
-        (Finished("merging segments of /a", lambda: None), "merging segments of /a"),
+        (MergeFinished("/a", "1-2-3"), "MergeFinished of /a"),
+        (WriteFinished("/a"), "WriteFinished of /a"),
+        (IndicesMade("/a", 1, made=True), "IndicesMade of /a"),
+        (CandidatesReady("/a", 1, ready=False), "CandidatesReady of /a"),
+        (Finished("loading the index of /a", lambda: None), "loading the index of /a"),
         (SetPaused(True), "SetPaused"),
         (SetDocuments(Client("one", print), Documents().put(SECRET), (SECRET.id,)), "SetDocuments"),
     ],

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import pytest
 
-from conexus.indexing import hints
 from conexus.indexing.hints import Hints
 
 KEY, OTHER = ("/work", "a.py"), ("/work", "b.py")
@@ -15,15 +14,13 @@ KEY, OTHER = ("/work", "a.py"), ("/work", "b.py")
 class Clock:
     now = 100.0
 
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(hints, "time", clock)
-    return clock
+def clock() -> Clock:
+    return Clock()
 
 
 def handled(clock: Clock, waiting: Hints, every: float, until: float) -> list[float]:
@@ -31,8 +28,8 @@ def handled(clock: Clock, waiting: Hints, every: float, until: float) -> list[fl
     times, coming = [], clock.now
     until += clock.now
     while waiting or coming < until:
-        if waiting and waiting.due <= coming:
-            clock.now = max(clock.now, waiting.due)
+        if waiting and waiting.due.at <= coming:
+            clock.now = max(clock.now, waiting.due.at)
             times.append(clock.now)
             waiting.take()
         else:
@@ -43,18 +40,18 @@ def handled(clock: Clock, waiting: Hints, every: float, until: float) -> list[fl
 
 
 def test_a_burst_is_handled_once(clock: Clock) -> None:
-    assert handled(clock, Hints(0.06), 0.01, 0.1) == [pytest.approx(100.15)]
-    assert handled(clock, Hints(0.06), 1.0, 0.1) == [pytest.approx(100.21)]
+    assert handled(clock, Hints(0.06, clock=clock), 0.01, 0.1) == [pytest.approx(100.15)]
+    assert handled(clock, Hints(0.06, clock=clock), 1.0, 0.1) == [pytest.approx(100.21)]
 
 
 def test_what_goes_on_steadily_is_handled_too(clock: Clock) -> None:
-    times = handled(clock, Hints(0.06), 0.05, 10.0)
+    times = handled(clock, Hints(0.06, clock=clock), 0.05, 10.0)
     assert all(0 < later - earlier <= 0.21 for earlier, later in pairwise(times))
     assert times[-1] >= 109.95
 
 
 def test_one_key_is_handled_soon_and_a_held_one_not_too_often(clock: Clock) -> None:
-    typed = Hints(0.02, 0.1)
+    typed = Hints(0.02, 0.1, clock)
     assert handled(clock, typed, 1.0, 0.1) == [pytest.approx(100.02)]
     clock.now = 200.0
     times = handled(clock, typed, 0.03, 3.0)
@@ -64,20 +61,23 @@ def test_one_key_is_handled_soon_and_a_held_one_not_too_often(clock: Clock) -> N
     assert times[-1] >= 202.99
 
 
-def test_the_others_stay_due_when_the_first_is_taken(clock: Clock) -> None:
-    waiting = Hints(0.06)
+def test_the_others_are_due_at_once_when_the_first_is_taken(clock: Clock) -> None:
+    waiting = Hints(0.06, clock=clock)
     for key in (KEY, OTHER):
         waiting.add(key)
         clock.now += 0.01
-    due = waiting.due
+    waiting.due.notice()
     assert waiting.take_first() == KEY
-    assert (waiting.due, waiting.take()) == (due, [OTHER])
-    assert waiting.due == float("inf")
+    assert (waiting.due.seconds_left(), waiting.due.noticed, waiting.take()) == (0.0, False, [OTHER])
+    assert not waiting.due.is_set
 
 
 def test_nothing_waits_of_a_folder_that_is_gone(clock: Clock) -> None:
-    waiting = Hints()
+    waiting = Hints(clock=clock)
     waiting.add(KEY)
     waiting.add(("/other", "a.py"))
     waiting.forget("/work")
-    assert waiting.take() == [("/other", "a.py")]
+    assert (waiting.due.is_set, waiting.take()) == (True, [("/other", "a.py")])
+    waiting.add(KEY)
+    waiting.forget("/work")
+    assert not waiting.due.is_set

@@ -10,23 +10,29 @@ import pytest
 
 from conexus.indexing import event_loop as loop_module
 from conexus.indexing.event_loop import Action, Loop
+from conexus.timing import Deadline
 
 
-@contextmanager
-def running(step: Action, *, failed: Action = lambda: None, settled: bool = False) -> Iterator[Loop[Action]]:
-    """A loop that always has news."""
-    loop = Loop(
+def loop_of(
+    step: Action, *, has_news: bool = True, failed: Action = lambda: None, settled: bool = False
+) -> Loop[Action]:
+    return Loop(
         "tested",
         start=lambda: True,
         handle=lambda action: action(),
         in_words=repr,
         step=step,
-        patience=lambda: 0.0,
-        has_news=lambda: True,
+        has_news=lambda: has_news,
         idle=lambda: None,
         failed=failed,
         settled=lambda: settled,
     )
+
+
+@contextmanager
+def running(step: Action, *, failed: Action = lambda: None, settled: bool = False) -> Iterator[Loop[Action]]:
+    """A loop that always has news."""
+    loop = loop_of(step, failed=failed, settled=settled)
     loop.begin()
     yield loop
     loop.stop()
@@ -109,3 +115,51 @@ def test_what_follows_a_failure_is_done_once_though_it_fails_itself() -> None:
         loop.post(fail)
         do(loop)
         assert followed == 1
+
+
+def test_a_deadline_has_one_step_made_though_the_step_leaves_it_due() -> None:
+    steps = threading.Semaphore(0)
+    deadline = Deadline()
+    loop = loop_of(steps.release, has_news=False)
+    loop.watch(deadline)
+    loop.begin()
+    try:
+        loop.post(lambda: deadline.set_in(0.01))
+        for _ in range(2):  # after the command, and at the deadline
+            assert steps.acquire(timeout=10)
+        assert deadline.is_due()
+        assert not steps.acquire(timeout=0.1)
+        loop.post(lambda: deadline.set_in(0.0))
+        assert steps.acquire(timeout=10)
+    finally:
+        loop.stop()
+
+
+def test_a_step_that_failed_at_a_deadline_is_tried_again_by_itself() -> None:
+    again = threading.Event()
+    deadline = Deadline(0.0)
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+        if steps < 3:
+            raise RuntimeError("broken")
+        assert deadline.is_due()
+        again.set()
+
+    loop = loop_of(step, has_news=False)
+    loop.watch(deadline)
+    loop.begin()
+    try:
+        assert again.wait(10)
+    finally:
+        loop.stop()
+
+
+def test_a_deadline_that_nobody_holds_is_forgotten() -> None:
+    loop = loop_of(lambda: None)
+    deadline = Deadline(0.0)
+    loop.watch(deadline)
+    del deadline
+    assert not loop._deadlines

@@ -140,6 +140,41 @@ class TablesOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class MergeFinished:
+    """Reports that a worker has ended a merge of a folder's segments. ``name``: of the file of the merged segment."""
+
+    root: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFinished:
+    """Reports that the store thread has ended a piece of work on a folder's index. The outcome waits there."""
+
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndicesMade:
+    """Reports that LanceDB's indices of a folder's tables were made, or, without ``made``, that this failed."""
+
+    root: str
+    #: Number of the folder's state, see ``SearchModes``.
+    state: int
+    made: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatesReady:
+    """Reports that a folder's indices answered their first query, or, without ``ready``, that they did not."""
+
+    root: str
+    #: Number of the folder's state, see ``SearchModes``.
+    state: int
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ModelReady:
     """Reports that the model that the user chose can embed. ``run`` numbers the models that were chosen."""
 
@@ -205,6 +240,10 @@ Command = (
     | Rescan
     | SegmentsLoaded
     | TablesOpened
+    | MergeFinished
+    | WriteFinished
+    | IndicesMade
+    | CandidatesReady
     | ModelReady
     | FolderBuilt
     | VectorsMade
@@ -223,6 +262,8 @@ def in_words(command: Command) -> str:
             return f"Hint of {len(paths)} paths from {cause}"
         case Rescan(root=root, reason=reason):
             return f"Rescan of {root}: {reason}"
+        case MergeFinished(root=root) | WriteFinished(root=root) | IndicesMade(root=root) | CandidatesReady(root=root):
+            return f"{type(command).__name__} of {root}"
         case SegmentsLoaded(folder=folder) | TablesOpened(folder=folder) | FolderBuilt(folder=folder):
             return f"{type(command).__name__} of {folder.root}"
         case _:

@@ -1,13 +1,16 @@
-"""Runs a thread that handles posted commands in order, and makes a step after them and whenever something is due."""
+"""Runs a thread that handles posted commands in order, and makes a step after them and at every deadline."""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
+from weakref import WeakSet
+
+from conexus.timing import Backoff, Deadline
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +32,6 @@ class Loop(Generic[C]):
         handle: Callable[[C], None],
         in_words: Callable[[C], str],
         step: Action,
-        patience: Callable[[], float],
         has_news: Callable[[], bool],
         idle: Action,
         failed: Action,
@@ -38,19 +40,20 @@ class Loop(Generic[C]):
         """All callables are called from the loop's thread alone.
 
         ``start``: is called first; False ends the loop. ``handle``: does what a command says. ``in_words``: returns a
-        command in words, for the log. ``patience``: returns the seconds until ``step`` is due without any news.
-        ``has_news``: decides whether ``step`` is due at once. ``idle``: is called before each wait. ``failed``: is
-        called after a command or step that raised. ``settled``: decides whether a step has nothing to do that anyone
-        waits for.
+        command in words, for the log. ``step``: is called after commands, at a deadline, and when there is news.
+        ``has_news``: decides whether ``step`` is to be called at once. ``idle``: is called before each wait.
+        ``failed``: is called after a command or step that raised. ``settled``: decides whether a step has nothing to do
+        that anyone waits for.
         """
         self._handle, self._in_words = handle, in_words
-        self._start, self._step, self._patience = start, step, patience
+        self._start, self._step = start, step
         self._news, self._idle, self._failed, self._settled = has_news, idle, failed, settled
         self._changed = threading.Condition()
         self._inbox: deque[tuple[C, bool]] = deque()
         self._busy = True
-        #: Time until which a failed step is not tried again, on the monotonic clock; and its latest delay in seconds.
-        self._rests_until, self._rest = 0.0, 0.0
+        self._deadlines: WeakSet[Deadline] = WeakSet()
+        #: When a failed step is tried again. Until then only a command has it called.
+        self._retry = Backoff(_FIRST_REST_SECONDS, _LONGEST_REST_SECONDS)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.stopping = False
 
@@ -66,6 +69,14 @@ class Loop(Generic[C]):
     def waiting(self) -> bool:
         """Whether a command waits."""
         return bool(self._inbox)
+
+    def watch(self, *deadlines: Deadline) -> None:
+        """Has a step made when one of these deadlines is due, for as long as somebody else holds the deadline.
+
+        The loop's thread calls this, and it alone sets the deadlines from then on. A deadline that the step leaves as
+        it is calls for no further step.
+        """
+        self._deadlines.update(deadlines)
 
     def post(self, command: C, *, awaited: bool = True) -> None:
         """Puts a command into the inbox: it is handled after all commands posted before.
@@ -117,7 +128,7 @@ class Loop(Generic[C]):
                 self._busy = False
                 self._changed.notify_all()
                 self._attempt(self._idle, "telling of the state")
-                self._changed.wait_for(self._is_due, max(self._next_due(), self._rests_until - time.monotonic()))
+                self._changed.wait_for(self._is_due, self._seconds_to_wait())
                 if self.stopping:
                     return
                 self._busy = self.busy or not self._settled()
@@ -125,18 +136,19 @@ class Loop(Generic[C]):
             while commands:
                 # Removed first: while the loop waits, nothing may hold what a command held, such as old segments.
                 self._attempt_command(commands.popleft()[0])
+            for deadline in self._deadlines:
+                deadline.notice()
             if self._attempt(self._step, "an indexing step"):
-                self._rests_until = self._rest = 0.0
+                self._retry.succeeded()
             else:
-                self._rest = min(max(2 * self._rest, _FIRST_REST_SECONDS), _LONGEST_REST_SECONDS)
-                self._rests_until = time.monotonic() + self._rest
+                self._retry.failed()
 
-    def _next_due(self) -> float:
-        try:
-            return self._patience()
-        except Exception:
-            log.exception("it is not known when the next indexing step is due")
-            return _LONGEST_REST_SECONDS
+    def _seconds_to_wait(self) -> float | None:
+        """Returns the seconds until a step is due without any command or news; None if none will be."""
+        if self._retry.next_try.is_set:
+            return self._retry.next_try.seconds_left()
+        seconds = min((each.seconds_left() for each in self._deadlines if not each.noticed), default=math.inf)
+        return seconds if seconds < threading.TIMEOUT_MAX else None
 
     def _attempt_command(self, command: C) -> None:
         self._attempt(lambda: self._handle(command), self._in_words(command))
@@ -154,4 +166,4 @@ class Loop(Generic[C]):
         return True
 
     def _is_due(self) -> bool:
-        return self.stopping or bool(self._inbox) or (time.monotonic() >= self._rests_until and self._news())
+        return self.stopping or bool(self._inbox) or (self._retry.may_try() and self._news())

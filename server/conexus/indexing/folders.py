@@ -7,7 +7,8 @@ from pathlib import Path
 
 from conexus.config import Settings
 from conexus.embedding.embedder import Embedder
-from conexus.indexing.commands import Finished, Hint, Post, Rescan, SegmentsLoaded, TablesOpened
+from conexus.indexing.commands import Command, Hint, Rescan, SegmentsLoaded, TablesOpened, WriteFinished
+from conexus.indexing.event_loop import Loop
 from conexus.indexing.maintenance import Maintenance
 from conexus.indexing.workspace_folder import TrackedFolder, track
 from conexus.owned import hand_over, owned
@@ -20,10 +21,8 @@ from conexus.workspace.watcher import Watcher
 class Folders:
     """The folders of all sessions, each once. The indexer thread owns it."""
 
-    def __init__(self, post: Post, post_background: Post, maintenance: Maintenance, data_directory: Path) -> None:
-        """``post_background`` posts commands that nobody waits for."""
-        self._post_background = post_background
-        self._post, self._maintenance, self._data_directory = post, maintenance, data_directory
+    def __init__(self, loop: Loop[Command], maintenance: Maintenance, data_directory: Path) -> None:
+        self._loop, self._maintenance, self._data_directory = loop, maintenance, data_directory
         self.by_root: dict[str, TrackedFolder] = {}
         #: The server's own watchers by root. They stay when a chosen model's index replaces a folder's index.
         self._watchers: dict[str, Watcher] = {}
@@ -35,10 +34,8 @@ class Folders:
         folder = track(
             root, settings, embedder, self._data_directory, self._maintenance.threads, self._maintenance.tables
         )
-        folder.stored.on_opened = lambda files: self._post(TablesOpened(folder, files))
-        folder.persistence.on_done = lambda: self._post_background(
-            Finished(f"writing the index of {root}", lambda: None)
-        )
+        folder.stored.on_opened = lambda files: self._loop.post(TablesOpened(folder, files))
+        folder.persistence.on_done = lambda: self._loop.post(WriteFinished(root), awaited=False)
         return folder
 
     def open(self, root: str, settings: Settings, embedder: Embedder) -> None:
@@ -48,7 +45,7 @@ class Folders:
         if has_stored_index(folder.stored.directory) or folder.reopened:
             self.loading += 1
             opened: Future[list[LoadedSegment]] = folder.persistence.open()
-            opened.add_done_callback(lambda future: self._post(SegmentsLoaded(folder, tuple(future.result()))))
+            opened.add_done_callback(lambda future: self._loop.post(SegmentsLoaded(folder, tuple(future.result()))))
         else:
             folder.persistence.claim()
             folder.adopted = True
@@ -120,6 +117,7 @@ class Folders:
 
     def _ready(self, folder: TrackedFolder) -> None:
         folder.loaded = True
+        self._loop.watch(*folder.persistence.deadlines)
         self._watch(folder)
 
     def _watch(self, folder: TrackedFolder) -> None:
@@ -128,8 +126,8 @@ class Folders:
         if folder.wants_watcher and root not in self._watchers:
             watcher = Watcher(
                 Path(root),
-                lambda paths: self._post(Hint(tuple(str(Path(root, path)) for path in paths), "watcher")),
-                lambda reason: self._post(Rescan(root, reason)),
+                lambda paths: self._loop.post(Hint(tuple(str(Path(root, path)) for path in paths), "watcher")),
+                lambda reason: self._loop.post(Rescan(root, reason)),
                 lambda path, is_directory: self.allows(root, path, is_directory=is_directory),
             )
             self._watchers[root] = watcher

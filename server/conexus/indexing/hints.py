@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from conexus.segments.snapshot import FileKey
+from conexus.timing import Clock, Deadline
 
 #: Seconds without another hint that a hint waits for, so that a burst is handled once.
 QUIET_SECONDS = 0.06
@@ -17,43 +18,49 @@ TYPED_QUIET_SECONDS, TYPED_EVERY_SECONDS = 0.02, 0.1
 class Hints:
     """Paths that may have changed, each once. Not thread-safe."""
 
-    def __init__(self, quiet_seconds: float = QUIET_SECONDS, every_seconds: float = 0.0) -> None:
-        self._quiet_seconds, self._every_seconds = quiet_seconds, every_seconds
+    def __init__(
+        self, quiet_seconds: float = QUIET_SECONDS, every_seconds: float = 0.0, clock: Clock = time.monotonic
+    ) -> None:
+        self._quiet_seconds, self._every_seconds, self._clock = quiet_seconds, every_seconds, clock
         self._keys: dict[FileKey, None] = {}
-        self._first = self._last = self._taken = 0.0
+        #: When the first of the hints that wait was added, and when hints were taken last.
+        self._first = self._taken = 0.0
+        #: When the hints are to be handled; not set if none waits.
+        self.due = Deadline(clock=clock)
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def add(self, key: FileKey) -> None:
-        self._last = time.monotonic()
+        now = self._clock()
         if not self._keys:
-            self._first = self._last
+            self._first = now
         self._keys[key] = None
-
-    @property
-    def due(self) -> float:
-        """Time at which the hints are to be handled, on the monotonic clock; infinite if there is none."""
-        if not self._keys:
-            return float("inf")
-        due = min(self._last + self._quiet_seconds, self._first + PATIENCE_SECONDS)
-        return max(due, self._taken + self._every_seconds)
+        due = min(now + self._quiet_seconds, self._first + PATIENCE_SECONDS)
+        self.due.set_at(max(due, self._taken + self._every_seconds))
 
     def take(self) -> list[FileKey]:
         """Removes all hints and returns them."""
         keys, self._keys = list(self._keys), {}
-        self._taken = time.monotonic()
+        self._taken = self._clock()
+        self.due.clear()
         return keys
 
     def take_first(self) -> FileKey:
-        """Removes the hint that waits longest and returns it; the others are due as before.
+        """Removes the hint that waits longest and returns it; the others are due at once.
 
         Raises StopIteration if there is none.
         """
         key = next(iter(self._keys))
         del self._keys[key]
+        if self._keys:
+            self.due.set_in(0.0)
+        else:
+            self.due.clear()
         return key
 
     def forget(self, folder: str) -> None:
         """Drops the hints of a folder, because nothing of it is wanted any more."""
         self._keys = {key: None for key in self._keys if key[0] != folder}
+        if not self._keys:
+            self.due.clear()

@@ -15,6 +15,7 @@ from conexus.config import Settings
 from conexus.embedding.transformer.deferred import DeferredEmbedder
 from conexus.indexing.bulk_reader import INLINE_SECONDS, Bulk
 from conexus.indexing.commands import (
+    CandidatesReady,
     Cause,
     Clear,
     CloseSession,
@@ -23,6 +24,8 @@ from conexus.indexing.commands import (
     Finished,
     FolderBuilt,
     Hint,
+    IndicesMade,
+    MergeFinished,
     ModelReady,
     OpenSession,
     Reindex,
@@ -35,6 +38,7 @@ from conexus.indexing.commands import (
     TablesOpened,
     VectorsMade,
     Verify,
+    WriteFinished,
     in_words,
 )
 from conexus.indexing.event_loop import Loop
@@ -51,6 +55,7 @@ from conexus.owned import hand_over
 from conexus.processes.memory import trim
 from conexus.processes.workers import WorkerProcesses
 from conexus.segments.snapshot import Searchable
+from conexus.timing import Deadline
 from conexus.values import Event, Progress, SettingsFileChanged, StatusChanged
 from conexus.workspace.documents import Documents
 
@@ -104,23 +109,22 @@ class Indexer:
             handle=self._handle,
             in_words=in_words,
             step=self._step,
-            patience=self._patience,
             has_news=lambda: self._bulk.has_results,
             idle=self._report,
             failed=self._verify,
             settled=lambda: self.state.quiescent,
         )
-        post, post_background = self._loop.post, partial(self._loop.post, awaited=False)
         self._publisher = Publisher(self._prepare_session)
         self._bulk = Bulk(processes, self._loop.wake)
         self._scanning = Scanning()
-        self._maintenance = Maintenance(self._bulk, self._publisher, self.requests, post_background)
+        self._maintenance = Maintenance(
+            self._bulk, self._publisher, self.requests, partial(self._loop.post, awaited=False)
+        )
         self._workspace = Workspace(
             settings,
             data_directory,
             load_slow,
-            post,
-            post_background,
+            self._loop,
             self._bulk,
             self._scanning,
             self._publisher,
@@ -128,6 +132,8 @@ class Indexer:
             on_settings_file=lambda root: self._notify(SettingsFileChanged(root), root),
         )
         self._folders, self._refresher = self._workspace.folders, self._workspace.refresher
+        #: When a scan is due, or files can be read.
+        self._work_due = Deadline()
         #: When whole segment files may be checked again, in seconds on the monotonic clock.
         self._verify_due = 0.0
         self._reported: object = None
@@ -275,6 +281,15 @@ class Indexer:
                 self._workspace.install(command)
             case VectorsMade():
                 self._workspace.switch.take(command)
+            case MergeFinished(root=root, name=name):
+                self._maintenance.merging.finished(root, name)
+            case IndicesMade(root=root, state=state, made=made):
+                self._maintenance.search_modes.indices_made(root, state, made=made)
+            case CandidatesReady(root=root, state=state, ready=ready):
+                self._maintenance.search_modes.candidates_ready(root, state, ready=ready)
+            case WriteFinished(root=root):
+                if root in self._folders.by_root:
+                    self._folders.by_root[root].persistence.collect()
             case Finished(take=take):
                 take()
 
@@ -330,30 +345,33 @@ class Indexer:
                 client.published.state = replace(client.published.state, indexer=self.state)
             self._notify(StatusChanged())
             return False
+        self._loop.watch(
+            self._refresher.edits.due,
+            self._refresher.files.due,
+            self._publisher.due,
+            self._work_due,
+            *self._maintenance.deadlines,
+        )
         self._workspace.begin(embedder)
         return True
 
-    def _patience(self) -> float:
-        """Returns the seconds until something is due that wakes the loop by no event of its own."""
-        now = time.monotonic()
-        due = [now + (0.1 if self._maintenance.storing else 2.0), self._publisher.due]
-        due += [self._refresher.edits.due, self._refresher.files.due]
-        if self._maintenance.rest_due > now:
-            due.append(self._maintenance.rest_due)
-        if not self._paused:
-            if self._bulk.can_work(workers=self._may_use_workers()):
-                due.append(now)
-            due += [self._scanning.due(folder) for folder in self._folders.by_root.values() if folder.loaded]
-        return max(0.0, min(due) - now)
+    def _plan(self) -> None:
+        """Sets when scans and the reading of files go on."""
+        due = [self._scanning.due(folder) for folder in self._folders.by_root.values() if folder.loaded]
+        if self._bulk.can_work(workers=self._may_use_workers()):
+            due.append(0.0)
+        if self._paused or not due:
+            self._work_due.clear()
+        else:
+            self._work_due.set_in(max(0.0, min(due) - time.monotonic()))
 
     def _step(self) -> None:
         if not self._is_untouched():
             self._verify()
-        now = time.monotonic()
-        if now >= self._refresher.edits.due:
+        if self._refresher.edits.due.is_due():
             self._refresher.refresh_edits()
             self._publish_changes()
-        if now >= self._refresher.files.due and self._refresher.refresh_files(self._slice()):
+        if self._refresher.files.due.is_due() and self._refresher.refresh_files(self._slice()):
             self._publish_changes()
         for done in self._bulk.results():
             self._refresher.add(done)
@@ -362,16 +380,17 @@ class Indexer:
             self._work_off()
         if self._bulk.idle:
             self._end_of_bulk()
-        if now >= self._publisher.due:
+        if self._publisher.due.is_due():
             self._publish()
         self._maintenance.run_due(list(self._folders.by_root.values()), self._workspace.settings.memory_mib << 20)
+        self._plan()
 
     def _slice(self) -> Callable[[], bool]:
         """Starts a time slice. Returns a function that says whether there is time left.
 
         The slice ends after ``INLINE_SECONDS``, when an edit is due, when a command waits, or when the loop stops.
         """
-        until = min(time.monotonic() + INLINE_SECONDS, self._refresher.edits.due)
+        until = min(time.monotonic() + INLINE_SECONDS, self._refresher.edits.due.at)
         return lambda: time.monotonic() < until and not self._loop.waiting and not self._loop.stopping
 
     def _scan(self) -> None:
@@ -474,7 +493,7 @@ class Indexer:
             complete=folder.complete,
             skipped=folder.skipped(),
             role=folder.stored.role,
-            search_mode=self._maintenance.tier(folder.root),
+            search_mode=self._maintenance.search_mode(folder.root),
             size_bytes=folder.stored.state.size_bytes,
             problem=self._folders.problem(folder),
         )

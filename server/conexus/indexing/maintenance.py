@@ -11,7 +11,7 @@ from conexus.indexing.commands import Post
 from conexus.indexing.merging import Merging
 from conexus.indexing.publish import Publisher
 from conexus.indexing.request_gate import RequestGate
-from conexus.indexing.search_mode import Tier, Tiers
+from conexus.indexing.search_mode import SearchMode, SearchModes
 from conexus.indexing.workspace_folder import TrackedFolder
 from conexus.indexing.write_behind import StoreThreads
 from conexus.owned import owned
@@ -20,6 +20,7 @@ from conexus.segments.lexicon import word_hash
 from conexus.segments.snapshot import CandidateSource
 from conexus.segments.terms import word_terms
 from conexus.storage.lance.process import LanceProcess
+from conexus.timing import Deadline
 
 #: Merge the overlay after 20 s without file changes and 1 s without requests. It takes about 30 ms and speeds up later
 #: queries.
@@ -29,14 +30,17 @@ _REST_SECONDS = 1.0
 _WORKERS_IDLE_SECONDS = 2.0
 #: Seconds without a request that merging waits for, so that requests have the processor; and its longest wait.
 _PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
+#: Longest time in seconds that work on the indexer thread waits for requests in flight.
+_LONGEST_YIELD_SECONDS = 0.5
 #: Seconds from the end of merging and writing until unused memory is given back to the system.
 _TRIM_SECONDS = 2.0
-#: Seconds between two releases of the memory pages that requests read. An index within the memory budget releases them
-#: only if no request came for that long.
-_RELEASE_SECONDS = 2.0
+#: Seconds between two looks at what nothing announces, such as files of the index that another program changed. Then
+#: the memory pages that requests read are released, too. An index within the memory budget releases them only if no
+#: request came for that long.
+_LOOK_SECONDS = 2.0
 
 
-@owned(shared={"owned", "tier"})
+@owned(shared={"owned", "search_mode"})
 class Maintenance:
     """Does the background work on all folders, which waits while there is something better to do.
 
@@ -59,31 +63,37 @@ class Maintenance:
         #: Whether someone waits until everything is stored.
         self.storing = False
         self._bulk, self._publisher, self._requests = bulk, publisher, requests
-        self._merging = Merging(lambda: bulk.pool, post, self._rearranged, requests.yield_to_requests)
-        self._tiers = Tiers(self.tables, self.threads, post, self._find_candidates)
+        #: Both take over the results of work that they have other threads and processes do.
+        self.merging = Merging(lambda: bulk.pool, post, self._rearranged, lambda: self._yields)
+        self.search_modes = SearchModes(self.tables, self.threads, post, self._find_candidates)
         #: Whether worker processes are to be replaced before the last merges.
         self._renewing = False
-        #: Latest time at which no request had come for ``_PAUSE_SECONDS``, on the monotonic clock.
-        self._calm_at = 0.0
-        #: Time of the next release of memory pages, on the monotonic clock.
-        self._release_at = 0.0
-        #: Time at which nothing uses any more what was merged or written, on the monotonic clock; infinite if there is
-        #: nothing.
-        self._trim_at = float("inf")
+        #: Whether work on the indexer thread lets requests in flight go first, and until when at the latest.
+        self._yields, self._yield_end = False, Deadline()
+        #: When it will be quiet for long enough, if nothing happens until then.
+        self._quiet = Deadline()
+        #: When merges are made though requests come.
+        self._merges_held = Deadline(_LONGEST_HOLD_SECONDS)
+        #: When idle workers are stopped.
+        self._workers_idle = Deadline()
+        #: When nothing uses any more what was merged or written; not set if there is nothing.
+        self._trim = Deadline()
+        #: When to look at what nothing announces.
+        self._look = Deadline(0.0)
 
-    def tier(self, folder: str) -> Tier:
-        """Returns the tier of a folder, which says where its candidates are found."""
-        return self._tiers.tier(folder)
+    @property
+    def deadlines(self) -> tuple[Deadline, ...]:
+        """When one of these is due, ``run_due`` may have work."""
+        return self._yield_end, self._quiet, self._workers_idle, self._trim, self._look
+
+    def search_mode(self, folder: str) -> SearchMode:
+        """Returns the search mode of a folder, which says where its candidates are found."""
+        return self.search_modes.mode(folder)
 
     @property
     def owned(self) -> tuple[object, ...]:
         """Other objects that belong to the thread that owns this one."""
-        return self._merging, self._tiers
-
-    @property
-    def rest_due(self) -> float:
-        """Time at which it will be quiet for long enough, on the monotonic clock, if nothing happens until then."""
-        return max(self.active_at + _MAINTENANCE_IDLE_SECONDS, self._requests.asked_at + _REST_SECONDS)
+        return self.merging, self.search_modes
 
     def note_activity(self) -> None:
         """Notes that files or documents change now: what can wait for a quiet moment waits."""
@@ -97,64 +107,77 @@ class Maintenance:
 
     def forget(self, folder: str) -> None:
         """Drops the work on a folder, because nothing of it is wanted any more."""
-        self._merging.forget(folder)
-        self._tiers.forget(folder)
+        self.merging.forget(folder)
+        self.search_modes.forget(folder)
 
     def close(self) -> None:
         """Stops the helpers after their present work."""
-        self._merging.close()
+        self.merging.close()
         self.threads.close()
         self._thread.shutdown()
         self.tables.close()
-        self._tiers.close()
+        self.search_modes.close()
 
     def run_due(self, folders: Collection[TrackedFolder], budget: int) -> None:
         """Begins what is due; called after every step. ``budget``: bytes that a query may have to read."""
-        now = time.monotonic()
-        if now - self._requests.asked_at > _PAUSE_SECONDS:
-            self._calm_at = now
+        now, asked_at = time.monotonic(), self._requests.asked_at
+        self._quiet.set_at(max(self.active_at + _MAINTENANCE_IDLE_SECONDS, asked_at + _REST_SECONDS))
+        self._workers_idle.set_at(self.active_at + _WORKERS_IDLE_SECONDS)
+        if now - asked_at > _PAUSE_SECONDS:
+            self._merges_held.set_in(_LONGEST_HOLD_SECONDS)
+        self._let_requests_go_first()
         self._renew_workers()
         walked = sum(each.index.bytes_per_query for each in folders)
-        idle = now - max(self.active_at, self._requests.asked_at) > _MAINTENANCE_IDLE_SECONDS
+        idle = now - max(self.active_at, asked_at) > _MAINTENANCE_IDLE_SECONDS
         for tracked in folders:
-            quiet = tracked.settled and now >= self.rest_due
-            if quiet and tracked.index.compact_overlay(self._requests.yield_to_requests):
+            quiet = tracked.settled and self._quiet.is_due()
+            if quiet and not self._yields and tracked.index.compact_overlay():
                 self._rearranged(tracked.root)
-            self._merge(tracked, now, quiet=quiet)
-            self._tiers.consider(tracked, budget, walked, idle=idle)
+            self._merge(tracked, quiet=quiet)
+            self.search_modes.consider(tracked, budget, walked, idle=idle)
             self._write(tracked, now, quiet=quiet)
-        if self._bulk.idle and self._merging.idle and now - self.active_at > _WORKERS_IDLE_SECONDS:
+        if self._bulk.idle and self.merging.idle and self._workers_idle.is_due():
             if self._bulk.pool.running:
                 self._bulk.close()
                 trim()
-            self._thread.submit(self.tables.close_if_idle)
-        if now >= max(self._trim_at, self.rest_due):
-            self._trim_at = float("inf")
+                self._look.set_in(0.0)  # writing has waited for the end of the workers
+            if self.tables.running:
+                self._thread.submit(self.tables.close_if_idle)
+        if self._trim.is_due() and self._quiet.is_due():
+            self._trim.clear()
             # These caches help while many files are read; for one file they are filled again within milliseconds.
             word_terms.cache_clear()
             word_hash.cache_clear()
             trim()
-        if now >= self._release_at:
-            self._release_at = now + _RELEASE_SECONDS
+        if self._look.is_due():
+            self._look.set_in(_LOOK_SECONDS)
             for tracked in folders:
-                if now - self._requests.asked_at > _RELEASE_SECONDS or self.tier(tracked.root) == "indexed":
+                if now - asked_at > _LOOK_SECONDS or self.search_mode(tracked.root) == "indexed":
                     tracked.index.release()
 
+    def _let_requests_go_first(self) -> None:
+        """Decides whether work that can wait should wait now, because a request is in flight."""
+        if not self._requests.is_answering:
+            self._yield_end.clear()
+        elif not self._yield_end.is_set:
+            self._yield_end.set_in(_LONGEST_YIELD_SECONDS)
+        self._yields = self._yield_end.is_set and not self._yield_end.is_due()
+
     def _renew_workers(self) -> None:
-        if self._renewing and self._merging.idle:
+        if self._renewing and self.merging.idle:
             # What workers cache of the files that they read is of no use for merging, and takes as much memory.
             self._renewing = False
             self._bulk.close()
 
     def _rearranged(self, folder: str) -> None:
         self._publisher.mark_dirty(folder, content_changed=False)
-        self._trim_at = time.monotonic() + _TRIM_SECONDS
+        self._trim.set_in(_TRIM_SECONDS)
 
-    def _merge(self, tracked: TrackedFolder, now: float, *, quiet: bool) -> None:
-        asked = self._calm_at < now < self._calm_at + _LONGEST_HOLD_SECONDS
+    def _merge(self, tracked: TrackedFolder, *, quiet: bool) -> None:
+        asked = time.monotonic() - self._requests.asked_at <= _PAUSE_SECONDS and not self._merges_held.is_due()
         if not self._renewing and (self.storing or not (asked and tracked.complete)):
             # A process that merges takes as much memory as the one that writes: merges that can wait run later.
-            self._merging.consider(tracked, quiet=quiet and not tracked.persistence.writes)
+            self.merging.consider(tracked, quiet=quiet and not tracked.persistence.writes)
 
     def _write(self, tracked: TrackedFolder, now: float, *, quiet: bool) -> None:
         persistence = tracked.persistence
@@ -169,10 +192,10 @@ class Maintenance:
             tracked.index.release()
         if tracked.settled:
             persistence.maintain_if_due(quiet=quiet)
+        if persistence.busy:
+            self._trim.set_in(_TRIM_SECONDS)
         if tracked.loaded:
             persistence.take_over_if_due()
-        if persistence.busy:
-            self._trim_at = now + _TRIM_SECONDS
 
     def _find_candidates(self, folder: str, candidate_sources: CandidateSource | None) -> None:
         """Sets the source that finds a folder's candidates from now on; with None every row is scored."""

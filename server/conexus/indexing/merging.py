@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 
 from conexus.arrays.file import DamagedFile
-from conexus.indexing.commands import Finished, Post
+from conexus.indexing.commands import MergeFinished, Post
 from conexus.indexing.folder_index import Merge
 from conexus.indexing.worker_tasks import MergeTask, Pool
 from conexus.indexing.workspace_folder import TrackedFolder
@@ -20,8 +21,19 @@ from conexus.storage.manifest import remove_segment
 
 log = logging.getLogger(__name__)
 
-#: Most rows of a merge that the indexer thread makes itself, which takes a few milliseconds.
+#: Most rows of a merge that the indexer thread makes itself, which takes up to 50 ms.
 _FEW_ROWS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A merge that a worker makes. ``name`` and ``into``: the name and the path of the file of the merged segment."""
+
+    tracked: TrackedFolder
+    merge: Merge
+    future: Future[MemorySegment | Path]
+    name: str
+    into: Path
 
 
 @owned()
@@ -33,14 +45,14 @@ class Merging:
         pool: Callable[[], Pool],
         post: Post,
         done: Callable[[str], None],
-        pause: Callable[[], None],
+        yields: Callable[[], bool],
     ) -> None:
         """``done`` is called in the indexer thread with the folder whose segments were merged.
 
-        ``pause`` is called between the steps of a merge in this process.
+        ``yields`` says whether a merge in this process should be made later, so that requests have the processor.
         """
-        self._pool, self._post, self._done, self._pause = pool, post, done, pause
-        self._under_way: dict[str, tuple[Future[MemorySegment | Path], Path]] = {}
+        self._pool, self._post, self._done, self._yields = pool, post, done, yields
+        self._under_way: dict[str, _UnderWay] = {}
 
     @property
     def idle(self) -> bool:
@@ -54,14 +66,17 @@ class Merging:
         merge = tracked.index.next_merge(last=tracked.finishing, quiet=quiet)
         if merge is None:
             tracked.finishing = False
-        elif merge.rows <= _FEW_ROWS:
-            tracked.index.merged(merge, merge.run(self._pause), None)
-            self._done(tracked.root)
-        else:
+        elif merge.rows > _FEW_ROWS:
             self._begin(tracked, merge)
+        elif not self._yields():
+            self._merge_here(tracked, merge)
+
+    def _merge_here(self, tracked: TrackedFolder, merge: Merge) -> None:
+        tracked.index.merged(merge, merge.run(), None)
+        self._done(tracked.root)
 
     def _begin(self, tracked: TrackedFolder, merge: Merge) -> None:
-        name = tracked.stored.new_name()
+        root, name = tracked.root, tracked.stored.new_name()
         parts = tuple(
             (part.segment.path or part.segment, files) for part, files in zip(merge.parts, merge.files, strict=True)
         )
@@ -71,47 +86,41 @@ class Merging:
             future = self._pool().merge(MergeTask(parts, version, into))
         except OSError as error:
             log.warning("segments are merged here: %s", error)
-            tracked.index.merged(merge, merge.run(self._pause), None)
-            self._done(tracked.root)
+            self._merge_here(tracked, merge)
             return
-        self._under_way[tracked.root] = future, into
-        # What the callback holds must not hold the future, which holds the callback: such a cycle would keep the old
-        # segments until Python's garbage collector looks for it.
-        future.add_done_callback(
-            lambda done: self._post(
-                Finished(f"merging segments of {tracked.root}", lambda: self._finished(tracked, merge, done, name))
-            )
-        )
+        self._under_way[root] = _UnderWay(tracked, merge, future, name, into)
+        # The callback holds two strings and no segment: what the future holds is freed with the future.
+        future.add_done_callback(lambda _: self._post(MergeFinished(root, name)))
 
-    def _finished(self, tracked: TrackedFolder, merge: Merge, future: Future[MemorySegment | Path], name: str) -> None:
-        known, into = self._under_way.get(tracked.root, (None, None))
-        if known is not future or into is None:
-            return  # the merge is not wanted any more
-        del self._under_way[tracked.root]
-        if future.cancelled():
-            remove_segment(into)
+    def finished(self, root: str, name: str) -> None:
+        """Takes over the result of a merge, unless the merge is not wanted any more."""
+        work = self._under_way.get(root)
+        if work is None or work.name != name:
             return
-        error = future.exception()
+        del self._under_way[root]
+        if work.future.cancelled():
+            remove_segment(work.into)
+            return
+        error = work.future.exception()
         if error is not None:
-            remove_segment(into)
+            remove_segment(work.into)
             # The worker died, or a segment file is gone. A merge in this process needs no file, because it is mapped.
             log.warning("segments are merged here: %s", error)
-            tracked.index.merged(merge, merge.run(self._pause), None)
-            self._done(tracked.root)
+            self._merge_here(work.tracked, work.merge)
             return
-        result = future.result()
-        try:
-            segment = result if isinstance(result, MemorySegment) else load_segment(result, verify=False)[0]
-        except (OSError, DamagedFile) as error:
-            log.warning("a merged segment cannot be read: %s", error)
-            remove_segment(into)
-            return
+        result, index = work.future.result(), work.tracked.index
         if isinstance(result, MemorySegment):
-            tracked.index.merged(merge, segment, None)
+            index.merged(work.merge, result, None)
         else:
-            tracked.index.merged(merge, segment, name)
-            tracked.persistence.add_segment(name)
-        self._done(tracked.root)
+            try:
+                segment = load_segment(result, verify=False)[0]
+            except (OSError, DamagedFile) as error:
+                log.warning("a merged segment cannot be read: %s", error)
+                remove_segment(work.into)
+                return
+            index.merged(work.merge, segment, name)
+            work.tracked.persistence.add_segment(name)
+        self._done(root)
         trim()
 
     def forget(self, folder: str) -> None:
@@ -119,9 +128,10 @@ class Merging:
 
         The segment file of the merge is removed when the worker is done with it.
         """
-        future, into = self._under_way.pop(folder, (None, None))
-        if future is not None and into is not None:
-            future.add_done_callback(lambda _: remove_segment(into))
+        work = self._under_way.pop(folder, None)
+        if work is not None:
+            into = work.into
+            work.future.add_done_callback(lambda _: remove_segment(into))
 
     def close(self) -> None:
         """Drops all merges, because nothing is wanted any more."""

@@ -12,6 +12,7 @@ from conexus.indexing.state import FolderState, IndexerState, SessionState
 from conexus.indexing.workspace_folder import TrackedFolder
 from conexus.owned import owned
 from conexus.segments.snapshot import CandidateSource, FileKey, Fresh, Searchable, Snapshot
+from conexus.timing import Deadline
 from conexus.values import IndexChanged
 
 #: Seconds between two snapshots while a first index is being built.
@@ -35,6 +36,8 @@ class Publisher:
         self._dirty: dict[str, bool] = {}
         self._dirty_of: dict[SessionIndex, set[str]] = {}
         self._published_at = 0.0
+        #: When changes are to be published at the latest.
+        self.due = Deadline()
 
     @property
     def waiting(self) -> bool:
@@ -46,21 +49,18 @@ class Publisher:
         """Whether the content of an index differs from the published snapshots."""
         return bool(self._dirty_of) or any(self._dirty.values())
 
-    @property
-    def due(self) -> float:
-        """When changes should be published at the latest, in seconds on the monotonic clock; inf if there are none."""
-        return self._published_at + PUBLISH_SECONDS if self.waiting else float("inf")
-
     def mark_dirty(self, root: str, *, content_changed: bool = True) -> None:
         """Has a folder published again.
 
         With ``content_changed=False`` its segments were reorganised, or it got or lost its candidate source.
         """
         self._dirty[root] = content_changed or self._dirty.get(root, False)
+        self.due.set_at(self._published_at + PUBLISH_SECONDS)
 
     def mark_session_dirty(self, session: SessionIndex, root: str) -> None:
         """Has a folder published again for one session: its open documents changed, or it got or lost the folder."""
         self._dirty_of.setdefault(session, set()).add(root)
+        self.due.set_at(self._published_at + PUBLISH_SECONDS)
 
     def forget(self, session: SessionIndex) -> None:
         """Drops what was to be published for a session, which was closed."""
@@ -75,6 +75,7 @@ class Publisher:
         """
         dirty, dirty_of = self._dirty, self._dirty_of
         self._dirty, self._dirty_of = {}, {}
+        self.due.clear()
         models, events = tuple(embedders), []
         for session in sessions:
             changed = {root for root in dirty if root in session} | dirty_of.get(session, set())

@@ -6,13 +6,14 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from conexus.embedding.unit_vectors import Vectors
-from conexus.indexing.commands import Finished, Post
+from conexus.indexing.commands import CandidatesReady, IndicesMade, Post
 from conexus.indexing.folder_index import LiveSegment
 from conexus.indexing.workspace_folder import TrackedFolder
 from conexus.indexing.write_behind import StoreThreads
@@ -21,6 +22,7 @@ from conexus.segments.snapshot import CandidateSource, ChunkRefs
 from conexus.storage.lance.process import LanceProcess
 from conexus.storage.lance.requests import FindCandidates, MakeIndices, PrepareSearch
 from conexus.storage.lance.tables import StoreError
+from conexus.timing import SingleFlight
 
 log = logging.getLogger(__name__)
 
@@ -73,28 +75,36 @@ class LanceCandidates:
         return found
 
 
-Tier = Literal["exact", "indexed"]
+SearchMode = Literal["exact", "indexed"]
 
-#: Share of the memory budget: a folder returns to the tier ``exact`` when all folders take less, so that its tier does
+#: Share of the memory budget: a folder returns to the mode ``exact`` when all folders take less, so that its mode does
 #: not flip back and forth.
 _BACK = 0.8
 #: Update the LanceDB indices when more than max(20 000, 10 %) of the rows are not covered by them.
 _LATE_ROWS, _LATE_SHARE = 20_000, 0.1
 
+_Work = Literal["making the indices", "the first query"]
+
 
 @dataclass(slots=True)
 class _Folder:
-    tier: Tier = "exact"
-    #: Whether the indices are being made, or are being asked for the first time.
-    busy: bool = False
-    failed: bool = False
+    """The state of a folder. Each has a number, so that no result for an earlier state of the folder is taken over."""
+
+    tracked: TrackedFolder
+    number: int
+    mode: SearchMode = "exact"
+    #: After a failure nothing more is tried.
+    work: SingleFlight[_Work] = field(default_factory=SingleFlight)
     #: The base segments when making the indices began.
-    parts: tuple[LiveSegment, ...] = field(default_factory=tuple)
+    parts: tuple[LiveSegment, ...] = ()
 
 
-@owned(shared={"tier"})
-class Tiers:
-    """Decides the tier of each folder. The indexer thread owns it."""
+@owned(shared={"mode"})
+class SearchModes:
+    """Decides the search mode of each folder: every row is scored, or LanceDB's indices find candidates.
+
+    The indexer thread owns it.
+    """
 
     def __init__(
         self,
@@ -112,82 +122,115 @@ class Tiers:
         self._reading = LanceProcess(low_priority=False)
         self._asking = ThreadPoolExecutor(1, "conexus-candidates")
         self._folders: dict[str, _Folder] = {}
+        self._numbers = count()
 
-    def tier(self, folder: str) -> Tier:
+    def mode(self, folder: str) -> SearchMode:
         """Returns where a folder's candidates come from. Any thread may call it."""
         known = self._folders.get(folder)
-        return known.tier if known is not None else "exact"
+        return known.mode if known is not None else "exact"
 
     def consider(self, tracked: TrackedFolder, budget: int, total: int, *, idle: bool) -> None:
         """Begins what is due for a folder. ``budget``: bytes that all folders may take; ``total``: bytes they take."""
         base = tracked.index.base
-        known = self._folders.setdefault(tracked.root, _Folder())
-        if known.busy or known.failed or not tracked.settled or tracked.finishing:
+        known = self._folders.get(tracked.root)
+        if known is None:
+            known = self._folders[tracked.root] = _Folder(tracked, next(self._numbers))
+        if known.work.under_way or known.work.has_failed or not tracked.settled or tracked.finishing:
             return
-        if known.tier == "indexed" and total < budget * _BACK:
-            known.tier = "exact"
+        if known.mode == "indexed" and total < budget * _BACK:
+            known.mode = "exact"
             self._use(tracked.root, None)
-        elif total > budget or known.tier == "indexed":
+        elif total > budget or known.mode == "indexed":
             late = sum(part.rows for part in base if not part.indexed)
             rows = sum(part.rows for part in base)
             if not rows:
                 return
-            if known.tier == "indexed" and late == rows:
+            if known.mode == "indexed" and late == rows:
                 # The tables were rebuilt: every row is scored until their indices are rebuilt, too.
-                known.tier = "exact"
+                known.mode = "exact"
                 self._use(tracked.root, None)
             if late > max(_LATE_ROWS, _LATE_SHARE * rows) or late == rows:
                 if tracked.stored.role == "writer" and tracked.persistence.in_step(base) and (idle or late == rows):
-                    self._begin(tracked, known, base)
-            elif known.tier == "exact":
-                self._try(tracked, known)
+                    self._request(known, "making the indices")
+            elif known.mode == "exact":
+                self._request(known, "the first query")
 
-    def _begin(self, tracked: TrackedFolder, known: _Folder, base: Sequence[LiveSegment]) -> None:
+    def _request(self, known: _Folder, work: _Work) -> None:
+        known.work.request(work)
+        match known.work.should_start():
+            case "making the indices":
+                self._make_indices(known)
+            case "the first query":
+                self._ask_first(known)
+
+    def _make_indices(self, known: _Folder) -> None:
         """Has the store thread make the indices. The tables hold the rows of the present base."""
-        known.busy, known.parts = True, tuple(base)
-        stored, words = tracked.stored, f"making the indices of {tracked.root}"
+        known.parts = tuple(known.tracked.index.base)
+        root, number, stored = known.tracked.root, known.number, known.tracked.stored
 
         def work() -> None:
+            made = False
             try:
                 self._tables.ask(MakeIndices(stored.directory, stored.dimensions))
+                made = True
             except StoreError as error:
                 log.warning("%s; every row is scored", error)
-                self._post(Finished(words, lambda: self._done(tracked, known, made=False)))
-            else:
-                self._post(Finished(words, lambda: self._done(tracked, known, made=True)))
+            finally:
+                self._post(IndicesMade(root, number, made))
 
         self._threads.of(stored.directory).submit(work)
 
-    def _done(self, tracked: TrackedFolder, known: _Folder, *, made: bool) -> None:
-        known.busy, known.failed = False, not made
-        if not made or self._folders.get(tracked.root) is not known:
+    def indices_made(self, root: str, number: int, *, made: bool) -> None:
+        """Takes over the result of making a folder's indices. ``number``: of the state that they were made for."""
+        known = self._present(root, number)
+        if known is None:
             return
-        for part in known.parts:
+        parts, known.parts = known.parts, ()
+        if not made:
+            known.work.failed()
+            return
+        known.work.finished()
+        for part in parts:
             part.indexed = True
-        known.parts = ()
-        self._try(tracked, known)
+        self._request(known, "the first query")
 
-    def _try(self, tracked: TrackedFolder, known: _Folder) -> None:
+    def _ask_first(self, known: _Folder) -> None:
         """Has the candidates process get ready, so that no query waits for it; then the process answers queries."""
-        known.busy = True
         # Tables that answer queries are not reopened, because the queries would wait.
-        answers = known.tier == "indexed"
-        candidate_sources = LanceCandidates(self._reading, tracked.stored.directory)
+        answers = known.mode == "indexed"
+        root, number, dimensions = known.tracked.root, known.number, known.tracked.stored.dimensions
+        candidates = self._candidates(known)
 
         def work() -> None:
-            ready = (answers or candidate_sources.prepare()) and candidate_sources.answer_any(tracked.stored.dimensions)
-            self._post(Finished(f"asking the indices of {tracked.root}", lambda: answered(ready)))
-
-        def answered(well: bool) -> None:
-            known.busy, known.failed = False, not well
-            if well and self._folders.get(tracked.root) is known:
-                known.tier = "indexed"
-                self._use(tracked.root, candidate_sources)
-            elif not well:
-                for part in tracked.index.base:
-                    part.indexed = False
+            ready = False
+            try:
+                ready = (answers or candidates.prepare()) and candidates.answer_any(dimensions)
+            finally:
+                self._post(CandidatesReady(root, number, ready))
 
         self._asking.submit(work)
+
+    def candidates_ready(self, root: str, number: int, *, ready: bool) -> None:
+        """Has a folder's queries answered by its indices, or every row scored if the first query failed."""
+        known = self._present(root, number)
+        if known is None:
+            return
+        if ready:
+            known.work.finished()
+            known.mode = "indexed"
+            self._use(root, self._candidates(known))
+        else:
+            known.work.failed()
+            for part in known.tracked.index.base:
+                part.indexed = False
+
+    def _candidates(self, known: _Folder) -> LanceCandidates:
+        return LanceCandidates(self._reading, known.tracked.stored.directory)
+
+    def _present(self, root: str, number: int) -> _Folder | None:
+        """Returns a folder's state if it is still the one with this number."""
+        known = self._folders.get(root)
+        return known if known is not None and known.number == number else None
 
     def forget(self, folder: str) -> None:
         """Drops a folder and its candidate source."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from conexus.config import Settings
 from conexus.indexing.bulk_reader import Bulk
-from conexus.indexing.commands import FolderBuilt, ModelReady, Post, WantedVectors
+from conexus.indexing.commands import Command, FolderBuilt, ModelReady, WantedVectors
+from conexus.indexing.event_loop import Loop
 from conexus.indexing.folders import Folders
 from conexus.indexing.maintenance import Maintenance
 from conexus.indexing.model_switch import ModelSwitch
@@ -32,8 +33,7 @@ class Workspace:
         settings: Settings,
         data_directory: Path,
         load_slow: Callable[[Settings], LoadingEmbedder],
-        post: Post,
-        post_background: Post,
+        loop: Loop[Command],
         bulk: Bulk,
         scanning: Scanning,
         publisher: Publisher,
@@ -42,7 +42,7 @@ class Workspace:
     ) -> None:
         """``load_slow`` returns the model that ``settings.model`` names.
 
-        ``settings`` apply until the first session is opened. ``post_background`` posts commands that nobody waits for.
+        ``settings`` apply until the first session is opened.
         ``on_settings_file`` gets the root of a folder whose conexus.toml may have changed.
         """
         #: The settings of what all sessions share.
@@ -50,8 +50,8 @@ class Workspace:
         #: The shipped model; None until it is loaded.
         self.embedder: Embedder | None = None
         self.sessions: dict[str, SessionIndex] = {}
-        self.folders = Folders(post, post_background, maintenance, data_directory)
-        self.switch = ModelSwitch(load_slow, post, self._new_folder, self._filled, data_directory)
+        self.folders = Folders(loop, maintenance, data_directory)
+        self.switch = ModelSwitch(load_slow, loop.post, self._new_folder, self._filled, data_directory)
         self.refresher = Refresher(
             self.folders.by_root,
             self.sessions,

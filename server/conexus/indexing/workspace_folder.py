@@ -14,7 +14,7 @@ from conexus.embedding.embedder import Embedder
 from conexus.embedding.unit_vectors import Vectors
 from conexus.indexing.folder_index import FolderIndex
 from conexus.indexing.worker_tasks import Job, Outcome, Read, read_and_analyse
-from conexus.indexing.write_behind import Persistence, Places, StoreThreads
+from conexus.indexing.write_behind import Places, StoreThreads, WriteBehind
 from conexus.owned import owned
 from conexus.segments.analysis import IndexedFile, analysis_version
 from conexus.segments.file import load_segment
@@ -84,7 +84,7 @@ class TrackedFolder:
     index: FolderIndex
     rules: IgnoreRules
     stored: FolderStore
-    persistence: Persistence
+    persistence: WriteBehind
     data_directory: Path
     #: Number of files that the latest scan left out, by reason; files that were left out when they were read.
     scan_skipped: dict[str, int] = field(default_factory=dict)
@@ -140,7 +140,7 @@ class TrackedFolder:
         self.persistence.close(self.index.base, self._to_store, whole=self.adopted)
 
     def store_if_due(self, *, hold: bool, idle: bool) -> None:
-        """Starts writing what waits. ``hold`` and ``idle`` as in ``Persistence.flush_if_due``."""
+        """Starts writing what waits. ``hold`` and ``idle`` as in ``WriteBehind.flush_if_due``."""
         self.persistence.flush_if_due(self.index.base, self._to_store, hold=hold, idle=idle)
 
     def _to_store(self, paths: Iterable[str]) -> Places:
@@ -368,7 +368,7 @@ def track(
         FolderIndex(root, embedder.fingerprint, embedder.dimensions),
         _rules(root, settings, data_directory),
         stored,
-        Persistence(stored, threads.of(directory)),
+        WriteBehind(stored, threads.of(directory)),
         data_directory,
         reopened=reopened,
     )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from conexus.storage.lance.process import ShutDown
 from conexus.storage.lance.requests import StoredRows
 from conexus.storage.lance.tables import KEEP_SECONDS, StoreError
 from conexus.storage.manifest import LoadedSegment
+from conexus.timing import Backoff, Deadline
 
 #: Seconds that writing pauses after a batch if no file waits, because each batch makes a new version of the tables.
 FLUSH_SECONDS = 2.0
@@ -76,18 +75,18 @@ class StoreThreads:
 class _Outcome:
     """How a piece of writing ended, as reported by the store thread."""
 
-    #: When it ended, in seconds on the monotonic clock.
-    ended_at: float
     failed: bool = False
     #: Paths of the files whose rows could not be written.
     unwritten: Collection[str] = ()
     #: Whether a batch, perhaps an empty one, was written; whether the tables were compacted.
     wrote: bool = False
     maintained: bool = False
+    #: Whether compacting once more, ``KEEP_SECONDS`` later, drops the versions of the tables that were kept now.
+    again: bool = False
 
 
 @owned(shared={"problem"})
-class Persistence:
+class WriteBehind:
     """Decides what is written when.
 
     One thread owns it: the indexer thread, or the embed thread while that builds a chosen model's index. Its methods
@@ -99,26 +98,35 @@ class Persistence:
         self._executor = executor
         #: Paths of the files that wait to be written. Only paths, so that a segment that was replaced can be freed.
         self._waiting: dict[str, None] = {}
+        #: The piece of work that the store thread has to do or has done; None once its outcome is applied.
         self._work: Future[_Outcome | None] | None = None
-        #: When writing may go on, in seconds on the monotonic clock; seconds of the latest pause after a failure.
-        self._not_before, self._rest = 0.0, 0.0
-        self._next_lock_try = 0.0
-        self._next_list = 0.0
-        self._next_look = 0.0
-        self._held_since = 0.0
+        #: When writing may go on after a batch or after compacting, and when after a failure.
+        self._pause, self._retry = Deadline(0.0), Backoff(_FIRST_REST_SECONDS, _LONGEST_REST_SECONDS)
+        #: When the next manifest may be written.
+        self._next_list = Deadline(0.0)
+        #: When the stored files and the lock are checked next, and when a reader tries to take the lock.
+        self._next_look, self._next_lock_try = Deadline(0.0), Deadline(0.0)
+        #: When waiting files are written though requests come.
+        self._held = Deadline(0.0)
         #: Paths of the batch of files that was handed to the tables last.
         self._batch: frozenset[str] = frozenset()
         #: Whether nothing waited beside the batch of files that was handed to the tables last.
         self._is_last_batch = True
-        #: Whether the tables are to be compacted once more, ``KEEP_SECONDS`` after the latest time, to drop the
-        #: versions kept then.
-        self._again = False
-        self._written_at = self._maintained_at = -math.inf
+        #: When the tables are to be compacted once more, to drop the versions that were kept the latest time.
+        self._again = Deadline()
+        #: Whether the tables were written since they were compacted.
+        self._written = False
         #: Names of the segment files that this process used for the index and that are not removed yet.
         self._seen: frozenset[str] = frozenset()
-        #: Called when a piece of writing is done, so that the next one can begin. Runs in the store thread, or at once
-        #: in the owner's thread if the work is done before this is registered.
+        #: Called when a piece of work is done, so that the owner calls ``collect``. Runs in the store thread, or at
+        #: once in the owner's thread if the work is done before this is registered.
         self.on_done: Callable[[], None] = lambda: None
+
+    @property
+    def deadlines(self) -> tuple[Deadline, ...]:
+        """When one of these is due, ``flush_if_due``, ``maintain_if_due`` or ``take_over_if_due`` may have work."""
+        writing = self._pause, self._retry.next_try, self._held, self._again
+        return *writing, self._next_list, self._next_look, self._next_lock_try
 
     @property
     def problem(self) -> str | None:
@@ -127,8 +135,7 @@ class Persistence:
 
     @property
     def busy(self) -> bool:
-        """Whether something is being written."""
-        self._collect()
+        """Whether the store thread has a piece of work whose outcome was not applied yet."""
         return self._work is not None
 
     @property
@@ -162,7 +169,7 @@ class Persistence:
 
     def claim(self) -> None:
         """Has the store thread take the lock if it is free."""
-        self._executor.submit(self._stored.claim)
+        self._begin(self._claim)
 
     def open(self) -> Future[list[LoadedSegment]]:
         """Has the store thread take the lock if it is free, and load the stored segments; none if that fails."""
@@ -181,9 +188,9 @@ class Persistence:
 
     def take_over_if_due(self) -> None:
         """Has a reader become the writer if no process holds the lock. Tries once in ``_LOCK_RETRY_SECONDS``."""
-        if not self._may_write and self._claimed and time.monotonic() >= self._next_lock_try:
-            self._next_lock_try = time.monotonic() + _LOCK_RETRY_SECONDS
-            self._executor.submit(self._stored.take_over)
+        if not self._may_write and self._claimed and not self.busy and self._next_lock_try.is_due():
+            self._next_lock_try.set_in(_LOCK_RETRY_SECONDS)
+            self._begin(self._take_over)
 
     # --- writing ---
 
@@ -201,6 +208,8 @@ class Persistence:
         A process that tried to become the writer but is a reader ignores them, because the writer stores them.
         """
         if self._may_write or not self._claimed:
+            if not self._waiting:
+                self._held.set_in(_LONGEST_HOLD_SECONDS)
             self._waiting.update(dict.fromkeys(paths))
 
     def should_wait(self, now: float, asked_at: float) -> bool:
@@ -209,9 +218,7 @@ class Persistence:
         They wait for ``_LONGEST_HOLD_SECONDS`` at most. ``now`` and ``asked_at``, the time of the latest request, are
         seconds on the monotonic clock.
         """
-        if not self._waiting:
-            self._held_since = now
-        return now - asked_at < _PAUSE_SECONDS and now - self._held_since < _LONGEST_HOLD_SECONDS
+        return now - asked_at < _PAUSE_SECONDS and not self._held.is_due()
 
     def flush_if_due(self, base: Sequence[LiveSegment], locate: Locate, *, hold: bool, idle: bool) -> None:
         """Starts writing what waits, unless something is being written or writing pauses.
@@ -220,21 +227,21 @@ class Persistence:
         only segment files and the manifest are written and the tables wait: the segment files hold everything that a
         killed process would lose. When ``idle``, the tables are opened and compared with the searchable index, once.
         """
+        self.collect()
         if not self._may_write:
             if self._claimed:
                 self._take_waiting()
             return
-        now = time.monotonic()
-        if now >= self._next_look and not self.busy:
-            self._next_look = now + LIST_SECONDS
+        if self._next_look.is_due() and not self.busy:
+            self._next_look.set_in(LIST_SECONDS)
             if self._stored.is_lost():
-                self._next_lock_try = 0.0
+                self._next_lock_try.set_in(0.0)
                 self._begin(self._begin_anew)
         self._name(base)
-        if self.busy or now < self._not_before:
+        if not self._may_begin:
             return
-        if now >= self._next_list and not self._lists(base):
-            self._next_list = now + LIST_SECONDS
+        if self._next_list.is_due() and not self._lists(base):
+            self._next_list.set_in(LIST_SECONDS)
             self._begin(self._write_list, self._saves(base), self._seen)
         elif not hold and (self._waiting or (idle and not self._stored.state.compared)):
             batch = locate(self._take_waiting(FLUSH_FILES))
@@ -264,12 +271,17 @@ class Persistence:
         self._waiting = dict.fromkeys(islice(self._waiting, len(batch), None))
         return batch
 
-    def _begin(self, work: Callable[..., _Outcome], *arguments: object, unwritten: Collection[str] = ()) -> None:
+    @property
+    def _may_begin(self) -> bool:
+        """Whether a piece of writing may begin now."""
+        return not self.busy and self._pause.is_due() and self._retry.may_try()
+
+    def _begin(self, work: Callable[..., _Outcome | None], *arguments: object, unwritten: Collection[str] = ()) -> None:
         self._work = self._executor.submit(self._guarded, work, arguments, unwritten)
         self._work.add_done_callback(lambda _: self.on_done())
 
-    def _collect(self) -> None:
-        """Applies the outcome of the latest piece of writing, once that has ended."""
+    def collect(self) -> None:
+        """Applies the outcome of the latest piece of work, once that has ended."""
         if self._work is None or not self._work.done():
             return
         outcome, self._work = self._work.result(), None
@@ -278,33 +290,32 @@ class Persistence:
         if outcome.unwritten:
             self._waiting = {**dict.fromkeys(outcome.unwritten), **self._waiting}
         if outcome.failed:
-            self._rest = min(max(2 * self._rest, _FIRST_REST_SECONDS), _LONGEST_REST_SECONDS)
-            self._not_before = outcome.ended_at + self._rest
-            self._next_list = 0.0
+            self._retry.failed()
+            self._next_list.set_in(0.0)
         else:
-            self._rest = 0.0
+            self._retry.succeeded()
         if outcome.wrote:
-            self._written_at = outcome.ended_at
+            self._written = True
             if self._is_last_batch:
-                self._not_before = self._written_at + FLUSH_SECONDS
+                self._pause.set_in(FLUSH_SECONDS)
         if outcome.maintained:
-            self._maintained_at = outcome.ended_at
-            self._not_before = self._maintained_at + MAINTENANCE_SECONDS
+            self._written = False
+            self._pause.set_in(MAINTENANCE_SECONDS)
+            if outcome.again:
+                self._again.set_in(KEEP_SECONDS)
+            else:
+                self._again.clear()
 
     def maintain_if_due(self, *, quiet: bool) -> None:
         """Starts compacting the tables if that pays; earlier when it is ``quiet``: nothing else is to be done."""
-        now = time.monotonic()
-        busy = self.busy
         at_rest = quiet and not self._waiting
         state = self._stored.state
         many = state.versions >= (_MANY_VERSIONS if at_rest else _MOST_VERSIONS)
-        pays = self._written_at > self._maintained_at and (many or (at_rest and state.dead > _MOST_DEAD))
-        again = quiet and self._again and now > self._maintained_at + KEEP_SECONDS
-        if self._may_write and not busy and (pays or again) and now >= self._not_before:
+        pays = self._written and (many or (at_rest and state.dead > _MOST_DEAD))
+        if self._may_write and self._may_begin and (pays or (quiet and self._again.is_due())):
             # The versions of the last ``KEEP_SECONDS`` are kept, and with them all old files: compacting again drops
             # them.
-            self._again = pays
-            self._begin(self._maintain)
+            self._begin(self._maintain, pays)
 
     def clear(self) -> None:
         """Drops the waiting files, and has the store thread forget the stored index (``FolderStore.clear``)."""
@@ -328,9 +339,9 @@ class Persistence:
     # --- what the store thread does ---
 
     def _guarded(
-        self, work: Callable[..., _Outcome], arguments: Sequence[object], unwritten: Collection[str] = ()
+        self, work: Callable[..., _Outcome | None], arguments: Sequence[object], unwritten: Collection[str] = ()
     ) -> _Outcome | None:
-        """Does a piece of work and returns its outcome; None if the server is shutting down.
+        """Does a piece of work and returns its outcome; None if it wrote nothing or the server is shutting down.
 
         If the work fails, the error is logged and the outcome says so: the owner tries again after a pause.
         """
@@ -347,27 +358,34 @@ class Persistence:
         except Exception:
             log.exception("the index could not be stored")
         else:
-            self._stored.succeed()
+            if outcome is not None:
+                self._stored.succeed()
             return outcome
-        return _Outcome(time.monotonic(), failed=True, unwritten=unwritten)
+        return _Outcome(failed=True, unwritten=unwritten)
+
+    def _claim(self) -> None:
+        self._stored.claim()
+
+    def _take_over(self) -> None:
+        self._stored.take_over()
 
     def _write_list(self, saves: Sequence[Save], seen: frozenset[str]) -> _Outcome:
         self._stored.write_list(saves, seen)
-        return _Outcome(time.monotonic())
+        return _Outcome()
 
     def _write(self, batch: Places) -> _Outcome:
         self._stored.compare()
         if batch:
             self._stored.write_rows(*_grouped(batch))
-        return _Outcome(time.monotonic(), wrote=True)
+        return _Outcome(wrote=True)
 
-    def _maintain(self) -> _Outcome:
+    def _maintain(self, again: bool) -> _Outcome:
         self._stored.compact_tables(KEEP_SECONDS)
-        return _Outcome(time.monotonic(), maintained=True)
+        return _Outcome(maintained=True, again=again)
 
     def _begin_anew(self) -> _Outcome:
         self._stored.begin_anew()
-        return _Outcome(time.monotonic())
+        return _Outcome()
 
     def _close(self, saves: Sequence[Save] | None, seen: frozenset[str], batch: Places) -> None:
         try:
