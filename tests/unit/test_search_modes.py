@@ -33,7 +33,7 @@ class World:
         )
         self.posted: SimpleQueue[Command] = SimpleQueue()
         self.used: list[bool] = []
-        tables: Any = SimpleNamespace(index=lambda directory, dimensions: None)
+        tables: Any = SimpleNamespace(ask=lambda request: None)
         self.threads = StoreThreads()
         self.modes = SearchModes(
             tables, self.threads, self.posted.put, lambda folder, source: self.used.append(source is not None)
@@ -63,9 +63,9 @@ def test_indices_answer_after_they_were_made_and_asked_once(world: World) -> Non
     world.modes.indices_made(ROOT, 0, made=True)
     assert world.part.indexed
     assert world.next_posted() == CandidatesReady(ROOT, 0, ready=True)
-    assert world.modes.mode(ROOT) == "memory"
+    assert world.modes.mode(ROOT) == "exact"
     world.modes.candidates_ready(ROOT, 0, ready=True)
-    assert (world.modes.mode(ROOT), world.used, world.posted.empty()) == ("lancedb", [True], True)
+    assert (world.modes.mode(ROOT), world.used, world.posted.empty()) == ("indexed", [True], True)
 
 
 def test_a_result_for_a_former_state_of_a_folder_is_dropped(world: World) -> None:
@@ -77,7 +77,7 @@ def test_a_result_for_a_former_state_of_a_folder_is_dropped(world: World) -> Non
     assert not world.part.indexed
     assert world.next_posted() == IndicesMade(ROOT, 1, made=True)
     world.modes.candidates_ready(ROOT, 0, ready=True)
-    assert world.modes.mode(ROOT) == "memory"
+    assert world.modes.mode(ROOT) == "exact"
 
 
 def test_after_a_failure_nothing_more_is_tried(world: World) -> None:
