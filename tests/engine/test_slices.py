@@ -13,7 +13,7 @@ import pytest
 from conexus.indexing import scans as scanning
 from conexus.indexing.commands import Rescan
 from conexus.indexing.session_index import SessionIndex
-from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.workspace.scan import Scan
 from tests.workspaces import PATIENCE, rows, running, snapshot_of, until, write
 from tests.workspaces import OneClient as Engine
@@ -164,9 +164,9 @@ def test_what_is_typed_goes_before_files(root: Path, data: Path, monkeypatch: py
         assert engine.wait(PATIENCE)
         order: list[str] = []
         began, typed = threading.Event(), threading.Event()
-        refresh, show = TrackedFolder.refresh, SessionIndex.show
+        refresh, show = WorkspaceFolder.refresh, SessionIndex.show
 
-        def slow_refresh(tracked: TrackedFolder, path: str, *arguments: Any, **options: Any) -> list[str]:
+        def slow_refresh(tracked: WorkspaceFolder, path: str, *arguments: Any, **options: Any) -> list[str]:
             order.append(path)
             began.set()
             assert typed.wait(PATIENCE)
@@ -180,7 +180,7 @@ def test_what_is_typed_goes_before_files(root: Path, data: Path, monkeypatch: py
             order.append(path)
             return show(session, folder, path, *arguments, **options)
 
-        monkeypatch.setattr(TrackedFolder, "refresh", slow_refresh)
+        monkeypatch.setattr(WorkspaceFolder, "refresh", slow_refresh)
         monkeypatch.setattr(SessionIndex, "show", noted_show)
         engine.hint(files)
         assert began.wait(PATIENCE)

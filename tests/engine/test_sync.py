@@ -23,7 +23,7 @@ from conexus.indexing.commands import Finished, Rescan
 from conexus.indexing.folder_index import FolderIndex, Merge
 from conexus.indexing.merging import Merging
 from conexus.indexing.worker_tasks import Job, Outcome
-from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.segments.segment import MemorySegment
 from conexus.values import BadQuery, Event, IndexChanged, Place, Position, Progress, StatusChanged, TextRange
 from tests.faults import hurry
@@ -164,7 +164,7 @@ def test_what_can_wait_is_merged_when_all_is_stored(root: Path, data: Path, monk
     seen: set[tuple[bool, bool]] = set()
     consider = Merging.consider
 
-    def watched(merging: Merging, tracked: TrackedFolder, *, quiet: bool) -> None:
+    def watched(merging: Merging, tracked: WorkspaceFolder, *, quiet: bool) -> None:
         seen.add((quiet, tracked.persistence.writes))
         consider(merging, tracked, quiet=quiet)
 

@@ -10,7 +10,7 @@ from typing import Literal
 from conexus.config import Settings
 from conexus.indexing.folder_index import FolderIndex
 from conexus.indexing.session_index import Client, SessionIndex
-from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.segments.analysis import IndexedFile
 from conexus.storage.lance.schema import StoredFile
 from conexus.storage.manifest import LoadedSegment
@@ -127,7 +127,7 @@ class Rescan:
 class SegmentsLoaded:
     """Reports the stored segments of a folder that was opened."""
 
-    folder: TrackedFolder
+    folder: WorkspaceFolder
     segments: tuple[LoadedSegment, ...]
 
 
@@ -135,7 +135,7 @@ class SegmentsLoaded:
 class TablesOpened:
     """Reports what the tables of a folder hold, by path."""
 
-    folder: TrackedFolder
+    folder: WorkspaceFolder
     files: Mapping[str, StoredFile]
 
 
@@ -186,7 +186,7 @@ class FolderBuilt:
     """Reports that a folder's index by the chosen model is complete; it is handed over."""
 
     run: int
-    folder: TrackedFolder
+    folder: WorkspaceFolder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,7 +195,7 @@ class WantedVectors:
 
     index: FolderIndex
     file: IndexedFile
-    folder: TrackedFolder
+    folder: WorkspaceFolder
     session: SessionIndex | None = None
 
     @property

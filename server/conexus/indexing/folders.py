@@ -10,7 +10,7 @@ from conexus.embedding.embedder import Embedder
 from conexus.indexing.commands import Command, Hint, Rescan, SegmentsLoaded, TablesOpened, WriteFinished
 from conexus.indexing.event_loop import Loop
 from conexus.indexing.maintenance import Maintenance
-from conexus.indexing.workspace_folder import TrackedFolder, track
+from conexus.indexing.workspace_folder import WorkspaceFolder, open_folder
 from conexus.owned import hand_over, owned
 from conexus.storage.index_directory import has_stored_index
 from conexus.storage.manifest import LoadedSegment
@@ -23,15 +23,15 @@ class Folders:
 
     def __init__(self, loop: Loop[Command], maintenance: Maintenance, data_directory: Path) -> None:
         self._loop, self._maintenance, self._data_directory = loop, maintenance, data_directory
-        self.by_root: dict[str, TrackedFolder] = {}
+        self.by_root: dict[str, WorkspaceFolder] = {}
         #: The server's own watchers by root. They stay when a chosen model's index replaces a folder's index.
         self._watchers: dict[str, Watcher] = {}
         #: Number of folders whose stored index is being loaded.
         self.loading = 0
 
-    def new(self, root: str, settings: Settings, embedder: Embedder) -> TrackedFolder:
+    def new(self, root: str, settings: Settings, embedder: Embedder) -> WorkspaceFolder:
         """Returns a folder with an empty index, which is not opened yet."""
-        folder = track(
+        folder = open_folder(
             root, settings, embedder, self._data_directory, self._maintenance.threads, self._maintenance.tables
         )
         folder.stored.on_opened = lambda files: self._loop.post(TablesOpened(folder, files))
@@ -65,7 +65,7 @@ class Folders:
         if self.by_root.get(opened.folder.root) is opened.folder:
             opened.folder.compare(opened.files)
 
-    def install(self, successor: TrackedFolder) -> TrackedFolder | None:
+    def install(self, successor: WorkspaceFolder) -> WorkspaceFolder | None:
         """Has a folder's new index searched from now on. Returns the former folder; None if the folder is not open.
 
         A scan finds what changed while the new index was built.
@@ -79,20 +79,20 @@ class Folders:
         self._ready(successor)
         return former
 
-    def close(self, root: str) -> TrackedFolder:
+    def close(self, root: str) -> WorkspaceFolder:
         """Closes a folder, and returns it. The store thread writes what waits."""
         folder = self.by_root.pop(root)
         self._stop_watching(root)
         folder.close()
         return folder
 
-    def configure(self, folder: TrackedFolder, settings: Settings) -> None:
+    def configure(self, folder: WorkspaceFolder, settings: Settings) -> None:
         """Applies settings to a folder. A scan brings its index in line with them."""
         folder.configure(settings)
         folder.scan_due = 0.0
         self._watch(folder)
 
-    def problem(self, folder: TrackedFolder) -> str | None:
+    def problem(self, folder: WorkspaceFolder) -> str | None:
         """Returns why a folder is not indexed, stored or watched as it should be, in words for the user."""
         watcher = self._watchers.get(folder.root)
         return folder.refused or folder.persistence.problem or (watcher.degraded if watcher is not None else None)
@@ -115,12 +115,12 @@ class Folders:
         folder = self.by_root.get(root)
         return folder is not None and folder.allows(path, is_directory)
 
-    def _ready(self, folder: TrackedFolder) -> None:
+    def _ready(self, folder: WorkspaceFolder) -> None:
         folder.loaded = True
         self._loop.watch(*folder.persistence.deadlines)
         self._watch(folder)
 
-    def _watch(self, folder: TrackedFolder) -> None:
+    def _watch(self, folder: WorkspaceFolder) -> None:
         """Starts or stops the server's own watcher of a folder, as the folder's settings say."""
         root = folder.root
         if folder.wants_watcher and root not in self._watchers:

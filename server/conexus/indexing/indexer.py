@@ -50,7 +50,7 @@ from conexus.indexing.session_index import Client, SessionIndex
 from conexus.indexing.state import FolderState, IndexerState
 from conexus.indexing.worker_tasks import Task
 from conexus.indexing.workspace import Workspace
-from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.owned import hand_over
 from conexus.processes.memory import trim
 from conexus.processes.workers import WorkerProcesses
@@ -307,7 +307,7 @@ class Indexer:
             folder.complete = False
             folder.scan_due = 0.0
 
-    def _present(self, roots: Iterable[str]) -> list[TrackedFolder]:
+    def _present(self, roots: Iterable[str]) -> list[WorkspaceFolder]:
         return [self._folders.by_root[root] for root in roots if root in self._folders.by_root]
 
     def _verify(self) -> None:
@@ -400,7 +400,7 @@ class Indexer:
                 for found in self._scanning.go_on(folder, has_time, self._maintenance.active_at):
                     self._scanned(folder, found)
 
-    def _scanned(self, folder: TrackedFolder, found: Found) -> None:
+    def _scanned(self, folder: WorkspaceFolder, found: Found) -> None:
         if found.scan.refused is None:
             self._refresher.compare(folder, found)
         elif found.below:
@@ -487,7 +487,7 @@ class Indexer:
         for session in self._workspace.sessions.values():
             publish_state(session, self._folders.by_root, self.state, self._folder_state, all_read=self._bulk.idle)
 
-    def _folder_state(self, folder: TrackedFolder) -> FolderState:
+    def _folder_state(self, folder: WorkspaceFolder) -> FolderState:
         return FolderState(
             folder.root,
             complete=folder.complete,
@@ -554,5 +554,5 @@ class Indexer:
             self._workspace.embedder.close()
 
 
-def _is_stored(folder: TrackedFolder) -> bool:
+def _is_stored(folder: WorkspaceFolder) -> bool:
     return bool(folder.persistence.problem) or folder.persistence.in_step(folder.index.base)

@@ -12,7 +12,7 @@ from conexus.indexing.merging import Merging
 from conexus.indexing.publish import Publisher
 from conexus.indexing.request_gate import RequestGate
 from conexus.indexing.search_mode import SearchMode, SearchModes
-from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.indexing.write_behind import StoreThreads
 from conexus.owned import owned
 from conexus.processes.memory import trim
@@ -118,7 +118,7 @@ class Maintenance:
         self.tables.close()
         self.search_modes.close()
 
-    def run_due(self, folders: Collection[TrackedFolder], budget: int) -> None:
+    def run_due(self, folders: Collection[WorkspaceFolder], budget: int) -> None:
         """Begins what is due; called after every step. ``budget``: bytes that a query may have to read."""
         now, asked_at = time.monotonic(), self._requests.asked_at
         self._quiet.set_at(max(self.active_at + _MAINTENANCE_IDLE_SECONDS, asked_at + _REST_SECONDS))
@@ -173,13 +173,13 @@ class Maintenance:
         self._publisher.mark_dirty(folder, content_changed=False)
         self._trim.set_in(_TRIM_SECONDS)
 
-    def _merge(self, tracked: TrackedFolder, *, quiet: bool) -> None:
+    def _merge(self, tracked: WorkspaceFolder, *, quiet: bool) -> None:
         asked = time.monotonic() - self._requests.asked_at <= _PAUSE_SECONDS and not self._merges_held.is_due()
         if not self._renewing and (self.storing or not (asked and tracked.complete)):
             # A process that merges takes as much memory as the one that writes: merges that can wait run later.
             self.merging.consider(tracked, quiet=quiet and not tracked.persistence.writes)
 
-    def _write(self, tracked: TrackedFolder, now: float, *, quiet: bool) -> None:
+    def _write(self, tracked: WorkspaceFolder, now: float, *, quiet: bool) -> None:
         persistence = tracked.persistence
         # The store process takes as much memory as the workers, so writing waits until the workers have ended. The
         # first write of many files takes processor time, so it also waits for requests, but only for a while.

@@ -12,7 +12,7 @@ from conexus.arrays.file import DamagedFile
 from conexus.indexing.commands import MergeFinished, Post
 from conexus.indexing.folder_index import Merge
 from conexus.indexing.worker_tasks import MergeTask, Pool
-from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.owned import owned
 from conexus.processes.memory import trim
 from conexus.segments.file import load_segment
@@ -29,7 +29,7 @@ _FEW_ROWS = 4000
 class _UnderWay:
     """A merge that a worker makes. ``name`` and ``into``: the name and the path of the file of the merged segment."""
 
-    tracked: TrackedFolder
+    tracked: WorkspaceFolder
     merge: Merge
     future: Future[MemorySegment | Path]
     name: str
@@ -59,7 +59,7 @@ class Merging:
         """Whether no worker merges anything."""
         return not self._under_way
 
-    def consider(self, tracked: TrackedFolder, *, quiet: bool) -> None:
+    def consider(self, tracked: WorkspaceFolder, *, quiet: bool) -> None:
         """Begins the next merge of a folder, if one is due; ``quiet``: nothing else has been done for some time."""
         if tracked.root in self._under_way or not tracked.loaded:
             return
@@ -71,11 +71,11 @@ class Merging:
         elif not self._yields():
             self._merge_here(tracked, merge)
 
-    def _merge_here(self, tracked: TrackedFolder, merge: Merge) -> None:
+    def _merge_here(self, tracked: WorkspaceFolder, merge: Merge) -> None:
         tracked.index.merged(merge, merge.run(), None)
         self._done(tracked.root)
 
-    def _begin(self, tracked: TrackedFolder, merge: Merge) -> None:
+    def _begin(self, tracked: WorkspaceFolder, merge: Merge) -> None:
         root, name = tracked.root, tracked.stored.new_name()
         parts = tuple(
             (part.segment.path or part.segment, files) for part, files in zip(merge.parts, merge.files, strict=True)

@@ -25,7 +25,7 @@ from conexus.embedding.transformer.vector_cache import RememberedEmbedder, Vecto
 from conexus.indexing.commands import FolderBuilt, ModelReady, Post, VectorsMade, WantedVectors
 from conexus.indexing.event_loop import Action
 from conexus.indexing.worker_tasks import Job, read_and_analyse
-from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.owned import hand_over
 from conexus.segments.analysis import IndexedFile
 from conexus.segments.segment import MemorySegment
@@ -48,7 +48,7 @@ class ModelSwitch:
         self,
         load: Callable[[Settings], LoadingEmbedder],
         post: Post,
-        make: Callable[[str, Embedder], TrackedFolder],
+        make: Callable[[str, Embedder], WorkspaceFolder],
         filled: Callable[[WantedVectors], None],
         data_directory: Path,
     ) -> None:
@@ -172,7 +172,7 @@ class ChosenModel:
 
     # --- a folder's index ---
 
-    def build(self, tracked: TrackedFolder) -> None:
+    def build(self, tracked: WorkspaceFolder) -> None:
         """Builds a folder's index from the disk, and hands it over. Until then no other thread may touch ``tracked``.
 
         Closes ``tracked`` instead if the model is closed or fails for good.
@@ -203,7 +203,7 @@ class ChosenModel:
         hand_over(tracked, tracked.index, tracked.persistence)
         self._submit(work, tracked.close)
 
-    def _read(self, tracked: TrackedFolder, paths: Sequence[str]) -> None:
+    def _read(self, tracked: WorkspaceFolder, paths: Sequence[str]) -> None:
         embedder = self.embedder
         assert embedder is not None  # noqa: S101  nothing is built before the model is ready
         outcomes = {
@@ -255,7 +255,7 @@ class ChosenModel:
     def take(self, filled: Sequence[tuple[WantedVectors, IndexedFile]]) -> list[WantedVectors]:
         """Puts new vectors into the indexes, for files that have not changed since. Returns what wanted them."""
         taken: list[WantedVectors] = []
-        moved: dict[TrackedFolder, list[IndexedFile]] = {}
+        moved: dict[WorkspaceFolder, list[IndexedFile]] = {}
         for wanted, file in filled:
             if self._filling.get(wanted.key) is not wanted:
                 continue  # the file has changed since

@@ -9,7 +9,7 @@ from dataclasses import replace
 from conexus.embedding.embedder import Embedder
 from conexus.indexing.session_index import SessionIndex
 from conexus.indexing.state import FolderState, IndexerState, SessionState
-from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.owned import owned
 from conexus.segments.snapshot import CandidateSource, FileKey, Fresh, Searchable, Snapshot
 from conexus.timing import Deadline
@@ -19,7 +19,7 @@ from conexus.values import IndexChanged
 PUBLISH_SECONDS = 0.25
 
 #: Returns the state of a folder, but for its counts, which are those of the snapshot.
-Describe = Callable[[TrackedFolder], FolderState]
+Describe = Callable[[WorkspaceFolder], FolderState]
 
 
 @owned()
@@ -67,7 +67,7 @@ class Publisher:
         self._dirty_of.pop(session, None)
 
     def publish(
-        self, sessions: Iterable[SessionIndex], folders: Mapping[str, TrackedFolder], embedders: Iterable[Embedder]
+        self, sessions: Iterable[SessionIndex], folders: Mapping[str, WorkspaceFolder], embedders: Iterable[Embedder]
     ) -> list[tuple[SessionIndex, IndexChanged]]:
         """Makes a snapshot of the present state for each session that sees a change.
 
@@ -90,7 +90,7 @@ class Publisher:
         self,
         session: SessionIndex,
         changed: Collection[str],
-        folders: Mapping[str, TrackedFolder],
+        folders: Mapping[str, WorkspaceFolder],
         embedders: Iterable[Embedder],
     ) -> None:
         for root in changed:
@@ -132,7 +132,7 @@ class Publisher:
 
 def publish_state(
     session: SessionIndex,
-    folders: Mapping[str, TrackedFolder],
+    folders: Mapping[str, WorkspaceFolder],
     indexer: IndexerState,
     describe: Describe,
     *,

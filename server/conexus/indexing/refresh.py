@@ -16,7 +16,7 @@ from conexus.indexing.hints import TYPED_EVERY_SECONDS, TYPED_QUIET_SECONDS, Hin
 from conexus.indexing.publish import Publisher
 from conexus.indexing.scans import Found, Scanning
 from conexus.indexing.session_index import SessionIndex
-from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.owned import owned
 from conexus.processes.workers import INLINE_FILES
 from conexus.segments.snapshot import FileKey
@@ -36,7 +36,7 @@ class Refresher:
 
     def __init__(
         self,
-        folders: Mapping[str, TrackedFolder],
+        folders: Mapping[str, WorkspaceFolder],
         sessions: Mapping[str, SessionIndex],
         bulk: Bulk,
         scanning: Scanning,
@@ -141,7 +141,7 @@ class Refresher:
         if session.hide(root, path):
             self._publisher.mark_session_dirty(session, root)
 
-    def _show(self, session: SessionIndex, folder: TrackedFolder, path: str, document: Document) -> None:
+    def _show(self, session: SessionIndex, folder: WorkspaceFolder, path: str, document: Document) -> None:
         """Has a session find a document's text in place of a file, unless the document is saved.
 
         A saved document is indexed as its file, for all sessions, so that its rows equal those of a fresh index.
@@ -200,7 +200,7 @@ class Refresher:
         if path == SETTINGS_FILE:
             self._on_settings_file(root)
 
-    def _vectors_of_documents(self, folder: TrackedFolder, path: str) -> dict[int, Vectors]:
+    def _vectors_of_documents(self, folder: WorkspaceFolder, path: str) -> dict[int, Vectors]:
         """Returns the vectors of documents that are about to be saved: they need not be made again."""
         known: dict[int, Vectors] = {}
         for session in self._sessions.values():
@@ -209,7 +209,7 @@ class Refresher:
                 known.update(index.vectors(path))
         return known
 
-    def _hint_documents_of(self, folder: TrackedFolder, paths: Collection[str]) -> None:
+    def _hint_documents_of(self, folder: WorkspaceFolder, paths: Collection[str]) -> None:
         """Adds hints for open documents whose files changed on disk: their text may differ from the file now."""
         for session in self._sessions.values():
             for document in session.documents if folder.root in session else ():
@@ -218,7 +218,7 @@ class Refresher:
 
     # --- many files ---
 
-    def compare(self, folder: TrackedFolder, found: Found) -> None:
+    def compare(self, folder: WorkspaceFolder, found: Found) -> None:
         """Brings a folder, or a part of it, in line with what a scan found."""
         differences = folder.differences(found.scan, below=found.below)
         changed, gone = ([path for path in each if not found.may_be_outdated(path)] for each in differences)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.owned import owned
 from conexus.workspace.scan import Scan, scan_in_steps
 
@@ -34,7 +34,7 @@ class Found:
 
 @dataclass(slots=True)
 class _Walk:
-    tracked: TrackedFolder
+    tracked: WorkspaceFolder
     #: The directory that is scanned; empty for the whole folder.
     below: str
     steps: Generator[None, None, Scan]
@@ -82,22 +82,22 @@ class Scanning:
         #: Directories that wait to be scanned, by root.
         self._asked: dict[str, _Asked] = {}
 
-    def due(self, tracked: TrackedFolder) -> float:
+    def due(self, tracked: WorkspaceFolder) -> float:
         """Returns when a scan of a folder is to start or resume, in seconds on the monotonic clock."""
         root = tracked.root
         return 0.0 if any(root in each for each in (self._whole, self._partial, self._asked)) else tracked.scan_due
 
-    def is_awaited(self, tracked: TrackedFolder) -> bool:
+    def is_awaited(self, tracked: WorkspaceFolder) -> bool:
         """Returns whether a scan of a folder or of a part of it was asked for and has not ended yet."""
         root, walk = tracked.root, self._whole.get(tracked.root)
         asked = tracked.scan_due == 0.0 or root in self._asked or root in self._partial
         return asked or (walk is not None and walk.awaited)
 
-    def is_scanned(self, tracked: TrackedFolder) -> bool:
+    def is_scanned(self, tracked: WorkspaceFolder) -> bool:
         """Returns whether a scan of the whole folder has ended since one was asked for."""
         return tracked.scan_due > 0.0 and tracked.root not in self._whole
 
-    def ask(self, tracked: TrackedFolder, directory: str) -> None:
+    def ask(self, tracked: WorkspaceFolder, directory: str) -> None:
         """Has a directory scanned soon, because something in it may have changed. Empty: the whole folder."""
         if directory:
             self._asked.setdefault(tracked.root, _Asked()).add(directory)
@@ -124,7 +124,7 @@ class Scanning:
             # The whole folder will be scanned, and so will every directory that was asked for.
             self.forget(root)
 
-    def go_on(self, tracked: TrackedFolder, has_time: Callable[[], bool], active_at: float) -> Iterator[Found]:
+    def go_on(self, tracked: WorkspaceFolder, has_time: Callable[[], bool], active_at: float) -> Iterator[Found]:
         """Starts or resumes this folder's scans until the time slice ends (at least one step each).
 
         Yields every scan that finished. ``active_at``: when the latest change was noticed, in seconds on the monotonic
@@ -151,7 +151,7 @@ class Scanning:
                     _plan_next(walk, active_at)
                 yield Found(scan, walk.below, frozenset(walk.touched))
 
-    def _begin(self, walks: dict[str, _Walk], tracked: TrackedFolder, below: str, *, awaited: bool) -> None:
+    def _begin(self, walks: dict[str, _Walk], tracked: WorkspaceFolder, below: str, *, awaited: bool) -> None:
         steps = scan_in_steps(tracked.root, tracked.rules, tracked.settings, below=below)
         walks[tracked.root] = _Walk(tracked, below, steps, awaited, time.monotonic())
 

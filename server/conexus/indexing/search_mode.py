@@ -15,7 +15,7 @@ import numpy as np
 from conexus.embedding.unit_vectors import Vectors
 from conexus.indexing.commands import CandidatesReady, IndicesMade, Post
 from conexus.indexing.folder_index import LiveSegment
-from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.indexing.write_behind import StoreThreads
 from conexus.owned import owned
 from conexus.segments.snapshot import CandidateSource, ChunkRefs
@@ -90,7 +90,7 @@ _Work = Literal["making the indices", "the first query"]
 class _Folder:
     """The state of a folder. Each has a number, so that no result for an earlier state of the folder is taken over."""
 
-    tracked: TrackedFolder
+    tracked: WorkspaceFolder
     number: int
     mode: SearchMode = "exact"
     #: After a failure nothing more is tried.
@@ -129,7 +129,7 @@ class SearchModes:
         known = self._folders.get(folder)
         return known.mode if known is not None else "exact"
 
-    def consider(self, tracked: TrackedFolder, budget: int, total: int, *, idle: bool) -> None:
+    def consider(self, tracked: WorkspaceFolder, budget: int, total: int, *, idle: bool) -> None:
         """Begins what is due for a folder. ``budget``: bytes that all folders may take; ``total``: bytes they take."""
         base = tracked.index.base
         known = self._folders.get(tracked.root)

@@ -17,7 +17,7 @@ from conexus.indexing.publish import Publisher
 from conexus.indexing.refresh import Refresher
 from conexus.indexing.scans import Scanning
 from conexus.indexing.session_index import Client, SessionIndex
-from conexus.indexing.workspace_folder import TrackedFolder
+from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.owned import owned
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class Workspace:
                 self._forget_documents(root)
         self.switch.choose(self.settings)
 
-    def _new_folder(self, root: str, embedder: Embedder) -> TrackedFolder:
+    def _new_folder(self, root: str, embedder: Embedder) -> WorkspaceFolder:
         return self.folders.new(root, self._settings_of(root), embedder)
 
     def build_all(self, ready: ModelReady) -> None:
@@ -225,7 +225,7 @@ class Workspace:
         folders = map(self._embedded_in, self.folders.by_root.values())
         return self._embedded_before + self.refresher.embedded + sum(folders)
 
-    def _embedded_in(self, folder: TrackedFolder) -> int:
+    def _embedded_in(self, folder: WorkspaceFolder) -> int:
         return folder.embedded if folder.embedder is self.embedder else 0
 
 

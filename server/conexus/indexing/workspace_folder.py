@@ -72,7 +72,7 @@ class LeftOutFiles:
 
 @owned(shared={"absolute", "allows", "relative", "settled"})
 @dataclass(slots=True, eq=False, weakref_slot=True)
-class TrackedFolder:
+class WorkspaceFolder:
     """A workspace folder and its index. The indexer thread owns it.
 
     Paths are relative to ``root``, with ``/``, unless stated otherwise.
@@ -346,14 +346,14 @@ class TrackedFolder:
             self.scan_due = 0.0
 
 
-def track(
+def open_folder(
     root: str,
     settings: Settings,
     embedder: Embedder,
     data_directory: Path,
     threads: StoreThreads,
     tables: LanceProcess,
-) -> TrackedFolder:
+) -> WorkspaceFolder:
     """Returns a folder with an empty index. Two spellings of one folder have the same stored index."""
     # The shipped model of a new release replaces the rows of the old one; each other model has an index of its own.
     model = embedder.name if embedder.name == STATIC else embedder.fingerprint
@@ -361,7 +361,7 @@ def track(
     version = analysis_version(embedder.fingerprint)
     stored = FolderStore(directory, root, version, embedder.dimensions, tables)
     reopened = threads.has(directory)
-    return TrackedFolder(
+    return WorkspaceFolder(
         root,
         settings,
         embedder,
