@@ -129,13 +129,13 @@ class Maintenance:
         self._renew_workers()
         walked = sum(each.index.bytes_per_query for each in folders)
         idle = now - max(self.active_at, asked_at) > _MAINTENANCE_IDLE_SECONDS
-        for tracked in folders:
-            quiet = tracked.settled and self._quiet.is_due()
-            if quiet and not self._yields and tracked.index.compact_overlay():
-                self._rearranged(tracked.root)
-            self._merge(tracked, quiet=quiet)
-            self.search_modes.consider(tracked, budget, walked, idle=idle)
-            self._write(tracked, now, quiet=quiet)
+        for folder in folders:
+            quiet = folder.settled and self._quiet.is_due()
+            if quiet and not self._yields and folder.index.compact_overlay():
+                self._rearranged(folder.root)
+            self._merge(folder, quiet=quiet)
+            self.search_modes.consider(folder, budget, walked, idle=idle)
+            self._write(folder, now, quiet=quiet)
         if self._bulk.idle and self.merging.idle and self._workers_idle.is_due():
             if self._bulk.pool.running:
                 self._bulk.close()
@@ -151,9 +151,9 @@ class Maintenance:
             trim()
         if self._look.is_due():
             self._look.set_in(_LOOK_SECONDS)
-            for tracked in folders:
-                if now - asked_at > _LOOK_SECONDS or self.search_mode(tracked.root) == "indexed":
-                    tracked.index.release()
+            for folder in folders:
+                if now - asked_at > _LOOK_SECONDS or self.search_mode(folder.root) == "indexed":
+                    folder.index.release()
 
     def _let_requests_go_first(self) -> None:
         """Decides whether work that can wait should wait now, because a request is in flight."""
@@ -173,28 +173,28 @@ class Maintenance:
         self._publisher.mark_dirty(folder, content_changed=False)
         self._trim.set_in(_TRIM_SECONDS)
 
-    def _merge(self, tracked: WorkspaceFolder, *, quiet: bool) -> None:
+    def _merge(self, folder: WorkspaceFolder, *, quiet: bool) -> None:
         asked = time.monotonic() - self._requests.asked_at <= _PAUSE_SECONDS and not self._merges_held.is_due()
-        if not self._renewing and (self.storing or not (asked and tracked.complete)):
+        if not self._renewing and (self.storing or not (asked and folder.complete)):
             # A process that merges takes as much memory as the one that writes: merges that can wait run later.
-            self.merging.consider(tracked, quiet=quiet and not tracked.persistence.writes)
+            self.merging.consider(folder, quiet=quiet and not folder.persistence.writes)
 
-    def _write(self, tracked: WorkspaceFolder, now: float, *, quiet: bool) -> None:
-        persistence = tracked.persistence
+    def _write(self, folder: WorkspaceFolder, now: float, *, quiet: bool) -> None:
+        persistence = folder.persistence
         # The store process takes as much memory as the workers, so writing waits until the workers have ended. The
         # first write of many files takes processor time, so it also waits for requests, but only for a while.
-        hold = not tracked.settled or self._bulk.pool.running
+        hold = not folder.settled or self._bulk.pool.running
         hold = hold or (not (self.storing or quiet) and persistence.should_wait(now, self._requests.asked_at))
         was_busy = persistence.busy
-        tracked.store_if_due(hold=hold, idle=quiet or (tracked.settled and self.storing))
+        folder.store_if_due(hold=hold, idle=quiet or (folder.settled and self.storing))
         if persistence.busy and not was_busy and now - self._requests.asked_at >= _REST_SECONDS:
             # The pages that the last requests read are released, to make room for the memory that writing takes.
-            tracked.index.release()
-        if tracked.settled:
+            folder.index.release()
+        if folder.settled:
             persistence.maintain_if_due(quiet=quiet)
         if persistence.busy:
             self._trim.set_in(_TRIM_SECONDS)
-        if tracked.loaded:
+        if folder.loaded:
             persistence.take_over_if_due()
 
     def _find_candidates(self, folder: str, candidate_sources: CandidateSource | None) -> None:

@@ -29,7 +29,7 @@ _FEW_ROWS = 4000
 class _UnderWay:
     """A merge that a worker makes. ``name`` and ``into``: the name and the path of the file of the merged segment."""
 
-    tracked: WorkspaceFolder
+    folder: WorkspaceFolder
     merge: Merge
     future: Future[MemorySegment | Path]
     name: str
@@ -59,36 +59,36 @@ class Merging:
         """Whether no worker merges anything."""
         return not self._under_way
 
-    def consider(self, tracked: WorkspaceFolder, *, quiet: bool) -> None:
+    def consider(self, folder: WorkspaceFolder, *, quiet: bool) -> None:
         """Begins the next merge of a folder, if one is due; ``quiet``: nothing else has been done for some time."""
-        if tracked.root in self._under_way or not tracked.loaded:
+        if folder.root in self._under_way or not folder.loaded:
             return
-        merge = tracked.index.next_merge(last=tracked.finishing, quiet=quiet)
+        merge = folder.index.next_merge(last=folder.finishing, quiet=quiet)
         if merge is None:
-            tracked.finishing = False
+            folder.finishing = False
         elif merge.rows > _FEW_ROWS:
-            self._begin(tracked, merge)
+            self._begin(folder, merge)
         elif not self._yields():
-            self._merge_here(tracked, merge)
+            self._merge_here(folder, merge)
 
-    def _merge_here(self, tracked: WorkspaceFolder, merge: Merge) -> None:
-        tracked.index.merged(merge, merge.run(), None)
-        self._done(tracked.root)
+    def _merge_here(self, folder: WorkspaceFolder, merge: Merge) -> None:
+        folder.index.merged(merge, merge.run(), None)
+        self._done(folder.root)
 
-    def _begin(self, tracked: WorkspaceFolder, merge: Merge) -> None:
-        root, name = tracked.root, tracked.stored.new_name()
+    def _begin(self, folder: WorkspaceFolder, merge: Merge) -> None:
+        root, name = folder.root, folder.stored.new_name()
         parts = tuple(
             (part.segment.path or part.segment, files) for part, files in zip(merge.parts, merge.files, strict=True)
         )
-        version = merge.parts[0].version or tracked.stored.version
-        into = tracked.stored.path_of(name)
+        version = merge.parts[0].version or folder.stored.version
+        into = folder.stored.path_of(name)
         try:
             future = self._pool().merge(MergeTask(parts, version, into))
         except OSError as error:
             log.warning("segments are merged here: %s", error)
-            self._merge_here(tracked, merge)
+            self._merge_here(folder, merge)
             return
-        self._under_way[root] = _UnderWay(tracked, merge, future, name, into)
+        self._under_way[root] = _UnderWay(folder, merge, future, name, into)
         # The callback holds two strings and no segment: what the future holds is freed with the future.
         future.add_done_callback(lambda _: self._post(MergeFinished(root, name)))
 
@@ -106,9 +106,9 @@ class Merging:
             remove_segment(work.into)
             # The worker died, or a segment file is gone. A merge in this process needs no file, because it is mapped.
             log.warning("segments are merged here: %s", error)
-            self._merge_here(work.tracked, work.merge)
+            self._merge_here(work.folder, work.merge)
             return
-        result, index = work.future.result(), work.tracked.index
+        result, index = work.future.result(), work.folder.index
         if isinstance(result, MemorySegment):
             index.merged(work.merge, result, None)
         else:
@@ -119,7 +119,7 @@ class Merging:
                 remove_segment(work.into)
                 return
             index.merged(work.merge, segment, name)
-            work.tracked.persistence.add_segment(name)
+            work.folder.persistence.add_segment(name)
         self._done(root)
         trim()
 

@@ -172,49 +172,49 @@ class ChosenModel:
 
     # --- a folder's index ---
 
-    def build(self, tracked: WorkspaceFolder) -> None:
-        """Builds a folder's index from the disk, and hands it over. Until then no other thread may touch ``tracked``.
+    def build(self, folder: WorkspaceFolder) -> None:
+        """Builds a folder's index from the disk, and hands it over. Until then no other thread may touch ``folder``.
 
-        Closes ``tracked`` instead if the model is closed or fails for good.
+        Closes ``folder`` instead if the model is closed or fails for good.
         """
 
         def work() -> None:
-            loaded = tracked.persistence.open().result()
-            tracked.load(loaded)
-            tracked.stale |= _without_vectors(each.segment for each in loaded)
-            found = scan(tracked.root, tracked.rules, tracked.settings, stop=lambda: self.closed)
-            tracked.refused = found.refused
+            loaded = folder.persistence.open().result()
+            folder.load(loaded)
+            folder.stale |= _without_vectors(each.segment for each in loaded)
+            found = scan(folder.root, folder.rules, folder.settings, stop=lambda: self.closed)
+            folder.refused = found.refused
             if found.refused is None:
-                changed, gone = tracked.differences(found)
-                tracked.remove(gone)
+                changed, gone = folder.differences(found)
+                folder.remove(gone)
                 for start in range(0, len(changed), _FILES_AT_ONCE):
                     if self.closed:
                         raise _Closed
-                    self._read(tracked, changed[start : start + _FILES_AT_ONCE])
+                    self._read(folder, changed[start : start + _FILES_AT_ONCE])
                     if self.closed:
                         raise _Closed
                     # Segment files alone: the tables are written once, when the index is installed.
-                    tracked.store_if_due(hold=True, idle=False)
-            self._live[tracked.root] = tracked.index.chunks
+                    folder.store_if_due(hold=True, idle=False)
+            self._live[folder.root] = folder.index.chunks
             self._collect()
-            hand_over(tracked, tracked.index, tracked.persistence)
-            self._post(FolderBuilt(self.run, tracked))
+            hand_over(folder, folder.index, folder.persistence)
+            self._post(FolderBuilt(self.run, folder))
 
-        hand_over(tracked, tracked.index, tracked.persistence)
-        self._submit(work, tracked.close)
+        hand_over(folder, folder.index, folder.persistence)
+        self._submit(work, folder.close)
 
-    def _read(self, tracked: WorkspaceFolder, paths: Sequence[str]) -> None:
+    def _read(self, folder: WorkspaceFolder, paths: Sequence[str]) -> None:
         embedder = self.embedder
         assert embedder is not None  # noqa: S101  nothing is built before the model is ready
         outcomes = {
             path: read_and_analyse(
-                Job(tracked.root, path), tracked.settings.max_file_bytes, embedder, tracked.index.vectors(path)
+                Job(folder.root, path), folder.settings.max_file_bytes, embedder, folder.index.vectors(path)
             )
             for path in paths
         }
         files = [outcome for outcome in outcomes.values() if isinstance(outcome, IndexedFile)]
         outcomes.update((file.facts.path, file) for file in self._completed(files))
-        tracked.add_files(outcomes.items())
+        folder.add_files(outcomes.items())
 
     # --- what changes ---
 

@@ -34,7 +34,7 @@ class Found:
 
 @dataclass(slots=True)
 class _Walk:
-    tracked: WorkspaceFolder
+    folder: WorkspaceFolder
     #: The directory that is scanned; empty for the whole folder.
     below: str
     steps: Generator[None, None, Scan]
@@ -82,27 +82,27 @@ class Scanning:
         #: Directories that wait to be scanned, by root.
         self._asked: dict[str, _Asked] = {}
 
-    def due(self, tracked: WorkspaceFolder) -> float:
+    def due(self, folder: WorkspaceFolder) -> float:
         """Returns when a scan of a folder is to start or resume, in seconds on the monotonic clock."""
-        root = tracked.root
-        return 0.0 if any(root in each for each in (self._whole, self._partial, self._asked)) else tracked.scan_due
+        root = folder.root
+        return 0.0 if any(root in each for each in (self._whole, self._partial, self._asked)) else folder.scan_due
 
-    def is_awaited(self, tracked: WorkspaceFolder) -> bool:
+    def is_awaited(self, folder: WorkspaceFolder) -> bool:
         """Returns whether a scan of a folder or of a part of it was asked for and has not ended yet."""
-        root, walk = tracked.root, self._whole.get(tracked.root)
-        asked = tracked.scan_due == 0.0 or root in self._asked or root in self._partial
+        root, walk = folder.root, self._whole.get(folder.root)
+        asked = folder.scan_due == 0.0 or root in self._asked or root in self._partial
         return asked or (walk is not None and walk.awaited)
 
-    def is_scanned(self, tracked: WorkspaceFolder) -> bool:
+    def is_scanned(self, folder: WorkspaceFolder) -> bool:
         """Returns whether a scan of the whole folder has ended since one was asked for."""
-        return tracked.scan_due > 0.0 and tracked.root not in self._whole
+        return folder.scan_due > 0.0 and folder.root not in self._whole
 
-    def ask(self, tracked: WorkspaceFolder, directory: str) -> None:
+    def ask(self, folder: WorkspaceFolder, directory: str) -> None:
         """Has a directory scanned soon, because something in it may have changed. Empty: the whole folder."""
         if directory:
-            self._asked.setdefault(tracked.root, _Asked()).add(directory)
+            self._asked.setdefault(folder.root, _Asked()).add(directory)
         else:
-            tracked.scan_due = 0.0
+            folder.scan_due = 0.0
 
     def touch(self, root: str, path: str) -> None:
         """Notes that a path, with everything below it, was refreshed just now or is about to be."""
@@ -116,7 +116,7 @@ class Scanning:
         for walk in (self._whole.pop(root, None), self._partial.pop(root, None)):
             if walk is not None:
                 walk.steps.close()
-                walk.tracked.scan_due = 0.0
+                walk.folder.scan_due = 0.0
 
     def interrupt(self) -> None:
         """Drops all scans that are under way, because their findings would be too old later. They start over."""
@@ -124,21 +124,21 @@ class Scanning:
             # The whole folder will be scanned, and so will every directory that was asked for.
             self.forget(root)
 
-    def go_on(self, tracked: WorkspaceFolder, has_time: Callable[[], bool], active_at: float) -> Iterator[Found]:
+    def go_on(self, folder: WorkspaceFolder, has_time: Callable[[], bool], active_at: float) -> Iterator[Found]:
         """Starts or resumes this folder's scans until the time slice ends (at least one step each).
 
         Yields every scan that finished. ``active_at``: when the latest change was noticed, in seconds on the monotonic
         clock.
         """
-        root = tracked.root
-        if root not in self._whole and tracked.scan_due <= time.monotonic():
+        root = folder.root
+        if root not in self._whole and folder.scan_due <= time.monotonic():
             # A scan that is asked for from now on is another scan.
-            self._begin(self._whole, tracked, "", awaited=tracked.scan_due == 0.0)
+            self._begin(self._whole, folder, "", awaited=folder.scan_due == 0.0)
             self._asked.pop(root, None)
-            tracked.scan_due = float("inf")
+            folder.scan_due = float("inf")
         if root not in self._partial and root in self._asked:
             asked = self._asked[root]
-            self._begin(self._partial, tracked, asked.take(), awaited=True)
+            self._begin(self._partial, folder, asked.take(), awaited=True)
             if not asked:
                 del self._asked[root]
         # The directory first, because a hint says that it changed.
@@ -151,9 +151,9 @@ class Scanning:
                     _plan_next(walk, active_at)
                 yield Found(scan, walk.below, frozenset(walk.touched))
 
-    def _begin(self, walks: dict[str, _Walk], tracked: WorkspaceFolder, below: str, *, awaited: bool) -> None:
-        steps = scan_in_steps(tracked.root, tracked.rules, tracked.settings, below=below)
-        walks[tracked.root] = _Walk(tracked, below, steps, awaited, time.monotonic())
+    def _begin(self, walks: dict[str, _Walk], folder: WorkspaceFolder, below: str, *, awaited: bool) -> None:
+        steps = scan_in_steps(folder.root, folder.rules, folder.settings, below=below)
+        walks[folder.root] = _Walk(folder, below, steps, awaited, time.monotonic())
 
     def _advance(self, walk: _Walk, has_time: Callable[[], bool]) -> Scan | None:
         """Advances a scan by one step, and by more while there is time. Returns its result if it ended, else None."""
@@ -166,7 +166,7 @@ class Scanning:
             found: Scan = ended.value
             return found
         except Exception:
-            self.forget(walk.tracked.root)
+            self.forget(walk.folder.root)
             raise
         finally:
             walk.took += time.monotonic() - started
@@ -175,12 +175,12 @@ class Scanning:
 
 def _plan_next(walk: _Walk, active_at: float) -> None:
     """Sets when a folder that was scanned is scanned next: the longer no change was noticed, the later."""
-    tracked = walk.tracked
+    folder = walk.folder
     interval = _SOON_SECONDS
     if walk.began - active_at > _SOON_SECONDS:
-        interval = min(_SELDOM_SECONDS, max(interval, tracked.scan_interval * 2))
-    tracked.scan_interval = max(interval, walk.took * _SHARE)
-    tracked.scan_due = min(tracked.scan_due, time.monotonic() + tracked.scan_interval)
+        interval = min(_SELDOM_SECONDS, max(interval, folder.scan_interval * 2))
+    folder.scan_interval = max(interval, walk.took * _SHARE)
+    folder.scan_due = min(folder.scan_due, time.monotonic() + folder.scan_interval)
 
 
 def _ancestors(path: str) -> tuple[str, ...]:

@@ -90,7 +90,7 @@ _Work = Literal["making the indices", "the first query"]
 class _Folder:
     """The state of a folder. Each has a number, so that no result for an earlier state of the folder is taken over."""
 
-    tracked: WorkspaceFolder
+    folder: WorkspaceFolder
     number: int
     mode: SearchMode = "exact"
     #: After a failure nothing more is tried.
@@ -129,17 +129,17 @@ class SearchModes:
         known = self._folders.get(folder)
         return known.mode if known is not None else "exact"
 
-    def consider(self, tracked: WorkspaceFolder, budget: int, total: int, *, idle: bool) -> None:
+    def consider(self, folder: WorkspaceFolder, budget: int, total: int, *, idle: bool) -> None:
         """Begins what is due for a folder. ``budget``: bytes that all folders may take; ``total``: bytes they take."""
-        base = tracked.index.base
-        known = self._folders.get(tracked.root)
+        base = folder.index.base
+        known = self._folders.get(folder.root)
         if known is None:
-            known = self._folders[tracked.root] = _Folder(tracked, next(self._numbers))
-        if known.work.under_way or known.work.has_failed or not tracked.settled or tracked.finishing:
+            known = self._folders[folder.root] = _Folder(folder, next(self._numbers))
+        if known.work.under_way or known.work.has_failed or not folder.settled or folder.finishing:
             return
         if known.mode == "indexed" and total < budget * _BACK:
             known.mode = "exact"
-            self._use(tracked.root, None)
+            self._use(folder.root, None)
         elif total > budget or known.mode == "indexed":
             late = sum(part.rows for part in base if not part.indexed)
             rows = sum(part.rows for part in base)
@@ -148,9 +148,9 @@ class SearchModes:
             if known.mode == "indexed" and late == rows:
                 # The tables were rebuilt: every row is scored until their indices are rebuilt, too.
                 known.mode = "exact"
-                self._use(tracked.root, None)
+                self._use(folder.root, None)
             if late > max(_LATE_ROWS, _LATE_SHARE * rows) or late == rows:
-                if tracked.stored.role == "writer" and tracked.persistence.in_step(base) and (idle or late == rows):
+                if folder.stored.role == "writer" and folder.persistence.in_step(base) and (idle or late == rows):
                     self._request(known, "making the indices")
             elif known.mode == "exact":
                 self._request(known, "the first query")
@@ -165,8 +165,8 @@ class SearchModes:
 
     def _make_indices(self, known: _Folder) -> None:
         """Has the store thread make the indices. The tables hold the rows of the present base."""
-        known.parts = tuple(known.tracked.index.base)
-        root, number, stored = known.tracked.root, known.number, known.tracked.stored
+        known.parts = tuple(known.folder.index.base)
+        root, number, stored = known.folder.root, known.number, known.folder.stored
 
         def work() -> None:
             made = False
@@ -198,7 +198,7 @@ class SearchModes:
         """Has the candidates process get ready, so that no query waits for it; then the process answers queries."""
         # Tables that answer queries are not reopened, because the queries would wait.
         answers = known.mode == "indexed"
-        root, number, dimensions = known.tracked.root, known.number, known.tracked.stored.dimensions
+        root, number, dimensions = known.folder.root, known.number, known.folder.stored.dimensions
         candidates = self._candidates(known)
 
         def work() -> None:
@@ -221,11 +221,11 @@ class SearchModes:
             self._use(root, self._candidates(known))
         else:
             known.work.failed()
-            for part in known.tracked.index.base:
+            for part in known.folder.index.base:
                 part.indexed = False
 
     def _candidates(self, known: _Folder) -> LanceCandidates:
-        return LanceCandidates(self._reading, known.tracked.stored.directory)
+        return LanceCandidates(self._reading, known.folder.stored.directory)
 
     def _present(self, root: str, number: int) -> _Folder | None:
         """Returns a folder's state if it is still the one with this number."""
