@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
-from benchmarks.client import Server
 
 from tests.cli.conftest import Conexus
+from tests.lsp.raw import raw_client
 
 
 def test_index_says_how_much_there_is(conexus: Conexus, shop: Path) -> None:
@@ -148,16 +147,15 @@ def test_rejected_settings_are_a_warning_of_the_status(conexus: Conexus, shop: P
 
 
 def test_a_rebuild_beside_a_server_is_refused(conexus: Conexus, shop: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "conexus", "serve", "--stdio"]
-    with Server(command, shop, environment={"CONEXUS_DATA_DIR": str(tmp_path / "data")}) as server:
-        server.initialize()
-        server.wait_until_indexed()
+    with raw_client(tmp_path / "data", folder=shop) as server:
+        server.initialize(shop)
+        server.wait_until_quiescent()
         result = conexus("index", shop, "--rebuild", expect=3)
         assert result.stdout == ""
         assert "was not rebuilt" in result.stderr
         assert result.stderr.count("\n") == 1
         assert conexus("index", shop).stdout.startswith("6 files, ")
-        assert server.stop() == 0
+        assert server.shut_down() == 0
     assert conexus("index", shop, "--rebuild").stdout.startswith("6 files, ")
 
 
