@@ -18,6 +18,8 @@ import conexus.engine
 from conexus.config import Settings
 from conexus.embedding.embedder import EmbeddingError
 from conexus.embedding.unit_vectors import Vectors
+from conexus.indexing.model_switch import ChosenModel
+from conexus.indexing.workspace import Workspace
 from conexus.storage import manifest
 from conexus.storage.folder_store import FolderStore
 from conexus.storage.lance.process import LanceProcess
@@ -195,6 +197,33 @@ def test_the_tables_of_a_chosen_model_are_compared_by_the_thread_that_owns_its_i
         until(engine, lambda: engine.status().model.name == "chosen" and engine.status().quiescent)
         assert engine.status().embedded_chunks == 0
         assert len(rows(snapshot_of(engine))) == 60
+
+
+@pytest.mark.usefixtures("chosen")
+def test_a_folder_that_is_opened_when_the_model_is_ready_just_now_is_built_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embed thread has the model before the indexer thread handles that."""
+    open_folder, build, built = Workspace._open_folder, ChosenModel.build, list[str]()
+
+    def late(workspace: Workspace, root: str, settings: Settings) -> None:
+        until(engine, lambda: workspace.switch.embedder is not None)
+        open_folder(workspace, root, settings)
+
+    def counted(model: ChosenModel, folder: Any) -> None:
+        built.append(folder.root)
+        build(model, folder)
+
+    monkeypatch.setattr(Workspace, "_open_folder", late)
+    monkeypatch.setattr(ChosenModel, "build", counted)
+    work = folder(tmp_path / "work")
+    engine = Engine(Settings(watcher="off", model="chosen"), data_directory=tmp_path / "data")
+    try:
+        engine.start([work])
+        until(engine, lambda: engine.status().model.name == "chosen" and engine.status().quiescent)
+    finally:
+        engine.close()
+    assert built == [str(work)]
 
 
 # --- no file is left behind (B4) ---

@@ -17,7 +17,6 @@ from conexus.indexing.folder_index import FolderIndex
 from conexus.search.pipeline import SearchRequest, run
 from conexus.segments.analysis import FileFacts, IndexedFile, analyse
 from conexus.segments.build import build_segment
-from conexus.segments.fields import declarations
 from conexus.segments.file import load_segment, save_segment
 from conexus.segments.merge import merge_segments
 from conexus.segments.segment import MemorySegment
@@ -175,11 +174,3 @@ def test_any_changes_leave_what_a_fresh_index_has(steps: list[tuple[str, str, in
         (places, scores), (expected_places, expected_scores) = answers(now, text), answers(expected, text)
         assert places == expected_places
         assert scores == pytest.approx(expected_scores, abs=2e-3)
-
-
-def test_merging_pauses_between_its_steps() -> None:
-    """So that a question waits for one of them at most."""
-    pauses: list[None] = []
-    files = range(len(segment(NAMES).files))
-    merge_segments([(segment(NAMES), [number]) for number in files], lambda: pauses.append(None))
-    assert len(pauses) >= len(declarations(MemorySegment))

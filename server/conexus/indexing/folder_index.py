@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,13 +64,13 @@ class Merge:
         """Number of rows of the merged segment."""
         return _rows_of(self.parts)
 
-    def run(self, pause: Callable[[], None] = lambda: None) -> MemorySegment:
+    def run(self) -> MemorySegment:
         """Returns the merged segment, with the files of ``files`` in their order.
 
-        ``pause`` is called between two steps. Raises DamagedFile if a segment file was overwritten.
+        Raises DamagedFile if a segment file was overwritten.
         """
         parts = [(part.segment, each) for part, each in zip(self.parts, self.files, strict=True)]
-        return merge_segments(parts, pause)
+        return merge_segments(parts)
 
 
 @owned(shared={"chunks", "files"})
@@ -267,25 +267,24 @@ class FolderIndex:
         if files:
             self.adopt(build_segment(list(files), self.model, self._dimensions))
 
-    def flush_overlay(self, pause: Callable[[], None] = lambda: None, *, small: bool = False) -> bool:
+    def flush_overlay(self, *, small: bool = False) -> bool:
         """Moves the overlay into the base, as one segment, if the overlay is large; with ``small`` in any case.
 
-        Returns whether it moved any file. ``pause`` is called between two steps.
+        Returns whether it moved any file.
         """
         if not self._overlay or (not small and sum(part.rows for part in self._recent) <= _OVERLAY_CHUNKS):
             return False
         moving, self._recent = self._recent, []
-        self._base.append(self._merged(moving, pause))
+        self._base.append(self._merged(moving))
         self._overlay.clear()
         return True
 
-    def compact_overlay(self, pause: Callable[[], None] = lambda: None) -> bool:
+    def compact_overlay(self) -> bool:
         """Moves the overlay into the base as one segment, and merges the smallest segments of the base.
 
-        Those have up to ``_OVERLAY_CHUNKS`` rows together. Returns whether it moved any file. ``pause`` is called
-        between two steps.
+        Those have up to ``_OVERLAY_CHUNKS`` rows together. Returns whether it moved any file.
         """
-        if not self.flush_overlay(pause, small=True):
+        if not self.flush_overlay(small=True):
             return False
         small: list[LiveSegment] = []
         for part in sorted(self._base, key=lambda part: part.rows):
@@ -294,11 +293,11 @@ class FolderIndex:
                 small.append(part)
         if len(small) > 1:
             merge = self._merge(small)
-            self.merged(merge, merge.run(pause), None)
+            self.merged(merge, merge.run(), None)
         return True
 
-    def _merged(self, parts: Sequence[LiveSegment], pause: Callable[[], None] = lambda: None) -> LiveSegment:
-        segment = self._merge(parts).run(pause)
+    def _merged(self, parts: Sequence[LiveSegment]) -> LiveSegment:
+        segment = self._merge(parts).run()
         merged = LiveSegment(segment, np.ones(len(segment), np.bool_), None, set(range(len(segment.files))))
         self._places.update({facts.path: (merged, number) for number, facts in enumerate(segment.files)})
         return merged

@@ -276,7 +276,7 @@ class Indexer:
             case TablesOpened():
                 self._folders.compare(command)
             case ModelReady():
-                self._workspace.build_all(command)
+                self._workspace.switch.build_all(command, self._folders.by_root)
             case FolderBuilt():
                 self._workspace.install(command)
             case VectorsMade():

@@ -57,6 +57,9 @@ class ModelSwitch:
         self._load, self._post, self._make, self._filled = load, post, make, filled
         self._model: ChosenModel | None = None
         self._runs = 0
+        #: Whether the indexer thread knows that the model is ready. Until then the command that says so is still to
+        #: come, and builds all folders.
+        self._is_ready = False
 
     @property
     def embedder(self) -> DeferredEmbedder | None:
@@ -83,6 +86,7 @@ class ModelSwitch:
         self.close()
         if settings.model != STATIC:
             self._runs += 1
+            self._is_ready = False
             self._model = ChosenModel(self._runs, lambda: self._load(settings), self._post, self._cache_directory)
             self._model.start()
 
@@ -90,9 +94,16 @@ class ModelSwitch:
         """Returns whether a chosen model is still the one that the user wants."""
         return self._model is not None and self._model.run == run
 
+    def build_all(self, ready: ModelReady, roots: Iterable[str]) -> None:
+        """Builds the indexes of folders, because the model that the user chose can embed from now on."""
+        if self.is_current(ready.run):
+            self._is_ready = True
+            for root in roots:
+                self.build(root)
+
     def build(self, root: str) -> None:
         """Builds a folder's index with the chosen model, if that is ready. Posts ``FolderBuilt``."""
-        if self._model is not None and self._model.embedder is not None:
+        if self._is_ready and self._model is not None and self._model.embedder is not None:
             self._model.build(self._make(root, self._model.embedder.embedder))
 
     def fill(self, wanted: WantedVectors) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from conexus.config import Settings
 from conexus.indexing.bulk_reader import Bulk
-from conexus.indexing.commands import Command, FolderBuilt, ModelReady, WantedVectors
+from conexus.indexing.commands import Command, FolderBuilt, WantedVectors
 from conexus.indexing.event_loop import Loop
 from conexus.indexing.folders import Folders
 from conexus.indexing.maintenance import Maintenance
@@ -167,12 +167,6 @@ class Workspace:
 
     def _new_folder(self, root: str, embedder: Embedder) -> WorkspaceFolder:
         return self.folders.new(root, self._settings_of(root), embedder)
-
-    def build_all(self, ready: ModelReady) -> None:
-        """Builds the indexes of all folders with the chosen model, which can embed from now on."""
-        if self.switch.is_current(ready.run):
-            for root in self.folders.by_root:
-                self.switch.build(root)
 
     def install(self, built: FolderBuilt) -> None:
         """Has a folder's index by the chosen model searched from now on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,11 @@ from conexus.segments.lexicon import Lexicon
 from conexus.segments.segment import LiveMask, MemorySegment
 
 
-def merge_segments(
-    parts: Sequence[tuple[MemorySegment, Sequence[int]]], pause: Callable[[], None] = lambda: None
-) -> MemorySegment:
+def merge_segments(parts: Sequence[tuple[MemorySegment, Sequence[int]]]) -> MemorySegment:
     """Merges some files of several segments of the same model. ``parts``: (segment, numbers of the files to keep).
 
-    ``pause`` is called between two steps; a step takes some milliseconds for a few thousand rows. Raises DamagedFile if
-    the file that a segment is mapped from was overwritten: the merged segment gets a checksum of its own, so nobody
-    could detect the damage later.
+    Raises DamagedFile if the file that a segment is mapped from was overwritten: the merged segment gets a checksum of
+    its own, so nobody could detect the damage later.
     """
     segments = [segment for segment, _ in parts]
     for segment in segments:
@@ -35,7 +32,6 @@ def merge_segments(
     merging = Merging(np.concatenate(row_counts), lexicon)
     values: dict[str, Any] = {}
     for name, declaration in declarations(MemorySegment).items():
-        pause()
         pairs = [(getattr(segment, name), each) for segment, each in zip(segments, kept, strict=True)]
         values[name] = declaration.type.merge(pairs, merging)
     return MemorySegment(model=segments[0].model, **values)
