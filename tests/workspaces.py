@@ -137,6 +137,18 @@ def stored_rows(engine: OneClient) -> list[Row]:
     return sorted(found, key=repr)
 
 
+class Call(threading.Event):
+    """An event that calls a function where it is set: a command that has it runs the function in the indexer thread."""
+
+    def __init__(self, action: Callable[[], object]) -> None:
+        super().__init__()
+        self._action = action
+
+    def set(self) -> None:
+        self._action()
+        super().set()
+
+
 def until(engine: OneClient, condition: Callable[[], object]) -> None:
     """Wait for a condition that the engine announces by a status event or a tick of its thread."""
     deadline = time.monotonic() + PATIENCE

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conexus.answers.hits import MOST_LINES, PREVIEW_BYTES
-from conexus.indexing.commands import Finished
+from conexus.indexing.commands import Verify
 from conexus.text.positions import Encoding, LineIndex, split_lines
 from conexus.values import Answer, Hit, Place, Position, TextRange
-from tests.workspaces import PATIENCE, running, write
+from tests.workspaces import PATIENCE, Call, running, write
 from tests.workspaces import OneClient as Engine
 
 SHAPES = '''\
@@ -55,7 +55,7 @@ def held(engine: Engine) -> Iterator[None]:
         begun.set()
         assert released.wait(2 * PATIENCE)
 
-    engine.engine.indexer._loop.post(Finished("holding", hold))
+    engine.engine.indexer._loop.post(Verify(Call(hold)))
     assert begun.wait(PATIENCE)
     try:
         yield

@@ -19,7 +19,7 @@ from conexus.indexing import bulk_reader as bulk
 from conexus.indexing import maintenance, merging
 from conexus.indexing import workspace_folder as tracked
 from conexus.indexing import write_behind as persistence
-from conexus.indexing.commands import Finished, Rescan
+from conexus.indexing.commands import Rescan, Verify
 from conexus.indexing.folder_index import FolderIndex, Merge
 from conexus.indexing.merging import Merging
 from conexus.indexing.worker_tasks import Job, Outcome
@@ -625,7 +625,7 @@ def test_upkeep_does_not_take_back_that_all_is_searchable(root: Path, data: Path
             run_due(*given)
 
         sync._maintenance.run_due = slow
-        sync._loop.post(Finished("nothing", lambda: None), awaited=False)
+        sync._loop.post(Verify(), awaited=False)
         try:
             assert within.wait(PATIENCE)
             assert engine.status().quiescent

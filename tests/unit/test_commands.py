@@ -13,19 +13,19 @@ import pytest
 from conexus.indexing.commands import (
     CandidatesReady,
     Command,
-    Finished,
     Hint,
     IndicesMade,
     MergeFinished,
     Rescan,
     SetDocuments,
     SetPaused,
+    Verify,
     WriteFinished,
     in_words,
 )
 from conexus.indexing.session_index import Client
 from conexus.workspace.documents import Document, Documents
-from tests.workspaces import PATIENCE, running, write
+from tests.workspaces import PATIENCE, Call, running, write
 
 SECRET = Document("/a/b.py", "a secret", 1, "python")
 
@@ -46,7 +46,6 @@ def test_every_command_is_a_frozen_value() -> None:
         (WriteFinished("/a"), "WriteFinished of /a"),
         (IndicesMade("/a", 1, made=True), "IndicesMade of /a"),
         (CandidatesReady("/a", 1, ready=False), "CandidatesReady of /a"),
-        (Finished("loading the index of /a", lambda: None), "loading the index of /a"),
         (SetPaused(True), "SetPaused"),
         (SetDocuments(Client("one", print), Documents().put(SECRET), (SECRET.id,)), "SetDocuments"),
     ],
@@ -66,8 +65,8 @@ def test_a_command_that_fails_is_named_in_the_log_and_the_next_ones_are_handled(
             raise RuntimeError("broken")
 
         loop = engine.engine.indexer._loop
-        loop.post(Finished("something of a test", fail))
-        loop.post(Finished("what came after it", handled.set))
+        loop.post(Verify(Call(fail)))
+        loop.post(Verify(handled))
         assert handled.wait(PATIENCE)
         assert engine.wait(PATIENCE)
-    assert [record.getMessage() for record in caplog.records] == ["failed: something of a test"]
+    assert [record.getMessage() for record in caplog.records] == ["failed: Verify"]

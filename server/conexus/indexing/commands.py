@@ -216,15 +216,6 @@ class VectorsMade:
     filled: Sequence[tuple[WantedVectors, IndexedFile]]
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """Reports that work of another thread or process has ended; ``take`` takes over its result."""
-
-    #: The work in words, for the log.
-    work: str
-    take: Callable[[], None]
-
-
 Command = (
     OpenSession
     | CloseSession
@@ -247,7 +238,6 @@ Command = (
     | ModelReady
     | FolderBuilt
     | VectorsMade
-    | Finished
 )
 
 Post = Callable[[Command], None]
@@ -256,8 +246,6 @@ Post = Callable[[Command], None]
 def in_words(command: Command) -> str:
     """Returns a command in words, for the log: its name and its cause, and nothing of a file's or document's text."""
     match command:
-        case Finished(work=work):
-            return work
         case Hint(paths=paths, cause=cause):
             return f"Hint of {len(paths)} paths from {cause}"
         case Rescan(root=root, reason=reason):

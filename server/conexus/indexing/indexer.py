@@ -21,7 +21,6 @@ from conexus.indexing.commands import (
     CloseSession,
     Command,
     Configure,
-    Finished,
     FolderBuilt,
     Hint,
     IndicesMade,
@@ -290,8 +289,6 @@ class Indexer:
             case WriteFinished(root=root):
                 if root in self._folders.by_root:
                     self._folders.by_root[root].persistence.collect()
-            case Finished(take=take):
-                take()
 
     def _set_paused(self, paused: bool) -> None:
         self._paused = paused
