@@ -80,15 +80,16 @@ class Engine:
 
     def _start(self, folders: Sequence[Path], settings: Settings) -> None:
         with self._beginning:
-            if not self._begun:
+            if not self._begun and not self._closed:
                 self._begun = True
                 start_if_needed(self._processes, settings, folders, self._data_directory)
                 self.indexer.start()
 
     def close(self) -> None:
         """Writes pending data and stops threads and processes. Idempotent."""
-        if not self._closed:
-            self._closed = True
+        with self._beginning:
+            closed, self._closed = self._closed, True
+        if not closed:
             self.indexer.stop()
 
     @property

@@ -69,23 +69,25 @@ class Session:
         self._indexer, self._client, self._start = indexer, client, start
         self._encoding, self._settings = encoding, settings
         self._documents = Documents()
-        #: Lets one change of the documents at a time reach the indexer, so that the last one has the latest text.
+        #: Lets one change at a time reach the indexer, so that the last one has the latest text, folders and settings.
         self._changing = threading.Lock()
 
     # --- folders, settings, documents ---
 
     def set_folders(self, folders: Sequence[Path]) -> None:
         """Sets the session's folders. Indexing begins in the background."""
-        self._start(folders, self._settings)
         roots, problems = normalise_roots(folders)
         for problem in problems:
             log.warning("%s", problem)
-        self._indexer.set_folders(self._client, [str(root) for root in roots])
+        with self._changing:
+            self._start(folders, self._settings)
+            self._indexer.set_folders(self._client, [str(root) for root in roots])
 
     def configure(self, settings: Settings) -> None:
         """Replaces the settings; the changes take effect in the background."""
-        self._settings = settings
-        self._indexer.configure(self._client, settings)
+        with self._changing:
+            self._settings = settings
+            self._indexer.configure(self._client, settings)
 
     def close(self) -> None:
         """Ends the session. Folders that no other session has are closed."""
@@ -99,9 +101,12 @@ class Session:
     def put_documents(self, *documents: Document) -> None:
         """Adds open documents, or replaces the text of some."""
         with self._changing:
-            for document in documents:
-                self._documents = self._documents.put(document)
-            self._indexer.set_documents(self._client, self._documents, [document.id for document in documents])
+            self._put(documents)
+
+    def _put(self, documents: Sequence[Document]) -> None:
+        for document in documents:
+            self._documents = self._documents.put(document)
+        self._indexer.set_documents(self._client, self._documents, [document.id for document in documents])
 
     def open_document(self, document: str, text: str, version: int | None, language: str) -> None:
         """Adds an open document.
@@ -112,9 +117,10 @@ class Session:
 
     def change_document(self, document: str, text: str, version: int | None) -> None:
         """Replaces the whole text of an open document; unknown documents are ignored."""
-        former = self._documents.get(document)
-        if former is not None:
-            self.put_documents(Document(document, text, version, former.language))
+        with self._changing:
+            former = self._documents.get(document)
+            if former is not None:
+                self._put([Document(document, text, version, former.language)])
 
     def close_document(self, document: str) -> None:
         """Closes a document: the disk is the truth again."""

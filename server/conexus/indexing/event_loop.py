@@ -63,7 +63,17 @@ class Loop(Generic[C]):
     @property
     def busy(self) -> bool:
         """Whether an awaited command waits or runs, or a step runs that is not for maintenance alone."""
-        return self._busy or any(awaited for _, awaited in self._inbox)
+        return self._busy or self.is_awaited
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a command waits that somebody waits for."""
+        return any(awaited for _, awaited in self._inbox)
+
+    @property
+    def dropped(self) -> list[C]:
+        """The commands that were still in the inbox when the loop was stopped."""
+        return [command for command, _ in self._inbox] if self.stopping else []
 
     @property
     def waiting(self) -> bool:
@@ -124,10 +134,11 @@ class Loop(Generic[C]):
                 self._changed.notify_all()
             return
         while True:
+            # Before the loop counts as idle, so that whoever waits for that finds the present state.
+            self._attempt(self._idle, "telling of the state")
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
-                self._attempt(self._idle, "telling of the state")
                 self._changed.wait_for(self._is_due, self._seconds_to_wait())
                 if self.stopping:
                     return

@@ -90,7 +90,7 @@ class Folders:
         """Applies settings to a folder. A scan brings its index in line with them."""
         folder.configure(settings)
         folder.scan_due = 0.0
-        self._watch(folder)
+        self.watch(folder)
 
     def problem(self, folder: WorkspaceFolder) -> str | None:
         """Returns why a folder is not indexed, stored or watched as it should be, in words for the user."""
@@ -118,9 +118,9 @@ class Folders:
     def _ready(self, folder: WorkspaceFolder) -> None:
         folder.loaded = True
         self._loop.watch(*folder.persistence.deadlines)
-        self._watch(folder)
+        self.watch(folder)
 
-    def _watch(self, folder: WorkspaceFolder) -> None:
+    def watch(self, folder: WorkspaceFolder) -> None:
         """Starts or stops the server's own watcher of a folder, as the folder's settings say."""
         root = folder.root
         if folder.wants_watcher and root not in self._watchers:

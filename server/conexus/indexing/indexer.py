@@ -95,11 +95,10 @@ class Indexer:
         self.requests = RequestGate()
         #: What is the same for all sessions, as of the latest moment between two steps.
         self.state = IndexerState()
-        #: Whether the clients want indexing to pause.
+        #: Whether the clients want indexing to pause. Any thread sets it, so that the status says so at once.
         self.paused = False
         self._clients: tuple[Client, ...] = ()
         self._clients_changing = threading.Lock()
-        self._paused = False
         self._problem: str | None = None
         self._load_embedder, self._prepare = load_embedder, prepare
         self._loop = Loop[Command](
@@ -146,6 +145,9 @@ class Indexer:
     def stop(self) -> None:
         """Ends the thread after its current step, writes what waits and stops all helpers. Blocks until then."""
         self._loop.stop()
+        for command in self._loop.dropped:
+            if isinstance(command, FolderBuilt):
+                command.folder.close()
         self._shut_down()
 
     def open_session(self, client: Client, settings: Settings) -> None:
@@ -243,9 +245,7 @@ class Indexer:
             case Configure(client=client, settings=settings):
                 self._workspace.set_settings(client, settings)
             case SetDocuments(client=client, documents=documents, changed=changed):
-                session = self._workspace.sessions[client.name]
-                session.documents = documents
-                self._refresher.hint_documents(session, changed)
+                self._workspace.set_documents(client, documents, changed)
             case Hint(paths=paths):
                 self._refresher.hint(paths)
             case Reindex(roots=roots, paths=paths):
@@ -257,9 +257,11 @@ class Indexer:
             case SetPaused(paused=paused):
                 self._set_paused(paused)
             case Verify(done=done):
-                self._verify()
-                if done is not None:
-                    done.set()
+                try:
+                    self._verify()
+                finally:
+                    if done is not None:
+                        done.set()
             case Store(begun=begun):
                 self._maintenance.storing = True
                 self.state = replace(self.state, stored=False)
@@ -291,7 +293,6 @@ class Indexer:
                     self._folders.by_root[root].persistence.collect()
 
     def _set_paused(self, paused: bool) -> None:
-        self._paused = paused
         if paused:
             self._bulk.interrupt()
             self._scanning.interrupt()
@@ -357,7 +358,7 @@ class Indexer:
         due = [self._scanning.due(folder) for folder in self._folders.by_root.values() if folder.loaded]
         if self._bulk.can_work(workers=self._may_use_workers()):
             due.append(0.0)
-        if self._paused or not due:
+        if self.paused or not due:
             self._work_due.clear()
         else:
             self._work_due.set_in(max(0.0, min(due) - time.monotonic()))
@@ -372,7 +373,7 @@ class Indexer:
             self._publish_changes()
         for done in self._bulk.results():
             self._refresher.add(done)
-        if not self._paused:
+        if not self.paused:
             self._scan()
             self._work_off()
         if self._bulk.idle:
@@ -398,13 +399,16 @@ class Indexer:
                     self._scanned(folder, found)
 
     def _scanned(self, folder: WorkspaceFolder, found: Found) -> None:
-        if found.scan.refused is None:
-            self._refresher.compare(folder, found)
-        elif found.below:
+        refused = found.scan.refused
+        if found.below and refused is not None:
             # The folder may have to be refused as a whole: a scan of it decides.
             folder.scan_due = 0.0
-            return
-        folder.refused = found.scan.refused
+        elif not found.below and refused != folder.refused:
+            folder.refused = refused
+            self._folders.watch(folder)
+            self._refresher.hint_all_documents(folder.root)
+        if refused is None:
+            self._refresher.compare(folder, found)
 
     def _work_off(self) -> None:
         if self._bulk.idle:
@@ -473,7 +477,6 @@ class Indexer:
         self.state = IndexerState(
             phase=self._phase(),
             pending=self._refresher.pending + self._bulk.pending + self._workspace.switch.pending,
-            paused=self._paused,
             quiescent=self._settled(),
             stored=not self._maintenance.storing,
             storing_problem=next((each.persistence.problem for each in folders if each.persistence.problem), None),
@@ -498,7 +501,7 @@ class Indexer:
     def _phase(self) -> str:
         if self._workspace.embedder is None:
             return "starting"
-        if self._paused:
+        if self.paused:
             return "paused"
         if self._folders.loading:
             return "loading"
@@ -510,17 +513,17 @@ class Indexer:
             return False
         folders = self._folders.by_root.values()
         settled = all(each.settled and not self._scanning.is_awaited(each) for each in folders)
-        return self._paused or (
+        return self.paused or (
             settled and self._bulk.idle and not self._folders.loading and not self._workspace.switch.pending
         )
 
     def _report(self) -> None:
         """Publishes the state before the loop waits, and tells the clients if it changed."""
-        if self._maintenance.storing and self._settled() and not self._loop.busy:
+        if self._maintenance.storing and self._settled() and not self._loop.is_awaited:
             self._maintenance.storing = not all(map(_is_stored, self._folders.by_root.values()))
         self._publish_states()
         problems = tuple(map(self._folders.problem, self._folders.by_root.values()))
-        state = (self.state.phase, self.state.quiescent, self.state.problem, self.state.paused, problems)
+        state = (self.state.phase, self.state.quiescent, self.state.problem, self.paused, problems)
         if state != self._reported:
             self._reported = state
             self._notify(StatusChanged())

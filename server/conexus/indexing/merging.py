@@ -53,6 +53,8 @@ class Merging:
         """
         self._pool, self._post, self._done, self._yields = pool, post, done, yields
         self._under_way: dict[str, _UnderWay] = {}
+        #: Folders whose latest merge by a worker failed.
+        self._failed: set[str] = set()
 
     @property
     def idle(self) -> bool:
@@ -104,10 +106,15 @@ class Merging:
         error = work.future.exception()
         if error is not None:
             remove_segment(work.into)
-            # The worker died, or a segment file is gone. A merge in this process needs no file, because it is mapped.
+            if root not in self._failed:
+                # The workers were stopped, or one died: the merge is tried once more, by the next worker.
+                self._failed.add(root)
+                return
+            # A merge in this process needs no file, because the files are mapped.
             log.warning("segments are merged here: %s", error)
             self._merge_here(work.folder, work.merge)
             return
+        self._failed.discard(root)
         result, index = work.future.result(), work.folder.index
         if isinstance(result, MemorySegment):
             index.merged(work.merge, result, None)

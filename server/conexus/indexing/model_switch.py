@@ -24,6 +24,7 @@ from conexus.embedding.transformer.deferred import DeferredEmbedder
 from conexus.embedding.transformer.vector_cache import RememberedEmbedder, VectorCache
 from conexus.indexing.commands import FolderBuilt, ModelReady, Post, VectorsMade, WantedVectors
 from conexus.indexing.event_loop import Action
+from conexus.indexing.session_index import SessionIndex
 from conexus.indexing.worker_tasks import Job, read_and_analyse
 from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.owned import hand_over
@@ -117,6 +118,20 @@ class ModelSwitch:
             for wanted in self._model.take(made.filled):
                 self._filled(wanted)
 
+    def is_wanted(self, built: FolderBuilt) -> bool:
+        """Returns whether a folder that was built is still wanted: by this model, and since the build began."""
+        return self._model is not None and self._model.run == built.run and self._model.builds(built.folder)
+
+    def forget(self, root: str) -> None:
+        """Drops all work on a folder, which was closed."""
+        if self._model is not None:
+            self._model.forget(root)
+
+    def forget_session(self, session: SessionIndex) -> None:
+        """Drops the work on a session's documents, because the session was closed."""
+        if self._model is not None:
+            self._model.forget_session(session)
+
     def close(self) -> None:
         """Closes and drops the chosen model."""
         if self._model is not None:
@@ -151,6 +166,8 @@ class ChosenModel:
         self._collected_at = -_COLLECT_EVERY
         #: Number of chunks of each folder, by root.
         self._live: dict[str, int] = {}
+        #: Folders whose indexes are being built or wait for that, by root. The indexer thread alone changes it.
+        self._building: dict[str, WorkspaceFolder] = {}
         self.embedder: DeferredEmbedder | None = None
         #: Why the model cannot be used, in words for the user.
         self.problem: str | None = None
@@ -171,6 +188,9 @@ class ChosenModel:
         def work() -> None:
             # Kept before the model is ready, so that ``close`` can end a load that takes minutes.
             model = self._loading = self._loading or self._load()
+            if self._closing.is_set():
+                model.close()
+                raise _Closed
             model.wait_ready()
             self._cache = VectorCache(self._cache_directory, model.fingerprint, model.dimensions)
             self._remembered = RememberedEmbedder(model, self._cache)
@@ -190,6 +210,7 @@ class ChosenModel:
         """
 
         def work() -> None:
+            self._check(folder)
             loaded = folder.persistence.open().result()
             folder.load(loaded)
             folder.stale |= _without_vectors(each.segment for each in loaded)
@@ -199,20 +220,45 @@ class ChosenModel:
                 changed, gone = folder.differences(found)
                 folder.remove(gone)
                 for start in range(0, len(changed), _FILES_AT_ONCE):
-                    if self.closed:
-                        raise _Closed
+                    self._check(folder)
                     self._read(folder, changed[start : start + _FILES_AT_ONCE])
-                    if self.closed:
-                        raise _Closed
+                    self._check(folder)
                     # Segment files alone: the tables are written once, when the index is installed.
                     folder.store_if_due(hold=True, idle=False)
+            self._check(folder)
             self._live[folder.root] = folder.index.chunks
             self._collect()
             hand_over(folder, folder.index, folder.persistence)
             self._post(FolderBuilt(self.run, folder))
 
+        self._building[folder.root] = folder
         hand_over(folder, folder.index, folder.persistence)
         self._submit(work, folder.close)
+
+    def _check(self, folder: WorkspaceFolder) -> None:
+        """Raises _Closed if the model was closed or the folder is not wanted any more."""
+        if self.closed or not self.builds(folder):
+            raise _Closed
+
+    def builds(self, folder: WorkspaceFolder) -> bool:
+        """Returns whether a folder that was built, or is being built, is still wanted."""
+        return self._building.get(folder.root) is folder
+
+    def forget(self, root: str) -> None:
+        """Drops all work on a folder, which was closed."""
+        self._building.pop(root, None)
+        self._live.pop(root, None)
+        self._drop(lambda wanted: wanted.folder.root == root)
+
+    def forget_session(self, session: SessionIndex) -> None:
+        """Drops the work on a session's documents, because the session was closed."""
+        self._drop(lambda wanted: wanted.session is session)
+
+    def _drop(self, condition: Callable[[WantedVectors], bool]) -> None:
+        with self._guard:
+            for kept in (self._filling, self._waiting):
+                for key in [key for key, wanted in kept.items() if condition(wanted)]:
+                    del kept[key]
 
     def _read(self, folder: WorkspaceFolder, paths: Sequence[str]) -> None:
         embedder = self.embedder
@@ -322,19 +368,28 @@ class ChosenModel:
             self.embedder.close()
         elif self._loading is not None:
             self._loading.close()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        # Last, in the embed thread: the cache may be writing there, and nobody else should wait for that.
+        self._thread.submit(self._close_cache)
+        self._thread.shutdown(wait=False)
+
+    def _close_cache(self) -> None:
+        if self._cache is not None:
+            self._cache.close()
 
     def _submit(self, work: Action, dropped: Action = lambda: None) -> None:
         """Has the embed thread do a piece of work. ``dropped`` is called there if the work ends before it is done.
 
-        Neither is called if the model is closed before the work begins.
+        That is also the case if the model is closed while the work waits. If the model is closed already, ``dropped``
+        is called at once.
         """
 
         def guarded() -> None:
             if not self._done(work):
                 dropped()
 
-        if not self.closed:
+        if self.closed:
+            dropped()
+        else:
             self._thread.submit(guarded)
 
     def _done(self, work: Action) -> bool:

@@ -140,6 +140,7 @@ class SearchModes:
         if known.mode == "indexed" and total < budget * _BACK:
             known.mode = "exact"
             self._use(folder.root, None)
+            self._end_if_unused()
         elif total > budget or known.mode == "indexed":
             late = sum(part.rows for part in base if not part.indexed)
             rows = sum(part.rows for part in base)
@@ -221,8 +222,11 @@ class SearchModes:
             self._use(root, self._candidates(known))
         else:
             known.work.failed()
+            known.mode = "exact"
+            self._use(root, None)
             for part in known.folder.index.base:
                 part.indexed = False
+            self._end_if_unused()
 
     def _candidates(self, known: _Folder) -> LanceCandidates:
         return LanceCandidates(self._reading, known.folder.stored.directory)
@@ -236,6 +240,13 @@ class SearchModes:
         """Drops a folder and its candidate source."""
         if self._folders.pop(folder, None) is not None:
             self._use(folder, None)
+            self._end_if_unused()
+
+    def _end_if_unused(self) -> None:
+        """Ends the candidates process if no folder needs it. A later query starts another one."""
+        used = any(known.mode == "indexed" or known.work.under_way for known in self._folders.values())
+        if not used and self._reading.running:
+            self._asking.submit(self._reading.close)
 
     def close(self) -> None:
         """Ends the candidates process."""

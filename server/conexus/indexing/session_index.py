@@ -62,11 +62,6 @@ class SessionIndex:
         """Returns the number of open documents in the folders whose text differs from the disk."""
         return sum(index.files for root, index in self.buffers.items() if root)
 
-    def is_shown(self, root: str, path: str) -> bool:
-        """Returns whether the text of an open document hides a file on disk."""
-        index = self.buffers.get(root)
-        return index is not None and index.facts(path) is not None
-
     def vectors(self, root: str, path: str) -> Mapping[int, Vectors]:
         """Returns the vectors of a document's chunks by digest, as far as this session has made them."""
         index = self.buffers.get(root)

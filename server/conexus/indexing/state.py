@@ -36,7 +36,6 @@ class IndexerState:
     phase: str = "starting"
     #: Number of files whose latest text is not searchable yet.
     pending: int = 0
-    paused: bool = False
     #: Whether every hint and edit is searchable and each folder was compared with the disk once, if no command waits.
     quiescent: bool = False
     #: Whether everything that was to be stored is stored or cannot be stored.

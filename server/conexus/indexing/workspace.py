@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from conexus.indexing.scans import Scanning
 from conexus.indexing.session_index import Client, SessionIndex
 from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.owned import owned
+from conexus.workspace.documents import Documents
 
 if TYPE_CHECKING:
     from conexus.embedding.embedder import Embedder, LoadingEmbedder
@@ -91,13 +92,16 @@ class Workspace:
         session = self.sessions.pop(client.name, None)
         if session is not None:
             self._publisher.forget(session)
+            self.switch.forget_session(session)
             self.refresher.edits.forget(client.name)
             self._close_unused()
             self._configure()
 
     def set_folders(self, client: Client, roots: tuple[str, ...]) -> None:
         """Sets a session's folders: opens those that are new, and closes those that no session has any more."""
-        session = self.sessions[client.name]
+        session = self.sessions.get(client.name)
+        if session is None:
+            return  # it was closed
         former = session.roots or ()
         session.roots = roots
         for root in former:
@@ -123,6 +127,7 @@ class Workspace:
                 self._close_folder(root)
 
     def _close_folder(self, root: str) -> None:
+        self.switch.forget(root)
         self._embedded_before += self._embedded_in(self.folders.close(root))
         self.forget(root)
         self.refresher.files.forget(root)
@@ -134,8 +139,16 @@ class Workspace:
 
     def set_settings(self, client: Client, settings: Settings) -> None:
         """Sets a session's settings, and applies what follows from them."""
-        self.sessions[client.name].settings = settings
-        self._configure()
+        if client.name in self.sessions:
+            self.sessions[client.name].settings = settings
+            self._configure()
+
+    def set_documents(self, client: Client, documents: Documents, changed: Iterable[str]) -> None:
+        """Sets a session's open documents, of which those in ``changed`` were opened, edited or closed."""
+        session = self.sessions.get(client.name)
+        if session is not None:
+            session.documents = documents
+            self.refresher.hint_documents(session, changed)
 
     def _configure(self) -> None:
         """Applies the settings: the first session's to what all sessions share, and to each folder its own."""
@@ -170,9 +183,8 @@ class Workspace:
 
     def install(self, built: FolderBuilt) -> None:
         """Has a folder's index by the chosen model searched from now on."""
-        run, successor = built.run, built.folder
-        embedder = self.switch.embedder
-        if not self.switch.is_current(run) or embedder is None:
+        successor, embedder = built.folder, self.switch.embedder
+        if not self.switch.is_wanted(built) or embedder is None:
             successor.close()
             return
         successor.embedder = embedder

@@ -204,7 +204,7 @@ class RememberedEmbedder:
     """
 
     def __init__(self, embedder: Embedder, cache: VectorCache) -> None:
-        """``embedder`` must be ready. ``close`` closes ``embedder`` and ``cache``."""
+        """``embedder`` must be ready. Whoever made ``cache`` closes it."""
         self._embedder, self._cache = embedder, cache
         self.name, self.dimensions, self.fingerprint = embedder.name, embedder.dimensions, embedder.fingerprint
         #: Number of texts that the model embedded.
@@ -230,8 +230,8 @@ class RememberedEmbedder:
         return self._embedder.embed_query(text)
 
     def close(self) -> None:
+        """Closes the model. The cache stays open, because another thread may be writing it."""
         self._embedder.close()
-        self._cache.close()
 
     def _rows(self, texts: Sequence[str], found: Mapping[str, Vectors]) -> Vectors:
         rows = np.zeros((len(texts), self.dimensions), np.float32)
