@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-os.environ["CONEXUS_CHECK_OWNERS"] = "1"  # before conexus is imported: see index/owned.py
+os.environ["CONEXUS_CHECK_OWNERS"] = "1"  # before conexus is imported: see conexus/owned.py
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -68,6 +68,8 @@ class Session:
         """``start`` starts the engine, unless it runs, for folders and settings."""
         self._indexer, self._client, self._start = indexer, client, start
         self._encoding, self._settings = encoding, settings
+        #: Absolute paths of the folders, as they were set last.
+        self._roots: tuple[str, ...] = ()
         self._documents = Documents()
         #: Lets one change at a time reach the indexer, so that the last one has the latest text, folders and settings.
         self._changing = threading.Lock()
@@ -81,7 +83,8 @@ class Session:
             log.warning("%s", problem)
         with self._changing:
             self._start(folders, self._settings)
-            self._indexer.set_folders(self._client, [str(root) for root in roots])
+            self._roots = tuple(map(str, roots))
+            self._indexer.set_folders(self._client, self._roots)
 
     def configure(self, settings: Settings) -> None:
         """Replaces the settings; the changes take effect in the background."""
@@ -144,14 +147,11 @@ class Session:
 
     def reindex(self, folders: Sequence[str] = (), paths: Sequence[str] = ()) -> None:
         """Rebuilds these folders (all if none is named), or only these paths, from scratch. Returns when accepted."""
-        self._indexer.reindex(folders if folders or paths else self._roots(), paths)
+        self._indexer.reindex(folders if folders or paths else self._roots, paths)
 
     def clear(self) -> None:
-        """Deletes the stored index of the session's folders and rebuilds it."""
-        self._indexer.clear(self._roots())
-
-    def _roots(self) -> list[str]:
-        return [folder.root for folder in self._state.folders]
+        """Deletes the index of the session's folders and rebuilds it from the files."""
+        self._indexer.clear(self._roots)
 
     @property
     def quiescent(self) -> bool:

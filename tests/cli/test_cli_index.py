@@ -80,8 +80,20 @@ def test_rebuild_gives_the_same_index(conexus: Conexus, shop: Path) -> None:
     before = json.loads(conexus("status", shop, "--json").stdout)
     rebuilt = json.loads(conexus("index", shop, "--rebuild", "--json").stdout)
     assert (rebuilt["files"], rebuilt["chunks"]) == (before["files"], before["chunks"])
+    assert rebuilt["embeddedChunks"] == before["chunks"]  # no vector is reused
     after = json.loads(conexus("status", shop, "--json").stdout)
     assert (after["files"], after["chunks"]) == (before["files"], before["chunks"])
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [("", "the path is empty"), ("no/such/folder", "does not exist"), ("note.txt", "is not a folder")],
+)
+def test_a_folder_that_cannot_be_one_is_a_sentence(conexus: Conexus, tmp_path: Path, given: str, words: str) -> None:
+    (tmp_path / "note.txt").touch()
+    result = conexus("index", given, expect=2, cwd=tmp_path)
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_the_repository_is_not_written_to(conexus: Conexus, shop: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -30,9 +31,7 @@ class Parser(argparse.ArgumentParser):
 def folder(text: str) -> Path:
     """Returns an existing folder, as the user wrote it. Raises ArgumentTypeError if there is no such folder."""
     path = Path(text)
-    if not path.is_dir():
-        what = "is not a folder" if path.exists() else "does not exist"
-        raise argparse.ArgumentTypeError(f"{text!r} {what}")
+    _check(text, Path.is_dir, "is not a folder")
     return path
 
 
@@ -45,12 +44,22 @@ def file_place(text: str) -> tuple[Path, int, int | None]:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form FILE:LINE or FILE:LINE:COLUMN")
     path, line, column = Path(match["file"]), int(match["line"]), match["column"]
-    if not path.is_file():
-        what = "is not a file" if path.exists() else "does not exist"
-        raise argparse.ArgumentTypeError(f"{str(path)!r} {what}")
+    _check(match["file"], Path.is_file, "is not a file")
     if line < 1 or (column is not None and int(column) < 1):
         raise argparse.ArgumentTypeError("lines and columns are counted from 1")
     return path, line, None if column is None else int(column)
+
+
+def _check(text: str, is_right: Callable[[Path], bool], otherwise: str) -> None:
+    """Raises ArgumentTypeError if a path is empty, cannot be looked up, does not exist or is something else."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    path = Path(text)
+    try:
+        if not is_right(path):
+            raise argparse.ArgumentTypeError(f"{text!r} {otherwise if path.exists() else 'does not exist'}")
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be looked up: {error.strerror}") from None
 
 
 def count(least: int, most: int) -> _Count:

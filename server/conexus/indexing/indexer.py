@@ -251,9 +251,7 @@ class Indexer:
             case Reindex(roots=roots, paths=paths):
                 self._reindex(roots, paths)
             case Clear(roots=roots):
-                for folder in self._present(roots):
-                    folder.persistence.clear()
-                self._reindex(roots, ())
+                self._make_anew(self._present(roots))
             case SetPaused(paused=paused):
                 self._set_paused(paused)
             case Verify(done=done):
@@ -319,13 +317,18 @@ class Indexer:
             return
         for folder in damaged:
             log.warning("files of the index of %s were overwritten; it is rebuilt", folder.root)
-            # The whole index, because vectors of overwritten rows may have been reused for rows that are intact.
+        # The whole indexes, because vectors of overwritten rows may have been reused for rows that are intact.
+        self._make_anew(damaged)
+        self._publish()
+
+    def _make_anew(self, folders: Iterable[WorkspaceFolder]) -> None:
+        """Drops everything that is searchable and stored of some folders. A scan has every file read again."""
+        for folder in folders:
             folder.make_anew()
             self._workspace.forget(folder.root)
             for session in self._workspace.sessions.values():
                 session.forget(folder.root)
-        self._refresher.hint_all_documents()
-        self._publish()
+            self._refresher.hint_all_documents(folder.root)
 
     def _is_untouched(self) -> bool:
         return all(folder.index.is_untouched() for folder in self._folders.by_root.values())

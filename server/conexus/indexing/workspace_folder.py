@@ -109,6 +109,8 @@ class WorkspaceFolder:
     scan_interval: float = 0.0
     #: Whether the base holds what was stored, if anything was.
     adopted: bool = False
+    #: Whether everything was dropped since the folder was opened: what was stored before is not loaded any more.
+    is_new: bool = False
     #: Whether the index directory was opened before by this engine.
     reopened: bool = False
 
@@ -149,7 +151,7 @@ class WorkspaceFolder:
     def load(self, loaded: Iterable[LoadedSegment]) -> None:
         """Adds what was stored to the index. Rows that were made by another version are to be rebuilt."""
         self.adopted = True
-        for each in loaded:
+        for each in () if self.is_new else loaded:
             present = each.version == self.stored.version
             version = None if present else each.version
             self.index.adopt(each.segment, each.name, each.files, version, indexed=each.indexed and present)
@@ -160,6 +162,7 @@ class WorkspaceFolder:
         """Drops everything that is searchable and stored. The next scan has every file read; no vector is reused."""
         self.index = FolderIndex(self.root, self.embedder.fingerprint, self.embedder.dimensions)
         self.persistence.clear()
+        self.is_new = True
         self.left_out = LeftOutFiles()
         self.stale.clear()
         self.complete = self.finishing = False

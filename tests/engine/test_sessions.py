@@ -1,0 +1,110 @@
+"""Several clients of one engine: what one does while another one ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conexus.config import Settings
+from conexus.engine import Engine
+from conexus.session import Session
+from tests.workspaces import PATIENCE, write
+
+FIXTURE = """
+//- /app.py
+def original():
+    return 1
+"""
+
+
+@pytest.fixture
+def engine(data: Path) -> Iterator[Engine]:
+    engine = Engine(Settings(watcher="off"), data_directory=data)
+    yield engine
+    engine.close()
+
+
+def opened(engine: Engine, *folders: Path, settings: Settings | None = None) -> Session:
+    session = engine.open_session(settings)
+    session.set_folders(folders)
+    assert engine.wait(PATIENCE)
+    return session
+
+
+def symbols(session: Session) -> set[str]:
+    return {hit.symbol for hit in session.search("function that returns a number").hits}
+
+
+def test_what_is_sent_for_a_session_after_its_end_changes_nothing(
+    engine: Engine, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other, session = opened(engine, root), opened(engine, root)
+    with caplog.at_level(logging.ERROR):
+        session.close()
+        session.open_document(str(root / "app.py"), "def late():\n    return 2\n", 1, "python")
+        session.configure(Settings(watcher="off", exclude=("app.py",)))
+        session.set_folders([])
+        assert engine.wait(PATIENCE)
+    assert caplog.records == []
+    assert symbols(other) == {"original"}
+
+
+def test_a_folder_is_open_as_long_as_a_session_has_it(engine: Engine, root: Path) -> None:
+    first, second = opened(engine, root), opened(engine, root)
+    first.close()
+    write(root, {"app.py": "def changed():\n    return 3\n"})
+    second.hint([root / "app.py"])
+    assert engine.wait(PATIENCE)
+    assert symbols(second) == {"changed"}
+    second.close()
+    assert engine.wait(PATIENCE)
+    assert not engine.indexer._folders.by_root
+
+
+def test_a_folder_has_the_settings_of_the_first_session_that_has_it(engine: Engine, root: Path) -> None:
+    write(root, {"made/more.py": "def more():\n    return 4\n"})
+    first = opened(engine, root, settings=Settings(watcher="off", exclude=("made/",)))
+    second = opened(engine, root, settings=Settings(watcher="off"))
+    assert symbols(second) == {"original"}
+    first.close()
+    assert engine.wait(PATIENCE)
+    assert symbols(second) == {"original", "more"}
+
+
+def test_clearing_right_after_opening_drops_what_was_stored(engine: Engine, root: Path, data: Path) -> None:
+    opened(engine, root)
+    assert engine.store(PATIENCE)
+    engine.close()
+    again = Engine(Settings(watcher="off"), data_directory=data)
+    try:
+        session = again.open_session()
+        session.set_folders([root])
+        session.clear()
+        assert again.wait(PATIENCE)
+        status = session.status()
+        assert status.embedded_chunks == status.chunks == 1
+        assert symbols(session) == {"original"}
+    finally:
+        again.close()
+
+
+def test_a_folder_that_is_refused_no_longer_is_watched(engine: Engine, root: Path) -> None:
+    write(root, {f"many/{number}.py": "pass\n" for number in range(20)})
+    session = opened(engine, root, settings=Settings(watcher="server", max_files=5))
+    assert session.status().health == "warning"
+    assert not engine.indexer._folders._watchers
+    session.configure(Settings(watcher="server"))
+    assert engine.wait(PATIENCE)
+    assert list(engine.indexer._folders._watchers) == [str(root)]
+
+
+def test_an_engine_that_was_closed_starts_nothing(data: Path, root: Path) -> None:
+    engine = Engine(Settings(watcher="off"), data_directory=data)
+    session = engine.open_session()
+    engine.close()
+    session.set_folders([root])
+    assert not engine.wait(0.1)
+    assert engine.indexer._loop._thread.ident is None
