@@ -133,8 +133,8 @@ def test_a_crash_between_the_steps_of_a_write_leaves_whole_files(
     again = LanceTables(tmp_path, DIMENSIONS)
     whole = {"file_rows": fresh(old, indexed("gone.py")), "LanceTables._delete": fresh(new, indexed("gone.py"))}
     assert stored(again) == whole[step]
-    assert again.repair() > 0
-    assert again.repair() == 0
+    again.repair()
+    assert again._chunks.count_rows() == len(whole[step])
     assert stored(again) == whole[step]
     again.write(batch({"a.py": new, "gone.py": None}), VERSION)
     assert stored(again) == fresh(new)

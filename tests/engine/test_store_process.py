@@ -1,4 +1,4 @@
-"""The Lance process: how it starts and ends, and what becomes of requests that it does not answer."""
+"""The store process: how it starts and ends, and what becomes of requests that it does not answer."""
 
 from __future__ import annotations
 
@@ -105,6 +105,21 @@ def test_a_process_that_hangs_is_ended_and_the_next_request_starts_another(
     assert not hung.is_alive()
     assert not opened.running
     assert opened.ask(write_of(tmp_path / "index", gone)).size_bytes > 0
+
+
+@pytest.mark.parametrize("name", ["store", "candidates"])
+def test_an_error_names_the_process_that_ended(name: str, tmp_path: Path) -> None:
+    process = LanceProcess(name)
+    try:
+        process.ask(OpenTables(tmp_path / "index", DIMENSIONS))
+        child = child_of(process)
+        assert child.name == f"conexus-{name}"
+        child.kill()
+        child.join()
+        with pytest.raises(StoreError, match=f"the {name} process ended"):
+            process.ask(OpenTables(tmp_path / "index", DIMENSIONS))
+    finally:
+        process.close()
 
 
 def test_a_process_that_dies_fails_one_request(opened: LanceProcess, tmp_path: Path) -> None:

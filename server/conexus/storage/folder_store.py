@@ -80,7 +80,9 @@ class StoreState:
 class FolderStore:
     """One folder's index on disk. The index directory's store thread owns it.
 
-    Any thread may use the members that only read, and may call ``release`` when there is no store thread any more.
+    Any thread may use the members that are ``shared``. Most of them only read: ``state`` is replaced as a whole, and
+    ``directory`` never changes. ``new_name`` advances a counter that nothing else uses, and ``next`` of a counter is
+    atomic. ``release`` may be called when there is no store thread any more, so that no other thread uses the lock.
 
     They raise OSError if the disk fails, StoreError if the tables fail, and ShutDown if the server is shutting down.
     """
@@ -108,7 +110,7 @@ class FolderStore:
 
     @property
     def has_process(self) -> bool:
-        """Whether the Lance process runs, which takes seconds to start."""
+        """Whether the store process runs, which takes seconds to start."""
         return self._process.running
 
     def new_name(self) -> str:
@@ -310,7 +312,10 @@ class FolderStore:
         self.state = replace(self.state, **changes)
 
     def clear(self) -> None:
-        """Removes the tables and forgets the manifest, if this process is the writer."""
+        """Removes the tables, and forgets which segment files the manifest names, if this process is the writer.
+
+        The manifest and the segment files stay on disk until ``write_list`` replaces the manifest.
+        """
         if self.state.role == "writer":
             # First, so that ``is_lost`` takes none of what is removed for lost.
             self._change(listed={}, compared=False)

@@ -1,4 +1,4 @@
-"""The index directory: the names of its files, and which of them exist.
+"""Names the files of an index directory, finds out which of them exist, and removes tables.
 
 This module is light to import, because ``prewarm`` imports it before the engine.
 """

@@ -1,4 +1,4 @@
-"""The manifest: names the segment files of a folder's index. Loaded first at start-up.
+"""Reads and writes the manifest, which names the segment files of a folder's index, and loads these files.
 
 The manifest need not be up to date. What it names is compared with the files on disk as everything else is, so a
 manifest of yesterday costs reading what changed since. It is replaced as a whole, and names only files that are whole.
@@ -96,11 +96,11 @@ def load(directory: Path) -> list[LoadedSegment]:
             continue
         hidden = frozenset(each.hidden)
         files = tuple(number for number, facts in enumerate(segment.files) if facts.path not in hidden)
-        loaded.append(LoadedSegment(with_valid_tokens(segment, version), each.name, files, version, each.indexed))
+        loaded.append(LoadedSegment(_with_valid_tokens(segment, version), each.name, files, version, each.indexed))
     return loaded
 
 
-def with_valid_tokens(segment: MemorySegment, version: str) -> MemorySegment:
+def _with_valid_tokens(segment: MemorySegment, version: str) -> MemorySegment:
     """Returns the segment, without tokens if their numbers meant something else to the release that made it."""
     if has_current_tokens(version):
         return segment
@@ -111,7 +111,7 @@ def remove_orphans(directory: Path, kept: Collection[str]) -> None:
     """Removes segment files and drafts that are not in ``kept`` and that no living process may be about to use."""
     for path in directory.iterdir():
         name = path.name.removesuffix(_SUFFIX)
-        owner = name.rpartition("/")[2].split("-", 1)[0] if path.name.endswith(_SUFFIX) else _owner_of_draft(path.name)
+        owner = name.split("-", 1)[0] if path.name.endswith(_SUFFIX) else _owner_of_draft(path.name)
         if name not in kept and owner.isdigit() and not _is_alive(int(owner)):
             remove_file(path)
 

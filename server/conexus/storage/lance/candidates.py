@@ -121,7 +121,8 @@ _PROBES = 24
 
 
 class TableSearch:
-    """Searches the table of chunks, which another process writes. Owned by the main thread of the Lance process.
+    """Searches the table of chunks, which another process writes. Owned by the main thread of the candidates
+    process.
 
     The searches of a request run at once, in an event loop that has a thread of its own. Through LanceDB's blocking
     interface, with a thread for each, the same three searches take twice as long.

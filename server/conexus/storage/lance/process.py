@@ -1,7 +1,7 @@
-"""Runs LanceDB in a process of its own, the Lance process, which ends when nothing is to be written.
+"""Runs LanceDB in child processes: the store process, which writes tables, and the candidates process, which searches.
 
 LanceDB takes seconds to import and some 200 MB. So the server neither waits for it nor grows with it, and a fault in
-native code ends the Lance process alone.
+native code ends such a process alone.
 """
 
 from __future__ import annotations
@@ -30,10 +30,17 @@ class ShutDown(Exception):
 
 
 class LanceProcess:
-    """Sends requests to the Lance process, which is started by the first request. Any thread may call it."""
+    """Sends requests to a process that runs LanceDB: the store process, or the candidates process.
 
-    def __init__(self, *, low_priority: bool = True) -> None:
-        """``low_priority``: whether the process has low priority, because no one waits for it."""
+    The first request starts the process. Any thread may call it.
+    """
+
+    def __init__(self, name: str = "store", *, low_priority: bool = True) -> None:
+        """``name`` is ``store`` or ``candidates``: errors, the log and the system name the process by it.
+
+        ``low_priority``: whether the process has low priority, because no one waits for it.
+        """
+        self._name = name
         self._low_priority = low_priority
         #: Held during a request: requests are answered one after the other.
         self._lock = threading.Lock()
@@ -104,7 +111,7 @@ class LanceProcess:
         child = self._child
         try:
             if child is None:
-                child = self._child = _Child(low_priority=self._low_priority)
+                child = self._child = _Child(self._name, low_priority=self._low_priority)
             if self._shut_down:
                 raise ShutDown
             outcome = child.exchange(request, request.TIMEOUT_SECONDS)
@@ -118,9 +125,9 @@ class LanceProcess:
             if self._shut_down:
                 raise ShutDown from error
             if isinstance(error, TimeoutError):
-                log.error("the process that writes the index did not answer `%s` and is ended", type(request).__name__)
-                raise StoreError("the process that writes the index did not answer") from error
-            raise StoreError("the process that writes the index ended") from error
+                log.error("the %s process did not answer `%s` and is ended", self._name, type(request).__name__)
+                raise StoreError(f"the {self._name} process did not answer") from error
+            raise StoreError(f"the {self._name} process ended") from error
         if child.killed:
             # The time ran out while the answer was received.
             self._end()
@@ -135,11 +142,11 @@ class LanceProcess:
 class _Child:
     """One process, from its start to its end. The thread that holds ``LanceProcess._lock`` owns it."""
 
-    def __init__(self, *, low_priority: bool) -> None:
+    def __init__(self, name: str, *, low_priority: bool) -> None:
         """Starts the process. Raises OSError if that fails."""
         context = spawn_context()
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs,), name="conexus-store", daemon=True)
+        self._process = context.Process(target=serve, args=(theirs,), name=f"conexus-{name}", daemon=True)
         try:
             self._process.start()
         except BaseException:

@@ -1,4 +1,4 @@
-"""The requests to the Lance process and their answers: immutable values that are sent to another process."""
+"""Defines the requests to the store process and the candidates process, and their answers: immutable values."""
 
 from __future__ import annotations
 

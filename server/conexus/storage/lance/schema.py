@@ -85,8 +85,6 @@ def files_schema() -> Any:
         ("language", pa.string()),
         ("size", pa.int64()),
         ("mtime_ns", pa.int64()),
-    ]
-    columns += [
         ("digest", pa.string()),
         ("chunks", pa.int32()),
         ("version", pa.string()),

@@ -1,4 +1,4 @@
-"""The main loop of the Lance process: receives requests, handles each with the tables, and sends the answers."""
+"""Runs the store process and the candidates process: receives requests, handles each, and sends the answers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 def serve(connection: Connection) -> None:
-    """Answers requests until the other end of the connection is closed. It is all that the Lance process runs."""
+    """Answers requests until the other end of the connection is closed. The process runs nothing else."""
     begin_child()
     # Without this, LanceDB writes a warning to standard error for every query, and editors show it.
     os.environ.setdefault("LANCEDB_LOG", "error")
@@ -55,7 +55,7 @@ def serve(connection: Connection) -> None:
 
 
 class LanceServer:
-    """The open tables of all index directories. Owned by the Lance process's main thread."""
+    """Keeps the open tables of all index directories. Owned by the main thread of its process."""
 
     def __init__(self) -> None:
         self._tables: dict[Path, LanceTables] = {}

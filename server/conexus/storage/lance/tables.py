@@ -84,7 +84,7 @@ def any_of(column: str, values: Iterable[str]) -> str:
 
 
 class LanceTables:
-    """The tables of one folder. Owned by the main thread of the Lance process. Only the writer's process may write."""
+    """The tables of one folder. Owned by the main thread of the store process. Only the writer's process may write."""
 
     def __init__(self, directory: Path, dimensions: int) -> None:
         """Opens or creates the tables. Imports lancedb, which takes seconds. Raises StoreError if that fails."""
@@ -261,11 +261,8 @@ class LanceTables:
 
     # --- maintenance ---
 
-    def repair(self) -> int:
-        """Deletes rows that a killed writer left behind, and tables of other layouts. Only the writer may call it.
-
-        Returns the number of (path, generation) pairs whose rows were deleted.
-        """
+    def repair(self) -> None:
+        """Deletes rows that a killed writer left behind, and tables of other layouts. Only the writer may call it."""
         remove_tables_of_other_layouts(self._directory)
         stored = self._stored()
         generations = self._chunks.search().select(["path", "generation"]).to_arrow()
@@ -279,7 +276,6 @@ class LanceTables:
                     self._delete(self._files, [path], generation)
         except Exception as error:
             raise StoreError(f"the index cannot be written: {first_line(error)}") from error
-        return len(stray)
 
     def versions(self) -> int:
         """Returns how many versions the table with more versions keeps on disk. Each write makes one or more."""
