@@ -1,4 +1,4 @@
-"""The state of one connection: the client, its folders, settings and open documents, and the engine."""
+"""Keeps the state of one connection: the client, its folders, settings and open documents, and the engine."""
 
 from __future__ import annotations
 
@@ -127,26 +127,41 @@ class Connection:
         return await asyncio.shield(self.start())
 
     async def _start(self) -> Session:
+        try:
+            return await self._start_engine()
+        except Exception as error:
+            if self._closing is None:
+                logger.exception("The engine did not start")
+                self.failure = f"Conexus could not start ({type(error).__name__}); its log says why."
+            if self.index is not None:
+                self._early_documents, self.index = self.index.documents, None
+            self._processes.close()
+            if self._closing is None:
+                self.show(self.failure, lsp.MessageType.Error)
+                self.announce_status()
+            await self._close_engine()
+            raise errors.request_failed(self.failure or "Conexus is shutting down.") from error
+
+    async def _start_engine(self) -> Session:
+        """Returns a session of a new engine, with the settings, documents and folders that the client sent.
+
+        Raises any error of the engine or the disk, and RuntimeError if the connection closes meanwhile.
+        """
         inbox = EventInbox(asyncio.get_running_loop(), self._handle_event)
         loading = asyncio.create_task(
             asyncio.to_thread(
                 _load_engine, self._worker_processes(), self.settings, self.folders, self.protocol.converter
             )
         )
-        try:
-            # Settings that arrive later are applied when they arrive.
-            await self._wait_for(self.configure(), self.read_settings_file())
-            settings = self.settings
-            engine_class = await loading
-            self._engine = await asyncio.to_thread(engine_class, settings, processes=self._worker_processes())
-            index = self._engine.open_session(encoding=self.client.encoding, listener=inbox.put)
-        except Exception as error:
-            self._processes.close()
-            logger.exception("The engine did not start")
-            self.failure = f"Conexus could not start ({type(error).__name__}); its log says why."
-            self.show(self.failure, lsp.MessageType.Error)
-            self.announce_status()
-            raise errors.request_failed(self.failure) from error
+        # Settings that arrive later are applied when they arrive.
+        await self._wait_for(self.configure(), self.read_settings_file())
+        settings = self.settings
+        engine_class = await loading
+        self._engine = await asyncio.to_thread(engine_class, settings, processes=self._worker_processes())
+        if self._closing is not None:
+            # `_close` may have waited for `_START_SECONDS` and found no engine to close.
+            raise RuntimeError("the connection was closed while the engine started")
+        index = self._engine.open_session(encoding=self.client.encoding, listener=inbox.put)
         if settings != self.settings:
             index.configure(self.settings)
         index.put_documents(*self._early_documents)
@@ -190,8 +205,12 @@ class Connection:
         self.protocol.cancel_background()
         if self._starting is not None:
             await asyncio.wait({self._starting}, timeout=_START_SECONDS)
-        if self._engine is not None:
-            await asyncio.to_thread(self._engine.close)
+        await self._close_engine()
+
+    async def _close_engine(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await asyncio.to_thread(engine.close)
 
     # --- documents ---
 
