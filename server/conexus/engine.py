@@ -1,4 +1,4 @@
-"""The façade: an API for the ideal client. Its values are in values.py; this module knows neither LSP nor JSON."""
+"""Offers the engine's API, whose values are in values.py. This module knows neither LSP nor JSON."""
 
 from __future__ import annotations
 

@@ -46,6 +46,7 @@ class Deadline:
 
     @property
     def is_set(self) -> bool:
+        """Whether it will be due at some time."""
         return self.at < math.inf
 
     def is_due(self) -> bool:
@@ -76,14 +77,17 @@ class Backoff:
         self.next_try = Deadline(clock=clock)
 
     def failed(self) -> None:
+        """Records a failure: delays the next try."""
         self.delay = min(max(2 * self.delay, self._first), self._longest)
         self.next_try.set_in(self.delay)
 
     def succeeded(self) -> None:
+        """Records a success: the next try is allowed at once."""
         self.delay = 0.0
         self.next_try.clear()
 
     def may_try(self) -> bool:
+        """Returns whether the next try is allowed now."""
         return not self.next_try.is_set or self.next_try.is_due()
 
 

@@ -95,10 +95,12 @@ class Bulk:
 
     @property
     def idle(self) -> bool:
+        """Whether no file waits or is being read."""
         return not self._waiting and not self._flying and not self._suspects
 
     @property
     def has_results(self) -> bool:
+        """Whether a worker has ended a batch that ``results`` has not yielded yet."""
         return any(future.done() for future in list(self._flying))
 
     def add(self, keys: Iterable[FileKey]) -> None:

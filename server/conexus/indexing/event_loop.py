@@ -58,6 +58,7 @@ class Loop(Generic[C]):
         self.stopping = False
 
     def begin(self) -> None:
+        """Starts the thread."""
         self._thread.start()
 
     @property

@@ -100,10 +100,12 @@ class FolderIndex:
 
     @property
     def files(self) -> int:
+        """Number of files."""
         return len(self._places)
 
     @property
     def chunks(self) -> int:
+        """Number of chunks of all files."""
         return self._chunks
 
     @property
@@ -122,6 +124,7 @@ class FolderIndex:
         return None if fresh is None else fresh.file
 
     def paths(self) -> Iterator[str]:
+        """Yields the paths of all files."""
         yield from self._places
 
     def below(self, path: str) -> list[str]:
@@ -131,6 +134,7 @@ class FolderIndex:
         return list(self._tree.below(path)) if path else list(self._places)
 
     def facts(self, path: str) -> FileFacts | None:
+        """Returns the facts of a file; None if the index does not have it."""
         place = self._places.get(path)
         return place[0].segment.files[place[1]] if place else None
 

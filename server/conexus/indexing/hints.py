@@ -32,6 +32,7 @@ class Hints:
         return len(self._keys)
 
     def add(self, key: FileKey) -> None:
+        """Adds a hint, which is due after a moment of quiet, at most ``PATIENCE_SECONDS`` after the oldest hint."""
         now = self._clock()
         if not self._keys:
             self._first = now

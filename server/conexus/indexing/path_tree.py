@@ -18,7 +18,7 @@ class PathTree:
         return directory in self._files or directory in self._directories
 
     def add(self, path: str) -> None:
-        """Add a file."""
+        """Adds a file."""
         directory = path.rpartition("/")[0]
         known = directory in self
         self._files.setdefault(directory, set()).add(path)
@@ -29,7 +29,7 @@ class PathTree:
             directory = parent
 
     def discard(self, path: str) -> None:
-        """Remove a file that was added."""
+        """Removes a file that was added."""
         directory = path.rpartition("/")[0]
         _take(self._files, directory, path)
         while directory and directory not in self:

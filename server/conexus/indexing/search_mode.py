@@ -64,6 +64,7 @@ class LanceCandidates:
         return self.candidates(anywhere, _ANY_WORDS) is not None
 
     def candidates(self, vector: Vectors | None, words: Sequence[str]) -> ChunkRefs | None:
+        """Returns the chunks that the indices find for a query; None if they fail, so that every row is scored."""
         try:
             found = self.tables.ask(FindCandidates(self.directory, vector, tuple(words), NEAREST, BY_WORDS, BY_NAMES))
         except StoreError as error:

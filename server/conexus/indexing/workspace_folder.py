@@ -51,9 +51,11 @@ class LeftOutFiles:
         return len(self._files)
 
     def get(self, path: str) -> LeftOut | None:
+        """Returns why and in which state a file was left out; None if it was not."""
         return self._files.get(path)
 
     def put(self, path: str, left_out: LeftOut) -> None:
+        """Adds a file that was left out, or replaces what is known of it."""
         self.drop(path)
         self._files[path] = left_out
         self.by_reason[left_out.reason] += 1
@@ -124,6 +126,7 @@ class WorkspaceFolder:
         return relative_path(self.root, path)
 
     def absolute(self, path: str) -> str:
+        """Returns the absolute path of a file of this folder."""
         return str(Path(self.root, path))
 
     def configure(self, settings: Settings) -> None:

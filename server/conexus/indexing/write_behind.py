@@ -1,4 +1,4 @@
-"""Write-behind: keeps a folder's stored index equal to the searchable index. A store thread does the writing."""
+"""Decides when a folder's changes are written to its stored index, and has a store thread write them."""
 
 from __future__ import annotations
 

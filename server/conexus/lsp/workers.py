@@ -20,6 +20,8 @@ _RETRY_AFTER_MS = 500
 
 
 class Workers:
+    """The threads that answer requests, and the number of requests that run or wait. Only the event loop uses it."""
+
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="conexus-question")
         self._admitted = 0

@@ -77,5 +77,6 @@ class DeferredEmbedder:
         return EmbeddingError(f"the model {self.name} was replaced; this answer is by words alone")
 
     def close(self) -> None:
+        """Fails the queries that wait, and closes the model."""
         self._queries.shutdown(wait=False, cancel_futures=True)
         self.embedder.close()
