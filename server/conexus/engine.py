@@ -98,8 +98,8 @@ class Engine:
         return self.indexer.quiescent
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Blocks until quiescent. Returns False on time-out."""
-        return self.indexer.wait(timeout)
+        """Blocks until quiescent. Returns False on time-out, and at once if no session has set its folders yet."""
+        return self._begun and self.indexer.wait(timeout)
 
     def store(self, timeout: float | None = None) -> bool:
         """Blocks until all that is searchable, except unsaved documents, is stored.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from conexus.config import Settings
 from conexus.engine import Engine
 from conexus.session import Session
+from conexus.workspace.documents import Document
 from tests.workspaces import PATIENCE, write
 
 FIXTURE = """
@@ -108,3 +110,57 @@ def test_an_engine_that_was_closed_starts_nothing(data: Path, root: Path) -> Non
     session.set_folders([root])
     assert not engine.wait(0.1)
     assert engine.indexer._loop._thread.ident is None
+
+
+def test_a_listener_that_raises_stops_nobody(engine: Engine, root: Path) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("a defect of a client")
+
+    engine.open_session(listener=fail).set_folders([root])
+    session = opened(engine, root)
+    write(root, {f"many/{number}.py": f"def number_{number}():\n    pass\n" for number in range(60)})
+    session.hint([root / "many"])
+    assert engine.wait(PATIENCE)
+    assert session.status().files == 61
+
+
+def test_a_folder_has_other_settings_when_its_first_session_drops_it(engine: Engine, root: Path) -> None:
+    write(root, {"made/more.py": "def more():\n    return 4\n"})
+    first = opened(engine, root, settings=Settings(watcher="off", exclude=("made/",)))
+    second = opened(engine, root, settings=Settings(watcher="off"))
+    first.set_folders([])
+    assert engine.wait(PATIENCE)
+    assert symbols(second) == {"original", "more"}
+
+
+def test_many_unsaved_documents_are_all_found(engine: Engine, root: Path) -> None:
+    session = opened(engine, root)
+    documents = [
+        Document(str(root / f"new/{number}.py"), f"def unsaved_{number}():\n    return {number}\n" * 20, 1, "python")
+        for number in range(150)
+    ]
+    session.put_documents(*documents)
+    assert engine.wait(PATIENCE)
+    status = session.status()
+    assert (status.dirty_buffers, status.files) == (150, 151)
+    for number in (0, 75, 149):
+        assert f"unsaved_{number}" in {hit.symbol for hit in session.search(f"unsaved_{number}").hits}
+    # The segments of the overlay stay few, and none of them is copied for each edit.
+    assert len(session.searchable.snapshot.views) <= 8
+
+
+def test_no_segment_file_is_left_when_a_folder_is_cleared_and_opened_again(
+    engine: Engine, root: Path, data: Path
+) -> None:
+    write(root, {f"many/{number}.py": f"def number_{number}():\n    pass\n" for number in range(60)})
+    session = opened(engine, root)
+    session.clear()
+    session.close()
+    session = opened(engine, root)
+    write(root, {"app.py": "def changed():\n    return 5\n"})
+    session.hint([root / "app.py"])
+    assert engine.store(PATIENCE)
+    engine.close()
+    (directory,) = (data / "indexes").iterdir()
+    listed = {f"{each['name']}.segment" for each in json.loads((directory / "segments.json").read_text())["segments"]}
+    assert {path.name for path in directory.glob("*.segment")} == listed

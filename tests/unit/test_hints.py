@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from conexus.indexing.hints import Hints
+from conexus.segments.snapshot import FileKey
 
 KEY, OTHER = ("/work", "a.py"), ("/work", "b.py")
 
@@ -23,6 +24,14 @@ def clock() -> Clock:
     return Clock()
 
 
+def take(hints: Hints) -> list[FileKey]:
+    """Removes all hints, the last one first, and returns them in the order of adding."""
+    keys = []
+    while hints:
+        keys.append(hints.take_last())
+    return keys[::-1]
+
+
 def handled(clock: Clock, waiting: Hints, every: float, until: float) -> list[float]:
     """When hints are taken that come every so many seconds, and after the last of them."""
     times, coming = [], clock.now
@@ -31,7 +40,7 @@ def handled(clock: Clock, waiting: Hints, every: float, until: float) -> list[fl
         if waiting and waiting.due.at <= coming:
             clock.now = max(clock.now, waiting.due.at)
             times.append(clock.now)
-            waiting.take()
+            take(waiting)
         else:
             clock.now = coming
             waiting.add(KEY)
@@ -68,7 +77,7 @@ def test_the_others_are_due_at_once_when_the_first_is_taken(clock: Clock) -> Non
         clock.now += 0.01
     waiting.due.notice()
     assert waiting.take_first() == KEY
-    assert (waiting.due.seconds_left(), waiting.due.noticed, waiting.take()) == (0.0, False, [OTHER])
+    assert (waiting.due.seconds_left(), waiting.due.noticed, take(waiting)) == (0.0, False, [OTHER])
     assert not waiting.due.is_set
 
 
@@ -77,7 +86,7 @@ def test_nothing_waits_of_a_folder_that_is_gone(clock: Clock) -> None:
     waiting.add(KEY)
     waiting.add(("/other", "a.py"))
     waiting.forget("/work")
-    assert (waiting.due.is_set, waiting.take()) == (True, [("/other", "a.py")])
+    assert (waiting.due.is_set, take(waiting)) == (True, [("/other", "a.py")])
     waiting.add(KEY)
     waiting.forget("/work")
     assert not waiting.due.is_set

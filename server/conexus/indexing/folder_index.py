@@ -22,8 +22,11 @@ _FAN_IN = 4
 #: Merge earlier if the result reaches this many rows: during the first index it is then left alone, so fewer segments
 #: remain at the end.
 _FULL = 18_000
-#: Most segments of the overlay; if there are more, they are merged, because every view costs each query some time.
+#: Most small segments of the overlay; if there are more, they are merged, because each view costs a query some time.
 _MOST_RECENT = 4
+#: Rows from which a segment of the overlay is left alone while others are merged: with more, a merge takes too long for
+#: a keystroke.
+_SETTLED_ROWS = 1500
 #: Most chunks of the overlay; if it has more, it becomes a segment of the base.
 _OVERLAY_CHUNKS = 3000
 #: Most rows of a merged segment, because a merge takes some 4 KB of memory for each row. The last merges of a very
@@ -118,10 +121,9 @@ class FolderIndex:
         """The files of the overlay by path. A copy: it may be kept."""
         return dict(self._overlay)
 
-    def overlay_file(self, path: str) -> IndexedFile | None:
+    def fresh(self, path: str) -> Fresh | None:
         """Returns a file of the overlay; None for others."""
-        fresh = self._overlay.get(path)
-        return None if fresh is None else fresh.file
+        return self._overlay.get(path)
 
     def paths(self) -> Iterator[str]:
         """Yields the paths of all files."""
@@ -255,8 +257,10 @@ class FolderIndex:
         part = self._part(build_segment([fresh.file], self.model, self._dimensions), (0,), None)
         self._recent.append(part)
         self._settle(part)
-        if len(self._recent) > _MOST_RECENT:
-            self._recent = [self._merged(self._recent)]
+        small = [part for part in self._recent if part.rows < _SETTLED_ROWS]
+        if len(small) > _MOST_RECENT:
+            merged = self._merged(small)
+            self._recent = [part for part in self._recent if part.rows >= _SETTLED_ROWS] + [merged]
 
     def fill(self, former: IndexedFile, file: IndexedFile) -> bool:
         """Replaces a file of the overlay by the same one with more vectors. Returns whether it is still there."""

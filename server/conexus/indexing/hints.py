@@ -36,16 +36,10 @@ class Hints:
         now = self._clock()
         if not self._keys:
             self._first = now
+        self._keys.pop(key, None)  # so that it is the last one
         self._keys[key] = None
         due = min(now + self._quiet_seconds, self._first + PATIENCE_SECONDS)
         self.due.set_at(max(due, self._taken + self._every_seconds))
-
-    def take(self) -> list[FileKey]:
-        """Removes all hints and returns them."""
-        keys, self._keys = list(self._keys), {}
-        self._taken = self._clock()
-        self.due.clear()
-        return keys
 
     def take_first(self) -> FileKey:
         """Removes the hint that waits longest and returns it; the others are due at once.
@@ -54,6 +48,19 @@ class Hints:
         """
         key = next(iter(self._keys))
         del self._keys[key]
+        if self._keys:
+            self.due.set_in(0.0)
+        else:
+            self.due.clear()
+        return key
+
+    def take_last(self) -> FileKey:
+        """Removes the hint that was added last and returns it; the others are due at once.
+
+        Raises KeyError if there is none.
+        """
+        key, _ = self._keys.popitem()
+        self._taken = self._clock()
         if self._keys:
             self.due.set_in(0.0)
         else:

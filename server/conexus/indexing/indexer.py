@@ -242,6 +242,7 @@ class Indexer:
                 self._workspace.close_session(client)
             case SetFolders(client=client, roots=roots):
                 self._workspace.set_folders(client, roots)
+                self._reported = None  # the session's client has not heard of anything yet
             case Configure(client=client, settings=settings):
                 self._workspace.set_settings(client, settings)
             case SetDocuments(client=client, documents=documents, changed=changed):
@@ -370,7 +371,8 @@ class Indexer:
         if not self._is_untouched():
             self._verify()
         if self._refresher.edits.due.is_due():
-            self._refresher.refresh_edits()
+            until = time.monotonic() + INLINE_SECONDS
+            self._refresher.refresh_edits(lambda: time.monotonic() < until and not self._loop.waiting)
             self._publish_changes()
         if self._refresher.files.due.is_due() and self._refresher.refresh_files(self._slice()):
             self._publish_changes()
@@ -460,7 +462,7 @@ class Indexer:
         events = self._publisher.publish(self._workspace.sessions.values(), self._folders.by_root, embedders)
         self._publish_states()
         for session, event in events:
-            session.client.listener(event)
+            _tell(session.client, event)
 
     def _prepare_session(self, session: SessionIndex, searchable: Searchable) -> None:
         complete = self._all_read() and session.roots is not None
@@ -535,11 +537,11 @@ class Indexer:
         """Passes an event to the clients, or to those that have a folder."""
         if root is None:
             for client in self._clients:
-                client.listener(event)
+                _tell(client, event)
         else:
             for session in self._workspace.sessions.values():
                 if root in session:
-                    session.client.listener(event)
+                    _tell(session.client, event)
 
     # --- the end ---
 
@@ -555,6 +557,14 @@ class Indexer:
         self._folders.wait_for_watchers()
         if self._workspace.embedder is not None:
             self._workspace.embedder.close()
+
+
+def _tell(client: Client, event: Event) -> None:
+    """Passes an event to a client. A listener that raises harms nobody else."""
+    try:
+        client.listener(event)
+    except Exception:
+        log.exception("a listener failed for %s", type(event).__name__)
 
 
 def _is_stored(folder: WorkspaceFolder) -> bool:

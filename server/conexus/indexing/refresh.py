@@ -109,12 +109,18 @@ class Refresher:
 
     # --- documents ---
 
-    def refresh_edits(self) -> None:
-        """Refreshes all documents that hints name."""
-        for name, identity in self.edits.take():
+    def refresh_edits(self, has_time: Callable[[], bool]) -> None:
+        """Refreshes the documents that hints name, at least one, while there is time.
+
+        The document that was edited last is first, so that typing waits for no other document.
+        """
+        while self.edits:
+            name, identity = self.edits.take_last()
             session = self._sessions.get(name)
             if session is not None:
                 self.refresh_document(session, identity)
+            if not has_time():
+                return
 
     def refresh_document(self, session: SessionIndex, identity: str) -> None:
         """Has a session find a document's text, or the file on disk if the document is closed or saved."""
@@ -154,11 +160,13 @@ class Refresher:
             if facts is not None and facts.digest == disk.digest:
                 self._hide(session, root, path)
                 return
+        if session.has_shown(root, path, document, folder.embedder, disk):
+            return
         folder.embedded += session.show(root, path, document, folder.embedder, disk, known=folder.index.vectors(path))
         self._publisher.mark_session_dirty(session, root)
         index = session.buffers[root]
-        if (file := index.overlay_file(path)) is not None:
-            self._fill(WantedVectors(index, file, folder, session))
+        if (fresh := index.fresh(path)) is not None:
+            self._fill(WantedVectors(index, fresh.file, folder, session))
 
     # --- files ---
 
@@ -195,8 +203,8 @@ class Refresher:
             if folder.index.changes != changes:
                 self._publisher.mark_dirty(root)
                 self._hint_documents_of(folder, (path,))
-                if (file := folder.index.overlay_file(path)) is not None:
-                    self._fill(WantedVectors(folder.index, file, folder))
+                if (fresh := folder.index.fresh(path)) is not None:
+                    self._fill(WantedVectors(folder.index, fresh.file, folder))
         if path == SETTINGS_FILE:
             self._on_settings_file(root)
 

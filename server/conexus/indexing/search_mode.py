@@ -120,7 +120,7 @@ class SearchModes:
         """
         self._tables, self._threads, self._post, self._use = tables, threads, post, use
         # A process of its own, because a query must not wait for a write.
-        self._reading = LanceProcess(low_priority=False)
+        self._reading = LanceProcess("candidates", low_priority=False)
         self._asking = ThreadPoolExecutor(1, "conexus-candidates")
         self._folders: dict[str, _Folder] = {}
         self._numbers = count()

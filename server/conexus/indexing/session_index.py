@@ -92,6 +92,19 @@ class SessionIndex:
         index.replace(path, Fresh(file, document.text))
         return file.embedded
 
+    def has_shown(
+        self, root: str, path: str, document: Document, embedder: Embedder, disk: Text | Skipped | None
+    ) -> bool:
+        """Returns whether ``show`` with these arguments would change nothing."""
+        index = self.buffers.get(root)
+        fresh = None if index is None or index.model != embedder.fingerprint else index.fresh(path)
+        if fresh is None or fresh.text != document.text:
+            return False
+        facts = fresh.file.facts
+        state = (disk.size, disk.mtime_ns) if isinstance(disk, Text) else (0, 0)
+        language = language_of_document(document.language, path, document.text)
+        return (facts.language, facts.size, facts.mtime_ns) == (language, *state)
+
     def hide(self, root: str, path: str) -> bool:
         """Has this session find the file on disk again. Returns whether that changed anything."""
         index = self.buffers.get(root)

@@ -115,6 +115,7 @@ class Workspace:
             if root not in former:
                 self._publisher.mark_session_dirty(session, root)
         self.refresher.hint_documents(session, [document.id for document in session.documents])
+        self._configure()  # a folder may have another first session now
 
     def _open_folder(self, root: str, settings: Settings) -> None:
         self.folders.open(root, settings, self._model())

@@ -154,6 +154,9 @@ class WorkspaceFolder:
     def load(self, loaded: Iterable[LoadedSegment]) -> None:
         """Adds what was stored to the index. Rows that were made by another version are to be rebuilt."""
         self.adopted = True
+        for each in loaded:
+            if each.name is not None:
+                self.persistence.add_segment(each.name)
         for each in () if self.is_new else loaded:
             present = each.version == self.stored.version
             version = None if present else each.version
