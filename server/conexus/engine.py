@@ -14,7 +14,7 @@ from conexus.config import Settings, default_data_directory
 from conexus.embedding.embedder import Embedder, LoadingEmbedder
 from conexus.embedding.late_interaction import TokenEmbedder
 from conexus.indexing.indexer import Indexer
-from conexus.indexing.session_index import Client
+from conexus.indexing.session_index import SessionClient
 from conexus.prewarm import start_if_needed
 from conexus.processes.workers import WorkerProcesses
 from conexus.search import pipeline
@@ -73,7 +73,7 @@ class Engine:
         session that was opened first, and so does each folder. ``encoding`` is the unit of all columns. ``listener`` is
         called from the engine's own threads.
         """
-        client = Client(f"session-{next(self._numbers)}", listener or (lambda event: None))
+        client = SessionClient(f"session-{next(self._numbers)}", listener or (lambda event: None))
         mine = settings or self._settings
         self.indexer.open_session(client, mine)
         return Session(self.indexer, client, mine, encoding, self._start)

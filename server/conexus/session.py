@@ -15,7 +15,7 @@ from conexus.answers.live_text import CurrentTexts
 from conexus.config import Settings
 from conexus.embedding.embedder import EmbeddingError
 from conexus.indexing.indexer import Indexer
-from conexus.indexing.session_index import Client
+from conexus.indexing.session_index import SessionClient
 from conexus.indexing.state import SessionState
 from conexus.related.place import RelatedPlace
 from conexus.related.relations import Related, RelatedRequest, find_related
@@ -60,7 +60,7 @@ class Session:
     def __init__(
         self,
         indexer: Indexer,
-        client: Client,
+        client: SessionClient,
         settings: Settings,
         encoding: Encoding,
         start: Callable[[Sequence[Path], Settings], None],

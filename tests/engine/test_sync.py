@@ -165,7 +165,7 @@ def test_what_can_wait_is_merged_when_all_is_stored(root: Path, data: Path, monk
     consider = Merging.consider
 
     def watched(merging: Merging, tracked: WorkspaceFolder, *, quiet: bool) -> None:
-        seen.add((quiet, tracked.persistence.writes))
+        seen.add((quiet, tracked.write_behind.writes))
         consider(merging, tracked, quiet=quiet)
 
     monkeypatch.setattr(Merging, "consider", watched)
@@ -642,7 +642,7 @@ def test_what_changed_is_stored_though_questions_go_on(root: Path, data: Path, m
         write(root, {"app/late.py": "def stored_in_the_end(): ...\n"})
         engine.hint([root / "app/late.py"])
         settle(engine)
-        waiting = next(iter(engine._folders.values())).persistence
+        waiting = next(iter(engine._folders.values())).write_behind
 
         def asked() -> bool:
             assert "late.py" in found(engine, "stored_in_the_end")

@@ -69,7 +69,7 @@ def connection_of(encoding: str) -> Connection:
     connection.client = client_of(structure_params(CONVERTER, params, lsp.InitializeParams))
     connection.protocol = cast("Protocol", SimpleNamespace(converter=CONVERTER))
     connection._early_documents = connection.lost = Documents()
-    connection.index = None
+    connection.session = None
     return connection
 
 

@@ -23,7 +23,7 @@ from conexus.indexing.commands import (
     WriteFinished,
     in_words,
 )
-from conexus.indexing.session_index import Client
+from conexus.indexing.session_index import SessionClient
 from conexus.workspace.documents import Document, Documents
 from tests.workspaces import PATIENCE, Call, running, write
 
@@ -47,7 +47,7 @@ def test_every_command_is_a_frozen_value() -> None:
         (IndicesMade("/a", 1, made=True), "IndicesMade of /a"),
         (CandidatesReady("/a", 1, ready=False), "CandidatesReady of /a"),
         (SetPaused(True), "SetPaused"),
-        (SetDocuments(Client("one", print), Documents().put(SECRET), (SECRET.id,)), "SetDocuments"),
+        (SetDocuments(SessionClient("one", print), Documents().put(SECRET), (SECRET.id,)), "SetDocuments"),
     ],
 )
 def test_the_log_names_a_command_and_none_of_the_users_text(command: Command, words: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from conexus.config import Settings
 from conexus.indexing.publish import Publisher
-from conexus.indexing.session_index import Client, SessionIndex
+from conexus.indexing.session_index import SessionClient, SessionIndex
 from conexus.segments import snapshot
 from conexus.segments.analysis import FileFacts, analyse
 from conexus.segments.build import build_segment
@@ -57,7 +57,7 @@ def test_what_was_let_go_is_had_again(tmp_path: Path) -> None:
 def test_what_is_about_to_be_seen_is_prepared_before() -> None:
     seen: list[tuple[int, int]] = []
 
-    client = Client("one", lambda event: None)
+    client = SessionClient("one", lambda event: None)
     session = SessionIndex(client, Settings())
     session.roots = ("/work",)
 

@@ -29,7 +29,7 @@ class World:
             finishing=False,
             index=SimpleNamespace(base=(self.part,)),
             stored=SimpleNamespace(role="writer", directory=directory, dimensions=8),
-            persistence=SimpleNamespace(in_step=lambda base: True),
+            write_behind=SimpleNamespace(in_step=lambda base: True),
         )
         self.posted: SimpleQueue[Command] = SimpleQueue()
         self.used: list[bool] = []

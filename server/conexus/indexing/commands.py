@@ -9,7 +9,7 @@ from typing import Literal
 
 from conexus.config import Settings
 from conexus.indexing.folder_index import FolderIndex
-from conexus.indexing.session_index import Client, SessionIndex
+from conexus.indexing.session_index import SessionClient, SessionIndex
 from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.segments.analysis import IndexedFile
 from conexus.storage.lance.schema import StoredFile
@@ -26,7 +26,7 @@ Cause = Literal["client", "watcher", "answer"]
 class OpenSession:
     """Begins a session. Its folders are not known yet."""
 
-    client: Client
+    client: SessionClient
     settings: Settings
 
 
@@ -34,14 +34,14 @@ class OpenSession:
 class CloseSession:
     """Ends a session: its folders are closed unless another session has them."""
 
-    client: Client
+    client: SessionClient
 
 
 @dataclass(frozen=True, slots=True)
 class SetFolders:
     """Sets a session's folders: absolute paths, none below another."""
 
-    client: Client
+    client: SessionClient
     roots: tuple[str, ...]
 
 
@@ -49,7 +49,7 @@ class SetFolders:
 class Configure:
     """Sets a session's settings that apply from now on."""
 
-    client: Client
+    client: SessionClient
     settings: Settings
 
 
@@ -57,7 +57,7 @@ class Configure:
 class SetDocuments:
     """Sets a session's open documents; ``changed`` has the identities of those that were opened, edited or closed."""
 
-    client: Client
+    client: SessionClient
     documents: Documents
     changed: tuple[str, ...]
 

@@ -35,7 +35,7 @@ class Folders:
             root, settings, embedder, self._data_directory, self._maintenance.threads, self._maintenance.tables
         )
         folder.stored.on_opened = lambda files: self._loop.post(TablesOpened(folder, files))
-        folder.persistence.on_done = lambda: self._loop.post(WriteFinished(root), awaited=False)
+        folder.write_behind.on_done = lambda: self._loop.post(WriteFinished(root), awaited=False)
         return folder
 
     def open(self, root: str, settings: Settings, embedder: Embedder) -> None:
@@ -44,10 +44,10 @@ class Folders:
         # Of an index that this engine has just closed, the first manifest may still have to be written.
         if has_stored_index(folder.stored.directory) or folder.reopened:
             self.loading += 1
-            opened: Future[list[LoadedSegment]] = folder.persistence.open()
+            opened: Future[list[LoadedSegment]] = folder.write_behind.open()
             opened.add_done_callback(lambda future: self._loop.post(SegmentsLoaded(folder, tuple(future.result()))))
         else:
-            folder.persistence.claim()
+            folder.write_behind.claim()
             folder.adopted = True
             self._ready(folder)
 
@@ -95,14 +95,14 @@ class Folders:
     def problem(self, folder: WorkspaceFolder) -> str | None:
         """Returns why a folder is not indexed, stored or watched as it should be, in words for the user."""
         watcher = self._watchers.get(folder.root)
-        return folder.refused or folder.persistence.problem or (watcher.degraded if watcher is not None else None)
+        return folder.refused or folder.write_behind.problem or (watcher.degraded if watcher is not None else None)
 
     def shut_down(self) -> None:
         """Closes all folders. The caller owns what the indexer thread owned."""
         for watcher in self._watchers.values():
             watcher.stop()
         for folder in self.by_root.values():
-            hand_over(folder, folder.index, folder.persistence)
+            hand_over(folder, folder.index, folder.write_behind)
             folder.close()
 
     def wait_for_watchers(self) -> None:
@@ -117,7 +117,7 @@ class Folders:
 
     def _ready(self, folder: WorkspaceFolder) -> None:
         folder.loaded = True
-        self._loop.watch(*folder.persistence.deadlines)
+        self._loop.watch(*folder.write_behind.deadlines)
         self.watch(folder)
 
     def watch(self, folder: WorkspaceFolder) -> None:

@@ -45,7 +45,7 @@ from conexus.indexing.maintenance import Maintenance
 from conexus.indexing.publish import Publisher, publish_state
 from conexus.indexing.request_gate import RequestGate
 from conexus.indexing.scans import Found, Scanning
-from conexus.indexing.session_index import Client, SessionIndex
+from conexus.indexing.session_index import SessionClient, SessionIndex
 from conexus.indexing.state import FolderState, IndexerState
 from conexus.indexing.worker_tasks import Task
 from conexus.indexing.workspace import Workspace
@@ -72,8 +72,8 @@ class Indexer:
 
     Every change is a command or a step of that thread, so there is one order of events and no lock around an index.
     Any thread may call the methods of the first part, which post commands and return at once, except ``stop`` and the
-    ``wait`` methods. Readers take the states that are published (``Client.published``, ``state``) and never wait. All
-    other methods run in the indexer thread.
+    ``wait`` methods. Readers take the states that are published (``SessionClient.published``, ``state``) and never
+    wait. All other methods run in the indexer thread.
     """
 
     def __init__(
@@ -81,11 +81,11 @@ class Indexer:
         settings: Settings,
         data_directory: Path,
         load_embedder: Callable[[], Embedder],
-        load_slow: Callable[[Settings], LoadingEmbedder],
+        load_chosen_model: Callable[[Settings], LoadingEmbedder],
         processes: WorkerProcesses,
         prepare: Callable[[Searchable, bool, Settings], None],
     ) -> None:
-        """``load_embedder`` returns the shipped model, ``load_slow`` the model that ``settings.model`` names.
+        """``load_embedder`` returns the shipped model, ``load_chosen_model`` the model that ``settings.model`` names.
 
         ``settings`` apply until the first session is opened. ``processes`` may be starting already; ``stop`` ends them.
         ``prepare`` gets each ``Searchable`` before it is published, whether it is complete, and the settings; it runs
@@ -97,7 +97,7 @@ class Indexer:
         self.state = IndexerState()
         #: Whether the clients want indexing to pause. Any thread sets it, so that the status says so at once.
         self.paused = False
-        self._clients: tuple[Client, ...] = ()
+        self._clients: tuple[SessionClient, ...] = ()
         self._clients_changing = threading.Lock()
         self._problem: str | None = None
         self._load_embedder, self._prepare = load_embedder, prepare
@@ -121,7 +121,7 @@ class Indexer:
         self._workspace = Workspace(
             settings,
             data_directory,
-            load_slow,
+            load_chosen_model,
             self._loop,
             self._bulk,
             self._scanning,
@@ -150,28 +150,28 @@ class Indexer:
                 command.folder.close()
         self._shut_down()
 
-    def open_session(self, client: Client, settings: Settings) -> None:
+    def open_session(self, client: SessionClient, settings: Settings) -> None:
         """Begins a session."""
         with self._clients_changing:
             self._clients = (*self._clients, client)
         client.published.state = replace(client.published.state, indexer=self.state)
         self._loop.post(OpenSession(client, settings))
 
-    def close_session(self, client: Client) -> None:
+    def close_session(self, client: SessionClient) -> None:
         """Ends a session. Its folders are closed unless another session has them."""
         with self._clients_changing:
             self._clients = tuple(each for each in self._clients if each is not client)
         self._loop.post(CloseSession(client))
 
-    def set_folders(self, client: Client, roots: Sequence[str]) -> None:
+    def set_folders(self, client: SessionClient, roots: Sequence[str]) -> None:
         """Sets a session's folders: absolute paths, none below another."""
         self._loop.post(SetFolders(client, tuple(roots)))
 
-    def configure(self, client: Client, settings: Settings) -> None:
+    def configure(self, client: SessionClient, settings: Settings) -> None:
         """Sets a session's settings; the changes that follow from them are made in the background."""
         self._loop.post(Configure(client, settings))
 
-    def set_documents(self, client: Client, documents: Documents, changed: Iterable[str]) -> None:
+    def set_documents(self, client: SessionClient, documents: Documents, changed: Iterable[str]) -> None:
         """Sets a session's open documents, of which those in ``changed`` were opened, edited or closed."""
         self._loop.post(SetDocuments(client, documents, tuple(changed)))
 
@@ -289,7 +289,7 @@ class Indexer:
                 self._maintenance.search_modes.candidates_ready(root, state, ready=ready)
             case WriteFinished(root=root):
                 if root in self._folders.by_root:
-                    self._folders.by_root[root].persistence.collect()
+                    self._folders.by_root[root].write_behind.collect()
 
     def _set_paused(self, paused: bool) -> None:
         if paused:
@@ -484,7 +484,7 @@ class Indexer:
             pending=self._refresher.pending + self._bulk.pending + self._workspace.switch.pending,
             quiescent=self._settled(),
             stored=not self._maintenance.storing,
-            storing_problem=next((each.persistence.problem for each in folders if each.persistence.problem), None),
+            storing_problem=next((each.write_behind.problem for each in folders if each.write_behind.problem), None),
             embedded_chunks=self._workspace.embedded_chunks(),
             problem=self._problem,
             model_problem=self._workspace.switch.problem,
@@ -547,7 +547,7 @@ class Indexer:
 
     def _shut_down(self) -> None:
         """Writes what waits and stops all helpers, after the loop has stopped. The caller owns what the loop owned."""
-        hand_over(self._bulk, self._scanning, self._folders, self._maintenance, *self._maintenance.owned)
+        hand_over(self._bulk, self._scanning, self._folders, self._maintenance, *self._maintenance.to_hand_over)
         self._maintenance.tables.kill_if_starting()
         self._scanning.interrupt()
         self._bulk.interrupt()
@@ -559,7 +559,7 @@ class Indexer:
             self._workspace.embedder.close()
 
 
-def _tell(client: Client, event: Event) -> None:
+def _tell(client: SessionClient, event: Event) -> None:
     """Passes an event to a client. A listener that raises harms nobody else."""
     try:
         client.listener(event)
@@ -568,4 +568,4 @@ def _tell(client: Client, event: Event) -> None:
 
 
 def _is_stored(folder: WorkspaceFolder) -> bool:
-    return bool(folder.persistence.problem) or folder.persistence.in_step(folder.index.base)
+    return bool(folder.write_behind.problem) or folder.write_behind.in_step(folder.index.base)

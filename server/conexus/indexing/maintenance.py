@@ -40,7 +40,7 @@ _TRIM_SECONDS = 2.0
 _LOOK_SECONDS = 2.0
 
 
-@owned(shared={"owned", "search_mode"})
+@owned(shared={"to_hand_over", "search_mode"})
 class Maintenance:
     """Does the background work on all folders, which waits while there is something better to do.
 
@@ -91,7 +91,7 @@ class Maintenance:
         return self.search_modes.mode(folder)
 
     @property
-    def owned(self) -> tuple[object, ...]:
+    def to_hand_over(self) -> tuple[object, ...]:
         """Other objects that belong to the thread that owns this one."""
         return self.merging, self.search_modes
 
@@ -177,29 +177,26 @@ class Maintenance:
         asked = time.monotonic() - self._requests.asked_at <= _PAUSE_SECONDS and not self._merges_held.is_due()
         if not self._renewing and (self.storing or not (asked and folder.complete)):
             # A process that merges takes as much memory as the one that writes: merges that can wait run later.
-            self.merging.consider(folder, quiet=quiet and not folder.persistence.writes)
+            self.merging.consider(folder, quiet=quiet and not folder.write_behind.writes)
 
     def _write(self, folder: WorkspaceFolder, now: float, *, quiet: bool) -> None:
-        persistence = folder.persistence
+        write_behind = folder.write_behind
         # The store process takes as much memory as the workers, so writing waits until the workers have ended. The
         # first write of many files takes processor time, so it also waits for requests, but only for a while.
         hold = not folder.settled or self._bulk.pool.running
-        hold = hold or (not (self.storing or quiet) and persistence.should_wait(now, self._requests.asked_at))
-        was_busy = persistence.busy
+        hold = hold or (not (self.storing or quiet) and write_behind.should_wait(now, self._requests.asked_at))
+        was_busy = write_behind.busy
         folder.store_if_due(hold=hold, idle=quiet or (folder.settled and self.storing))
-        if persistence.busy and not was_busy and now - self._requests.asked_at >= _REST_SECONDS:
+        if write_behind.busy and not was_busy and now - self._requests.asked_at >= _REST_SECONDS:
             # The pages that the last requests read are released, to make room for the memory that writing takes.
             folder.index.release()
         if folder.settled:
-            persistence.maintain_if_due(quiet=quiet)
-        if persistence.busy:
+            write_behind.maintain_if_due(quiet=quiet)
+        if write_behind.busy:
             self._trim.set_in(_TRIM_SECONDS)
         if folder.loaded:
-            persistence.take_over_if_due()
+            write_behind.take_over_if_due()
 
-    def _find_candidates(self, folder: str, candidate_sources: CandidateSource | None) -> None:
+    def _find_candidates(self, folder: str, source: CandidateSource | None) -> None:
         """Sets the source that finds a folder's candidates from now on; with None every row is scored."""
-        self._publisher.candidate_sources.pop(folder, None)
-        if candidate_sources is not None:
-            self._publisher.candidate_sources[folder] = candidate_sources
-        self._publisher.mark_dirty(folder, content_changed=False)
+        self._publisher.set_candidate_source(folder, source)

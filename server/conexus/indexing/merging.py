@@ -126,7 +126,7 @@ class Merging:
                 remove_segment(work.into)
                 return
             index.merged(work.merge, segment, name)
-            work.folder.persistence.add_segment(name)
+            work.folder.write_behind.add_segment(name)
         self._done(root)
         trim()
 

@@ -211,7 +211,7 @@ class ChosenModel:
 
         def work() -> None:
             self._check(folder)
-            loaded = folder.persistence.open().result()
+            loaded = folder.write_behind.open().result()
             folder.load(loaded)
             folder.stale |= _without_vectors(each.segment for each in loaded)
             found = scan(folder.root, folder.rules, folder.settings, stop=lambda: self.closed)
@@ -228,11 +228,11 @@ class ChosenModel:
             self._check(folder)
             self._live[folder.root] = folder.index.chunks
             self._collect()
-            hand_over(folder, folder.index, folder.persistence)
+            hand_over(folder, folder.index, folder.write_behind)
             self._post(FolderBuilt(self.run, folder))
 
         self._building[folder.root] = folder
-        hand_over(folder, folder.index, folder.persistence)
+        hand_over(folder, folder.index, folder.write_behind)
         self._submit(work, folder.close)
 
     def _check(self, folder: WorkspaceFolder) -> None:

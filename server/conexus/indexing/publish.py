@@ -30,7 +30,7 @@ class Publisher:
         """``prepare`` gets each ``Searchable`` before it is published, in the indexer thread."""
         self._prepare = prepare
         #: Candidate sources by folder for the next snapshots, see ``Searchable``.
-        self.candidate_sources: dict[str, CandidateSource] = {}
+        self._candidate_sources: dict[str, CandidateSource] = {}
         #: Folders whose segments changed since they were published, for all sessions, and whether their content did;
         #: and folders by session.
         self._dirty: dict[str, bool] = {}
@@ -61,6 +61,14 @@ class Publisher:
         """Has a folder published again for one session: its open documents changed, or it got or lost the folder."""
         self._dirty_of.setdefault(session, set()).add(root)
         self.due.set_at(self._published_at + PUBLISH_SECONDS)
+
+    def set_candidate_source(self, root: str, source: CandidateSource | None) -> None:
+        """Sets the source that finds a folder's candidates in the next snapshots; with None every row is scored."""
+        if source is None:
+            self._candidate_sources.pop(root, None)
+        else:
+            self._candidate_sources[root] = source
+        self.mark_dirty(root, content_changed=False)
 
     def forget(self, session: SessionIndex) -> None:
         """Drops what was to be published for a session, which was closed."""
@@ -123,7 +131,7 @@ class Publisher:
         searchable = Searchable(
             Snapshot(generation, views),
             tuple(embedder for embedder in embedders if embedder.fingerprint in models),
-            {root: source for root, source in self.candidate_sources.items() if root in session},
+            {root: source for root, source in self._candidate_sources.items() if root in session},
             overlay,
         )
         self._prepare(session, searchable)

@@ -152,7 +152,7 @@ class SearchModes:
                 known.mode = "exact"
                 self._use(folder.root, None)
             if late > max(_LATE_ROWS, _LATE_SHARE * rows) or late == rows:
-                if folder.stored.role == "writer" and folder.persistence.in_step(base) and (idle or late == rows):
+                if folder.stored.role == "writer" and folder.write_behind.in_step(base) and (idle or late == rows):
                     self._request(known, "making the indices")
             elif known.mode == "exact":
                 self._request(known, "the first query")

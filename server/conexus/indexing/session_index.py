@@ -20,7 +20,7 @@ from conexus.workspace.read import Skipped, Text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Client:
+class SessionClient:
     """The client of a session, as any thread may see it."""
 
     #: Tells the sessions of one engine apart.
@@ -38,7 +38,7 @@ class SessionIndex:
     own for the open documents whose text differs from the disk. They hide the files on disk, in this session alone.
     """
 
-    def __init__(self, client: Client, settings: Settings) -> None:
+    def __init__(self, client: SessionClient, settings: Settings) -> None:
         self.client = client
         self.settings = settings
         #: Absolute paths of the folders; None until they are known.

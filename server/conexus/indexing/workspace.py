@@ -16,7 +16,7 @@ from conexus.indexing.model_switch import ModelSwitch
 from conexus.indexing.publish import Publisher
 from conexus.indexing.refresh import Refresher
 from conexus.indexing.scans import Scanning
-from conexus.indexing.session_index import Client, SessionIndex
+from conexus.indexing.session_index import SessionClient, SessionIndex
 from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.owned import owned
 from conexus.workspace.documents import Documents
@@ -33,7 +33,7 @@ class Workspace:
         self,
         settings: Settings,
         data_directory: Path,
-        load_slow: Callable[[Settings], LoadingEmbedder],
+        load_chosen_model: Callable[[Settings], LoadingEmbedder],
         loop: Loop[Command],
         bulk: Bulk,
         scanning: Scanning,
@@ -41,7 +41,7 @@ class Workspace:
         maintenance: Maintenance,
         on_settings_file: Callable[[str], None],
     ) -> None:
-        """``load_slow`` returns the model that ``settings.model`` names.
+        """``load_chosen_model`` returns the model that ``settings.model`` names.
 
         ``settings`` apply until the first session is opened.
         ``on_settings_file`` gets the root of a folder whose conexus.toml may have changed.
@@ -52,7 +52,7 @@ class Workspace:
         self.embedder: Embedder | None = None
         self.sessions: dict[str, SessionIndex] = {}
         self.folders = Folders(loop, maintenance, data_directory)
-        self.switch = ModelSwitch(load_slow, loop.post, self._new_folder, self._filled, data_directory)
+        self.switch = ModelSwitch(load_chosen_model, loop.post, self._new_folder, self._filled, data_directory)
         self.refresher = Refresher(
             self.folders.by_root,
             self.sessions,
@@ -82,12 +82,12 @@ class Workspace:
 
     # --- sessions ---
 
-    def open_session(self, client: Client, settings: Settings) -> None:
+    def open_session(self, client: SessionClient, settings: Settings) -> None:
         """Begins a session without folders."""
         self.sessions[client.name] = SessionIndex(client, settings)
         self._configure()
 
-    def close_session(self, client: Client) -> None:
+    def close_session(self, client: SessionClient) -> None:
         """Ends a session, and closes the folders that no session has any more."""
         session = self.sessions.pop(client.name, None)
         if session is not None:
@@ -97,7 +97,7 @@ class Workspace:
             self._close_unused()
             self._configure()
 
-    def set_folders(self, client: Client, roots: tuple[str, ...]) -> None:
+    def set_folders(self, client: SessionClient, roots: tuple[str, ...]) -> None:
         """Sets a session's folders: opens those that are new, and closes those that no session has any more."""
         session = self.sessions.get(client.name)
         if session is None:
@@ -138,13 +138,13 @@ class Workspace:
         of_sessions = (session.settings for session in self.sessions.values() if root in session)
         return next(of_sessions, self.settings)
 
-    def set_settings(self, client: Client, settings: Settings) -> None:
+    def set_settings(self, client: SessionClient, settings: Settings) -> None:
         """Sets a session's settings, and applies what follows from them."""
         if client.name in self.sessions:
             self.sessions[client.name].settings = settings
             self._configure()
 
-    def set_documents(self, client: Client, documents: Documents, changed: Iterable[str]) -> None:
+    def set_documents(self, client: SessionClient, documents: Documents, changed: Iterable[str]) -> None:
         """Sets a session's open documents, of which those in ``changed`` were opened, edited or closed."""
         session = self.sessions.get(client.name)
         if session is not None:
@@ -176,7 +176,7 @@ class Workspace:
             if folder.embedder is not self.embedder:
                 self._close_folder(root)
                 self.folders.open(root, self._settings_of(root), self._model())
-                self._forget_documents(root)
+                self._show_documents_again(root)
         self.switch.choose(self.settings)
 
     def _new_folder(self, root: str, embedder: Embedder) -> WorkspaceFolder:
@@ -196,9 +196,9 @@ class Workspace:
             return
         self._embedded_before += self._embedded_in(former)
         self.forget(former.root)
-        self._forget_documents(former.root)
+        self._show_documents_again(former.root)
 
-    def _forget_documents(self, root: str) -> None:
+    def _show_documents_again(self, root: str) -> None:
         """Has the documents of a folder indexed again, because another model embeds them."""
         for session in self.sessions.values():
             if root in session:
@@ -210,7 +210,7 @@ class Workspace:
         if wanted.session is not None:
             self._publisher.mark_session_dirty(wanted.session, wanted.folder.root)
         else:
-            wanted.folder.persistence.put([wanted.path])
+            wanted.folder.write_behind.put([wanted.path])
             self._publisher.mark_dirty(wanted.folder.root)
 
     def _model(self) -> Embedder:

@@ -86,7 +86,7 @@ class WorkspaceFolder:
     index: FolderIndex
     rules: IgnoreRules
     stored: FolderStore
-    persistence: WriteBehind
+    write_behind: WriteBehind
     data_directory: Path
     #: Number of files that the latest scan left out, by reason; files that were left out when they were read.
     scan_skipped: dict[str, int] = field(default_factory=dict)
@@ -142,11 +142,11 @@ class WorkspaceFolder:
     def close(self) -> None:
         """Has the store thread write what waits and release the lock. Returns at once."""
         self.index.flush_overlay(small=True)
-        self.persistence.close(self.index.base, self._to_store, whole=self.adopted)
+        self.write_behind.close(self.index.base, self._to_store, whole=self.adopted)
 
     def store_if_due(self, *, hold: bool, idle: bool) -> None:
         """Starts writing what waits. ``hold`` and ``idle`` as in ``WriteBehind.flush_if_due``."""
-        self.persistence.flush_if_due(self.index.base, self._to_store, hold=hold, idle=idle)
+        self.write_behind.flush_if_due(self.index.base, self._to_store, hold=hold, idle=idle)
 
     def _to_store(self, paths: Iterable[str]) -> Places:
         return {path: self.index.located(path) if self.index.facts(path) is not None else None for path in paths}
@@ -156,7 +156,7 @@ class WorkspaceFolder:
         self.adopted = True
         for each in loaded:
             if each.name is not None:
-                self.persistence.add_segment(each.name)
+                self.write_behind.add_segment(each.name)
         for each in () if self.is_new else loaded:
             present = each.version == self.stored.version
             version = None if present else each.version
@@ -167,7 +167,7 @@ class WorkspaceFolder:
     def make_anew(self) -> None:
         """Drops everything that is searchable and stored. The next scan has every file read; no vector is reused."""
         self.index = FolderIndex(self.root, self.embedder.fingerprint, self.embedder.dimensions)
-        self.persistence.clear()
+        self.write_behind.clear()
         self.is_new = True
         self.left_out = LeftOutFiles()
         self.stale.clear()
@@ -196,7 +196,7 @@ class WorkspaceFolder:
             if not same and path not in self.stale:
                 changed.append(path)
                 self.index.not_indexed(path)
-        self.persistence.put_differing(changed)
+        self.write_behind.put_differing(changed)
 
     def allows(self, path: str, is_directory: bool) -> bool:
         """Returns whether the present ignore rules let a path in."""
@@ -288,7 +288,7 @@ class WorkspaceFolder:
             self.left_out.drop(path)
             self.embedded += outcome.embedded
             self.index.replace(path, Fresh(outcome, None))
-            self.persistence.put([path])
+            self.write_behind.put([path])
         else:
             self._leave_out(path, outcome)
 
@@ -312,13 +312,13 @@ class WorkspaceFolder:
             remove_segment(read.segment)
         self.index.adopt(segment, name, numbers)
         if name is not None and numbers:
-            self.persistence.add_segment(name)
+            self.write_behind.add_segment(name)
         for number in numbers:
             path = segment.files[number].path
             self.stale.discard(path)
             self.left_out.drop(path)
         self.embedded += read.embedded
-        self.persistence.put(segment.files[number].path for number in numbers)
+        self.write_behind.put(segment.files[number].path for number in numbers)
 
     def add_files(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
         """Makes many files searchable that were read in this process."""
@@ -332,7 +332,7 @@ class WorkspaceFolder:
                 self._leave_out(path, outcome)
         self.embedded += sum(file.embedded for file in files)
         self.index.add_files(files)
-        self.persistence.put(file.facts.path for file in files)
+        self.write_behind.put(file.facts.path for file in files)
 
     def remove(self, paths: Iterable[str]) -> None:
         """Removes files that are gone or are not let in any more."""
@@ -341,7 +341,7 @@ class WorkspaceFolder:
             self.stale.discard(path)
             if self.index.facts(path) is not None:
                 self.index.replace(path, None)
-                self.persistence.put([path])
+                self.write_behind.put([path])
 
     def _leave_out(self, path: str, skipped: Skipped) -> None:
         self.remove([path])

@@ -88,7 +88,7 @@ class Connection:
         self.symbols_offered = False
         self._recheck: asyncio.TimerHandle | None = None
         #: The engine's session of this connection, once the engine runs. Requests wait for it with `started`.
-        self.index: Session | None = None
+        self.session: Session | None = None
         self._engine: Engine | None = None
         self._started_at = 0.0
         self.failure = ""
@@ -133,8 +133,8 @@ class Connection:
             if self._closing is None:
                 logger.exception("The engine did not start")
                 self.failure = f"Conexus could not start ({type(error).__name__}); its log says why."
-            if self.index is not None:
-                self._early_documents, self.index = self.index.documents, None
+            if self.session is not None:
+                self._early_documents, self.session = self.session.documents, None
             self._processes.close()
             if self._closing is None:
                 self.show(self.failure, lsp.MessageType.Error)
@@ -161,21 +161,21 @@ class Connection:
         if self._closing is not None:
             # `_close` may have waited for `_START_SECONDS` and found no engine to close.
             raise RuntimeError("the connection was closed while the engine started")
-        index = self._engine.open_session(encoding=self.client.encoding, listener=inbox.put)
+        session = self._engine.open_session(encoding=self.client.encoding, listener=inbox.put)
         if settings != self.settings:
-            index.configure(self.settings)
-        index.put_documents(*self._early_documents)
+            session.configure(self.settings)
+        session.put_documents(*self._early_documents)
         self._early_documents = Documents()
         # All objects that exist now stay for good. A search for garbage among them takes 100 ms and more, during which
         # nothing else runs, every few seconds of typing.
         gc.freeze()
         # From here on, the engine is notified of changes, so that none is missed while it starts.
-        self.index = index
+        self.session = session
         async with self._changing_folders:
-            await asyncio.to_thread(index.set_folders, self.folders)
+            await asyncio.to_thread(session.set_folders, self.folders)
         self._started_at = time.monotonic()
         self.announce_status()
-        return index
+        return session
 
     def _worker_processes(self) -> WorkerProcesses:
         """Returns as many worker processes as the settings want now.
@@ -217,21 +217,21 @@ class Connection:
     @property
     def documents(self) -> Documents:
         """The open documents as the client sent them last."""
-        return self._early_documents if self.index is None else self.index.documents
+        return self._early_documents if self.session is None else self.session.documents
 
     def put_document(self, document: Document) -> None:
         """Adds an open document, or replaces its text."""
-        if self.index is None:
+        if self.session is None:
             self._early_documents = self._early_documents.put(document)
         else:
-            self.index.put_documents(document)
+            self.session.put_documents(document)
 
     def close_document(self, document: str) -> None:
         """Closes a document: its file is searched again."""
-        if self.index is None:
+        if self.session is None:
             self._early_documents = self._early_documents.close(document)
         else:
-            self.index.close_document(document)
+            self.session.close_document(document)
 
     # --- settings ---
 
@@ -262,8 +262,8 @@ class Connection:
         self.folders = folders
         await self._wait_for(self.read_settings_file())
         async with self._changing_folders:
-            if self.index is not None:
-                await asyncio.to_thread(self.index.set_folders, self.folders)
+            if self.session is not None:
+                await asyncio.to_thread(self.session.set_folders, self.folders)
 
     async def _wait_for(self, *sources: Coroutine[Any, Any, None]) -> None:
         """Waits for settings, at most ``_CONFIGURATION_SECONDS``. Later settings are applied when they arrive."""
@@ -284,8 +284,8 @@ class Connection:
             self.show(f"{len(more)} more settings were not accepted; the log lists them.", lsp.MessageType.Warning)
             for problem in more:
                 logger.warning("%s", problem)
-        if self.index is not None and self.settings != former:
-            self.index.configure(self.settings)
+        if self.session is not None and self.settings != former:
+            self.session.configure(self.settings)
         self.protocol.spawn(
             self.registrations.follow(self.settings, self.client, symbols_offered=self.symbols_offered),
             "registering with the client",
@@ -305,8 +305,8 @@ class Connection:
 
     def status(self) -> types.StatusResult:
         """Returns the engine's status, or a status that says that there is no engine yet."""
-        if self.index is not None:
-            return convert.status(self.index.status())
+        if self.session is not None:
+            return convert.status(self.session.status())
         return types.StatusResult(
             quiescent=False,
             health="error" if self.failure else "ok",
@@ -342,7 +342,7 @@ class Connection:
                 self._settled = True
                 # Objects that the first index left stay for good, too; see `_start`.
                 gc.freeze()
-        elif self.index is not None and (self.client.wants_server_status or self.progress.awaits_settling):
+        elif self.session is not None and (self.client.wants_server_status or self.progress.awaits_settling):
             # The engine may be done so soon that it sends no event. The status that we sent must not stay.
             self._recheck = asyncio.get_running_loop().call_later(_RECHECK_SECONDS, self.announce_status)
 
@@ -358,7 +358,7 @@ class Connection:
                 if self.folders and event.folder == str(self.folders[0]):
                     self.protocol.spawn(self.read_settings_file(), "reading conexus.toml")
             case StatusChanged():
-                if self.index is not None:
+                if self.session is not None:
                     self.announce_status()
 
 

@@ -12,10 +12,10 @@ async def reindex(connection: Connection, params: types.ReindexParams) -> types.
     """Answers when the request is accepted. The work goes on, shown under the client's token or one of ours."""
     folders = _local(connection, "folders", params.folders)
     paths = _local(connection, "paths", params.paths)
-    index = await connection.started()
+    session = await connection.started()
     if params.work_done_token is not None:
         connection.progress.adopt(params.work_done_token)
-    index.reindex(folders, paths)
+    session.reindex(folders, paths)
     connection.announce_status()
     return types.ReindexResult()
 

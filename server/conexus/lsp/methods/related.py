@@ -13,9 +13,9 @@ async def related(connection: Connection, params: types.RelatedParams) -> types.
         if where is None or (params.range is not None and params.position is not None):
             raise errors.invalid_params("Exactly one of `range` and `position` must be given.")
         document = _document(connection, params.text_document.uri)
-        index = await connection.started()
+        session = await connection.started()
         ask = partial(
-            index.related,
+            session.related,
             convert.place(document, where),
             relations=tuple(params.relations),
             limit=params.limit,

@@ -10,9 +10,9 @@ from conexus.values import Place
 async def search(connection: Connection, params: types.SearchParams) -> types.SearchResult:
     with connection.workers.admitted():
         near = _near(params)
-        index = await connection.started()
+        session = await connection.started()
         ask = partial(
-            index.search,
+            session.search,
             params.query,
             limit=params.limit,
             filters=convert.filters(params.filters),

@@ -19,5 +19,5 @@ def hint(connection: Connection, uris: Iterable[str]) -> None:
     if connection.folders and str(connection.folders[0] / SETTINGS_FILE) in paths:
         connection.protocol.spawn(connection.read_settings_file(), "reading conexus.toml")
     # Before the engine runs, no hint is needed, because its start reads the disk.
-    if paths and connection.index is not None:
-        connection.index.hint(paths)
+    if paths and connection.session is not None:
+        connection.session.hint(paths)

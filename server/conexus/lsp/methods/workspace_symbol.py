@@ -20,9 +20,9 @@ async def workspace_symbol(connection: Connection, params: lsp.WorkspaceSymbolPa
     if not symbols_wanted(connection.settings, connection.client):
         return []
     with connection.workers.admitted():
-        index = await connection.started()
-        while not index.quiescent and connection.seconds_since_start() < _FIRST_LOOK_SECONDS:  # noqa: ASYNC110  there is no event
+        session = await connection.started()
+        while not session.quiescent and connection.seconds_since_start() < _FIRST_LOOK_SECONDS:  # noqa: ASYNC110  there is no event
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-        ask = partial(index.symbols, params.query)
+        ask = partial(session.symbols, params.query)
         answer = await connection.workers.run(lambda token: ask(cancel=token))
         return [convert.symbol(hit) for hit in answer.hits]
