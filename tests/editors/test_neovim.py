@@ -824,7 +824,7 @@ def test_a_server_that_is_not_enabled_is_told_of(neovim: Opener) -> None:
     with neovim("shop/retry.py", init="") as editor:
         with picker_open(editor, "Conexus search x"):
             editor.terminal.wait_for("The server is not enabled")
-        assert "ERROR It is not enabled" in health(editor)
+        assert "ERROR The server is not enabled" in health(editor)
 
 
 def test_checkhealth(neovim: Opener, server_program: Path) -> None:
@@ -836,7 +836,7 @@ def test_checkhealth(neovim: Opener, server_program: Path) -> None:
         assert re.search(r"Client \d+: .*, 1 buffer", report)
         assert re.search(r"Conexus: \d+ files, \d+ chunks; idle", report)
         assert "Columns count utf-8" in report
-        assert "builtin: always there, chosen" in report
+        assert "builtin: built in, chosen" in report
         assert "telescope: not installed" in report
 
 
