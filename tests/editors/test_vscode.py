@@ -306,7 +306,7 @@ def test_pausing_reindexing_and_a_server_that_dies(window: Workbench, sample: Sa
     assert len(servers) == 1
     kill(servers[0])
     find(window, sample.QUERY, sample.ANSWER)
-    assert "started again" in window.log
+    assert "will be restarted" in window.log
     assert servers != [pid for pid in processes_of(data_directory) if _is_server(pid)]
 
 
