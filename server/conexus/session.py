@@ -81,8 +81,9 @@ class Session:
         roots, problems = normalise_roots(folders)
         for problem in problems:
             log.warning("%s", problem)
+        # Without the lock, because this may look at a slow disk, and documents change on an event loop.
+        self._start(folders, self._settings)
         with self._changing:
-            self._start(folders, self._settings)
             self._roots = tuple(map(str, roots))
             self._indexer.set_folders(self._client, self._roots)
 

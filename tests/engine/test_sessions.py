@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -164,3 +165,31 @@ def test_no_segment_file_is_left_when_a_folder_is_cleared_and_opened_again(
     (directory,) = (data / "indexes").iterdir()
     listed = {f"{each['name']}.segment" for each in json.loads((directory / "segments.json").read_text())["segments"]}
     assert {path.name for path in directory.glob("*.segment")} == listed
+
+
+def test_an_edit_waits_for_no_disk_while_the_engine_starts(
+    engine: Engine, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking, released = threading.Event(), threading.Event()
+
+    def look(*_: object) -> None:
+        looking.set()
+        assert released.wait(PATIENCE)
+
+    monkeypatch.setattr("conexus.engine.start_if_needed", look)
+    session = engine.open_session()
+    starting = threading.Thread(target=session.set_folders, args=([root],))
+    starting.start()
+    assert looking.wait(PATIENCE)
+    editing = threading.Thread(
+        target=session.open_document, args=(str(root / "app.py"), "def typed():\n    return 6\n", 1, "python")
+    )
+    editing.start()
+    editing.join(PATIENCE)
+    waits = editing.is_alive()
+    released.set()
+    starting.join()
+    editing.join()
+    assert not waits
+    assert engine.wait(PATIENCE)
+    assert symbols(session) == {"typed"}
