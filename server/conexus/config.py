@@ -58,6 +58,28 @@ class Settings:
         least=1,
         scope="limit",
     )
+    max_file_chunks: int = _setting(
+        20_000,
+        "A file with more chunks than this is searched in pieces of many lines instead of by its definitions.",
+        least=1,
+        scope="limit",
+    )
+    max_folder_mib: int = _setting(
+        8192, "Files beyond this total size in a folder are left out, in MiB.", least=1, scope="limit"
+    )
+    max_folder_chunks: int = _setting(
+        3_000_000, "Files beyond this total number of chunks in a folder are left out.", least=1, scope="limit"
+    )
+    max_depth: int = _setting(
+        200, "Directories that are nested deeper than this in a folder are left out.", least=1, scope="limit"
+    )
+    max_watched_directories: int = _setting(
+        100_000,
+        "Conexus watches at most this many directories of a folder itself; changes in others are found by the"
+        " reconcile scan.",
+        least=1,
+        scope="limit",
+    )
     allow_large_folders: bool = _setting(
         False,
         "Index a folder even if it is a home directory, `/`, or has more than `maxFiles` files.",
@@ -92,6 +114,75 @@ class Settings:
         least=0,
         scope="machine",
     )
+    index_secrets: bool = _setting(
+        False,
+        "Index files that are likely to hold secrets, such as `.env` and private keys.",
+        scope="machine",
+    )
+    max_query_length: int = _setting(
+        10_000, "A query with more characters than this is refused.", least=1, scope="machine"
+    )
+    max_waiting_requests: int = _setting(
+        512, "Further requests are refused while this many requests wait.", least=1, scope="machine"
+    )
+    request_timeout_seconds: int = _setting(
+        30, "A request that takes longer than this is ended with an error, in seconds.", least=1, scope="machine"
+    )
+    max_message_mib: int = _setting(
+        64, "The connection ends at a message that is larger than this, in MiB.", least=1, scope="machine"
+    )
+    max_message_depth: int = _setting(
+        100, "A message whose arrays and objects are nested deeper than this is refused.", least=10, scope="machine"
+    )
+    max_unread_mib: int = _setting(
+        64, "The connection ends if the client leaves more than this unread, in MiB.", least=1, scope="machine"
+    )
+    max_documents: int = _setting(
+        10_000, "Open documents beyond this number are searched as they are on disk.", least=1, scope="machine"
+    )
+    max_documents_mib: int = _setting(
+        256,
+        "Open documents beyond this total size are searched as they are on disk, in MiB.",
+        least=1,
+        scope="machine",
+    )
+    worker_memory_mib: int = _setting(
+        512,
+        "The memory that all processes that read files may use together, in MiB. A file that needs more is left out"
+        " until it changes.",
+        least=128,
+        scope="machine",
+    )
+    store_memory_mib: int = _setting(
+        4096,
+        "The memory that the process that writes LanceDB's tables may use, in MiB; above it, the process is restarted.",
+        least=256,
+        scope="machine",
+    )
+    server_memory_mib: int = _setting(
+        4096,
+        "The memory that the server may use, in MiB; above it, no more files are indexed.",
+        least=256,
+        scope="machine",
+    )
+    max_data_mib: int = _setting(
+        51_200,
+        "The size of all indexes on disk, in MiB; above it, the indexes that were not used for longest are removed.",
+        least=1,
+        scope="machine",
+    )
+    index_age_days: int = _setting(
+        90, "An index that was not used for this many days is removed.", least=1, scope="machine"
+    )
+    audit: bool = _setting(
+        True,
+        "Keep an audit log of what was refused, limited, removed and changed, without code and queries.",
+        scope="machine",
+    )
+    audit_mib: int = _setting(
+        10, "The size of the audit log, in MiB; above it, its oldest file is removed.", least=1, scope="machine"
+    )
+    audit_days: int = _setting(90, "Files of the audit log are removed after this many days.", least=1, scope="machine")
 
 
 #: Name of the environment variable that overrides the directory of the indexes.

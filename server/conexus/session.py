@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from conexus import limits
 from conexus.answers.hits import Reader, hits_of
 from conexus.answers.live_text import CurrentTexts
 from conexus.config import Settings
@@ -202,6 +203,7 @@ class Session:
             memory_bytes=resident_bytes(),
             index_bytes=sum(folder.size_bytes for folder in state.folders),
             role="reader" if any(folder.role == "reader" for folder in state.folders) else "writer",
+            limits=limits.counts(),
         )
 
     # --- requests ---

@@ -125,6 +125,8 @@ class Status:
     memory_bytes: int
     index_bytes: int
     role: Literal["writer", "reader"]
+    #: How often each limit acted since the process began, by ``limits.Limit``.
+    limits: dict[str, int]
 
 
 # --- events: the engine passes them to its listener, in the engine's own threads ---

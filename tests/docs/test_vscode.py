@@ -61,7 +61,8 @@ def test_the_relations_are_the_server_s() -> None:
 
 def test_a_folder_that_is_not_trusted_lifts_no_limits() -> None:
     restricted = set(PACKAGE["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"])
-    assert restricted == {"conexus.path", "conexus.maxFileBytes", "conexus.maxFiles"}
+    limits = {name for name, item in SERVER_SETTINGS.items() if item.metadata["scope"] == "limit"}
+    assert restricted == {"conexus.path"} | limits
     assert all(f"`{name}`" in GUIDE.partition("do not trust")[2].partition("\n## ")[0] for name in restricted)
 
 

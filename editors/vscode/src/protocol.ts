@@ -143,6 +143,7 @@ export interface StatusResult {
   readonly memoryBytes: number;
   readonly indexBytes: number;
   readonly role: 'writer' | 'reader';
+  readonly limits: Readonly<Record<string, number>>;
   readonly protocolVersion: number;
 }
 

@@ -29,6 +29,7 @@ const STATUS: StatusResult = {
   paused: false,
   memoryBytes: 200 * 2 ** 20,
   indexBytes: 30 * 2 ** 20,
+  limits: {},
   role: 'writer',
   protocolVersion: 1,
 };

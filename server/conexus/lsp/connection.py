@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 
-from conexus import escape
+from conexus import escape, limits
 from conexus.config import Settings, default_data_directory
 from conexus.lsp import convert, errors, types
 from conexus.lsp.announcer import Announcer
@@ -324,6 +324,7 @@ class Connection:
             memory_bytes=0,
             index_bytes=0,
             role="reader",
+            limits=limits.counts(),
             protocol_version=types.PROTOCOL_VERSION,
         )
 

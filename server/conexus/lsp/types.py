@@ -190,6 +190,7 @@ class StatusResult:
     memory_bytes: int
     index_bytes: int
     role: Role
+    limits: Mapping[str, int]
     protocol_version: int
 
 

@@ -85,6 +85,7 @@
 ---@field paused boolean
 ---@field memoryBytes integer
 ---@field indexBytes integer
+---@field limits table<string, integer>
 ---@field role conexus.Role
 ---@field protocolVersion integer
 
