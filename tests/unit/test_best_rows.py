@@ -24,7 +24,7 @@ def test_the_best_allowed_rows_are_chosen_and_ties_by_their_number(
 ) -> None:
     allowed = np.array([random.random() < 0.8 for _ in totals], np.bool_)
     expected = sorted(np.flatnonzero(allowed).tolist(), key=lambda row: (-totals[row], row))[:count]
-    assert best_rows(totals, allowed, count).tolist() == expected
+    assert best_rows(totals, allowed, count, np.asarray).tolist() == expected
 
 
 @given(ROWS, ROWS.filter(bool))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from conexus.related.names import affinity, defining_rows, name_rarity
-from conexus.related.place import Anchor, RelatedRow, surest_rows
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.related.names import affinities, defining_rows, name_rarity
+from conexus.related.place import Anchor, RelatedRow, surest, surest_rows
 from conexus.search.scope import Scope
 from conexus.segments.roles import Role
 
 _CALLABLE = frozenset({"function", "method", "macro"})
 #: Maximum number of definitions of one name; further ones are guesses.
 _MAX_DEFINITIONS = 2
-#: Maximum number of callers taken from one view, because a common name has many callers.
-_MAX_CALLERS = 500
 #: Factor for a reference from code outside definitions, such as an import, which says less.
 _OUTSIDE_DEFINITIONS = 0.5
 
@@ -36,45 +37,40 @@ def _referenced_definitions(
     found: list[RelatedRow] = []
     for name in anchor.references:
         rows = defining_rows(scope, name)
-        likely = sorted(
-            ((affinity(scope, anchor, row), -row) for row in rows if row not in anchor.excluded), reverse=True
-        )
-        for score, minus_row in likely[:_MAX_DEFINITIONS]:
-            row = -minus_row
+        candidates = np.array([row for row in rows if row not in anchor.excluded], np.int64)
+        scores = affinities(scope, anchor, candidates)
+        for place in surest(scope, candidates, scores, _MAX_DEFINITIONS).tolist():
+            row, score = int(candidates[place]), float(scores[place])
             is_callable = _kind(scope, row) in _CALLABLE
             if scope.filter_mask[row] and (callables if is_callable else others):
                 found.append(RelatedRow(row, score * name_rarity(len(rows)), f"defines {name}"))
-    return surest_rows(found, limit)
+    return surest_rows(scope, found, limit)
 
 
 def callers(scope: Scope, anchor: Anchor, limit: int) -> list[RelatedRow]:
     """Returns code that refers to the name that the place defines; tests are another relation."""
     if not anchor.symbol:
         return []
+    rows = referring_rows(scope, anchor)
+    if not anchor.is_test:
+        rows = rows[scope.roles[rows] & np.uint8(Role.TEST) == 0]
+    has_symbol = np.concatenate([view.segment.has_symbol for view in scope.views])
+    weights = np.where(has_symbol[rows], 1.0, _OUTSIDE_DEFINITIONS)
     rarity = name_rarity(len(defining_rows(scope, anchor.symbol)))
-    found = [
-        RelatedRow(row, rarity * affinity(scope, anchor, row) * _weight(scope, row), f"refers to {anchor.symbol}")
-        for row in referring_rows(scope, anchor)
-        if not scope.roles[row] & Role.TEST or anchor.is_test
+    scores = rarity * affinities(scope, anchor, rows) * weights
+    return [
+        RelatedRow(int(rows[place]), float(scores[place]), f"refers to {anchor.symbol}")
+        for place in surest(scope, rows, scores, limit).tolist()
     ]
-    return surest_rows(found, limit)
 
 
-def _weight(scope: Scope, row: int) -> float:
-    """Returns the factor of a reference in a row."""
-    ref = scope.ref(row)
-    return 1.0 if ref.view.segment.symbols[ref.row] else _OUTSIDE_DEFINITIONS
-
-
-def referring_rows(scope: Scope, anchor: Anchor) -> list[int]:
-    """Returns the rows that pass the filters and refer to the anchor's symbol."""
-    rows: list[int] = []
-    for number, view in enumerate(scope.views):
-        referring, _ = view.segment.references.rows_with(anchor.symbol)
-        first = scope.first_rows[number]
-        referring = referring[scope.filter_mask[referring + first]][:_MAX_CALLERS]
-        rows += [first + row for row in referring.tolist() if first + row not in anchor.excluded]
-    return rows
+def referring_rows(scope: Scope, anchor: Anchor) -> NDArray[np.int64]:
+    """Returns the rows that pass the filters and refer to the anchor's symbol, ascending."""
+    found = [np.empty(0, np.int64)]
+    for view, first in zip(scope.views, scope.first_rows, strict=False):
+        found.append(view.segment.references.rows_with(anchor.symbol)[0].astype(np.int64) + first)
+    rows = np.concatenate(found)
+    return rows[scope.filter_mask[rows] & ~np.isin(rows, list(anchor.excluded))]
 
 
 def _kind(scope: Scope, row: int) -> str:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+
+import numpy as np
+from numpy.typing import NDArray
 
 from conexus.related.place import Anchor
 from conexus.search.bonuses import closeness
@@ -28,18 +32,26 @@ def name_rarity(count: int) -> float:
     return max(0.1, 1 - math.log(max(count, 1)) / math.log(COMMON_NAME)) if count > 1 else 1.0
 
 
-def affinity(scope: Scope, anchor: Anchor, row: int) -> float:
-    """Returns 0..1: how likely it is that a name at the anchor means something in this row's file."""
-    ref = scope.ref(row)
-    file = int(scope.file_of[row])
+def affinities(scope: Scope, anchor: Anchor, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Returns 0..1 for each row, shape (len(rows),): how likely a name at the anchor means something in its file."""
+    files, owners = np.unique(scope.file_of[rows], return_inverse=True)
+    of_files = np.array([_affinity(scope, anchor, file) for file in files.tolist()], np.float64)
+    found = of_files[owners]
+    if not anchor.is_test:
+        are_tests = (scope.roles[rows] & np.uint8(Role.TEST)) != 0
+        found[are_tests & (scope.file_of[rows] != anchor.file)] *= 0.4
+    return found
+
+
+def _affinity(scope: Scope, anchor: Anchor, file: int) -> float:
+    """Returns the affinity of the rows of a file, tests left aside."""
     if file == anchor.file:
         return 1.0
-    language = ref.view.segment.files[ref.view.segment.file_of[ref.row]].language
-    score = 0.3 + 0.5 * closeness((ref.view.folder, ref.path), (anchor.place.folder, anchor.place.path))
-    if anchor.language and language_family(language) != language_family(anchor.language):
+    view = scope.views[number := bisect_right(scope.first_files, file) - 1]
+    facts = view.segment.files[file - scope.first_files[number]]
+    score = 0.3 + 0.5 * closeness((view.folder, facts.path), (anchor.place.folder, anchor.place.path))
+    if anchor.language and language_family(facts.language) != language_family(anchor.language):
         score *= 0.3
-    if scope.roles[row] & Role.TEST and not anchor.is_test:
-        score *= 0.4
     return score
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from conexus.search.candidates import DECIMALS
 from conexus.search.scope import Scope
 from conexus.segments.roles import Role
 from conexus.segments.segment import MemorySegment
@@ -22,12 +26,28 @@ class RelatedRow:
     reason: str
 
 
-def surest_rows(found: list[RelatedRow], limit: int) -> list[RelatedRow]:
-    """Returns the ``limit`` surest, surest first, each row once."""
+def surest_rows(scope: Scope, found: list[RelatedRow], limit: int) -> list[RelatedRow]:
+    """Returns the ``limit`` surest, surest first, each row once, equally sure ones in the order of their places."""
     by_row: dict[int, RelatedRow] = {}
-    for each in sorted(found, key=lambda one: (-one.score, one.row)):
+    for each in sorted(found, key=lambda one: (-one.score, one.reason)):
         by_row.setdefault(each.row, each)
-    return list(by_row.values())[:limit]
+    rows = np.fromiter(by_row, np.int64, len(by_row))
+    scores = np.array([each.score for each in by_row.values()])
+    return [by_row[row] for row in rows[surest(scope, rows, scores, limit)].tolist()]
+
+
+def surest(scope: Scope, rows: NDArray[np.int64], scores: NDArray[np.floating], limit: int) -> NDArray[np.int64]:
+    """Returns where the ``limit`` rows with the highest scores are among the rows, highest score first.
+
+    Rows of equal scores are in the order of their places. ``scores`` has shape (len(rows),).
+    """
+    rounded = np.round(scores, DECIMALS)
+    reached = np.arange(len(rows))
+    if len(rows) > limit:
+        reached = np.flatnonzero(rounded >= np.partition(rounded, len(rows) - limit)[len(rows) - limit])
+    order = np.lexsort((scope.places(rows[reached]), -rounded[reached]))
+    best: NDArray[np.int64] = reached[order][:limit]
+    return best
 
 
 _NAME = re.compile(r"[^\W\d]\w*")

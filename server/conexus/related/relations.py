@@ -30,7 +30,7 @@ def siblings(scope: Scope, anchor: Anchor, limit: int) -> list[RelatedRow]:
         if is_other and scope.facts[number].defines[row] and segment.containers[row] == anchor.breadcrumb:
             score = (0.8 if parent else 0.5) / (1 + 0.05 * abs(first + row - head))
             found.append(RelatedRow(first + row, score, f"also in {parent}" if parent else "also in this file"))
-    return surest_rows(found, limit)
+    return surest_rows(scope, found, limit)
 
 
 _Find = Callable[[Scope, Anchor, int, QueryVectors], list[RelatedRow]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from conexus.arrays.float16 import to_float32
-from conexus.related.place import Anchor, RelatedRow
+from conexus.related.place import Anchor, RelatedRow, surest
 from conexus.search.bm25 import NumberedConcept, Scores, idf, norms, saturated
 from conexus.search.query import Concept
 from conexus.search.query_vectors import QueryVectors
@@ -37,7 +37,7 @@ def similar(scope: Scope, anchor: Anchor, limit: int, vectors: QueryVectors) -> 
     eligible = scope.filter_mask.copy()
     eligible[list(anchor.excluded)] = False
     rows = np.flatnonzero(eligible & (scores > _ZERO_SCORE))
-    rows = rows[np.argsort(-scores[rows], kind="stable")][: 10 * limit]
+    rows = rows[surest(scope, rows, scores[rows], 10 * limit)]
     _, firsts = np.unique(scope.file_of[rows], return_index=True)
     best_of_files = np.sort(firsts)
     order = np.concatenate([best_of_files, np.setdiff1d(np.arange(len(rows)), best_of_files)])

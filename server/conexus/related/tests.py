@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from conexus.related.calls import referring_rows
-from conexus.related.names import affinity, defining_rows, name_rarity
+from conexus.related.names import affinities, defining_rows, name_rarity
 from conexus.related.place import Anchor, RelatedRow, surest_rows
 from conexus.search.scope import Scope
 from conexus.segments.roles import Role
@@ -25,9 +25,9 @@ def tests(scope: Scope, anchor: Anchor, limit: int) -> list[RelatedRow]:
     scores: dict[int, float] = {}
     if anchor.symbol:
         rarity = name_rarity(len(defining_rows(scope, anchor.symbol)))
-        for row in referring_rows(scope, anchor):
-            if scope.roles[row] & Role.TEST:
-                scores[row] = 0.4 * rarity + 0.2 * affinity(scope, anchor, row)
+        rows = referring_rows(scope, anchor)
+        rows = rows[scope.roles[rows] & np.uint8(Role.TEST) != 0]
+        scores = dict(zip(rows.tolist(), (0.4 * rarity + 0.2 * affinities(scope, anchor, rows)).tolist(), strict=True))
     subject = _terms(anchor.symbol)
     for row in _definitions_of_same_stem(scope, anchor, in_tests=True):
         is_named_after = bool(subject) and subject <= _terms(scope.ref(row).view.segment.symbols[scope.ref(row).row])
@@ -38,7 +38,7 @@ def tests(scope: Scope, anchor: Anchor, limit: int) -> list[RelatedRow]:
         for row, score in scores.items()
         if scope.filter_mask[row] and row not in anchor.excluded
     ]
-    return surest_rows(found, limit)
+    return surest_rows(scope, found, limit)
 
 
 def tested(scope: Scope, anchor: Anchor, limit: int) -> list[RelatedRow]:
@@ -51,12 +51,12 @@ def tested(scope: Scope, anchor: Anchor, limit: int) -> list[RelatedRow]:
     for name in anchor.references:
         rows = [row for row in defining_rows(scope, name) if not scope.roles[row] & Role.TEST]
         subject = _terms(name)
-        for row in rows:
+        for row, affinity in zip(rows, affinities(scope, anchor, np.array(rows, np.int64)).tolist(), strict=True):
             if scope.filter_mask[row] and row not in anchor.excluded:
-                score = 0.4 * name_rarity(len(rows)) + 0.2 * affinity(scope, anchor, row)
+                score = 0.4 * name_rarity(len(rows)) + 0.2 * affinity
                 score += 0.2 * (row in same_stem) + 0.2 * (bool(subject) and subject <= test_subject)
                 found.append(RelatedRow(row, score, f"{name} is tested here"))
-    return surest_rows(found, limit)
+    return surest_rows(scope, found, limit)
 
 
 def _definitions_of_same_stem(scope: Scope, anchor: Anchor, *, in_tests: bool) -> list[int]:

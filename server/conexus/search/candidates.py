@@ -28,6 +28,8 @@ RESCORED = 1000
 #: ``_lower_bound`` bounds the k-th best score from the maxima of 4·k groups, which avoids a full partition.
 _GROUPS_PER_ROW = 4
 _TEXT = KINDS.index("text")
+#: Decimals of a score that are compared. Where a row is in its segment changes the seventh one of a vector's product.
+DECIMALS = 4
 _ROLE_PENALTIES = tuple(str(role.name).lower() for role in Role)
 #: 1 for each role that a set of roles contains, shape (roles, sets of roles).
 ROLES_OF_SETS: NDArray[np.float32] = ((np.arange(1 << len(Role)) >> np.arange(len(Role))[:, None]) & 1).astype(
@@ -196,7 +198,7 @@ def select_rows(
         rows = scope.candidates[eligible[scope.candidates]]
         sums = signals.total_of(mix, rows, scope.file_of[rows])
         totals = sums * _scale_of(sums) - penalty[rows]
-        rows = rows[best_rows(totals, np.ones(len(rows), np.bool_), max(RESCORED, 2 * count))]
+        rows = rows[best_rows(totals, np.ones(len(rows), np.bool_), max(RESCORED, 2 * count), rows.take)]
     else:
         sums = signals.total(mix)
         totals = sums * _scale_of(sums if eligible.all() else sums[eligible])
@@ -205,13 +207,14 @@ def select_rows(
             return np.empty(0, np.int64), totals
         ordered = totals if rank_classes is None else totals + (np.ptp(totals) + 1) * rank_classes
         if signals.exact:
-            rows = best_rows(ordered, eligible, count)
+            rows = best_rows(ordered, eligible, count, scope.places)
             return rows, totals[rows]
-        rows = best_rows(ordered, eligible, max(RESCORED, 2 * count))
+        rows = best_rows(ordered, eligible, max(RESCORED, 2 * count), np.asarray)
     make_exact(scope, signals, vectors, rows)
     sums = signals.total_of(mix, rows, scope.file_of[rows])
     totals = sums * _scale_of(sums) - penalty[rows]
-    order = np.lexsort((rows, -totals) if rank_classes is None else (rows, -totals, -rank_classes[rows]))[:count]
+    keys = scope.places(rows), -np.round(totals, DECIMALS)
+    order = np.lexsort(keys if rank_classes is None else (*keys, -rank_classes[rows]))[:count]
     return rows[order], totals[order]
 
 
@@ -258,16 +261,24 @@ def unasked_roles(query: Query) -> NDArray[np.float32]:
     return np.array([not asked.get(role, False) for role in Role], np.float32)
 
 
-def best_rows(totals: Scores, eligible: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+def best_rows(
+    totals: Scores,
+    eligible: NDArray[np.bool_],
+    count: int,
+    places: Callable[[NDArray[np.int64]], NDArray[np.integer]],
+) -> NDArray[np.int64]:
     """Returns the ``count`` eligible rows with the highest totals, best first.
 
-    Rows with equal totals are in the order of their numbers, so that answers do not vary.
+    Rows whose totals agree in ``DECIMALS`` are in the order of their ``places``, so that answers do not vary.
     """
-    if eligible.all():
-        rows = (totals >= _lower_bound(totals, count)).nonzero()[0]
-    else:
-        rows = (eligible & (totals >= _lower_bound(np.where(eligible, totals, -np.inf), count))).nonzero()[0]
-    best: NDArray[np.int64] = rows[np.argsort(-totals[rows], kind="stable")[:count]]
+    values = totals if eligible.all() else np.where(eligible, totals, -np.inf)
+    lowest = _lower_bound(values, count) - 10.0**-DECIMALS
+    rows = (eligible & (values >= lowest)).nonzero()[0]
+    rounded = np.round(totals[rows], DECIMALS)
+    if len(rows) > count:
+        reached = rounded >= np.partition(rounded, len(rows) - count)[len(rows) - count]
+        rows, rounded = rows[reached], rounded[reached]
+    best: NDArray[np.int64] = rows[np.lexsort((places(rows), -rounded))[:count]]
     return best
 
 

@@ -12,7 +12,7 @@ from conexus.chunking.chunk import KINDS
 from conexus.embedding.late_interaction import QueryTokens
 from conexus.search.bm25 import Scores
 from conexus.search.bonuses import name_bonus, open_files_bonus, role_bonus
-from conexus.search.candidates import CANDIDATES, retrieve_candidates, select_candidates
+from conexus.search.candidates import CANDIDATES, DECIMALS, retrieve_candidates, select_candidates
 from conexus.search.features import features_of
 from conexus.search.query import Query, understand
 from conexus.search.query_expansion import expand_query
@@ -134,8 +134,11 @@ def rank(
     scores = scores + np.float32(weights.name_bonus) * name_bonus(candidates)
     scores += np.float32(weights.role_bonus) * role_bonus(candidates)
     scores += open_files_bonus(candidates, request.near, request.open_files, weights)
-    order, scores = diversify(scores, scope.file_of[candidates.rows], saturation(query, weights))
-    rows = candidates.rows[order][: request.limit]
+    # In the order of places, because what follows keeps the order of equal scores.
+    by_place = np.argsort(scope.places(candidates.rows))
+    rows, scores = candidates.rows[by_place], np.round(scores[by_place], DECIMALS)
+    order, scores = diversify(scores, scope.file_of[rows], saturation(query, weights))
+    rows = rows[order][: request.limit]
     mix = weights.mix(symbol_like=query.symbol_like)
     reasons = reasons_of(scope, candidates.signals, rows, mix, query.corrected)
     return tuple(
@@ -147,13 +150,27 @@ def rank(
 
 
 def _listed(scope: Scope, limit: int) -> tuple[Ranked, ...]:
-    """Returns the chunks that pass the filters: definitions first, code before tests, in the files' order."""
+    """Returns the chunks that pass the filters: definitions first, code before tests, in the order of paths."""
     rows = np.flatnonzero(scope.filter_mask)
     classes = (scope.kinds[rows] == _TEXT) * 2 + (scope.parts[rows] > 0) * 4 + (scope.roles[rows] != 0)
-    rows = rows[np.argsort(classes, kind="stable")][:limit]
+    rows = first_of_classes(scope, rows, classes, limit)
     return tuple(
         Ranked(scope.ref(row), 1.0 - place / (2 * limit), ("filter",)) for place, row in enumerate(rows.tolist())
     )
+
+
+def first_of_classes(
+    scope: Scope, rows: NDArray[np.int64], classes: NDArray[np.integer], limit: int
+) -> NDArray[np.int64]:
+    """Returns the first ``limit`` of the rows, which must ascend: those of lower classes first, then by their places.
+
+    ``classes`` has shape (len(rows),).
+    """
+    found = np.empty(0, np.int64)
+    for each in np.unique(classes):
+        if len(found) < limit:
+            found = np.concatenate([found, scope.first_by_place(rows[classes == each], limit - len(found))])
+    return found
 
 
 def saturation(query: Query, weights: Weights) -> float:

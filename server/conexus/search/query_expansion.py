@@ -104,9 +104,9 @@ def corrections(word: str, views: Sequence[View]) -> tuple[str, ...]:
 def defined_names(term: str, views: Sequence[View]) -> tuple[str, ...]:
     """Returns the names, as their definitions write them, whose whole term is ``term``: ``init`` -> ``__init__``.
 
-    Each name is returned once.
+    Each name is returned once, in the order of the alphabet.
     """
-    found: dict[str, None] = {}
+    found: set[str] = set()
     for view in views:
         segment = view.segment
         rows, _ = segment.definitions.rows_with(term)
@@ -119,8 +119,8 @@ def defined_names(term: str, views: Sequence[View]) -> tuple[str, ...]:
         for number in dict.fromkeys(segment.symbols.numbers[defining].tolist()):
             symbol = segment.lexicon.words[number]
             if _term(symbol) == term:
-                found[symbol] = None
-    return tuple(found)
+                found.add(symbol)
+    return tuple(sorted(found))
 
 
 def _known_words(words: Sequence[str], views: Sequence[View]) -> frozenset[str]:

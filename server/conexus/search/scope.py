@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -113,6 +114,36 @@ class Scope:
     def view_of(self, row: int) -> int:
         """Returns the number of a row's view."""
         return bisect_right(self.first_rows, row) - 1
+
+    def places(self, rows: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Returns the rank of each row by folder, path and place in the file; shape (len(rows),).
+
+        It orders rows of equal score. The numbers of the rows do not: they follow the order in which files were read.
+        """
+        files, owners = np.unique(self.file_of[rows], return_inverse=True)
+        keys: list[tuple[str, str]] = []
+        for file in files.tolist():
+            view = self.views[number := bisect_right(self.first_files, file) - 1]
+            keys.append((view.folder, view.segment.files[file - self.first_files[number]].path))
+        ranks = np.empty(len(keys), np.int64)
+        ranks[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
+        places = np.empty(len(rows), np.int64)
+        places[np.lexsort((rows, ranks[owners]))] = np.arange(len(rows))
+        return places
+
+    def first_by_place(self, rows: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+        """Returns the first ``limit`` of the rows, which must ascend, by folder, path and place in the file."""
+        kept: list[NDArray[np.int64]] = []
+        bounds = np.searchsorted(rows, self.first_rows).tolist()
+        for number, (start, end) in enumerate(pairwise(bounds)):
+            of_view = rows[start:end]
+            if len(of_view) > limit:
+                # No other view's rows can push more of this view's rows among the first.
+                ranks = self.facts[number].path_ranks[self.file_of[of_view] - self.first_files[number]]
+                of_view = of_view[ranks <= np.partition(ranks, limit - 1)[limit - 1]]
+            kept.append(of_view)
+        found = np.concatenate(kept) if kept else rows
+        return found[np.argsort(self.places(found))][:limit]
 
     def candidates_of(self, view: int) -> NDArray[np.int64]:
         """Returns the candidate rows of a view, as the view numbers them; none if ``candidates`` is None (all rows)."""

@@ -128,6 +128,13 @@ class SegmentFacts:
         """The number of each file, by its path."""
         return {path: number for number, path in enumerate(self._paths)}
 
+    @cached_property
+    def path_ranks(self) -> NDArray[np.int32]:
+        """The rank of each file by its path, shape (files,)."""
+        ranks = np.empty(len(self._paths), np.int32)
+        ranks[sorted(range(len(self._paths)), key=self._paths.__getitem__)] = np.arange(len(self._paths))
+        return ranks
+
 
 _facts: dict[int, SegmentFacts] = {}
 _lock = Lock()

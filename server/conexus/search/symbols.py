@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.search.candidates import penalties, select_rows, supported_rows
-from conexus.search.pipeline import Ranked, Ranking
+from conexus.search.pipeline import Ranked, Ranking, first_of_classes
 from conexus.search.query import Query, understand
 from conexus.search.query_expansion import corrections, defined_names, expand_query
 from conexus.search.query_vectors import embed_query
@@ -85,7 +85,7 @@ def find_symbols(
 def _listed(scope: Scope, limit: int) -> tuple[Ranked, ...]:
     """Returns the definitions that pass the filters, those in files without a role first."""
     rows = np.flatnonzero(scope.filter_mask & _definitions(scope))
-    rows = rows[np.argsort(scope.roles[rows] != 0, kind="stable")][:limit]
+    rows = first_of_classes(scope, rows, scope.roles[rows] != 0, limit)
     return tuple(
         Ranked(scope.ref(row), 1 - place / (2 * limit), ("definition",)) for place, row in enumerate(rows.tolist())
     )
