@@ -12,6 +12,8 @@ Q = merge the user's settings over the defaults
 # For `make test`: how many tests run at once, and anything for pytest (for the benchmarks, for them).
 JOBS = 2
 ARGS =
+# For `make security`: --strict fails if something cannot be checked.
+STRICT =
 # For `make test-editors`: names of tests/editors/install.py; none: all.
 EDITORS =
 # For `make bench`: the workspaces, and the Python of an environment with semble in it.
@@ -23,14 +25,16 @@ WORKSPACES = --mid .
 FILES =
 SPANS =
 
-.PHONY: help demo test test-editors lint lint-editors format bench bench-live bench-quality clean
+.PHONY: help demo test test-editors lint lint-editors format bench bench-live bench-quality security lock clean
 
 help:
 	@echo 'make demo [DIR=folder] [Q="question"]   start the server on a workspace and ask it'
-	@echo 'make test [JOBS=2] [ARGS=...]           lint, types, import rules, all tests, coverage'
+	@echo 'make test [JOBS=2] [ARGS=...]           lint, types, import rules, security, all tests, coverage'
 	@echo 'make test-editors [EDITORS="emacs"]     the real editors over the real server (docs/editors/README.md)'
 	@echo 'make lint-editors                       types, style and unit tests of the VS Code extension'
 	@echo 'make lint                               everything of `make test` but the tests'
+	@echo 'make security [STRICT=--strict]         scan code, dependencies, licences, secrets; write the SBOM'
+	@echo 'make lock                               lock the newest versions of the dependencies'
 	@echo 'make format                             format the code, repair what can be repaired'
 	@echo 'make bench [REPOS="a b"] [PEER=python]  time and memory (server/benchmarks/README.md)'
 	@echo 'make bench-live [WORKSPACES="--mid a"]  live at every scale: edits, branches, crashes (the same README)'
@@ -40,7 +44,7 @@ help:
 demo: $(VENV)/.installed
 	@PYTHONPATH=server $(BIN)/python -m benchmarks.demo --data .demo "$(DIR)" "$(Q)"
 
-test: lint
+test: lint security
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term --cov-fail-under=85 $(ARGS)
 
 test-editors: lint-editors $(VENV)/.editing
@@ -51,13 +55,21 @@ test-editors: lint-editors $(VENV)/.editing
 lint-editors: editors/vscode/node_modules/.package-lock.json
 	cd editors/vscode && npm run --silent lint && npm test --silent
 
-# The S rules of ruff are bandit's; known vulnerabilities need a service that is not reachable everywhere.
 lint: $(VENV)/.developing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p conexus -p benchmarks
+	$(BIN)/mypy -p conexus -p benchmarks -p scanners
 	$(BIN)/lint-imports
 	$(BIN)/python -m pip check
+
+# A scanner that cannot reach its database says "not checked" and does not fail, unless --strict is given.
+security: $(VENV)/.securing
+	@PYTHONPATH=server $(BIN)/python -m scanners $(STRICT)
+
+lock: $(VENV)/.securing
+	$(BIN)/uv pip compile pyproject.toml --upgrade --generate-hashes --no-annotate --quiet \
+		--python-version 3.11 --python-platform x86_64-unknown-linux-gnu \
+		--custom-compile-command 'make lock' --output-file .ci/requirements.txt
 
 format: $(VENV)/.developing
 	$(BIN)/ruff check --fix .
@@ -101,6 +113,12 @@ $(VENV)/.installed: pyproject.toml $(BIN)/python
 $(VENV)/.developing: $(VENV)/.installed
 	@echo 'Installing what development needs ...'
 	@$(PIP) install --group dev >$(VENV)/pip.log 2>&1 || { \
+		echo 'The packages could not be downloaded or installed; $(VENV)/pip.log says why.' >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.securing: $(VENV)/.developing
+	@echo 'Installing what scans this repository ...'
+	@$(PIP) install --group security >$(VENV)/pip.log 2>&1 || { \
 		echo 'The packages could not be downloaded or installed; $(VENV)/pip.log says why.' >&2; exit 1; }
 	@touch $@
 

@@ -110,7 +110,7 @@ def fresh(root: Path, data: Path) -> tuple[list[Row], dict[str, dict[str, float]
 
 def checkouts(root: Path, seed: int, number: int, hint: Callable[[str, str], None]) -> None:
     """Random branches at random moments; ``hint`` gets the names of the former and the new one."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)  # noqa: S311  repeatable, not secret
     now = "one"
     for _ in range(number):
         former, now = now, chance.choice([branch for branch in BRANCHES if branch != now])

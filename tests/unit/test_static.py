@@ -29,7 +29,8 @@ def make_model(
     part_weights: np.ndarray | None = None,
 ) -> Path:
     """A model whose word number n has the vector e_n."""
-    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="?"))  # noqa: S106
+    vocabulary = {word: index for index, word in enumerate(WORDS)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))  # noqa: S106  a token, not a password
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     (folder / module).mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / module / "tokenizer.json"))

@@ -81,7 +81,7 @@ def test_several_threads_have_one_memory(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_tokenizer_that_does_not_part_words_is_asked_itself() -> None:
     vocabulary = {word: number for number, word in enumerate(["?", "read", "file", "read(file)"])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))  # noqa: S106
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))  # noqa: S106  a token, not a password
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     whole = WordTokens(tokenizer)
     assert whole.vocabulary == 4

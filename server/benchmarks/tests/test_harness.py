@@ -65,7 +65,7 @@ def test_a_word_is_written_on_a_line_of_its_own_and_files_are_put_back(tmp_path:
     file = tmp_path / "a.py"
     file.write_bytes(b"\xff = 1\n")
     with put_back([file]):
-        word = insert_word(file, random.Random(0))  # noqa: S311
+        word = insert_word(file, random.Random(0))  # noqa: S311  repeatable, not secret
         assert word.encode() in file.read_bytes().splitlines()
     assert file.read_bytes() == b"\xff = 1\n"
 

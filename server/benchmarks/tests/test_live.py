@@ -101,20 +101,20 @@ def test_a_hit_by_meaning_has_not_the_word() -> None:
 
 def test_words_of_one_file_stand_in_that_file_alone(tmp_path: Path) -> None:
     folder = write_workspace(tmp_path)
-    found = words_of_one_file(folder, 5, random.Random(0))  # noqa: S311
+    found = words_of_one_file(folder, 5, random.Random(0))  # noqa: S311  repeatable, not secret
     assert len(found) == 5
     for word, path in found.items():
         assert [file.relative_to(folder).as_posix() for file in folder.rglob("*.py") if word in file.read_text()] == [
             path
         ]
-    assert len(phrases(folder, 4, random.Random(0))) == 4  # noqa: S311
+    assert len(phrases(folder, 4, random.Random(0))) == 4  # noqa: S311  repeatable, not secret
 
 
 def test_sentences_are_those_of_comments(tmp_path: Path) -> None:
     code = "# Opens the file again.\nx = 1  # Opens no file at all.\n#: No.\n# of two\n# Closes it, then (opens) it.\n"
     for name in ("one.py", "two.py"):
         (tmp_path / name).write_text(code)
-    assert sentences(tmp_path, 9, random.Random(0)) == ["Opens the file again"]  # noqa: S311
+    assert sentences(tmp_path, 9, random.Random(0)) == ["Opens the file again"]  # noqa: S311  repeatable, not secret
 
 
 def test_differences_are_counted_and_told() -> None:
@@ -128,7 +128,7 @@ def test_differences_are_counted_and_told() -> None:
 
 def test_the_branches_differ_by_words_that_stand_on_one_of_them(tmp_path: Path) -> None:
     folder = write_workspace(tmp_path)
-    probes = make_branches(folder, random.Random(0))  # noqa: S311
+    probes = make_branches(folder, random.Random(0))  # noqa: S311  repeatable, not secret
     assert {probe.branch for probe in probes} == {"a", "b"}
     for probe in probes:  # a is checked out
         stands = probe.file.exists() and probe.word in probe.file.read_text()
@@ -140,7 +140,7 @@ def test_half_of_the_files_are_damaged_and_no_lock(tmp_path: Path, kind: str) ->
     files = [tmp_path / f"{number}.segment" for number in range(6)]
     for file in (*files, tmp_path / "writer.lock"):
         file.write_bytes(bytes(100))
-    damage(tmp_path, kind=kind, dice=random.Random(0))  # noqa: S311
+    damage(tmp_path, kind=kind, dice=random.Random(0))  # noqa: S311  repeatable, not secret
     same = [file for file in files if file.exists() and file.read_bytes() == bytes(100)]
     assert len(same) == 3
     assert (tmp_path / "writer.lock").read_bytes() == bytes(100)

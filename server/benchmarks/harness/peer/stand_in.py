@@ -34,7 +34,7 @@ def main(model: Path, folders: list[Path]) -> None:
     for number in range(len(vocabulary), TOKENS):
         vocabulary[f"[unused{number}]"] = number
     weights = np.random.default_rng(0).standard_normal((TOKENS, DIMENSIONS), np.float32)
-    tokenizer = _tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106
+    tokenizer = _tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106  a token, not a password
     StaticModel(weights, tokenizer, config={"normalize": True}, normalize=True).save_pretrained(model)
 
 

@@ -108,9 +108,11 @@ def _download(model: str) -> str:
     small = ["*.json", "*.txt", "*.model"]
     runtimes = ["onnx/*", "openvino/*"]
     try:
-        folder = snapshot_download(name, allow_patterns=[*small, "*.safetensors"], ignore_patterns=runtimes)
+        folder = snapshot_download(  # nosec B615 - the user chose the model, and its newest revision with it
+            name, allow_patterns=[*small, "*.safetensors"], ignore_patterns=runtimes
+        )
         if not any(Path(folder).rglob("*.safetensors")):
-            snapshot_download(name, allow_patterns=["*pytorch_model*.bin"])
+            snapshot_download(name, allow_patterns=["*pytorch_model*.bin"])  # nosec B615 - as above
     except Exception as error:
         raise EmbeddingError(
             f"it is not in the local cache and could not be downloaded ({type(error).__name__})"
