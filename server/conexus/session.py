@@ -18,6 +18,7 @@ from conexus.embedding.embedder import EmbeddingError
 from conexus.indexing.indexer import Indexer
 from conexus.indexing.session_index import SessionClient
 from conexus.indexing.state import SessionState
+from conexus.isolation import keep_out
 from conexus.related.place import RelatedPlace
 from conexus.related.relations import Related, RelatedRequest, find_related
 from conexus.search import pipeline
@@ -83,6 +84,8 @@ class Session:
         for problem in problems:
             log.warning("%s", problem)
         # Without the lock, because this may look at a slow disk, and documents change on an event loop.
+        for root in roots:
+            keep_out(str(root))
         self._start(folders, self._settings)
         with self._changing:
             self._roots = tuple(map(str, roots))

@@ -6,17 +6,18 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Literal
 
 from conexus import __version__, diagnosis
 from conexus.cli.status_text import counted, size
 from conexus.config import Settings, default_data_directory
+from conexus.processes.start import python, run
 from conexus.values import EngineError
 from conexus.workspace.settings_file import load_file
 
@@ -136,18 +137,17 @@ def _packages() -> Check:
 
 def _native_code() -> Check:
     # In a process of its own, because code for another processor ends the process that runs it.
-    command = [sys.executable, "-P", "-c", _IMPORT, *_NATIVE]
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
+        result = run(python(["-c", _IMPORT, *_NATIVE]), _IMPORT_SECONDS)
+    except TimeoutExpired:
         return Check("FAIL", "native code", f"not imported within {_IMPORT_SECONDS} s", "check the load of the machine")
     if result.returncode == 0:
         return Check("OK", "native code", f"{', '.join(_NATIVE)} can be imported")
-    name = (result.stdout.split() or ["python"])[-1]
+    name = (result.stdout.decode(errors="replace").split() or ["python"])[-1]
     if result.returncode < 0:
         found = f"importing {name} ended the process with signal {-result.returncode}"
         return Check("FAIL", "native code", found, "its wheel may be built for another processor")
-    reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+    reason = (result.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"])[-1]
     return Check("FAIL", "native code", f"{name} cannot be imported ({reason})", f"install {name} again")
 
 

@@ -40,6 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises SystemExit for --help, --version and a wrong command line, as argparse does.
     """
     arguments = command_line().parse_args(argv)
+    from conexus.config import DATA_DIRECTORY_VARIABLE
+    from conexus.processes.start import silence
+
+    # From here on, nothing depends on the working directory.
+    given = os.environ.get(DATA_DIRECTORY_VARIABLE)
+    if given and not given.startswith("~"):
+        os.environ[DATA_DIRECTORY_VARIABLE] = os.path.abspath(given)  # noqa: PTH100 - it need not exist
+    silence()
     # Only the user may read the files that are written (indexes, result pages), because they hold the user's code.
     os.umask(0o077)
     # One query is too small a piece of work to share among cores: waking and joining threads costs three times what it

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from conexus.config import Settings, default_data_directory
     from conexus.lsp.stdio import Stdio
     from conexus.prewarm import WorkerProcesses, is_project, start_if_needed
+    from conexus.processes.start import leave_workspace
 
     # The client's pipes are taken first, because no process that is started from here on may have them.
     stdio = Stdio()
@@ -46,9 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     processes = WorkerProcesses()
     # Outside the block below, which suppresses errors: without a directory for indexes, the server must say so and end.
     data_directory = default_data_directory()
-    with contextlib.suppress(OSError):  # the current directory is gone
-        if is_project(folder := Path.cwd()):
-            start_if_needed(processes, Settings(), (folder,), data_directory)
+    # Nothing of the server may depend on where it was started, and no process of it keeps that directory in use.
+    if (here := leave_workspace()) and is_project(folder := Path(here)):
+        start_if_needed(processes, Settings(), (folder,), data_directory)
 
     from conexus.lsp.server import serve
 

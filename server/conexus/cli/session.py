@@ -15,6 +15,7 @@ from conexus.cli.progress import LatestProgress, progress_line
 from conexus.cli.terminal import warn
 from conexus.config import Settings
 from conexus.engine import Engine
+from conexus.processes.start import outside_workspace
 from conexus.session import Session as IndexSession
 from conexus.text.positions import Encoding
 from conexus.values import EngineError, Status
@@ -70,6 +71,7 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
     """
     # The engine's log is for people who run a server. Here, the command reports every failure in a sentence.
     logging.getLogger("conexus").addHandler(logging.NullHandler())
+    folder = folder.resolve()
     settings, problems = load_file(folder, Settings())
     for problem in problems[:_MOST_PROBLEMS]:
         warn(problem)
@@ -83,14 +85,15 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
         allow_large_folders=limits.allow_large_folders,
         max_file_bytes=limits.max_file_bytes or settings.max_file_bytes,
     )
-    engine = Engine(settings)
-    index = engine.open_session(encoding=encoding, listener=latest)
-    try:
-        with _interrupts_for_this_thread_only():
-            index.set_folders([folder.resolve()])
-        yield Session(engine, index, latest, problems)
-    finally:
-        engine.close()
+    with outside_workspace():
+        engine = Engine(settings)
+        index = engine.open_session(encoding=encoding, listener=latest)
+        try:
+            with _interrupts_for_this_thread_only():
+                index.set_folders([folder])
+            yield Session(engine, index, latest, problems)
+        finally:
+            engine.close()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from multiprocessing.context import SpawnContext
 from conexus.isolation import isolate_children
 from conexus.logs import log_to_stderr
 from conexus.processes.memory import KEPT_BY_HELPERS, limit
+from conexus.processes.start import leave_workspace, silence
 
 #: The niceness of a helper process, relative to that of this process.
 _NICER = 10
@@ -38,6 +39,8 @@ def begin_child() -> None:
     # An interrupt at the terminal reaches the whole group; the parent ends its helpers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    leave_workspace()
+    silence()
     limit(KEPT_BY_HELPERS)
     log_to_stderr(logging.WARNING, "%(message)s")
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from conexus.config import SETTINGS_FILE
+from conexus.processes.start import start_python
 from conexus.timing import Backoff
 from conexus.workspace.ignore import IGNORE_FILES
 
@@ -143,14 +143,8 @@ class Watcher:
         """
         prefixes = tuple({str(self._root).rstrip("/\\"), os.path.realpath(self._root).rstrip("/\\")})
         changed: set[str] = set()
-        # -P, because a file of the workspace that is named like a module must not be imported in its place. The process
-        # does not write to our own standard streams, which carry the protocol and the log.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(_PROCESS), str(self._root), "lenient" if lenient else "strict"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        arguments = [str(_PROCESS), os.path.abspath(self._root), "lenient" if lenient else "strict"]  # noqa: PTH100
+        self._process = start_python("watcher", arguments)
         with self._process as process:
             try:
                 # A call of ``stop`` before there was a process could not end it.

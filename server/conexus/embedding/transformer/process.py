@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 from typing import IO, Any, cast
 
@@ -14,7 +13,9 @@ from conexus.embedding.embedder import EmbeddingError
 from conexus.embedding.transformer.frames import read_frame, write_frame
 from conexus.embedding.transformer.model_files import ModelSource
 from conexus.embedding.transformer.worker import OUT_OF_MEMORY
+from conexus.processes.start import ended_by_force, start_python
 
+_WORKER = "conexus.embedding.transformer.worker"
 #: Seconds that a process may take to end after it was told to.
 _GRACE_SECONDS = 1.0
 
@@ -29,15 +30,7 @@ class WorkerProcess:
         self._asking = threading.Lock()
         self._overdue = 0.0
         self._stopped = False
-        # -P, because a file of the workspace that is named like a module must not be imported in its place. The process
-        # does not write to our own standard streams, which carry the protocol and the log.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "conexus.embedding.transformer.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_environment(offline=source.folder is not None),
-        )
+        self._process = start_python("model", ["-m", _WORKER], _variables(offline=source.folder is not None))
         self._requests = cast("IO[bytes]", self._process.stdin)
         self._replies = cast("IO[bytes]", self._process.stdout)
 
@@ -96,6 +89,7 @@ class WorkerProcess:
 
     def _end_overdue(self, seconds: float) -> None:
         self._overdue = seconds
+        ended_by_force("model", self._process.pid, "took too long")
         self._process.kill()
 
     def _why_it_ended(self) -> str:
@@ -114,10 +108,11 @@ class WorkerProcess:
         return f"ended with code {code}"
 
 
-def _environment(*, offline: bool) -> dict[str, str]:
+def _variables(*, offline: bool) -> dict[str, str]:
     threads = str(max(1, (os.cpu_count() or 1) // 2))
-    environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "RAYON_NUM_THREADS": threads}
-    environment |= {"TOKENIZERS_PARALLELISM": "false", **os.environ, "HF_HUB_DISABLE_TELEMETRY": "1"}
+    defaults = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "RAYON_NUM_THREADS": threads}
+    defaults["TOKENIZERS_PARALLELISM"] = "false"
+    variables = {name: value for name, value in defaults.items() if name not in os.environ}
     if offline:
-        environment["HF_HUB_OFFLINE"] = "1"
-    return environment
+        variables["HF_HUB_OFFLINE"] = "1"
+    return variables

@@ -41,8 +41,6 @@ log = logging.getLogger(__name__)
 def serve(connection: Connection) -> None:
     """Answers requests until the other end of the connection is closed. The process runs nothing else."""
     begin_child()
-    # Without this, LanceDB writes a warning to standard error for every query, and editors show it.
-    os.environ.setdefault("LANCEDB_LOG", "error")
     server = LanceServer()
     while True:
         try:
