@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -14,7 +15,17 @@ from conexus.indexing.workspace_folder import WorkspaceFolder, open_folder
 from conexus.owned import hand_over, owned
 from conexus.storage.index_directory import has_stored_index
 from conexus.storage.manifest import LoadedSegment
+from conexus.timing import Backoff
 from conexus.workspace.watcher import Watcher
+
+log = logging.getLogger(__name__)
+
+#: Seconds until the start of a folder's threads is tried again: the first delay and the longest.
+_FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.1, 10.0
+_NO_THREADS = (
+    "The system starts no more threads or processes for this user, so the folder is not indexed or not watched yet."
+    " Raise the limit (`ulimit -u`), or end other programs."
+)
 
 
 @owned(shared={"allows"})
@@ -28,6 +39,9 @@ class Folders:
         self._watchers: dict[str, Watcher] = {}
         #: Number of folders whose stored index is being loaded.
         self.loading = 0
+        #: Folders for which the system started no thread; and when that is tried again.
+        self._waiting: dict[str, WorkspaceFolder] = {}
+        self._retry = Backoff(_FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS)
 
     def new(self, root: str, settings: Settings, embedder: Embedder) -> WorkspaceFolder:
         """Returns a folder with an empty index, which is not opened yet."""
@@ -41,10 +55,38 @@ class Folders:
     def open(self, root: str, settings: Settings, embedder: Embedder) -> None:
         """Opens a folder. Posts ``SegmentsLoaded`` if it has a stored index."""
         folder = self.by_root[root] = self.new(root, settings, embedder)
+        self._begin(folder)
+
+    def try_again(self) -> None:
+        """Opens and watches the folders for which the system had started no thread, if it is time."""
+        if self._waiting and self._retry.may_try():
+            waiting, self._waiting = self._waiting, {}
+            self._retry.next_try.clear()
+            for root, folder in waiting.items():
+                if self.by_root.get(root) is folder:
+                    self.watch(folder) if folder.loaded else self._begin(folder)
+            if not self._waiting:
+                self._retry.succeeded()
+
+    def _begin(self, folder: WorkspaceFolder) -> None:
+        try:
+            self._load_or_claim(folder)
+        except RuntimeError as error:
+            self._wait(folder, error)
+
+    def _wait(self, folder: WorkspaceFolder, error: RuntimeError) -> None:
+        """Has a folder opened or watched later. Without this, a workspace would stay empty until the next start."""
+        log.warning("%s: %s", folder.root, error)
+        self._waiting[folder.root] = folder
+        self._retry.failed()
+        self._loop.watch(self._retry.next_try)
+
+    def _load_or_claim(self, folder: WorkspaceFolder) -> None:
+        """Starts the folder's store thread. Raises RuntimeError if the system starts no thread."""
         # Of an index that this engine has just closed, the first manifest may still have to be written.
         if has_stored_index(folder.stored.directory) or folder.reopened:
-            self.loading += 1
             opened: Future[list[LoadedSegment]] = folder.write_behind.open()
+            self.loading += 1
             opened.add_done_callback(lambda future: self._loop.post(SegmentsLoaded(folder, tuple(future.result()))))
         else:
             folder.write_behind.claim()
@@ -94,6 +136,8 @@ class Folders:
 
     def problem(self, folder: WorkspaceFolder) -> str | None:
         """Returns why a folder is not indexed, stored or watched as it should be, in words for the user."""
+        if folder.root in self._waiting:
+            return _NO_THREADS
         watcher = self._watchers.get(folder.root)
         return folder.refused or folder.write_behind.problem or (watcher.degraded if watcher is not None else None)
 
@@ -130,8 +174,12 @@ class Folders:
                 lambda reason: self._loop.post(Rescan(root, reason)),
                 lambda path, is_directory: self.allows(root, path, is_directory=is_directory),
             )
-            self._watchers[root] = watcher
-            watcher.start()
+            try:
+                watcher.start()
+            except RuntimeError as error:
+                self._wait(folder, error)
+            else:
+                self._watchers[root] = watcher
         elif not folder.wants_watcher:
             self._stop_watching(root)
 

@@ -368,6 +368,7 @@ class Indexer:
             self._work_due.set_in(max(0.0, min(due) - time.monotonic()))
 
     def _step(self) -> None:
+        self._folders.try_again()
         if not self._is_untouched():
             self._verify()
         if self._refresher.edits.due.is_due():

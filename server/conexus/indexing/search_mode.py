@@ -19,7 +19,7 @@ from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.indexing.write_behind import StoreThreads
 from conexus.owned import owned
 from conexus.segments.snapshot import CandidateSource, ChunkRefs
-from conexus.storage.lance.process import LanceProcess
+from conexus.storage.lance.process import LanceProcess, ShutDown
 from conexus.storage.lance.requests import FindCandidates, MakeIndices, PrepareSearch
 from conexus.storage.lance.tables import StoreError
 from conexus.timing import SingleFlight
@@ -53,6 +53,8 @@ class LanceCandidates:
         except StoreError as error:
             log.warning("%s; every row is scored", error)
             return False
+        except ShutDown:
+            return False
         return True
 
     def answer_any(self, dimensions: int) -> bool:
@@ -71,6 +73,8 @@ class LanceCandidates:
             if not self._failed:
                 log.warning("%s; every row is scored", error)
             self._failed = True
+            return None
+        except ShutDown:
             return None
         self._failed = False
         return found
@@ -250,6 +254,7 @@ class SearchModes:
             self._asking.submit(self._reading.close)
 
     def close(self) -> None:
-        """Ends the candidates process."""
+        """Ends the candidates process. It is not waited for while it imports LanceDB."""
+        self._reading.kill_if_starting()
         self._asking.shutdown(wait=True)
         self._reading.close()

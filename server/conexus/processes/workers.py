@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
@@ -58,6 +59,9 @@ class WorkerProcesses:
             self.close()
             self._executor = self._new(None)
             future = self._executor.submit(work, task)
+        except RuntimeError as error:
+            self.close()
+            raise OSError(errno.EAGAIN, str(error)) from error  # the system starts no thread
         for process in list(self._processes):
             if process not in self._gentle:
                 self._gentle.add(process)
