@@ -26,7 +26,8 @@ MODULE = [sys.executable, "-P", "-m", "conexus"]
 #: Every interpreter that starts imports this: it says what was started, and whether it is isolated.
 PROBE = """
 import json, os, sys
-record = {"argv": sys.orig_argv, "safe": sys.flags.safe_path, "path": sys.path}
+record = {"argv": sys.orig_argv, "safe": sys.flags.safe_path, "path": sys.path, "directory": os.getcwd()}
+record["environment"] = dict(os.environ)
 with open(os.environ["CONEXUS_TEST_PROBE"], "a") as file:
     file.write(json.dumps(record) + "\\n")
 """
@@ -45,6 +46,22 @@ class Repository:
         self.environment["PYTHONPATH"] += f"{os.pathsep}{probe}"
         self.environment["CONEXUS_TEST_PROBE"] = str(self._log)
         self.environment.pop("PYTHONSAFEPATH", None)
+        here = str(self.folder)
+        self.environment |= {
+            "PATH": os.pathsep.join((".", "", "bin", here, f"{here}/bin", self.environment["PATH"])),
+            "LD_LIBRARY_PATH": f":{here}:lib:/usr/lib",
+            "NIX_PYTHONPATH": here,
+            "GIT_EXEC_PATH": here,
+            "GIT_PAGER": f"{here}/git",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "core.fsmonitor",
+            "GIT_CONFIG_VALUE_0": f"{here}/git",
+            "PYTHONSTARTUP": f"{here}/json.py",
+            "PYTHONBREAKPOINT": "json.main",
+            "BASH_ENV": f"{here}/bash",
+            "ENV": f"{here}/sh",
+            "RUST_LOG": "trace",
+        }
 
     def run(self, command: list[str], directory: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Runs a command in the planted folder, or in another directory."""
@@ -69,9 +86,21 @@ class Repository:
         for child in children:
             assert child["safe"], child["argv"]
             assert str(self.folder) not in child["path"], child["argv"]
+            assert child["directory"] == "/", child["argv"]
+            self.check_environment(child["environment"])
         words = " ".join(" ".join(child["argv"]) for child in children)
         for kind in expected:
             assert kind in words, (kind, words)
+
+    def check_environment(self, variables: dict[str, str]) -> None:
+        """No search path of a child has a relative directory or one of the repository, and variables are few."""
+        here = str(self.folder)
+        for name, value in variables.items():
+            assert name == "CONEXUS_TEST_PROBE" or here not in value, name
+        for name in ("PATH", "LD_LIBRARY_PATH"):
+            assert all(map(os.path.isabs, variables[name].split(os.pathsep))), variables[name]
+        assert not {name for name in variables if name.startswith(("GIT_", "BASH_", "RUST_"))} - {"GIT_CONFIG_NOSYSTEM"}
+        assert not {"ENV", "PYTHONSTARTUP", "PYTHONBREAKPOINT"} & variables.keys()
 
 
 @pytest.fixture
@@ -271,7 +300,13 @@ def test_a_working_directory_that_is_gone(path: Path, monkeypatch: pytest.Monkey
     assert sys.path == ["/usr/lib/python"]
 
 
-def test_every_interpreter_that_we_start_is_isolated() -> None:
+#: What starts a process.
+STARTS = {f"subprocess.{name}" for name in ("Popen", "run", "call", "check_call", "check_output", "getoutput")} | {
+    f"os.{name}" for name in ("system", "popen", "posix_spawn", "spawnv", "fork", "startfile")
+}
+
+
+def test_one_module_starts_processes_and_every_interpreter_is_isolated() -> None:
     """In the source: whoever starts ``sys.executable`` says -P, and multiprocessing is used through one function."""
     package = Path(conexus.__file__).parent
     found = 0
@@ -281,6 +316,8 @@ def test_every_interpreter_that_we_start_is_isolated() -> None:
             if isinstance(node, (ast.List, ast.Tuple)) and node.elts and ast.unparse(node.elts[0]) == "sys.executable":
                 found += 1
                 assert ast.unparse(node.elts[1]) == "'-P'", f"{source}:{node.lineno}"
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in STARTS:
+                assert source.name == "start.py", f"{source}:{node.lineno}"
             if isinstance(node, ast.Attribute) and ast.unparse(node) == "multiprocessing.get_context":
                 assert source.name == "child.py", source
     assert found
