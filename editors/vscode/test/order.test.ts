@@ -91,6 +91,41 @@ describe('the server is', () => {
     assert.match(await command(where, machine(['conexus', './conexus', 'bin/conexus'])), /not installed/);
   });
 
+  it('never in a folder of the PATH that is in the workspace, however it is written', async () => {
+    const PATH = '/work/shop:/work/shop/bin:/work/./shop/../shop/bin:/work/shopping/bin';
+    const where = { ...USER, environment: { PATH, UV_TOOL_BIN_DIR: '/work/shop/tools' } };
+    const inside = ['/work/shop/conexus', '/work/shop/bin/conexus', '/work/shop/tools/conexus'];
+    assert.match(await command(where, machine(inside)), /not installed/);
+    assert.equal(await findProgram('uv', where, machine(['/work/shop/bin/uv'])), undefined);
+    const beside = machine([...inside, '/work/shopping/bin/conexus']);
+    assert.equal(await command(where, beside), '/work/shopping/bin/conexus serve --stdio');
+  });
+
+  it('never on Windows in a folder of the PATH that is in the workspace, in whatever case', async () => {
+    const where = {
+      ...USER,
+      windows: true,
+      folders: ['c:\\work\\shop'],
+      home: 'C:\\Users\\ada',
+      environment: { Path: 'C:\\Work\\Shop\\bin;D:\\bin' },
+    };
+    const there = machine(['C:\\Work\\Shop\\bin\\conexus.exe', 'D:\\bin\\conexus.exe']);
+    assert.equal(await command(where, there), 'D:\\bin\\conexus.exe serve --stdio');
+  });
+
+  it('at home although the home directory is the workspace', async () => {
+    const where = { ...USER, folders: ['/home/ada'] };
+    const there = machine(['/home/ada/.local/bin/conexus']);
+    assert.equal(await command(where, there), '/home/ada/.local/bin/conexus serve --stdio');
+  });
+
+  it('not what the setting names in a folder that is not trusted', async () => {
+    const where = { ...USER, setting: '${workspaceFolder}/tools/conexus', trusted: false };
+    const there = machine(['/work/shop/tools/conexus', '/opt/conexus']);
+    assert.match(await command(where, there), /not trusted/);
+    assert.equal(await command({ ...where, setting: '/opt/conexus' }, there), '/opt/conexus serve --stdio');
+  });
+
   it('in the selected Python, if it has the module', async () => {
     assert.equal(await command(USER, machine([], PYTHON)), `${PYTHON.path} -P -m conexus serve --stdio`);
     assert.match(await command(USER, machine([], { ...PYTHON, conexus: false })), /not installed\.$/);

@@ -1,6 +1,7 @@
 /** Installs the server with what is there for it, in a terminal that the user sees. */
 
 import { readdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import {
   commands,
@@ -57,7 +58,8 @@ export class Installation {
     for (const { name, args } of INSTALLERS) {
       const program = await findProgram(name, circumstances(), machine);
       if (program !== undefined) {
-        const execution = new ProcessExecution(program, [...args, await this.wheel()]);
+        // Not in the workspace, whose files may configure the installer.
+        const execution = new ProcessExecution(program, [...args, await this.wheel()], { cwd: homedir() });
         const task = new NewTask(
           { type: 'conexus' },
           TaskScope.Workspace,

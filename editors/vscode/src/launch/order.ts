@@ -52,6 +52,10 @@ export async function findServer(where: Circumstances, machine: Machine): Promis
       const problem = `The setting conexus.path is “${where.setting}”, and there is no such program.`;
       return { problem, installable: false, passedOver: [] };
     }
+    if (!where.trusted && isInWorkspace(command, where)) {
+      const problem = `The setting conexus.path is “${where.setting}”, a program of this folder, which is not trusted.`;
+      return { problem, installable: false, passedOver: [] };
+    }
     // The user's choice, a script of his own perhaps: what it is shows when it answers.
     return { command, args: SERVE, found: 'by the setting conexus.path', passedOver: [] };
   }
@@ -110,9 +114,9 @@ async function* programs(
   const { PATH = environment.Path ?? '', UV_TOOL_BIN_DIR = '', PIPX_BIN_DIR = '' } = environment;
   const { delimiter } = paths(where);
   const home = paths(where).join(where.home, '.local', 'bin');
-  // A relative folder would be one of the workspace.
-  const folders = [...PATH.split(delimiter), UV_TOOL_BIN_DIR, PIPX_BIN_DIR, home].filter((folder) =>
-    paths(where).isAbsolute(folder),
+  // A relative folder would be one of the workspace, where anybody may have put a program of this name.
+  const folders = [...PATH.split(delimiter), UV_TOOL_BIN_DIR, PIPX_BIN_DIR, home].filter(
+    (folder) => paths(where).isAbsolute(folder) && !isInWorkspace(folder, where),
   );
   const files = folders.map((folder) => paths(where).join(folder, where.windows ? `${name}.exe` : name));
   for (const file of new Set(files)) {
@@ -120,6 +124,16 @@ async function* programs(
       yield file;
     }
   }
+}
+
+/** Whether a path is below a workspace folder. A folder that holds the home directory holds the user's own programs. */
+function isInWorkspace(file: string, where: Circumstances): boolean {
+  return where.folders.some((folder) => isBelow(file, folder, where) && !isBelow(where.home, folder, where));
+}
+
+function isBelow(file: string, folder: string, where: Circumstances): boolean {
+  const from = paths(where).relative(folder, file);
+  return !paths(where).isAbsolute(from) && !/^\.\.(?:[/\\]|$)/.test(from);
 }
 
 function expand(setting: string, where: Circumstances): string {
