@@ -8,21 +8,27 @@ needs all arrays at once to write them.
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conexus import own_files
+
 Arrays = dict[str, NDArray[Any]]
 
 #: Alignment in bytes: every array begins at a multiple of this, so that it can be used in place.
 _ALIGNMENT = 64
 _BLOCK_BYTES = 1 << 20
+#: Most bytes of a header, and most axes of an array.
+_LONGEST_HEADER, _MOST_AXES = 1 << 20, 8
 _CHECKSUM = "crc32"
 _DTYPES = {
     "U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64,
@@ -99,14 +105,8 @@ def _state_of(facts: os.stat_result) -> tuple[int, ...]:
 
 def save(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
     """Writes a file atomically: afterwards it is complete or as before. Raises OSError if it cannot be written."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
-    try:
-        with draft.open("wb") as file:
-            _write(file, arrays, metadata)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    with own_files.replacing(path) as file:
+        _write(file, arrays, metadata)
 
 
 def _write(file: IO[bytes], arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
@@ -143,23 +143,23 @@ def _bytes(array: NDArray[Any]) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str], MappedFile]:
+def load(path: Path, *, verify: bool, follow: bool = False) -> tuple[Arrays, dict[str, str], MappedFile]:
     """Returns the arrays of a file (read-only), its metadata and the mapping. Reads nothing but the header.
 
-    With ``verify``, everything is read once and compared with the stored checksum. Raises OSError if the file cannot
-    be read, DamagedFile if it is not a file of arrays or is damaged.
+    With ``verify``, everything is read once and compared with the stored checksum, which finds accidents. The header is
+    checked in any case: no array lies outside the file, whoever wrote it. With ``follow``, the path may be a link.
+    Raises OSError if the file cannot be read, DamagedFile if it is not a file of arrays or is damaged.
     """
-    with path.open("rb") as file:
+    with own_files.open_regular(path, follow=follow) as file:
         length = int.from_bytes(file.read(8), "little")
         size = os.fstat(file.fileno()).st_size
-        if not 0 < length <= size - 8:
+        if not 0 < length <= min(size - 8, _LONGEST_HEADER):
             raise DamagedFile(f"{path.name} is not a file of arrays")
         try:
             header = json.loads(file.read(length))
             metadata = {str(key): str(value) for key, value in header.pop("__metadata__", {}).items()}
             checksum = metadata.pop(_CHECKSUM, "")
-            ends = [each["data_offsets"][1] for each in header.values()]
-            if 8 + length + max(ends, default=0) != size:
+            if 8 + length + _end_of_arrays(header.values()) != size:
                 raise DamagedFile(f"{path.name} is not whole")
             if verify and str(_checksum(file)) != checksum:
                 raise DamagedFile(f"{path.name} is not as it was written")
@@ -168,8 +168,22 @@ def load(path: Path, *, verify: bool) -> tuple[Arrays, dict[str, str], MappedFil
                 name: _array(mapped.memory, 8 + length, each) for name, each in header.items() if name[:2] != "__"
             }
             return arrays, metadata, mapped
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DamagedFile(f"{path.name} is not a file of arrays") from error
+
+
+def _end_of_arrays(headers: Iterable[Mapping[str, Any]]) -> int:
+    """Returns the end of the last array. Raises ValueError, KeyError or TypeError if arrays overlap or are no arrays."""
+    end = 0
+    for start, after, header in sorted(((*each["data_offsets"], each) for each in headers), key=itemgetter(0, 1)):
+        shape = header["shape"]
+        numbers = (start, after, *shape)
+        if start != end or not all(type(number) is int and number >= 0 for number in numbers):
+            raise ValueError("the arrays do not lie side by side")
+        if len(shape) > _MOST_AXES or after - start != math.prod(shape) * np.dtype(_DTYPES[header["dtype"]]).itemsize:
+            raise ValueError("an array has another size than its shape says")
+        end = after
+    return end
 
 
 def _array(mapped: mmap.mmap, base: int, header: Mapping[str, Any]) -> NDArray[Any]:

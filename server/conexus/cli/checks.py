@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Literal
 
-from conexus import __version__, diagnosis
+from conexus import __version__, diagnosis, own_files
 from conexus.cli.status_text import counted, size
 from conexus.config import Settings, default_data_directory
 from conexus.processes.start import python, run
@@ -34,6 +35,7 @@ _MOST_PROBLEMS = 20
 _NATIVE = ("lancedb", "pyarrow", "numpy", "tokenizers", "tree_sitter", "watchfiles")
 #: Advice to install Conexus. It does not use the bare name, which is another product's on the Python package index.
 _INSTALL = "install Conexus from a clone of its repository (`pip install .` there), or again from the editor"
+_OWN_DIRECTORIES = (own_files.INDEXES, own_files.RESULTS, own_files.VECTORS)
 _OTHER_DIRECTORY = "set CONEXUS_DATA_DIR to a folder that you can write to"
 _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]: print(name, flush=True); importlib.import_module(name)"
 #: The smallest definition of each language, to check that its grammar and its query work on this machine.
@@ -173,19 +175,44 @@ def _data_directory() -> Check:
         parent = next(parent for parent in directory.parents if parent.exists())
         if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
             return Check("FAIL", "data", f"{directory} cannot be created", _OTHER_DIRECTORY)
+        if os.path.lexists(directory):
+            return Check("FAIL", "data", f"{directory} is a link that leads nowhere", _OTHER_DIRECTORY)
         return Check("OK", "data", f"{directory} does not exist yet")
+    if refused := _refusal(directory, *_OWN_DIRECTORIES):
+        return Check("FAIL", "data", f"{directory} is not used: {refused}")
     if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
         return Check("FAIL", "data", f"{directory} is not writable", _OTHER_DIRECTORY)
     used = size(_bytes_below(directory))
     mode = directory.stat().st_mode & 0o777
+    exposed = next(filter(_is_open_to_all, directory.resolve().parents), None)
+    if exposed is not None:
+        found = f"{directory}, {used}: other users can replace it, because they can write to {exposed}"
+        return Check("WARN", "data", found, _OTHER_DIRECTORY)
     if os.name == "posix" and mode & 0o077:
         found = f"{directory}, {used}, is open to other users (mode {mode:o})"
         return Check("WARN", "data", found, f"run `chmod 700 {directory}`")
     return Check("OK", "data", f"{directory}, {used}, mode {mode:o}")
 
 
+def _refusal(directory: Path, *names: str) -> str:
+    """Returns why the data directory, or one of our directories in it, is not used; empty if it is used."""
+    try:
+        own_files.check_directories(directory)
+        for name in names:
+            own_files.check_directories(directory, name)
+    except own_files.Untrusted as error:
+        return str(error.strerror)
+    return ""
+
+
+def _is_open_to_all(directory: Path) -> bool:
+    """Returns whether everyone can remove and rename what is in a directory."""
+    mode = directory.stat().st_mode
+    return os.name == "posix" and bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
+
+
 def _bytes_below(directory: Path) -> int:
-    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+    return sum(path.lstat().st_size for path in directory.rglob("*") if own_files.is_regular(path))
 
 
 def _disk_space() -> Check:
@@ -236,6 +263,11 @@ def _index(folder: Path) -> Check:
     directory = diagnosis.stored_index_of(folder)
     if directory is None:
         return Check("OK", "index", f"{folder} has not been indexed yet")
+    try:
+        own_files.check_directories(directory.parents[1], directory.parent.name, directory.name)
+        own_files.check_entries(directory)
+    except own_files.Untrusted as error:
+        return Check("FAIL", "index", f"{directory} is not used: {error.strerror}")
     found = f"{directory}, {size(_bytes_below(directory))}"
     if os.name == "posix" and directory.stat().st_mode & 0o077:
         return Check("WARN", "index", f"{found}, is open to other users", f"run `chmod -R go= {directory}`")

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Sequence
 
 from conexus import IDENTITY
-from conexus.cli import doctor, index, related, search, serve, status
+from conexus.cli import clean, doctor, forget, index, related, search, serve, status
 from conexus.cli.arguments import Parser
 from conexus.cli.exit_code import ExitCode
 from conexus.cli.terminal import warn
 from conexus.processes.memory import limit
 
-_COMMANDS = (serve, index, search, related, status, doctor)
+_COMMANDS = (serve, index, search, related, status, doctor, forget, clean)
 
 
 def command_line() -> Parser:

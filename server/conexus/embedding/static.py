@@ -37,7 +37,7 @@ class StaticEmbedder(TokenEmbedder):
             # sentence-transformers 5 saves the module's files in the model's folder itself.
             module = folder
         try:
-            tensors, _, weights = load(module / "model.safetensors", verify=False)
+            tensors, _, weights = load(module / "model.safetensors", verify=False, follow=True)
             tokenizer = (module / TOKENIZER).read_bytes()
         except OSError as error:
             raise EmbeddingError(f"the model in `{folder.name}` cannot be read: {error.strerror}") from error

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conexus import audit
 from conexus.config import Settings
 from conexus.embedding.transformer.deferred import DeferredEmbedder
 from conexus.indexing.bulk_reader import INLINE_SECONDS, Bulk
@@ -101,6 +102,7 @@ class Indexer:
         self._clients_changing = threading.Lock()
         self._problem: str | None = None
         self._load_embedder, self._prepare = load_embedder, prepare
+        self._data_directory = data_directory
         self._loop = Loop[Command](
             "conexus-indexer",
             start=self._begin,
@@ -252,7 +254,10 @@ class Indexer:
             case Reindex(roots=roots, paths=paths):
                 self._reindex(roots, paths)
             case Clear(roots=roots):
-                self._make_anew(self._present(roots))
+                cleared = self._present(roots)
+                self._make_anew(cleared)
+                for folder in cleared:
+                    audit.record("indexCleared", index=folder.stored.directory.name)
             case SetPaused(paused=paused):
                 self._set_paused(paused)
             case Verify(done=done):
@@ -318,6 +323,7 @@ class Indexer:
             return
         for folder in damaged:
             log.warning("files of the index of %s were overwritten; it is rebuilt", folder.root)
+            audit.record("indexRebuilt", index=folder.stored.directory.name, reason="overwritten")
         # The whole indexes, because vectors of overwritten rows may have been reused for rows that are intact.
         self._make_anew(damaged)
         self._publish()
@@ -386,7 +392,9 @@ class Indexer:
             self._end_of_bulk()
         if self._publisher.due.is_due():
             self._publish()
-        self._maintenance.run_due(list(self._folders.by_root.values()), self._workspace.settings.memory_mib << 20)
+        folders, settings = list(self._folders.by_root.values()), self._workspace.settings
+        self._maintenance.run_due(folders, settings.memory_mib << 20)
+        self._maintenance.clean_if_due(folders, self._data_directory, settings)
         self._plan()
 
     def _slice(self) -> Callable[[], bool]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+from conexus.config import Settings
 from conexus.indexing.bulk_reader import Bulk
 from conexus.indexing.commands import Post
 from conexus.indexing.merging import Merging
@@ -19,8 +23,11 @@ from conexus.processes.memory import trim
 from conexus.segments.lexicon import word_hash
 from conexus.segments.snapshot import CandidateSource
 from conexus.segments.terms import word_terms
+from conexus.storage.cleaning import clean
 from conexus.storage.lance.process import LanceProcess
 from conexus.timing import Deadline
+
+log = logging.getLogger(__name__)
 
 #: Merge the overlay after 20 s without file changes and 1 s without requests. It takes about 30 ms and speeds up later
 #: queries.
@@ -80,6 +87,8 @@ class Maintenance:
         self._trim = Deadline()
         #: When to look at what nothing announces.
         self._look = Deadline(0.0)
+        #: Whether indexes that nobody needs were removed, or are being removed; and whether that is to stop.
+        self._cleaned, self._closing = False, threading.Event()
 
     @property
     def deadlines(self) -> tuple[Deadline, ...]:
@@ -112,6 +121,7 @@ class Maintenance:
 
     def close(self) -> None:
         """Stops the helpers after their present work."""
+        self._closing.set()
         self.merging.close()
         self.threads.close()
         self._thread.shutdown()
@@ -154,6 +164,32 @@ class Maintenance:
             for folder in folders:
                 if now - asked_at > _LOOK_SECONDS or self.search_mode(folder.root) == "indexed":
                     folder.index.release()
+
+    def clean_if_due(self, folders: Collection[WorkspaceFolder], data_directory: Path, settings: Settings) -> None:
+        """Has indexes removed that nobody needs, once, when the index of every folder is complete and all is quiet."""
+        if self._cleaned or not folders or not all(folder.settled for folder in folders):
+            return
+        if self._bulk.idle and self.merging.idle and self._workers_idle.is_due():
+            self._cleaned = True
+            in_use = self.threads.directories
+            self._thread.submit(self._clean, data_directory, settings.max_data_mib, settings.index_age_days, in_use)
+
+    def _clean(self, data_directory: Path, most_mib: int, age_days: int, in_use: frozenset[Path]) -> None:
+        try:
+            cleaned = clean(
+                data_directory,
+                most_bytes=most_mib << 20,
+                age_days=age_days,
+                in_use=in_use,
+                stop=self._closing.is_set,
+            )
+        except OSError as error:
+            log.warning("old indexes cannot be removed: %s", error.strerror)
+        except Exception:
+            log.exception("old indexes could not be removed")
+        else:
+            if cleaned.removed:
+                log.info("%d indexes that nobody needs were removed", len(cleaned.removed))
 
     def _let_requests_go_first(self) -> None:
         """Decides whether work that can wait should wait now, because a request is in flight."""

@@ -368,7 +368,7 @@ def open_folder(
     model = embedder.name if embedder.name == STATIC else embedder.fingerprint
     directory = index_directory(data_directory, os.path.realpath(root), model)
     version = analysis_version(embedder.fingerprint)
-    stored = FolderStore(directory, root, version, embedder.dimensions, tables)
+    stored = FolderStore(directory, root, version, embedder.dimensions, tables, model)
     reopened = threads.has(directory)
     return WorkspaceFolder(
         root,

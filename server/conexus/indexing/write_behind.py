@@ -59,6 +59,11 @@ class StoreThreads:
         """Returns whether an index directory has a store thread, because its index was opened before."""
         return directory in self._threads
 
+    @property
+    def directories(self) -> frozenset[Path]:
+        """The index directories that were opened."""
+        return frozenset(self._threads)
+
     def of(self, directory: Path) -> ThreadPoolExecutor:
         """Returns the store thread of an index directory. Starts a thread if there is none."""
         if directory not in self._threads:

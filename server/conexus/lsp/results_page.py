@@ -1,11 +1,10 @@
 """Writes pages of results in Markdown, the form of an answer that any editor can show."""
 
-import os
-import tempfile
+import secrets
 from pathlib import Path
 from urllib.parse import unquote
 
-from conexus import escape
+from conexus import escape, own_files
 from conexus.config import default_data_directory
 from conexus.lsp import types
 from conexus.workspace.paths import path_of_uri
@@ -16,7 +15,7 @@ _KEPT = 20
 
 def directory() -> Path:
     """Returns the folder that pages are written to. Its files are never indexed."""
-    return default_data_directory() / "results"
+    return default_data_directory() / own_files.RESULTS
 
 
 def is_page(document: str) -> bool:
@@ -43,22 +42,24 @@ def render(title: str, result: types.SearchResult) -> str:
 
 
 def write(text: str) -> Path:
-    """Writes a page that only the user can read, and removes the oldest pages. Returns its path."""
+    """Writes a page that only the user can read, and removes the oldest pages. Returns its path.
+
+    Raises OSError if it cannot be written, or if others may control the folder.
+    """
     folder = directory()
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix="results-", suffix=".md", dir=folder)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-        file.write(text)
+    own_files.make_directories(folder.parent, folder.name)
+    path = folder / f"results-{secrets.token_hex(8)}.md"
+    with own_files.create(path) as file:
+        file.write(text.encode(errors="replace"))
     pages = sorted(folder.glob("results-*.md"), key=_age, reverse=True)
     for page in pages[_KEPT:]:
-        page.unlink(missing_ok=True)
-    return Path(name)
+        own_files.remove(page)
+    return path
 
 
 def _age(page: Path) -> float:
     try:
-        return page.stat().st_mtime
+        return page.lstat().st_mtime
     except FileNotFoundError:  # another server of the same user removed it
         return 0.0
 

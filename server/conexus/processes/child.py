@@ -41,6 +41,8 @@ def begin_child() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     leave_workspace()
     silence()
+    # Libraries write files of the index, too.
+    os.umask(0o077)
     limit(KEPT_BY_HELPERS)
     log_to_stderr(logging.WARNING, "%(message)s")
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -1,4 +1,4 @@
-"""The types of a segment's fields: how a value of each type is built, merged, saved to a file and loaded from one.
+"""The types of a segment's fields: how a value of each type is built, merged, saved to a file, loaded and checked.
 
 ``MemorySegment`` declares each field once, with one of these types. The modules ``build``, ``merge``, ``file`` and the
 columns of the stored tables follow from these declarations.
@@ -7,6 +7,7 @@ columns of the stored tables follow from these declarations.
 from __future__ import annotations
 
 import dataclasses
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,15 @@ from conexus.chunking.chunk import Chunk
 from conexus.embedding.unit_vectors import Vectors
 from conexus.segments import postings
 from conexus.segments.analysis import FileFacts, IndexedFile
+from conexus.segments.checks import (
+    check_array,
+    check_floats,
+    check_halves,
+    check_numbers,
+    check_starts,
+    check_strings,
+    require,
+)
 from conexus.segments.lexicon import Lexicon, Numbers
 from conexus.segments.postings import KeptPostings, Occurrences, Postings, Rows
 from conexus.segments.row_names import Containers, Symbols
@@ -36,6 +46,7 @@ RowCounts = Sequence[int] | NDArray[np.integer]
 Source = TypeVar("Source")
 Value = TypeVar("Value")
 _DECLARATION = "declaration"
+_LANGUAGE = re.compile(r"[A-Za-z0-9_.+#-]{1,60}")
 
 
 @dataclass(frozen=True)
@@ -90,8 +101,17 @@ class Merging:
     lexicon: Lexicon
 
 
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The numbers of files, rows and words of a segment that was read from a file, which its fields must agree with."""
+
+    files: int
+    rows: int
+    words: int
+
+
 class FieldType(ABC, Generic[Source, Value]):
-    """How the values of a field are built, merged, saved and loaded. ``Source`` is what a value is built from."""
+    """How the values of a field are built, merged, saved, loaded and checked. ``Source``: what it is built from."""
 
     def words(self, source: Source) -> Iterable[str]:
         """Returns the words that the lexicon must have so that ``build`` can number them; words may be repeated."""
@@ -119,6 +139,10 @@ class FieldType(ABC, Generic[Source, Value]):
         ``lexicon``: the lexicon of the segment.
         """
 
+    @abstractmethod
+    def check(self, value: Value, sizes: Sizes) -> None:
+        """Raises ValueError if a value that was read from a file could make its users fail, whoever wrote the file."""
+
 
 class ArrayField(FieldType[Source, NDArray[Any]]):
     """A field that is one array."""
@@ -142,6 +166,9 @@ class RowNumbering(ArrayField[None]):
     def merge(self, parts: Sequence[tuple[NDArray[Any], KeptRows]], merging: Merging) -> NDArray[Any]:
         return self.from_counts(merging.row_counts)
 
+    def check(self, value: NDArray[Any], sizes: Sizes) -> None:
+        require(value.dtype == np.int32 and value.ndim == 1, "rows are not numbered")
+
 
 @dataclass(frozen=True)
 class NumberPerRow(ArrayField[Sequence[int] | NDArray[Any]]):
@@ -155,12 +182,19 @@ class NumberPerRow(ArrayField[Sequence[int] | NDArray[Any]]):
     def merge(self, parts: Sequence[tuple[NDArray[Any], KeptRows]], merging: Merging) -> NDArray[Any]:
         return np.concatenate([value[kept.rows] for value, kept in parts])
 
+    def check(self, value: NDArray[Any], sizes: Sizes) -> None:
+        check_array(value, self.dtype, (sizes.rows,))
+
 
 @dataclass(frozen=True)
 class LabelPerRow(NumberPerRow):
     """An array with one label for each row, as its index into the tuple of all labels. Source: these indices."""
 
     labels: tuple[str, ...]
+
+    def check(self, value: NDArray[Any], sizes: Sizes) -> None:
+        super().check(value, sizes)
+        check_numbers(value, len(self.labels))
 
 
 class WordPerRow(FieldType[Sequence[str], Symbols]):
@@ -186,6 +220,10 @@ class WordPerRow(FieldType[Sequence[str], Symbols]):
     def load(self, name: str, arrays: Arrays, lexicon: Lexicon) -> Symbols:
         return Symbols(lexicon.words, arrays[name])
 
+    def check(self, value: Symbols, sizes: Sizes) -> None:
+        check_array(value.numbers, np.int32, (sizes.rows,))
+        check_numbers(value.numbers, sizes.words)
+
 
 class WordPathPerRow(FieldType[Sequence[tuple[str, ...]], Containers]):
     """A short sequence of words of the lexicon for each row. Source: these sequences."""
@@ -209,6 +247,13 @@ class WordPathPerRow(FieldType[Sequence[tuple[str, ...]], Containers]):
     def load(self, name: str, arrays: Arrays, lexicon: Lexicon) -> Containers:
         return Containers(lexicon.words, *(arrays[f"{name}.{part}"] for part in ("words", "starts", "of_rows")))
 
+    def check(self, value: Containers, sizes: Sizes) -> None:
+        check_array(value.path_words, np.int32, (value.path_words.size,))
+        check_numbers(value.path_words, sizes.words)
+        check_starts(value.starts, np.int32, value.starts.size - 1, len(value.path_words))
+        check_array(value.paths, np.int32, (sizes.rows,))
+        check_numbers(value.paths, len(value.starts) - 1)
+
 
 class RaggedPerRow(FieldType[Ragged, Ragged]):
     """Any number of 16-bit numbers for each row. Source: these numbers."""
@@ -224,6 +269,10 @@ class RaggedPerRow(FieldType[Ragged, Ragged]):
 
     def load(self, name: str, arrays: Arrays, lexicon: Lexicon) -> Ragged:
         return Ragged(arrays[f"{name}.values"], arrays[f"{name}.starts"])
+
+    def check(self, value: Ragged, sizes: Sizes) -> None:
+        check_array(value.values, np.uint16, (value.values.size,))
+        check_starts(value.starts, np.int64, sizes.rows, len(value.values))
 
 
 class VectorPerRow(FieldType[Vectors | StoredVectors, SegmentVectors]):
@@ -259,6 +308,20 @@ class VectorPerRow(FieldType[Vectors | StoredVectors, SegmentVectors]):
             values[attribute] = VectorSums(arrays[f"{name}.{part}.first"], arrays[f"{name}.{part}.second"])
         return SegmentVectors(**values)
 
+    def check(self, value: SegmentVectors, sizes: Sizes) -> None:
+        require(value.basis.ndim == 2, "there are no directions")
+        dimensions, components = value.basis.shape
+        check_halves(value.vectors, (sizes.rows, dimensions))
+        check_halves(value.file_vectors, (sizes.files, dimensions))
+        check_floats(value.basis, (dimensions, components))
+        # A small segment has no leading components of no row.
+        check_floats(value.leading, (sizes.rows if components else 0, components))
+        check_floats(value.file_leading, (sizes.files if components else 0, components))
+        for sums in (value.sums, value.file_sums):
+            known = dimensions if components else 0
+            check_floats(sums.total, (known,))
+            check_floats(sums.outer, (known, known))
+
 
 @dataclass(frozen=True)
 class WordPostings(FieldType[Sequence[Occurrences], Postings]):
@@ -288,6 +351,15 @@ class WordPostings(FieldType[Sequence[Occurrences], Postings]):
     def load(self, name: str, arrays: Arrays, lexicon: Lexicon) -> Postings:
         return Postings(lexicon, *(arrays[f"{name}.{part}"] for part in ("starts", "rows", "counts", "lengths")))
 
+    def check(self, value: Postings, sizes: Sizes) -> None:
+        places = sizes.files if self.over_files else sizes.rows
+        check_array(value.rows, np.int32, (value.rows.size,))
+        check_numbers(value.rows, places)
+        check_array(value.counts, np.uint8, (value.rows.size,))
+        check_starts(value.starts, np.uint32, sizes.words, len(value.rows))
+        check_floats(value.lengths, (places,))
+        require(not places or float(value.lengths.min()) >= 0, "a length is negative")
+
 
 class AllWords(FieldType[None, Lexicon]):
     """The lexicon of the segment, which is made before all other fields. It needs no source."""
@@ -303,6 +375,11 @@ class AllWords(FieldType[None, Lexicon]):
 
     def load(self, name: str, arrays: Arrays, lexicon: Lexicon) -> Lexicon:
         return lexicon
+
+    def check(self, value: Lexicon, sizes: Sizes) -> None:
+        check_array(value.hashes, np.uint64, (sizes.words,))
+        require(bool((value.hashes[1:] > value.hashes[:-1]).all()), "words are not in order")
+        check_strings(value.words, sizes.words)
 
 
 class FactsPerFile(FieldType[None, tuple[FileFacts, ...]]):
@@ -323,14 +400,28 @@ class FactsPerFile(FieldType[None, tuple[FileFacts, ...]]):
         return arrays
 
     def load(self, name: str, arrays: Arrays, lexicon: Lexicon) -> tuple[FileFacts, ...]:
-        columns = (
-            _load_strings(f"{name}.path", arrays),
-            _load_strings(f"{name}.language", arrays),
-            arrays[f"{name}.size"].tolist(),
-            arrays[f"{name}.mtime_ns"].tolist(),
-            _load_strings(f"{name}.digest", arrays),
-        )
+        numbers = [arrays[f"{name}.{part}"] for part in ("size", "mtime_ns")]
+        texts = [_load_strings(f"{name}.{part}", arrays) for part in ("path", "language", "digest")]
+        # Facts are made here, so what they are made of is checked here.
+        count = len(numbers[0])
+        for part in numbers:
+            check_array(part, np.int64, (count,))
+        for strings in texts:
+            check_strings(strings, count)
+        paths, languages, digests = texts
+        columns = (paths, languages, numbers[0].tolist(), numbers[1].tolist(), digests)
         return tuple(FileFacts(*facts) for facts in zip(*columns, strict=True))
+
+    def check(self, value: tuple[FileFacts, ...], sizes: Sizes) -> None:
+        require(len({facts.path for facts in value}) == len(value), "a file occurs twice")
+        for facts in value:
+            require(_is_inside(facts.path), "a path leads out of the folder")
+            require(_LANGUAGE.fullmatch(facts.language) is not None, "a language has no name")
+
+
+def _is_inside(path: str) -> bool:
+    """Returns whether a path is relative, in its shortest form, and stays below the folder it is relative to."""
+    return "\0" not in path and all(part not in {"", ".", ".."} for part in path.split("/"))
 
 
 def load_lexicon(name: str, arrays: Arrays) -> Lexicon:

@@ -6,19 +6,21 @@ programs. Both can be rebuilt from the files of the workspace, which are the tru
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
+from conexus import audit, own_files
 from conexus.arrays.file import DamagedFile
+from conexus.config import STATIC
 from conexus.owned import owned
+from conexus.segments.analysis import model_of
 from conexus.segments.file import load_segment, save_segment
 from conexus.segments.segment import MemorySegment
 from conexus.storage import manifest
@@ -26,9 +28,13 @@ from conexus.storage.index_directory import (
     DESCRIPTION_FILE,
     LOCK_FILE,
     MANIFEST_FILE,
+    Description,
+    has_stored_index,
     has_tables,
+    mark_used,
     remove_tables,
     size_bytes,
+    write_description,
 )
 from conexus.storage.lance.process import LanceProcess
 from conexus.storage.lance.requests import CompactTables, LoadRows, OpenTables, StoredRows, TablesState, WriteRows
@@ -87,12 +93,24 @@ class FolderStore:
     They raise OSError if the disk fails, StoreError if the tables fail, and ShutDown if the server is shutting down.
     """
 
-    def __init__(self, directory: Path, folder: str, version: str, dimensions: int, process: LanceProcess) -> None:
-        """``version``: of everything that makes its rows, see ``analysis_version``."""
+    def __init__(
+        self,
+        directory: Path,
+        folder: str,
+        version: str,
+        dimensions: int,
+        process: LanceProcess,
+        model: str = STATIC,
+    ) -> None:
+        """``version``: of everything that makes its rows, see ``analysis_version``.
+
+        ``model``: ``static`` or a fingerprint, as ``index_directory`` got it.
+        """
         self.directory = directory
         self.version = version
         self.dimensions = dimensions
         self._folder = folder
+        self._description = Description(folder, os.path.realpath(folder), model, version)
         self._process = process
         self._lock = WriterLock(directory)
         self._numbers = count(1)
@@ -146,21 +164,23 @@ class FolderStore:
     def claim(self) -> bool:
         """Becomes the writer if no other process is the writer. Returns whether the index directory can be used."""
         try:
-            self._claim()
+            self._check()
         except OSError as error:
             self._cannot_use(error)
             return False
+        else:
+            # An index that cannot be written, as in the image of a container, is read all the same.
+            with self._problems():
+                self._claim()
+            return True
         finally:
             self._change(claimed=True)
-        return True
 
     def take_over(self) -> None:
         """Becomes the writer if this process is a reader and no other process is the writer any more."""
-        try:
+        with self._problems():
             if self.state.role == "reader" and self._claim():
                 self._change(problem=None)
-        except OSError as error:
-            self._cannot_use(error)
 
     def _claim(self) -> bool:
         """Becomes the writer if no other process is the writer. Returns whether this process is the writer now."""
@@ -170,13 +190,38 @@ class FolderStore:
                 self._become_writer()
         return self.state.role == "writer"
 
+    @contextmanager
+    def _problems(self) -> Iterator[None]:
+        """Records that the index directory cannot be used if what is done inside raises OSError."""
+        try:
+            yield
+        except OSError as error:
+            self._cannot_use(error)
+
     def _cannot_use(self, error: OSError) -> None:
-        self._change(problem=f"the index directory cannot be used: {error.strerror}")
+        refused = isinstance(error, own_files.Untrusted)
+        is_read = not refused and has_stored_index(self.directory)
+        can = "index is read, but it cannot be written" if is_read else "index directory cannot be used"
+        problem = f"the {can}: {error.strerror}"
+        if refused and problem != self.state.problem:
+            audit.record("indexRefused", index=self.directory.name, reason=str(error.strerror))
+        self._change(problem=problem)
+
+    def _check(self) -> None:
+        """Raises OSError if others may control the index directory or something in it, or if that cannot be known."""
+        own_files.check_directories(*self._place)
+        with suppress(FileNotFoundError):
+            own_files.check_entries(self.directory)
+
+    @property
+    def _place(self) -> tuple[Path, str, str]:
+        """The data directory, and the names of the directories on the way from it to the index directory."""
+        return self.directory.parents[1], self.directory.parent.name, self.directory.name
 
     def _become_writer(self) -> None:
+        is_new = not has_stored_index(self.directory)
         try:
-            description = json.dumps({"folder": self._folder, "version": self.version})
-            (self.directory / DESCRIPTION_FILE).write_text(description, encoding="utf-8", errors="replace")
+            write_description(self.directory, self._description)
         except OSError:
             self.release()
             raise
@@ -190,16 +235,20 @@ class FolderStore:
         except OSError as error:
             log.warning("files that no index uses cannot be removed: %s", error)
         self._change(listed=listed, compared=False, role="writer")
+        if is_new:
+            audit.record("indexMade", index=self.directory.name)
 
     def release(self) -> None:
         """Releases the lock, so that another process may write."""
+        if self._lock.held:
+            mark_used(self.directory)
         self._lock.release()
         self._change(role="reader")
 
     def load(self) -> list[LoadedSegment]:
         """Loads the stored segments, from the tables if there is no readable manifest; none if the tables fail, too."""
         try:
-            loaded = manifest.load(self.directory)
+            loaded = self._fitting(manifest.load(self.directory))
         except FileNotFoundError:
             loaded = self._load_tables()
         except (OSError, DamagedFile) as error:
@@ -208,13 +257,23 @@ class FolderStore:
         self._change(size_bytes=size_bytes(self.directory))
         return loaded
 
+    def _fitting(self, loaded: Iterable[LoadedSegment]) -> list[LoadedSegment]:
+        """Returns the segments whose vectors can be compared with those of their model, or at least with each other."""
+        dimensions = {model_of(self.version): self.dimensions}
+        return [
+            each
+            for each in loaded
+            if each.segment.vectors.shape[1] == dimensions.setdefault(each.segment.model, each.segment.vectors.shape[1])
+        ]
+
     def _load_tables(self) -> list[LoadedSegment]:
         if not has_tables(self.directory):
             return []
         try:
             loaded = []
             for each in self._process.ask(LoadRows(self.directory, self.dimensions)):
-                segment, _ = load_segment(self.path_of(each.name), verify=False)
+                # The rows may be of anyone's making.
+                segment, _ = load_segment(self.path_of(each.name), verify=True)
                 loaded.append(LoadedSegment(segment, each.name, tuple(range(len(segment.files))), each.version))
         except (StoreError, OSError, DamagedFile) as error:
             log.warning("%s; it is rebuilt", error)
@@ -224,11 +283,12 @@ class FolderStore:
         return loaded
 
     def _make_directory(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.directory.chmod(0o700)
+        own_files.make_directories(*self._place)
+        own_files.check_entries(self.directory)
         for name in (LOCK_FILE, DESCRIPTION_FILE, MANIFEST_FILE):
-            if (self.directory / name).is_dir():
-                shutil.rmtree(self.directory / name)
+            path = self.directory / name
+            if path.exists() and not own_files.is_regular(path):
+                own_files.remove(path)
 
     # --- writing ---
 

@@ -10,11 +10,12 @@ import contextlib
 import json
 import logging
 import os
-import shutil
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from conexus import own_files
 from conexus.arrays.file import DamagedFile
 from conexus.arrays.ragged import Ragged
 from conexus.segments.analysis import has_current_tokens
@@ -25,6 +26,10 @@ from conexus.storage.index_directory import MANIFEST_FILE
 log = logging.getLogger(__name__)
 
 _SUFFIX = ".segment"
+#: Names of segment files, without the suffix.
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")
+#: Most bytes of a manifest, which names each file that is not live any more: 200 bytes for each of a million files.
+_MOST_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +63,29 @@ def segment_path(directory: Path, name: str) -> Path:
 
 def write(directory: Path, entries: Iterable[ManifestEntry]) -> None:
     """Replaces the manifest. Raises OSError if it cannot be written."""
-    draft = directory / f"{MANIFEST_FILE}.{os.getpid()}.draft"
     segments = [{"name": each.name, "hidden": each.hidden, "indexed": each.indexed} for each in entries]
-    try:
-        draft.write_text(json.dumps({"layout": LAYOUT, "segments": segments}), encoding="utf-8", errors="surrogatepass")
-        draft.replace(directory / MANIFEST_FILE)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    with own_files.replacing(directory / MANIFEST_FILE) as file:
+        file.write(json.dumps({"layout": LAYOUT, "segments": segments}).encode("utf-8", "surrogatepass"))
 
 
 def read(directory: Path) -> Sequence[ManifestEntry]:
     """Returns the entries of the manifest. Raises DamagedFile or OSError if there is none that can be read."""
     try:
-        found = json.loads((directory / MANIFEST_FILE).read_text(encoding="utf-8", errors="surrogatepass"))
+        content = own_files.read(directory / MANIFEST_FILE, _MOST_BYTES)
+        found = json.loads(content.decode("utf-8", "surrogatepass"))
         if found["layout"] != LAYOUT:
             raise DamagedFile(f"{MANIFEST_FILE} is of another layout")
-        return [
+        entries = [
             ManifestEntry(str(each["name"]), tuple(map(str, each["hidden"])), bool(each["indexed"]))
             for each in found["segments"]
         ]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedFile(f"{MANIFEST_FILE} is damaged") from error
+    names = {each.name for each in entries}
+    # A name with a slash would lead out of the directory.
+    if len(names) < len(entries) or not all(map(_NAME.fullmatch, names)):
+        raise DamagedFile(f"{MANIFEST_FILE} names files that are no segments")
+    return entries
 
 
 def load(directory: Path) -> list[LoadedSegment]:
@@ -88,23 +94,34 @@ def load(directory: Path) -> list[LoadedSegment]:
     A damaged segment is left out: its files are read again. Raises DamagedFile or OSError as ``read`` does.
     """
     loaded: list[LoadedSegment] = []
+    failures: list[Exception] = []
     for each in read(directory):
         try:
             segment, version = load_segment(segment_path(directory, each.name), verify=True)
         except (OSError, DamagedFile) as error:
-            log.warning("a part of the index cannot be read and is rebuilt: %s", error)
+            failures.append(error)
             continue
         hidden = frozenset(each.hidden)
         files = tuple(number for number, facts in enumerate(segment.files) if facts.path not in hidden)
         loaded.append(LoadedSegment(_with_valid_tokens(segment, version), each.name, files, version, each.indexed))
+    if failures:
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        log.warning("a part of the index cannot be read and is rebuilt: %s%s", failures[0], more)
     return loaded
 
 
 def _with_valid_tokens(segment: MemorySegment, version: str) -> MemorySegment:
-    """Returns the segment, without tokens if their numbers meant something else to the release that made it."""
-    if has_current_tokens(version):
+    """Returns the segment, without tokens if their numbers mean nothing, or meant something else when it was made."""
+    if has_current_tokens(version) and _are_tokens(segment.tokens):
         return segment
     return replace(segment, tokens=Ragged.empty(len(segment)))
+
+
+def _are_tokens(tokens: Ragged) -> bool:
+    # The import loads the tokenizers' library, so it is made only where a model is loaded already.
+    from conexus.embedding.tokenizer import shipped_tokens
+
+    return not len(tokens.values) or int(tokens.values.max()) < shipped_tokens().vocabulary
 
 
 def remove_orphans(directory: Path, kept: Collection[str]) -> None:
@@ -126,10 +143,7 @@ def remove_segment(path: Path) -> None:
 
 def remove_file(path: Path) -> None:
     """Removes a file of an index, or whatever someone put in its place."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+    own_files.remove(path)
 
 
 def _owner_of_draft(name: str) -> str:

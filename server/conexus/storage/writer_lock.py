@@ -39,7 +39,7 @@ class WriterLock:
         except Timeout:
             return False
         try:
-            self._held = lock, self._path.stat()
+            self._held = lock, self._path.lstat()
         except OSError:
             lock.release()
             raise
@@ -56,6 +56,6 @@ class WriterLock:
         """Returns whether the lock was taken, but its file is gone or is another one."""
         held = self._held
         try:
-            return held is not None and not os.path.samestat(held[1], self._path.stat())
+            return held is not None and not os.path.samestat(held[1], self._path.lstat())
         except OSError:
             return True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -13,17 +11,12 @@ from typing import Literal
 
 import numpy as np
 
+from conexus import audit
 from conexus.embedding.embedder import EmbeddingError
-from conexus.embedding.transformer.model_files import ModelSource, fingerprint, locate
+from conexus.embedding.transformer.model_files import ModelSource, check_packages, fingerprint, locate
 from conexus.embedding.transformer.process import WorkerProcess
 from conexus.embedding.unit_vectors import Vectors
 
-#: Error message. It does not name our own distribution, because that name is another product's on the Python package
-#: index.
-_MISSING_EXTRA = (
-    "the setting `model` names a sentence-transformers model, for which the package sentence-transformers is missing in"
-    f" {sys.prefix}; install Conexus again from its clone, with '.[transformers]' in place of '.'"
-)
 #: Number of texts in a request. Larger requests are no faster on a CPU, and a query waits for the request before it.
 _BATCH = 16
 _LOAD_SECONDS = 600.0
@@ -43,13 +36,17 @@ class TransformerEmbedder:
     """
 
     def __init__(self, model: str, *, memory_mib: int, timeout_seconds: float) -> None:
-        """``model`` is a folder or a name of the Hugging Face hub.
+        """``model`` is the absolute path of a folder or a name of the Hugging Face hub.
 
-        Raises EmbeddingError if there is no such model, or if sentence-transformers is not installed.
+        Raises EmbeddingError if there is no such model, if it could run code, or if sentence-transformers or torch is
+        missing or too old.
         """
-        if importlib.util.find_spec("sentence_transformers") is None:
-            raise EmbeddingError(_MISSING_EXTRA)
-        self._source = locate(model)
+        try:
+            check_packages()
+            self._source = locate(model)
+        except EmbeddingError as error:
+            audit.record("modelRefused", reason=str(error))
+            raise
         self._memory_mib = memory_mib
         self._timeout_seconds = timeout_seconds
         self._fingerprint = ""
@@ -214,9 +211,11 @@ class TransformerEmbedder:
             self._dimensions = loaded["dimensions"]
             self._loading = False
             self._change.notify_all()
+        audit.record("modelLoaded", model=self._source.name)
 
     def _failed(self, worker: WorkerProcess, error: EmbeddingError) -> None:
         worker.stop()
+        audit.record("modelFailed", model=self._source.name, reason=str(error))
         with self._change:
             if self._closed:
                 return

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from importlib import metadata
+from pathlib import Path, PurePosixPath
 
 from conexus.embedding.embedder import EmbeddingError
 from conexus.embedding.recipe import RECIPE_VERSION
@@ -17,8 +20,46 @@ from conexus.embedding.recipe import RECIPE_VERSION
 MAX_TOKENS = 1024
 
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
-_WEIGHTS = (".safetensors", ".bin")
-_IDENTIFYING = (*_WEIGHTS, ".json", ".txt", ".model")
+_WEIGHTS = ".safetensors"
+_IDENTIFYING = (_WEIGHTS, ".json", ".txt", ".model")
+#: Files by which a model names classes and functions.
+_NAMING_FILES = ("modules.json", "router_config.json", "wordembedding_config.json", "config.json")
+#: The full names of sentence-transformers' modules: those of its packages that have one of these classes.
+_MODULE = re.compile(
+    r"sentence_transformers\.(?:(?:base|sentence_transformer|sparse_encoder)\.)?(?:models|modules)\.(?:\w+\.)*"
+    r"(?P<class>\w+)",
+    re.ASCII,
+)
+_MODULES = frozenset(
+    [
+        "Asym",
+        "BoW",
+        "CLIPModel",
+        "CNN",
+        "Dense",
+        "Dropout",
+        "LSTM",
+        "LayerNorm",
+        "Normalize",
+        "Pooling",
+        "Router",
+        "StaticEmbedding",
+        "Transformer",
+        "WeightedLayerPooling",
+        "WhitespaceTokenizer",
+        "WordEmbeddings",
+        "WordWeights",
+    ]
+)
+_ACTIVATION = re.compile(r"torch\.nn\.modules\.(activation|linear)\.\w+", re.ASCII)
+#: Older releases run code of a pickle even if they are asked not to (CVE-2025-32434).
+_LEAST_TORCH = (2, 6)
+#: Error message. It does not name our own distribution, because that name is another product's on the Python package
+#: index.
+_MISSING_EXTRA = (
+    "the setting `model` names a sentence-transformers model, for which the package sentence-transformers is missing in"
+    f" {sys.prefix}; install Conexus again from its clone, with '.[transformers]' in place of '.'"
+)
 #: Folders that hold the same weights for other runtimes.
 _OTHER_RUNTIMES = ("onnx", "openvino")
 #: Maximum size in bytes of a file that is hashed as a whole. Larger files are hashed in samples.
@@ -36,25 +77,69 @@ class ModelSource:
 
 
 def locate(model: str) -> ModelSource:
-    """Finds the model: a folder, or a name of the Hugging Face hub that is in the local cache or may be downloaded.
+    """Finds the model: a folder by its absolute path, or a name of the Hugging Face hub.
 
-    Raises EmbeddingError with a sentence for the user.
+    A name is looked for in the local cache of the hub, and may be downloaded. Nothing is ever looked for in the working
+    directory, which is a stranger's repository where an editor starts the server there. Raises EmbeddingError with a
+    sentence for the user.
     """
-    path = _expanded(model)
-    if path.is_dir():
-        name = path.resolve().name
-        if not _is_model(path):
-            raise EmbeddingError(f"the folder `{name}` is not a sentence-transformers model: it has no modules.json")
-        return ModelSource(name, path.resolve())
-    if path.is_absolute() or model.startswith(("~", ".")) or not _HUB_NAME.fullmatch(model) or ".." in model:
-        raise EmbeddingError(f"there is no model `{path.name}`: `model` names neither a folder nor a model of the hub")
+    path = _expanded(model) if model.startswith("~") else Path(model)
+    if path.is_absolute():
+        if not path.is_dir():
+            raise EmbeddingError(f"there is no model `{path.name}`: `model` names no folder")
+        folder = path.resolve()
+        _check_weights(folder)
+        return ModelSource(folder.name, folder)
+    if not _HUB_NAME.fullmatch(model) or ".." in model:
+        raise EmbeddingError(
+            f"there is no model `{model}`: `model` is an absolute path, or a name of the Hugging Face hub"
+        )
     cached = next(filter(_is_model, _snapshots(model)), None)
+    if cached is not None:
+        _check_weights(cached)
     if cached is None and _offline():
         raise EmbeddingError(
             f"the model `{model}` is not in the local cache of the Hugging Face hub, and HF_HUB_OFFLINE forbids"
             " to download it"
         )
     return ModelSource(model, cached)
+
+
+def check_packages() -> None:
+    """Raises EmbeddingError if a package that a chosen model needs is missing or too old. Imports none of them."""
+    if importlib.util.find_spec("sentence_transformers") is None:
+        raise EmbeddingError(_MISSING_EXTRA)
+    try:
+        found = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return  # it was installed in some other way, and importing sentence-transformers says whether it is there
+    numbers = re.match(r"(\d+)\.(\d+)", found)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < _LEAST_TORCH:
+        least = ".".join(map(str, _LEAST_TORCH))
+        raise EmbeddingError(
+            f"the setting `model` needs torch {least} or newer, because torch {found} can run code of a model's files"
+        )
+
+
+def _check_weights(folder: Path) -> None:
+    """Raises EmbeddingError if a folder holds no model, or one whose weights are pickles.
+
+    To read a pickle can run code. Other pickles in the folder do no harm, because nothing reads them (see ``worker``).
+    """
+    files = _identifying_files(folder)
+    safe = {path.parent for path in files if path.suffix == _WEIGHTS}
+    for path in folder.rglob("*.bin"):
+        inside = path.relative_to(folder).parts
+        if "model" in path.stem and inside[0] not in _OTHER_RUNTIMES and path.parent not in safe:
+            raise EmbeddingError(
+                f"the model `{folder.name}` keeps weights in a pickle (`{'/'.join(inside)}`), which can run code; only"
+                " weights in safetensors are read"
+            )
+    if not _is_model(folder):
+        raise EmbeddingError(
+            f"the folder `{folder.name}` is not a sentence-transformers model: it has no modules.json or no weights in"
+            " safetensors"
+        )
 
 
 def hub_name(model: str) -> str:
@@ -80,16 +165,22 @@ def fingerprint(folder: Path) -> str:
 
 
 def foreign_code(folder: Path) -> str:
-    """Returns the name of a class outside sentence-transformers that the model asks to import, or an empty string.
+    """Returns a name by which the model asks to run other code than sentence-transformers' modules, or an empty string.
 
-    sentence-transformers 5 runs such code of a local folder without asking. A workspace that names its own model must
-    not run code on the machine of the person who opens it.
+    sentence-transformers 5 imports any class that a local folder names, and loads modules from any path that it names.
+    Raises OSError or ValueError if a file cannot be read.
     """
     for path in _identifying_files(folder):
-        if path.name in {"modules.json", "router_config.json", "wordembedding_config.json"}:
-            for name in _class_names(json.loads(path.read_text(encoding="utf-8"))):
-                if not name.startswith("sentence_transformers."):
+        if path.name in _NAMING_FILES:
+            config = json.loads(path.read_text(encoding="utf-8"))
+            for name in _class_names(config):
+                if not ((known := _MODULE.fullmatch(name)) and known["class"] in _MODULES):
                     return name
+            for place in _places(config):
+                if PurePosixPath(place).is_absolute() or "\\" in place or ".." in place.split("/"):
+                    return place
+            if function := _function(config):
+                return function
     return ""
 
 
@@ -98,13 +189,27 @@ def _class_names(config: object) -> Iterator[str]:
     for module in modules:
         if isinstance(module, dict):
             for value in (module.get("type"), module.get("tokenizer_class"), *dict(module.get("types") or {}).values()):
-                if value is not None:
+                if value is not None and "." in str(value):
                     yield str(value)
+
+
+def _places(config: object) -> Iterator[str]:
+    """Yields the paths of modules, which are relative to the model's folder."""
+    for module in config if isinstance(config, list) else [config]:
+        if isinstance(module, dict):
+            yield str(module.get("path") or "")
+            yield from map(str, dict(module.get("types") or {}))
+
+
+def _function(config: object) -> str:
+    """Returns a function of torch that a module asks to call, if it is none of torch's activation functions."""
+    name = str(config.get("activation_function")) if isinstance(config, dict) else ""
+    return name if name.startswith("torch.") and not _ACTIVATION.fullmatch(name) else ""
 
 
 def _is_model(folder: Path) -> bool:
     described = (folder / "modules.json").is_file() or (folder / "config.json").is_file()
-    return described and any(path.suffix in _WEIGHTS for path in _identifying_files(folder))
+    return described and any(path.suffix == _WEIGHTS for path in _identifying_files(folder))
 
 
 def _identifying_files(folder: Path) -> list[Path]:

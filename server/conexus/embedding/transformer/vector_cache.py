@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from conexus import own_files
 from conexus.embedding.embedder import Embedder
 from conexus.embedding.unit_vectors import Vectors
 
@@ -39,6 +40,11 @@ _DELETED_AT_ONCE = 500
 _TEXTS_AT_ONCE = 64
 #: Version of the schema, which is part of the file's name. Raise it with every change of what a file holds.
 _LAYOUT = 2
+_LOCK_FILE = "vectors.lock"
+#: Most bytes of a value that a database may hold.
+_LONGEST_VALUE = 1 << 20
+#: What a database holds: types and names.
+_TABLES = {("table", "vectors"), ("table", "uses"), ("table", "folders")}
 # Pages are large, so that a row with a long vector does not leave half of a page empty. ``uses`` is a table of its own,
 # because an update rewrites the whole row. ``turn`` ascends with every use: a clock that nobody can set back.
 _SCHEMA = """
@@ -61,7 +67,7 @@ class VectorCache:
 
     def __init__(self, directory: Path, fingerprint: str, dimensions: int, *, least: int = LEAST_KEPT) -> None:
         """``fingerprint`` and ``dimensions`` are the model's. Creates the directory if there is none."""
-        self._directory, self._least = directory, least
+        self._directory, self._least, self._dimensions = directory, least, dimensions
         self._name = hashlib.blake2b(f"{_LAYOUT} {dimensions} {fingerprint}".encode(), digest_size=12).hexdigest()
         #: ``_writing`` is held while a thread waits for a disk or another process. ``_reading`` guards ``_reader`` and
         #: ``_used`` and is held for moments. ``_writing`` is taken first.
@@ -85,13 +91,23 @@ class VectorCache:
                 for text in texts:
                     key = _key(text)
                     row = self._reader.execute("SELECT vector, checksum FROM vectors WHERE key = ?", (key,)).fetchone()
-                    # SQLite does not notice a flipped bit, and a wrong vector would stay in the index.
-                    if row is not None and isinstance(row[0], bytes) and row[1] == zlib.crc32(key + row[0]):
-                        found[text] = np.frombuffer(row[0], np.float16).astype(np.float32)
+                    vector = None if row is None else self._vector(key, *row)
+                    if vector is not None:
+                        found[text] = vector
                         self._used.add(key)
             except sqlite3.Error as error:
                 self._note(error)
         return found
+
+    def _vector(self, key: bytes, stored: object, checksum: object) -> Vectors | None:
+        """Returns a stored vector; None if it is not as it was stored, or is no vector of the model."""
+        if not isinstance(stored, bytes) or len(stored) != 2 * self._dimensions:
+            return None
+        # SQLite does not notice a flipped bit, and a wrong vector would stay in the index.
+        if checksum != zlib.crc32(key + stored):
+            return None
+        vector: Vectors = np.frombuffer(stored, np.float16).astype(np.float32)
+        return vector if np.isfinite(vector).all() else None
 
     def put_many(self, texts: Sequence[str], vectors: Vectors) -> None:
         """Caches the vectors of texts, shape (len(texts), dimensions)."""
@@ -173,18 +189,24 @@ class VectorCache:
         if self._writer is not None and self._reader is not None and not self._damaged:
             return self._writer
         self._disconnect()
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with FileLock(str(self._directory / "vectors.lock"), timeout=_LOCK_SECONDS, mode=0o600):
+        own_files.make_directories(self._directory.parent, self._directory.name)
+        own_files.check_entries(self._directory)
+        with FileLock(str(self._directory / _LOCK_FILE), timeout=_LOCK_SECONDS, mode=0o600):
             for file in self._directory.glob(f"{self._path.name}*") if self._damaged else ():
-                file.unlink(missing_ok=True)
+                own_files.remove(file)
             new = self._directory / f"{self._name}-{time.time_ns()}.sqlite3"
-            self._path = max(self._directory.glob(f"{self._name}-*.sqlite3"), default=new)
-            self._path.touch(0o600)  # does not open a file that exists: closing it would release SQLite's locks
+            self._path = max(filter(own_files.is_regular, self._directory.glob(f"{self._name}-*.sqlite3")), default=new)
+            if self._path is new:
+                # A file that exists is not opened, because closing it would release SQLite's locks.
+                own_files.create(new).close()
             self._damaged = False
-            self._writer = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            self._writer = _connect(self._path)
             self._writer.executescript(_SCHEMA)
+            if set(self._writer.execute("SELECT type, name FROM sqlite_schema WHERE sql IS NOT NULL")) != _TABLES:
+                # Views and triggers would run with every look-up.
+                raise sqlite3.DatabaseError("it holds other things than vectors")
             with self._reading:
-                self._reader = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+                self._reader = _connect(self._path)
         return self._writer
 
     def _disconnect(self) -> None:
@@ -195,6 +217,43 @@ class VectorCache:
             if connection is not None:
                 with contextlib.suppress(sqlite3.Error):
                     connection.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Opens a database whose content is not trusted: nothing in it runs, and no value in it takes much memory."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    return connection
+
+
+def forget_folder(directory: Path, folder: str) -> int:
+    """Removes the caches in a directory that hold vectors of a folder, and returns how many they were.
+
+    They hold no texts, but vectors tell something of the texts that they were made of. A cache does not know which of
+    its vectors are of which folder, so it goes as a whole: other folders' vectors are made again when they are needed.
+    Raises OSError if a cache cannot be removed.
+    """
+    removed = 0
+    own_files.check_directories(directory.parent, directory.name)
+    for path in directory.glob("*.sqlite3"):
+        if own_files.is_regular(path) and _may_hold(path, folder):
+            for file in directory.glob(f"{path.name}*"):
+                own_files.remove(file)
+            removed += 1
+    return removed
+
+
+def _may_hold(path: Path, folder: str) -> bool:
+    """Decides whether a cache holds vectors of a folder. One that cannot be read may."""
+    try:
+        with contextlib.closing(_connect(path)) as connection:
+            tables = set(connection.execute("SELECT type, name FROM sqlite_schema WHERE sql IS NOT NULL"))
+            found = connection.execute("SELECT 1 FROM folders WHERE folder = ?", (folder,)).fetchone()
+    except (sqlite3.Error, UnicodeEncodeError):
+        return True
+    return tables != _TABLES or found is not None
 
 
 class RememberedEmbedder:

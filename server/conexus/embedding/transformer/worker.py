@@ -36,6 +36,8 @@ _MESSAGE_CHARACTERS = 300
 
 def main() -> int:
     requests, replies = _private_streams()
+    # Libraries look for files by relative paths, and the working directory may be a stranger's repository.
+    os.chdir(os.sep)
     # Ctrl-C in a terminal reaches every process of the group; our parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICENESS)
@@ -105,18 +107,20 @@ def _download(model: str) -> str:
     from huggingface_hub import constants, snapshot_download
 
     name = hub_name(model)
-    small = ["*.json", "*.txt", "*.model"]
+    kinds = ["*.safetensors", "*.json", "*.txt"]
     runtimes = ["onnx/*", "openvino/*"]
     try:
         folder = snapshot_download(  # nosec B615 - the user chose the model, and its newest revision with it
-            name, allow_patterns=[*small, "*.safetensors"], ignore_patterns=runtimes
+            name, allow_patterns=kinds, ignore_patterns=runtimes
         )
-        if not any(Path(folder).rglob("*.safetensors")):
-            snapshot_download(name, allow_patterns=["*pytorch_model*.bin"])  # nosec B615 - as above
     except Exception as error:
         raise EmbeddingError(
             f"it is not in the local cache and could not be downloaded ({type(error).__name__})"
         ) from error
+    if not any(Path(folder).rglob("*.safetensors")):
+        raise EmbeddingError(
+            "it has no weights in safetensors, and weights in pickles, which can run code, are not read"
+        )
     # Everything is downloaded. Loading must fetch nothing more, and no code of another repository.
     constants.HF_HUB_OFFLINE = True
     return folder
@@ -127,6 +131,9 @@ def _load(folder: str) -> SentenceTransformer:
         raise EmbeddingError(f"it needs its own class {foreign}, and code of models is not run")
     from sentence_transformers import SentenceTransformer
 
+    # Every library that reads weights in pickles does so by this function.
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.load = _refuse_pickle  # type: ignore[attr-defined]  # a module has any attribute
     model: SentenceTransformer = SentenceTransformer(folder, local_files_only=True, trust_remote_code=False)
     model.eval()
     longest = model.max_seq_length
@@ -134,6 +141,10 @@ def _load(folder: str) -> SentenceTransformer:
     if longest is None or MAX_TOKENS < longest < float("inf"):
         model.max_seq_length = MAX_TOKENS
     return model
+
+
+def _refuse_pickle(*arguments: object, **more: object) -> None:
+    raise EmbeddingError("it has weights in a pickle, which can run code and is not read")
 
 
 def _answer(model: SentenceTransformer, request: dict[str, Any], replies: IO[bytes], folder: str) -> None:

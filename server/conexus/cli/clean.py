@@ -1,0 +1,59 @@
+"""``conexus clean``: removes indexes that nobody needs."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from conexus.cli.arguments import count
+from conexus.cli.exit_code import ExitCode
+from conexus.config import Settings
+
+if TYPE_CHECKING:
+    from conexus.cli.arguments import Commands
+
+_MOST = 2**31 - 1
+
+
+def add_to(commands: Commands) -> None:
+    defaults = Settings()
+    parser = commands.add_parser(
+        "clean",
+        help="remove indexes of folders that are gone, and old ones",
+        description="Remove the indexes of folders that are gone, those that were not used for long, and then those"
+        " that were not used for longest until all together are small enough. An index that another process writes"
+        " stays.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
+    parser.add_argument(
+        "--max-data-mib",
+        type=count(0, _MOST),
+        default=defaults.max_data_mib,
+        metavar="N",
+        help=f"the size that all indexes together may have, in MiB (default: {defaults.max_data_mib})",
+    )
+    parser.add_argument(
+        "--index-age-days",
+        type=count(0, _MOST),
+        default=defaults.index_age_days,
+        metavar="N",
+        help=f"remove an index that was not used for N days (default: {defaults.index_age_days})",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from conexus.cli.status_text import counted, size
+    from conexus.cli.terminal import say
+    from conexus.upkeep import clean
+
+    dry = arguments.dry_run
+    done = clean(most_mib=arguments.max_data_mib, age_days=arguments.index_age_days, dry_run=dry)
+    for each in done.removed:
+        say(f"{'would remove' if dry else 'removed'} {each.folder} ({size(each.size)}): {each.reason}")
+    freed = size(sum(each.size for each in done.removed))
+    indexes = counted(len(done.removed), "index", "indexes")
+    left = f"{counted(done.left, 'index', 'indexes')} left, {size(done.left_bytes)}"
+    say(f"{indexes} {'to remove' if dry else 'removed'}, {freed}; {left}")
+    return ExitCode.OK
