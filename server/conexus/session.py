@@ -43,7 +43,7 @@ from conexus.values import (
 )
 from conexus.workspace.documents import Document, Documents
 from conexus.workspace.paths import relative_path
-from conexus.workspace.read import Skipped, read_text
+from conexus.workspace.read import Skipped, read_current
 from conexus.workspace.roots import normalise_roots
 
 log = logging.getLogger(__name__)
@@ -362,10 +362,11 @@ class Session:
         if document is not None:
             text = document.text
         else:
-            read = read_text(place.document, self._settings.max_file_bytes)
+            folder, path = self._key(place.document)
+            read = read_current(folder, path, self._settings.max_file_bytes) if folder else ""
             if isinstance(read, Skipped):
                 return ""
-            text = read.text
+            text = read
         index = LineIndex(text)
         first = index.offset(start.line, start.column, self._encoding)
         return text[first : index.offset(end.line, end.column, self._encoding)]

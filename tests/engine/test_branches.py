@@ -14,6 +14,7 @@ from conexus.config import Settings
 from conexus.embedding.recipe import document_text
 from conexus.indexing.worker_tasks import Job, read_and_analyse
 from conexus.segments.analysis import IndexedFile
+from conexus.workspace.inside import Inside
 from tests.fixtures import model
 from tests.repositories import changed_between, commit, git
 from tests.workspaces import PATIENCE, Row, rows, running, snapshot_of, stored_rows, write
@@ -59,7 +60,7 @@ def texts(folder: Path) -> set[str]:
     found = set()
     for path in sorted(folder.rglob("*.py")):
         name = path.relative_to(folder).as_posix()
-        file = read_and_analyse(Job(str(folder), name), 1_000_000, model())
+        file = read_and_analyse(Job(Inside(folder), name), 1_000_000, model())
         assert isinstance(file, IndexedFile)
         found |= {document_text(name, chunk) for chunk in file.chunks}
     return found

@@ -134,13 +134,13 @@ def test_argument_types(tmp_path: Path) -> None:
 
 def test_places_are_counted_in_the_units_of_the_engine(tmp_path: Path) -> None:
     file = tmp_path / "tea.py"
-    file.write_text("first\n\t🍵 tea\n", encoding="utf-8")
-    assert position_of(file, 2, 3, Encoding.UTF16) == Position(1, 3)
-    assert position_of(file, 2, 3, Encoding.UTF32) == Position(1, 2)
-    assert position_of(file, 2, None, Encoding.UTF16) == Position(1, 1)
-    assert position_of(file, 2, 99, Encoding.UTF32) == Position(1, 6)
+    text = "first\n\t🍵 tea\n"
+    assert position_of(file, text, 2, 3, Encoding.UTF16) == Position(1, 3)
+    assert position_of(file, text, 2, 3, Encoding.UTF32) == Position(1, 2)
+    assert position_of(file, text, 2, None, Encoding.UTF16) == Position(1, 1)
+    assert position_of(file, text, 2, 99, Encoding.UTF32) == Position(1, 6)
     with pytest.raises(BadQuery):
-        position_of(file, 4, None, Encoding.UTF16)
+        position_of(file, text, 4, None, Encoding.UTF16)
 
 
 def test_the_workspace_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

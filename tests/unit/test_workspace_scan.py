@@ -12,6 +12,7 @@ import pytest
 
 from conexus.config import Settings
 from conexus.workspace.ignore import IgnoreRules
+from conexus.workspace.inside import Inside
 from conexus.workspace.read import Skipped, Text, read_text
 from conexus.workspace.scan import Scan, scan
 
@@ -65,15 +66,16 @@ def test_reading_odd_files_gives_the_reason(odd: Path) -> None:
         "link.py": "symbolic link",
         "broken": "symbolic link",
         "pipe": "not a regular file",
-        "socket": "unreadable",
+        "socket": "not a regular file",
         "large.txt": "larger than maxFileBytes",
         "gone.py": "vanished",
         "plain.py/below": "vanished",
-        "": "not a regular file",
+        "..": "unreadable",
+        "": "unreadable",
         "nul\0": "unreadable",
         "x" * 300: "unreadable",
     }
-    read = {name: read_text(f"{odd}/{name}", 4000) for name in reasons}
+    read = {name: read_text(Inside(odd), name, 4000) for name in reasons}
     assert {name: each.reason for name, each in read.items() if isinstance(each, Skipped)} == reasons
 
 
@@ -83,7 +85,7 @@ def test_what_may_not_be_read_is_counted(tmp_path: Path) -> None:
     (tmp_path / "closed.py").touch(mode=0)
     found = scan_of(tmp_path)
     assert found.skipped == {"unreadable": 1}
-    assert read_text(tmp_path / "closed.py", 10) == Skipped("unreadable")
+    assert read_text(Inside(tmp_path), "closed.py", 10) == Skipped("unreadable")
     (tmp_path / "closed").chmod(0o700)
 
 
@@ -104,7 +106,7 @@ def test_entries_have_size_and_time(tmp_path: Path) -> None:
     os.utime(file, ns=(0, 1_700_000_000_123_456_000))
     (entry,) = scan_of(tmp_path).entries
     assert entry == ("a.py", 5, 1_700_000_000_123_456_000)
-    text = read_text(file, 5)
+    text = read_text(Inside(tmp_path), "a.py", 5)
     assert isinstance(text, Text)
     assert (text.size, text.mtime_ns) == (entry.size, entry.mtime_ns)
 
@@ -181,7 +183,7 @@ def test_files_that_come_and_go_during_scans_break_nothing(tmp_path: Path) -> No
             assert "kept.py" in paths_of(found)
             assert set(found.skipped) <= {"vanished"}
             for entry in found.entries:
-                read = read_text(tmp_path / entry.path, 100)
+                read = read_text(Inside(tmp_path), entry.path, 100)
                 assert read == Skipped("vanished") or isinstance(read, Text)
     finally:
         stop.set()
@@ -201,7 +203,7 @@ def test_files_that_come_and_go_during_scans_break_nothing(tmp_path: Path) -> No
 )
 def test_text_is_decoded_without_its_mark(tmp_path: Path, content: bytes, expected: str) -> None:
     (tmp_path / "x").write_bytes(content)
-    read = read_text(tmp_path / "x", 10**6)
+    read = read_text(Inside(tmp_path), "x", 10**6)
     assert isinstance(read, Text)
     assert read.text == expected
     assert read.size == len(content)
@@ -222,14 +224,14 @@ def test_text_is_decoded_without_its_mark(tmp_path: Path, content: bytes, expect
 def test_what_is_not_text_is_left_out(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "x").write_bytes(content)
     status = (tmp_path / "x").stat()
-    assert read_text(tmp_path / "x", 10**6) == Skipped(reason, (status.st_size, status.st_mtime_ns))
+    assert read_text(Inside(tmp_path), "x", 10**6) == Skipped(reason, (status.st_size, status.st_mtime_ns))
 
 
 def test_the_digest_is_of_the_bytes(tmp_path: Path) -> None:
     texts = []
     for number, content in enumerate([b"abc", b"\xef\xbb\xbfabc", b"abc"]):
         (tmp_path / str(number)).write_bytes(content)
-        text = read_text(tmp_path / str(number), 100)
+        text = read_text(Inside(tmp_path), str(number), 100)
         assert isinstance(text, Text)
         texts.append(text)
     assert texts[0].digest == texts[2].digest != texts[1].digest

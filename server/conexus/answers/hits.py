@@ -49,16 +49,16 @@ class Reader:
     #: Results of ``state`` by path, so that several hits of one file are of one text.
     _states: dict[str, tuple[int, int] | None] = field(default_factory=dict)
 
-    def state(self, path: str, facts: FileFacts) -> tuple[int, int] | None:
+    def state(self, folder: str, document: str, facts: FileFacts) -> tuple[int, int] | None:
         """Returns the size (bytes) and time (ns) of a file; None if it no longer exists.
 
         Calls ``on_stale`` if they differ from ``facts``, the file's indexed state.
         """
-        if path not in self._states:
-            self._states[path] = state = file_state(path)
+        if document not in self._states:
+            self._states[document] = state = file_state(folder, facts.path)
             if state != (facts.size, facts.mtime_ns):
-                self.on_stale(path)
-        return self._states[path]
+                self.on_stale(document)
+        return self._states[document]
 
 
 def hits_of(ranked: Iterable[Ranked | Related], reader: Reader, query: Query | None = None) -> tuple[Hit, ...]:
@@ -127,9 +127,9 @@ def _shown(ref: RowRef, reader: Reader, document: str) -> _Shown | None:
     fresh, edited = reader.overlay.get(key), reader.texts.edited(*key)
     facts = segment.files[segment.file_of[row]]
     if fresh is None and edited is None:
-        state = reader.state(document, facts)
+        state = reader.state(ref.view.folder, document, facts)
         if state is not None:
-            return _shown_of_file(weakref.ref(segment), row, document, *state, reader.max_file_bytes, reader.encoding)
+            return _shown_of_file(weakref.ref(segment), row, *key, *state, reader.max_file_bytes, reader.encoding)
     lines = _lines(ref, reader, document, fresh)
     start, own = int(segment.start_lines[row]), _length(segment, row)
     if edited is not None:
@@ -143,6 +143,7 @@ def _shown(ref: RowRef, reader: Reader, document: str) -> _Shown | None:
 def _shown_of_file(
     of: weakref.ref[MemorySegment],
     row: int,
+    folder: str,
     path: str,
     size: int,
     mtime_ns: int,
@@ -157,7 +158,7 @@ def _shown_of_file(
     if segment is None:
         raise RuntimeError("whoever asks for a row holds its segment")
     start = int(segment.start_lines[row])
-    of_file = lines_of_state(path, size, mtime_ns, max_bytes)
+    of_file = lines_of_state(folder, path, size, mtime_ns, max_bytes)
     lines = _definition(segment, row, of_file[start : start + max(MOST_LINES, _length(segment, row))])
     return _Shown.of(segment, row, start, _length(segment, row), lines, encoding)
 
@@ -189,9 +190,9 @@ def _lines(ref: RowRef, reader: Reader, document: str, fresh: Fresh | None) -> l
     if fresh is not None and fresh.text is not None:
         lines = reader.texts.lines(fresh.text)
     else:
-        state = reader.state(document, segment.files[segment.file_of[row]])
+        state = reader.state(ref.view.folder, document, segment.files[segment.file_of[row]])
         if state is not None:
-            lines = lines_of_state(document, *state, reader.max_file_bytes)
+            lines = lines_of_state(ref.view.folder, ref.path, *state, reader.max_file_bytes)
     return _definition(segment, row, lines[start : start + max(MOST_LINES, _length(segment, row))])
 
 

@@ -14,7 +14,7 @@ from conexus.text.diff import LineMap
 from conexus.text.lines import Lines
 from conexus.text.positions import split_lines
 from conexus.workspace.documents import Document, Documents
-from conexus.workspace.read import Skipped, read_current
+from conexus.workspace.read import Skipped, read_current, state_of
 
 #: Number of files whose lines are cached, because a user who types a query gets nearly the same hits after each letter.
 _MOST_FILES = 256
@@ -82,34 +82,34 @@ class CurrentTexts:
         document = document_of(*key)
         opened = self._documents.get(document)
         if opened is not None:
-            return self._of_buffer(opened, fresh)
+            return self._of_buffer(opened, key, fresh)
         if fresh is None or fresh.text is None:
             return None
         # The document was closed a moment ago: the disk is the truth again, or nothing is left of a mere buffer.
-        lines = file_lines(document, self._max_file_bytes) if key[0] else ()
+        lines = file_lines(*key, self._max_file_bytes)
         indexed = self.lines(fresh.text)
         return Edited(indexed, lines, LineMap(indexed, lines))
 
-    def _of_buffer(self, opened: Document, fresh: Fresh | None) -> Edited | None:
+    def _of_buffer(self, opened: Document, key: FileKey, fresh: Fresh | None) -> Edited | None:
         if fresh is not None and fresh.text == opened.text:
             return None
         lines = self.lines(opened.text)
-        indexed = self._indexed_lines(opened.id, fresh)
+        indexed = self._indexed_lines(key, fresh)
         if indexed and len(indexed) == len(lines) and all(map(eq, indexed, lines)):
             return None
         # If the indexed text is not known any more, its rows are taken to be where they are in the present text.
         indexed = indexed or lines
         return Edited(indexed, lines, LineMap(indexed, lines))
 
-    def _indexed_lines(self, document: str, fresh: Fresh | None) -> Sequence[str]:
+    def _indexed_lines(self, key: FileKey, fresh: Fresh | None) -> Sequence[str]:
         """Returns the lines of a document's indexed text; for a file of the base, its lines as they are on disk now."""
         if fresh is None:
-            return file_lines(document, self._max_file_bytes)
+            return file_lines(*key, self._max_file_bytes)
         if fresh.text is not None:
             return self.lines(fresh.text)
         facts = fresh.file.facts
-        if file_state(document) == (facts.size, facts.mtime_ns):
-            return lines_of_state(document, facts.size, facts.mtime_ns, self._max_file_bytes)
+        if file_state(*key) == (facts.size, facts.mtime_ns):
+            return lines_of_state(*key, facts.size, facts.mtime_ns, self._max_file_bytes)
         return _lines_of_chunks(fresh.file.chunks)
 
 
@@ -119,27 +119,24 @@ def document_of(folder: str, path: str) -> str:
     return (folder if folder.endswith(os.sep) else folder + os.sep) + path if folder else path
 
 
-def file_lines(path: str, max_bytes: int) -> Sequence[str]:
-    """Returns the lines of a file on disk, or no lines if it cannot be read."""
-    state = file_state(path)
-    return () if state is None else lines_of_state(path, *state, max_bytes)
+def file_lines(folder: str, path: str, max_bytes: int) -> Sequence[str]:
+    """Returns the lines of a folder's file on disk, or no lines if it cannot be read or is in no folder."""
+    state = file_state(folder, path)
+    return () if state is None else lines_of_state(folder, path, *state, max_bytes)
 
 
-def file_state(path: str) -> tuple[int, int] | None:
-    """Returns the size (bytes) and time (ns) of a file on disk; None if there is none."""
-    try:
-        status = os.stat(path)  # noqa: PTH116  called for each hit
-    except (OSError, ValueError):
-        return None
-    return status.st_size, status.st_mtime_ns
+def file_state(folder: str, path: str) -> tuple[int, int] | None:
+    """Returns the size (bytes) and time (ns) of a folder's file on disk; None if there is none."""
+    facts = state_of(folder, path) if folder else None
+    return None if facts is None else (facts.st_size, facts.st_mtime_ns)
 
 
-def lines_of_state(path: str, size: int, mtime_ns: int, max_bytes: int) -> Sequence[str]:
+def lines_of_state(folder: str, path: str, size: int, mtime_ns: int, max_bytes: int) -> Sequence[str]:
     """Returns the lines of a file, and reads the file again if its size or time differs from the last reading."""
-    last = _last_read(path, max_bytes)
+    last = _last_read(folder, path, max_bytes)
     state, lines = last.read
     if state != (size, mtime_ns):
-        text = read_current(path, max_bytes)
+        text = read_current(folder, path, max_bytes)
         lines = () if isinstance(text, Skipped) else Lines(text)
         last.read = ((size, mtime_ns), lines)
     return lines
@@ -158,7 +155,7 @@ class _LastRead:
 
 
 @lru_cache(maxsize=_MOST_FILES)
-def _last_read(_path: str, _max_bytes: int) -> _LastRead:
+def _last_read(_folder: str, _path: str, _max_bytes: int) -> _LastRead:
     return _LastRead()
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from conexus.text.positions import Encoding
     from conexus.values import Position
 
+#: Maximum size of a file with a place, in bytes; above it, no setting lets a file be indexed.
+_MOST_BYTES = 2**30
 _ROOT_MARKS = (".git", ".hg", ".jj", "conexus.toml")
 
 
@@ -53,14 +55,22 @@ def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.session import session
     from conexus.text.positions import Encoding
     from conexus.values import BadQuery, Place, TextRange
+    from conexus.workspace.inside import OutsideWorkspace, resolve_in_workspace
+    from conexus.workspace.read import Skipped, read_current
 
     file, line, column = arguments.place
     root = arguments.root or workspace_of(file)
-    if not file.resolve().is_relative_to(root.resolve()):
-        raise BadQuery(f"{file} is not in {root}")
+    document = str(file.resolve())
+    try:
+        ((_, path),) = resolve_in_workspace([str(root.resolve())], document)
+    except OutsideWorkspace:
+        raise BadQuery(f"{file} is not in {root}") from None
+    text = read_current(str(root.resolve()), path, _MOST_BYTES)
+    if isinstance(text, Skipped):
+        raise BadQuery(f"{file} cannot be read: {text.reason}")
     encoding = Encoding.UTF16 if arguments.json else Encoding.UTF32
-    position = position_of(file, line, column, encoding)
-    place = Place(str(file.resolve()), TextRange(position, position))
+    position = position_of(file, text, line, column, encoding)
+    place = Place(document, TextRange(position, position))
     with session(root, encoding=encoding, limits=arguments) as opened:
         opened.wait()
         answer = opened.index.related(place, relations=arguments.relation, limit=arguments.limit)
@@ -78,18 +88,18 @@ def workspace_of(file: Path) -> Path:
     return found if file.is_absolute() else Path(relpath(found))
 
 
-def position_of(file: Path, line: int, column: int | None, encoding: Encoding) -> Position:
-    """Returns the engine's position of a place whose line and column count from 1, in characters.
+def position_of(file: Path, text: str, line: int, column: int | None, encoding: Encoding) -> Position:
+    """Returns the engine's position of a place in a file's text. Line and column count from 1, in characters.
 
     Without a column, the position is the first character of the line that is not blank. Raises BadQuery if the file has
-    no such line, OSError if the file cannot be read.
+    no such line.
     """
     from conexus.text.positions import LineIndex, units
     from conexus.values import BadQuery, Position
 
-    lines = LineIndex(file.read_bytes().decode("utf-8", "replace"))
+    lines = LineIndex(text)
     if line > lines.line_count:
         raise BadQuery(f"{file} has no line {line}, only {lines.line_count}")
-    text = lines.line(line - 1).rstrip("\r\n")
-    before = text[: column - 1] if column else text[: len(text) - len(text.lstrip())]
+    there = lines.line(line - 1).rstrip("\r\n")
+    before = there[: column - 1] if column else there[: len(there) - len(there.lstrip())]
     return Position(line - 1, units(before, encoding))

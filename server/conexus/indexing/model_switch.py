@@ -30,6 +30,7 @@ from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.owned import hand_over
 from conexus.segments.analysis import IndexedFile
 from conexus.segments.segment import MemorySegment
+from conexus.workspace.inside import Inside
 from conexus.workspace.scan import scan
 
 log = logging.getLogger(__name__)
@@ -263,12 +264,13 @@ class ChosenModel:
     def _read(self, folder: WorkspaceFolder, paths: Sequence[str]) -> None:
         embedder = self.embedder
         assert embedder is not None  # noqa: S101  nothing is built before the model is ready
-        outcomes = {
-            path: read_and_analyse(
-                Job(folder.root, path), folder.settings.max_file_bytes, embedder, folder.index.vectors(path)
-            )
-            for path in paths
-        }
+        with Inside(folder.root) as inside:
+            outcomes = {
+                path: read_and_analyse(
+                    Job(inside, path), folder.settings.max_file_bytes, embedder, folder.index.vectors(path)
+                )
+                for path in paths
+            }
         files = [outcome for outcome in outcomes.values() if isinstance(outcome, IndexedFile)]
         outcomes.update((file.facts.path, file) for file in self._completed(files))
         folder.add_files(outcomes.items())

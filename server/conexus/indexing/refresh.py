@@ -22,6 +22,7 @@ from conexus.processes.workers import INLINE_FILES
 from conexus.segments.snapshot import FileKey
 from conexus.storage.manifest import remove_segment
 from conexus.workspace.documents import Document
+from conexus.workspace.inside import Inside
 from conexus.workspace.read import Text, read_text
 
 log = logging.getLogger(__name__)
@@ -153,7 +154,8 @@ class Refresher:
         A saved document is indexed as its file, for all sessions, so that its rows equal those of a fresh index.
         """
         root = folder.root
-        disk = read_text(document.id, folder.settings.max_file_bytes)
+        with Inside(root) as inside:
+            disk = read_text(inside, path, folder.settings.max_file_bytes)
         if folder.loaded and isinstance(disk, Text) and disk.text == document.text:
             self.refresh_file((root, path))
             facts = folder.index.facts(path)

@@ -25,6 +25,7 @@ from conexus.segments.build import build_segment
 from conexus.segments.file import load_segment, save_segment
 from conexus.segments.merge import merge_segments
 from conexus.segments.segment import MemorySegment
+from conexus.workspace.inside import Inside
 from conexus.workspace.read import Skipped, read_text
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A file to read: the absolute path of its folder, and its path relative to the folder."""
+    """A file to read: its folder, and its path relative to the folder."""
 
-    folder: str
+    folder: Inside
     path: str
 
 
@@ -56,7 +57,7 @@ def read_and_analyse(
 
     Raises EmbeddingError if the model fails. Never raises for a file's content.
     """
-    text = read_text(Path(job.folder, job.path), max_bytes)
+    text = read_text(job.folder, job.path, max_bytes)
     if isinstance(text, Skipped):
         return text
     first_line = text.text[:200].split("\n", 1)[0]
@@ -153,9 +154,10 @@ def _model() -> Embedder:
 def _read(task: Task) -> Read:
     model = _model()
     known = _known_vectors(task.known)
-    outcomes = [
-        (path, read_and_analyse(Job(task.folder, path), task.max_bytes, model, known.get(path))) for path in task.paths
-    ]
+    with Inside(task.folder) as folder:
+        outcomes = [
+            (path, read_and_analyse(Job(folder, path), task.max_bytes, model, known.get(path))) for path in task.paths
+        ]
     skipped = {path: outcome for path, outcome in outcomes if isinstance(outcome, Skipped)}
     files = [outcome for _, outcome in outcomes if isinstance(outcome, IndexedFile)]
     if not files:

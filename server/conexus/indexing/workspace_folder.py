@@ -26,8 +26,9 @@ from conexus.storage.lance.process import LanceProcess
 from conexus.storage.lance.schema import StoredFile
 from conexus.storage.manifest import LoadedSegment, remove_segment
 from conexus.workspace.ignore import IgnoreRules
+from conexus.workspace.inside import Inside
 from conexus.workspace.paths import relative_path
-from conexus.workspace.read import TOO_LARGE, VANISHED, Skipped, read_text
+from conexus.workspace.read import TOO_LARGE, VANISHED, Skipped, read_text, state_of
 from conexus.workspace.scan import Scan
 
 
@@ -240,10 +241,7 @@ class WorkspaceFolder:
 
     def _facts(self, path: str) -> os.stat_result | None:
         """Returns the state of a path itself on disk, without following a link; None if nothing is there."""
-        try:
-            return os.lstat(self.absolute(path))
-        except (OSError, ValueError):
-            return None
+        return state_of(self.root, path)
 
     # --- changing ---
 
@@ -275,15 +273,16 @@ class WorkspaceFolder:
         facts = self.index.facts(path)
         if facts is None or path in self.stale or (facts.size, facts.mtime_ns) != _state_of(now):
             return False
-        text = read_text(self.absolute(path), self.settings.max_file_bytes)
+        with Inside(self.root) as inside:
+            text = read_text(inside, path, self.settings.max_file_bytes)
         return not isinstance(text, Skipped) and text.digest == facts.digest
 
     def read(self, path: str, known: Mapping[int, Vectors] | None = None) -> None:
         """Reads a file from disk and makes it searchable. ``known`` as in ``refresh``."""
         self.stale.discard(path)
-        job = Job(self.root, path)
         reuse = {**(known or {}), **self.index.vectors(path)}
-        outcome = read_and_analyse(job, self.settings.max_file_bytes, self.embedder, reuse)
+        with Inside(self.root) as inside:
+            outcome = read_and_analyse(Job(inside, path), self.settings.max_file_bytes, self.embedder, reuse)
         if isinstance(outcome, IndexedFile):
             self.left_out.drop(path)
             self.embedded += outcome.embedded

@@ -193,7 +193,7 @@ class IgnoreRules:
         return (*excludes, _Rules(self._everywhere, prefix, cut)) if self._everywhere.patterns else excludes
 
     def _read(self, file: str, *, prefix: str = "", cut: int = 0) -> tuple[_Rules, ...]:
-        content = read_small_file(file)
+        content = read_small_file(file, self._root)
         if not content:
             return ()
         patterns = PatternList.of_bytes(content, ignore_case=self._ignore_case)

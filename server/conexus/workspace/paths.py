@@ -13,6 +13,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 _WINDOWS = os.name == "nt"
 _FILE_URI = re.compile(r"file:(?://([^/?#]*))?([^?#]*)", re.IGNORECASE)
+#: What cannot be the name of an entry of a directory.
+NO_NAMES = frozenset({"", ".", ".."})
 _DRIVE = re.compile(r"/?([A-Za-z])[:|](/.*)?", re.DOTALL)
 
 
@@ -61,12 +63,19 @@ def _quoted(path: str) -> str:
     return quote(path.encode("utf-8", "surrogateescape"), safe="/~")
 
 
-def relative_path(root: str, path: str) -> str | None:
+def relative_path(root: str, path: str, windows: bool = _WINDOWS) -> str | None:
     """Returns the path of a file relative to a folder, with ``/``; both are given absolute.
 
-    Returns an empty string for the folder itself, and None for a path that is not below it.
+    Returns an empty string for the folder itself, and None for a path that is not below it, or that is not normal:
+    with ``..``, ``.`` or an empty part, it might name something else. Windows does not tell upper from lower case.
     """
-    if path == root:
-        return ""
-    prefix = root.rstrip(os.sep) + os.sep
-    return path[len(prefix) :].replace(os.sep, "/") if path.startswith(prefix) else None
+    if windows:
+        root, path = root.replace("\\", "/"), path.replace("\\", "/")
+    prefix = root.rstrip("/") + "/"
+    own, of_root = f"{path}/"[: len(prefix)], prefix
+    if windows:
+        own, of_root = own.lower(), of_root.lower()
+    if own != of_root:
+        return None
+    relative = path[len(prefix) :]
+    return None if relative and not NO_NAMES.isdisjoint(relative.split("/")) else relative

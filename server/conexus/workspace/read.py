@@ -10,31 +10,39 @@ import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-#: Flags that follow no symbolic link and do not wait for the writer of a pipe.
-_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+from conexus.workspace.inside import Inside
+
 _AT_ONCE = 2**20
 
 
-def read_bytes(path: str | Path, most: int) -> tuple[os.stat_result, bytes]:
+def read_bytes(inside: Inside, path: str, most: int) -> tuple[os.stat_result, bytes]:
     """Returns the status of a file just before reading, and its first ``most`` bytes.
 
     Returns no bytes of anything but a regular file. Raises OSError if the file cannot be opened or read, or ValueError
     for a name that no file can have.
     """
-    descriptor = os.open(path, _FLAGS)
+    descriptor, facts = inside.open(path)
+    if descriptor is None:
+        return facts, b""
     try:
-        facts = os.fstat(descriptor)
         parts: list[bytes] = []
         # One byte more than the file had, to notice that it grew. Most files are read at once, into a buffer that is no
         # larger than needed.
         size = facts.st_size + 1
-        while most > 0 and stat.S_ISREG(facts.st_mode) and (part := os.read(descriptor, min(most, size, _AT_ONCE))):
+        while most > 0 and (part := os.read(descriptor, min(most, size, _AT_ONCE))):
             parts.append(part)
             most -= len(part)
             size = _AT_ONCE
         return facts, b"".join(parts)
     finally:
         os.close(descriptor)
+
+
+def read_bytes_of(path: str | Path, most: int) -> tuple[os.stat_result, bytes]:
+    """Does what ``read_bytes`` does for a file of no workspace, by its own path. Its directory may be a link."""
+    directory, name = os.path.split(path)
+    with Inside(directory or os.curdir) as inside:
+        return read_bytes(inside, name, most)
 
 
 #: The reasons why a file is left out, in the words that users read.
@@ -74,12 +82,12 @@ class Skipped:
     state: tuple[int, int] | None = None
 
 
-def read_text(path: str | Path, max_bytes: int) -> Text | Skipped:
+def read_text(inside: Inside, path: str, max_bytes: int) -> Text | Skipped:
     """Returns the text of a regular file, or the reason why the file is left out.
 
     The file may have at most ``max_bytes`` bytes, of UTF-8, or of UTF-16 with a byte order mark.
     """
-    read = _read(path, max_bytes)
+    read = _read(inside, path, max_bytes)
     if isinstance(read, Skipped):
         return read
     facts, content = read
@@ -89,15 +97,25 @@ def read_text(path: str | Path, max_bytes: int) -> Text | Skipped:
     return Text(text, facts.st_size, facts.st_mtime_ns, hashlib.blake2b(content, digest_size=16).hexdigest())
 
 
-def read_current(path: str | Path, max_bytes: int) -> str | Skipped:
+def read_current(root: str, path: str, max_bytes: int) -> str | Skipped:
     """Returns the text alone of a file that ``read_text`` would read, or the reason why the file is left out."""
-    read = _read(path, max_bytes)
+    with Inside(root) as inside:
+        read = _read(inside, path, max_bytes)
     return read if isinstance(read, Skipped) else decode(read[1])
 
 
-def _read(path: str | Path, max_bytes: int) -> tuple[os.stat_result, bytes] | Skipped:
+def state_of(root: str, path: str) -> os.stat_result | None:
+    """Returns the state of a path below a folder, without following a link; None if nothing is there."""
     try:
-        facts, content = read_bytes(path, max_bytes + 1)
+        with Inside(root) as inside:
+            return inside.stat(path)
+    except (OSError, ValueError):
+        return None
+
+
+def _read(inside: Inside, path: str, max_bytes: int) -> tuple[os.stat_result, bytes] | Skipped:
+    try:
+        facts, content = read_bytes(inside, path, max_bytes + 1)
     except (OSError, ValueError) as error:
         return Skipped(reason_of(error))
     state = facts.st_size, facts.st_mtime_ns

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 from conexus.processes.start import find_program, run
+from conexus.workspace.inside import Inside
+from conexus.workspace.paths import relative_path
 from conexus.workspace.read import read_bytes
 
 #: Number of bytes after which a file is cut off. Git's own limit for ignore files is 100 MB, far above any real file.
@@ -26,10 +28,17 @@ _EXCLUDES, _IGNORE_CASE = "core.excludesfile", "core.ignorecase"
 _QUESTION = ("config", "--null", "--type=path", "--get-regexp", r"^core\.(excludesfile|ignorecase)$")
 
 
-def read_small_file(path: str, most: int = _MAX_BYTES) -> bytes | None:
-    """Returns the content of a regular file, its first ``most`` bytes, or None for anything else."""
+def read_small_file(path: str, root: str | None = None, most: int = _MAX_BYTES) -> bytes | None:
+    """Returns the content of a regular file, its first ``most`` bytes, or None for anything else.
+
+    With ``root``, the file is read only if no link leads to it from there. Without it, its directory may be a link.
+    """
+    if not os.path.lexists(path):
+        return None
+    below = None if root is None else relative_path(root, path)
     try:
-        facts, content = read_bytes(path, most)
+        with Inside(root if root and below else os.path.dirname(path)) as inside:  # noqa: PTH120 - hot
+            facts, content = read_bytes(inside, below or os.path.basename(path), most)  # noqa: PTH119 - hot
     except (OSError, ValueError):
         return None
     return content if stat.S_ISREG(facts.st_mode) else None
@@ -100,7 +109,7 @@ def git_settings(directory: str) -> GitSettings:
     users = _answer([git, *_QUESTION])
     work_tree = enclosing_work_tree(directory)
     repository = common_directory(work_tree) if work_tree else None
-    content = read_small_file(str(Path(repository, "config")), _MAX_CONFIG_BYTES) if repository else None
+    content = read_small_file(str(Path(repository, "config")), most=_MAX_CONFIG_BYTES) if repository else None
     # Most repositories set neither, so that git need not be asked twice.
     has_any = content is not None and any(word in content.lower() for word in (b"excludesfile", b"ignorecase"))
     own = (
@@ -141,4 +150,4 @@ def _excludes_of_user(users: dict[str, str]) -> bytes:
 def _excludes_of_repository(work_tree: str, named: str) -> bytes:
     path = named_directory(work_tree, os.fsencode(named))
     real, root = os.path.realpath(path or work_tree), os.path.realpath(work_tree)
-    return (read_small_file(real) or b"") if Path(real).is_relative_to(root) else b""
+    return (read_small_file(real, str(root)) or b"") if Path(real).is_relative_to(root) else b""

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from conexus.config import Settings
 from conexus.workspace.ignore import IgnoreRules
-from conexus.workspace.read import NOT_REGULAR, NOT_UTF8_NAME, SYMLINK, TOO_LARGE, reason_of
+from conexus.workspace.inside import Inside
+from conexus.workspace.read import NOT_REGULAR, NOT_UTF8_NAME, SYMLINK, TOO_LARGE, reason_of, state_of
 from conexus.workspace.roots import needs_consent
 
 _CONSENT = "Set `allowLargeFolders` to index it."
@@ -80,9 +81,8 @@ def scan_in_steps(
             return replace(found, refused=f"{refused} {_CONSENT}")
         rules.forget()
         return replace(found, refused=(yield from _walk(root, "", rules, settings, found)))
-    try:
-        facts = os.lstat(f"{root}/{below}")
-    except (OSError, ValueError):
+    facts = state_of(root or "/", below)
+    if facts is None:
         return found
     is_directory = stat.S_ISDIR(facts.st_mode)
     if not _is_wanted(rules, below, is_directory, found.skipped):
@@ -99,29 +99,30 @@ def _walk(
     """Adds the files below ``top`` to ``found``. Returns why the walk ended early, or None if it did not."""
     most = None if settings.allow_large_folders else settings.max_files
     directories = [top]
-    while directories:
-        yield
-        directory = directories.pop()
-        prefix = f"{directory}/" if directory else ""
-        try:
-            with os.scandir(f"{root}/{directory}") as items:
-                for number, item in enumerate(items, 1):
-                    if number % _STEP == 0:
-                        yield
-                    path = prefix + item.name
-                    is_directory = item.is_dir(follow_symlinks=False)
-                    if not _is_wanted(rules, path, is_directory, found.skipped):
-                        continue
-                    if is_directory:
-                        directories.append(path)
-                    elif len(found.entries) == most:
-                        return f"This folder has more than {most} files. {_CONSENT}"
-                    else:
-                        _take(path, item, settings, found)
-        except (OSError, ValueError) as error:
-            if not directory:
-                return "This folder does not exist or cannot be read."
-            _count(found.skipped, reason_of(error))
+    with Inside(root or "/") as inside:
+        while directories:
+            yield
+            directory = directories.pop()
+            prefix = f"{directory}/" if directory else ""
+            try:
+                with inside.listed(directory) as items:
+                    for number, item in enumerate(items, 1):
+                        if number % _STEP == 0:
+                            yield
+                        path = prefix + item.name
+                        is_directory = item.is_dir(follow_symlinks=False)
+                        if not _is_wanted(rules, path, is_directory, found.skipped):
+                            continue
+                        if is_directory:
+                            directories.append(path)
+                        elif len(found.entries) == most:
+                            return f"This folder has more than {most} files. {_CONSENT}"
+                        else:
+                            _take(path, item, settings, found)
+            except (OSError, ValueError) as error:
+                if not directory:
+                    return "This folder does not exist or cannot be read."
+                _count(found.skipped, reason_of(error))
     return None
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from conexus.config import SETTINGS_FILE, Problem, Settings, merge_repository
-from conexus.workspace.read import read_bytes
+from conexus.workspace.read import read_bytes_of
 
 #: Maximum size of a settings file in bytes; larger files are refused. All settings together take a few hundred bytes.
 _MAX_BYTES = 64 * 1024
@@ -43,7 +43,7 @@ class SettingsFile:
 def read_settings_file(folder: Path) -> SettingsFile:
     """Reads the settings file of a folder. The call may wait for a disk."""
     try:
-        facts, content = read_bytes(folder / SETTINGS_FILE, _MAX_BYTES + 1)
+        facts, content = read_bytes_of(folder / SETTINGS_FILE, _MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return SettingsFile()
     except OSError as error:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from conexus.lsp import errors, types
 from conexus.lsp.connection import Connection
+from conexus.workspace.inside import OutsideWorkspace, resolve_in_workspace
 from conexus.workspace.paths import path_of_uri
 
 
@@ -23,13 +24,12 @@ async def reindex(connection: Connection, params: types.ReindexParams) -> types.
 def _local(connection: Connection, field: str, names: Sequence[str]) -> tuple[str, ...]:
     """Returns the absolute paths of URIs, of absolute paths, and of paths relative to any workspace folder."""
     found: list[str] = []
+    folders = [str(folder) for folder in connection.folders]
     for index, name in enumerate(names):
-        if (path := path_of_uri(name)) is not None:
-            found.append(path)
-        elif Path(name).is_absolute():
-            found.append(name)
-        elif "://" in name:
+        if "://" in name and path_of_uri(name) is None:
             raise errors.invalid_params(f"`{field}[{index}]` is not the URI of a file or folder.")
-        else:
-            found += [str(folder / name) for folder in connection.folders]
+        try:
+            found += [str(Path(root, path)) for root, path in resolve_in_workspace(folders, name)]
+        except OutsideWorkspace:
+            raise errors.invalid_params(f"`{field}[{index}]` is in no folder of the workspace.") from None
     return tuple(found)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from conexus.segments.postings import MAX_COUNT, Occurrences, Postings
 from conexus.segments.row_names import Containers
 from conexus.segments.segment import MemorySegment
 from conexus.text.positions import split_lines
+from conexus.workspace.inside import Inside
 from conexus.workspace.read import Skipped, read_text
 
 #: The type of a stored token number, the same on every machine: 16 bits, the low byte first.
@@ -300,12 +300,13 @@ def _paths_of(containers: Containers, rows: NDArray[np.int64]) -> list[tuple[str
 def _texts(files: Files, folder: str) -> Iterator[str]:
     """Yields the code of each chunk as it is on disk; an empty text where the file changed since it was indexed."""
     segment = files.segment
-    for number, facts in zip(files.numbers, files.facts, strict=True):
-        read = read_text(Path(folder, facts.path), facts.size)
-        same = not isinstance(read, Skipped) and read.digest == facts.digest
-        lines = split_lines(read.text) if not isinstance(read, Skipped) and same else []
-        for row in segment.file_rows(number):
-            yield "".join(lines[int(segment.start_lines[row]) : int(segment.end_lines[row])])
+    with Inside(folder) as inside:
+        for number, facts in zip(files.numbers, files.facts, strict=True):
+            read = read_text(inside, facts.path, facts.size)
+            same = not isinstance(read, Skipped) and read.digest == facts.digest
+            lines = split_lines(read.text) if not isinstance(read, Skipped) and same else []
+            for row in segment.file_rows(number):
+                yield "".join(lines[int(segment.start_lines[row]) : int(segment.end_lines[row])])
 
 
 def _read_postings(table: Any, name: str) -> Occurrences:
