@@ -251,3 +251,110 @@ def test_the_systems_limit_is_told_with_what_to_do(root: Path, limit: str) -> No
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert f"fs.inotify.max_user_{limit}=" in answer.stdout, answer.stderr
+
+
+# --- links ---
+
+
+def watched_numbers(watcher: Watcher) -> set[int]:
+    """The inode numbers of what a watcher's process watches."""
+    assert watcher._process is not None
+    found = set()
+    for file in Path(f"/proc/{watcher._process.pid}/fdinfo").iterdir():
+        for line in file.read_text().splitlines():
+            if line.startswith("inotify "):
+                found.add(int(line.split("ino:")[1].split()[0], 16))
+    return found
+
+
+def numbers(*directories: Path) -> set[int]:
+    return {directory.stat().st_ino for directory in directories}
+
+
+needs_inotify = pytest.mark.skipif(not Path("/proc/self/fdinfo").is_dir(), reason="counts inotify watches")
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A tree of directories outside the folder."""
+    for number in range(5):
+        (tmp_path / "outside" / str(number) / "deep").mkdir(parents=True)
+    return tmp_path / "outside"
+
+
+def all_below(top: Path) -> set[int]:
+    return numbers(top, *(path for path in top.rglob("*") if path.is_dir()))
+
+
+@needs_inotify
+def test_links_of_directories_add_no_watch(root: Path, outside: Path, heard: Heard) -> None:
+    (root / "link").symlink_to(outside)
+    (root / "sub" / "loop").symlink_to(root)
+    watcher = Watcher(root, heard.on_paths, heard.on_lost)
+    watcher.start()
+    heard.wait(lambda: bool(heard.losses))
+    assert not watched_numbers(watcher) & all_below(outside)
+    assert numbers(root, root / "sub", root / ".git", root / ".git/info") == watched_numbers(watcher)
+    (root / "late").symlink_to(outside)
+    (root / "sub" / "new").mkdir()
+    (root / "sub" / "new" / "link").symlink_to(outside)
+    heard.has("late", "sub/new")
+    (root / "sub" / "new" / "x.py").touch()
+    heard.has("sub/new/x.py")
+    assert not watched_numbers(watcher) & all_below(outside)
+    watcher.stop()
+
+
+@needs_inotify
+def test_a_directory_that_is_swapped_for_a_link_is_not_watched_through_it(
+    root: Path, outside: Path, heard: Heard, watcher: Watcher
+) -> None:
+    (root / "sub").rename(root / "aside")
+    (root / "sub").symlink_to(outside)
+    heard.has("sub", "aside")
+    (outside / "0" / "x.py").touch()
+    (root / "aside" / "x.py").touch()
+    heard.has("aside/x.py")
+    assert "sub/0/x.py" not in heard.paths
+    assert not watched_numbers(watcher) & all_below(outside)
+    (root / "sub").unlink()
+    (root / "aside").rename(root / "sub")
+    heard.forget()
+    heard.wait(lambda: (root / "sub" / "again.py").write_text("x") > 0 and "sub/again.py" in heard.paths)
+
+
+@pytest.mark.usefixtures("watcher")
+def test_what_changes_in_new_moved_and_replaced_directories_is_reported(root: Path, heard: Heard) -> None:
+    for number in range(40):
+        (root / "tree" / str(number) / "a" / "b").mkdir(parents=True)
+    heard.has("tree")
+    heard.wait(lambda: _written(root / "tree/39/a/b/x.py") and "tree/39/a/b/x.py" in heard.paths)
+    (root / "tree").rename(root / "sub" / "moved")
+    heard.has("sub/moved")
+    heard.wait(lambda: _written(root / "sub/moved/7/a/y.py") and "sub/moved/7/a/y.py" in heard.paths)
+    shutil.rmtree(root / "sub")
+    heard.has("sub")
+    heard.forget()
+    (root / "sub" / "moved" / "7").mkdir(parents=True)
+    heard.has("sub")
+    heard.wait(lambda: _written(root / "sub/moved/7/z.py") and "sub/moved/7/z.py" in heard.paths)
+    assert heard.losses == []
+
+
+def _written(file: Path) -> bool:
+    file.write_text("x")
+    return True
+
+
+@needs_inotify
+def test_more_directories_than_are_allowed_are_told(root: Path, heard: Heard) -> None:
+    for number in range(30):
+        (root / str(number)).mkdir()
+    watcher = Watcher(root, heard.on_paths, heard.on_lost, most_directories=10)
+    watcher.start()
+    heard.wait(lambda: bool(heard.losses))
+    assert "maxWatchedDirectories" in str(watcher.degraded)
+    assert len(watched_numbers(watcher)) == 10
+    (root / "x.py").touch()
+    heard.has("x.py")
+    watcher.stop()

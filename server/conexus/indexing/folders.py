@@ -173,6 +173,7 @@ class Folders:
                 lambda paths: self._loop.post(Hint(tuple(str(Path(root, path)) for path in paths), "watcher")),
                 lambda reason: self._loop.post(Rescan(root, reason)),
                 lambda path, is_directory: self.allows(root, path, is_directory=is_directory),
+                most_directories=folder.settings.max_watched_directories,
             )
             try:
                 watcher.start()

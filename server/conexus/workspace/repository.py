@@ -150,4 +150,4 @@ def _excludes_of_user(users: dict[str, str]) -> bytes:
 def _excludes_of_repository(work_tree: str, named: str) -> bytes:
     path = named_directory(work_tree, os.fsencode(named))
     real, root = os.path.realpath(path or work_tree), os.path.realpath(work_tree)
-    return (read_small_file(real, str(root)) or b"") if Path(real).is_relative_to(root) else b""
+    return (read_small_file(real, root) or b"") if Path(real).is_relative_to(root) else b""

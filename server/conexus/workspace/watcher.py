@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
+from conexus import limits
 from conexus.config import SETTINGS_FILE
+from conexus.limits import Limit
 from conexus.processes.start import start_python
 from conexus.timing import Backoff
 from conexus.workspace.ignore import IGNORE_FILES
@@ -38,6 +40,11 @@ _LIMIT = (
 )
 _TOO_MANY_DIRECTORIES = _LIMIT.format(what="directories", setting="watches", value=1048576)
 _TOO_MANY_WATCHERS = _LIMIT.format(what="folders", setting="instances", value=1024)
+
+_MORE_DIRECTORIES = (
+    "This folder has more directories than `maxWatchedDirectories`, so changes that are made outside the editor in some"
+    " of them are noticed late."
+)
 
 _PROCESS = Path(__file__).with_name("watcher_process.py")
 
@@ -68,15 +75,19 @@ class Watcher:
         on_paths: Callable[[set[str]], None],
         on_lost: Callable[[str], None],
         allows: Callable[[str, bool], bool] = _everything,
+        *,
+        most_directories: int = 100_000,
     ) -> None:
         """Starts nothing yet.
 
         ``on_paths`` gets paths relative to the folder, with ``/``: each path, or anything below it, may have changed.
         ``on_lost`` gets a reason in words when changes may have been missed, so that a scan is due.
         ``allows`` is the ignore rules' predicate; changes of paths that it excludes are not reported.
+        At most ``most_directories`` are watched, the upper ones; symbolic links are not followed.
         """
         self._root = root
         self._on_paths, self._on_lost, self._allows = on_paths, on_lost, allows
+        self._most_directories = most_directories
         self._degraded: str | None = None
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -143,8 +154,9 @@ class Watcher:
         """
         prefixes = tuple({str(self._root).rstrip("/\\"), os.path.realpath(self._root).rstrip("/\\")})
         changed: set[str] = set()
-        arguments = [str(_PROCESS), os.path.abspath(self._root), "lenient" if lenient else "strict"]  # noqa: PTH100
-        self._process = start_python("watcher", arguments)
+        folder = os.path.abspath(self._root)  # noqa: PTH100
+        mode = "lenient" if lenient else "strict"
+        self._process = start_python("watcher", [str(_PROCESS), folder, mode, str(self._most_directories)])
         with self._process as process:
             try:
                 # A call of ``stop`` before there was a process could not end it.
@@ -152,8 +164,11 @@ class Watcher:
                     if self._stopping.is_set():
                         return
                     match message:
-                        case {"began": True}:
-                            if not lenient:
+                        case {"began": True, "limited": limited}:
+                            if limited:
+                                limits.hit(Limit.WATCHED_DIRECTORIES)
+                                self._degraded = _MORE_DIRECTORIES
+                            elif not lenient:
                                 self._degraded = None
                             self._on_lost(reason)
                         case {"changed": paths, "more": more}:
