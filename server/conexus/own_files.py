@@ -1,9 +1,9 @@
 """Makes, opens, replaces and removes our own files, and checks the directories that hold them.
 
 The files hold the user's code, so only the user may read them, and nobody else may decide what they are. On a shared
-computer another user may put a link, a directory or a pipe where we expect a file of ours. So files are private
-whatever the umask is, they are made exclusively, no last component of a path is followed if it is a link, and names are
-looked up in a directory that was checked after it was opened.
+computer another user may put a link, a directory or a pipe where we expect a file of ours. Therefore files are private
+whatever the umask is, they are made exclusively, the last component of a path is never followed if it is a link, and
+names are looked up in a directory that was checked after it was opened.
 """
 
 from __future__ import annotations

@@ -173,10 +173,7 @@ def load(path: Path, *, verify: bool, follow: bool = False) -> tuple[Arrays, dic
 
 
 def _end_of_arrays(headers: Iterable[Mapping[str, Any]]) -> int:
-    """Returns the end of the last array.
-
-    Raises ValueError, KeyError or TypeError if arrays overlap or are no arrays.
-    """
+    """Returns the end of the last array. Raises ValueError, KeyError or TypeError if they overlap or are no arrays."""
     end = 0
     for start, after, header in sorted(((*each["data_offsets"], each) for each in headers), key=itemgetter(0, 1)):
         shape = header["shape"]

@@ -30,27 +30,10 @@ _MODULE = re.compile(
     r"(?P<class>\w+)",
     re.ASCII,
 )
-_MODULES = frozenset(
-    [
-        "Asym",
-        "BoW",
-        "CLIPModel",
-        "CNN",
-        "Dense",
-        "Dropout",
-        "LSTM",
-        "LayerNorm",
-        "Normalize",
-        "Pooling",
-        "Router",
-        "StaticEmbedding",
-        "Transformer",
-        "WeightedLayerPooling",
-        "WhitespaceTokenizer",
-        "WordEmbeddings",
-        "WordWeights",
-    ]
-)
+_MODULES = (
+    "Asym", "BoW", "CLIPModel", "CNN", "Dense", "Dropout", "LSTM", "LayerNorm", "Normalize", "Pooling", "Router",
+    "StaticEmbedding", "Transformer", "WeightedLayerPooling", "WhitespaceTokenizer", "WordEmbeddings", "WordWeights",
+)  # fmt: skip
 _ACTIVATION = re.compile(r"torch\.nn\.modules\.(activation|linear)\.\w+", re.ASCII)
 #: Older releases run code of a pickle even if they are asked not to (CVE-2025-32434).
 _LEAST_TORCH = (2, 6)
