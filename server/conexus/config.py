@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from conexus import audit
 
 Watcher = Literal["auto", "client", "server", "off"]
 WorkspaceSymbol = Literal["auto", "on", "off"]
@@ -208,6 +210,9 @@ def default_data_directory() -> Path:
         ) from error
 
 
+#: The directory of the audit log in the data directory.
+AUDIT_DIRECTORY = "audit"
+
 #: Maximum number of characters that a message quotes of a foreign name.
 _LONGEST_NAME = 60
 
@@ -298,3 +303,42 @@ def merge_repository(settings: Settings, given: Mapping[str, object]) -> tuple[S
             allowed[name] = value
     merged, more = merge(settings, allowed, SETTINGS_FILE)
     return merged, problems + more
+
+
+def audit_place(settings: Settings, command: str) -> audit.Place | None:
+    """Returns where the settings have the audit log kept; None if there is to be none, or no data directory.
+
+    ``command`` is the command that runs, for example ``serve``.
+    """
+    if not settings.audit:
+        return None
+    try:
+        directory = default_data_directory() / AUDIT_DIRECTORY
+    except OSError:
+        return None
+    return audit.Place(directory, command, settings.audit_mib, settings.audit_days)
+
+
+def record_changes(former: Settings, settings: Settings, layers: Iterable[tuple[str, object]]) -> None:
+    """Records the settings that differ from ``former`` in the audit log, without the values of texts.
+
+    ``layers`` are the places that settings may come from, from the weakest to the strongest: a name, and what is given
+    there by the names on the wire, if anything is.
+    """
+    given = [(source, values) for source, values in layers if isinstance(values, Mapping)]
+    for item in fields(Settings):
+        value, name = getattr(settings, item.name), camel_case(item.name)
+        if value == getattr(former, item.name):
+            continue
+        sources = [source for source, values in given if _same(values.get(name), value)]
+        if not sources and value != item.default:
+            continue  # nobody set it: what the client can do decides it
+        source = sources[-1] if sources else "default"
+        if isinstance(value, int):
+            audit.record("settingsChanged", setting=name, source=source, value=value)
+        else:
+            audit.record("settingsChanged", setting=name, source=source)
+
+
+def _same(given: object, value: object) -> bool:
+    return (type(given) is type(value) and given == value) or (isinstance(given, list) and tuple(given) == value)

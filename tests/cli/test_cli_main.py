@@ -40,7 +40,9 @@ def subcommands() -> dict[str, argparse.ArgumentParser]:
 
 
 def options(parser: argparse.ArgumentParser) -> set[str]:
-    return {name for action in parser._actions for name in action.option_strings} - {"-h", "--help"}
+    own = {name for action in parser._actions for name in action.option_strings} - {"-h", "--help"}
+    actions = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return own.union(*(options(each) for action in actions for each in action.choices.values()))
 
 
 def test_version(conexus: Conexus) -> None:

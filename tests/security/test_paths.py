@@ -138,8 +138,8 @@ def test_a_rejected_path_is_recorded_without_its_text(recorded: list[dict[str, o
     with pytest.raises(OutsideWorkspace):
         resolve_in_workspace([], "x", windows=False)
     assert recorded == [
-        {"event": "pathRejected", "root": "/ws", "reason": "a path outside the folder"},
-        {"event": "pathRejected", "root": "", "reason": "no folder is open"},
+        {"event": "pathRejected", "source": "client", "folder": "ws", "reason": "a path outside the folder"},
+        {"event": "pathRejected", "source": "client", "folder": "", "reason": "no folder is open"},
     ]
     assert "secret" not in str(refused.value)
 
@@ -213,7 +213,9 @@ def test_no_link_in_any_part_is_followed(
     with Inside(root, by_parts=by_parts) as inside:
         for _ in range(2):
             assert read_text(inside, path, 100) == Skipped("symbolic link")
-    assert recorded == [{"event": "pathRejected", "root": str(root), "reason": "a symbolic link"}]
+    assert recorded == [
+        {"event": "pathRejected", "source": "repository", "folder": root.name, "reason": "a symbolic link"}
+    ]
 
 
 @BY_PARTS

@@ -17,7 +17,7 @@ from typing import Literal
 
 from conexus import __version__, diagnosis, own_files
 from conexus.cli.status_text import counted, size
-from conexus.config import Settings, default_data_directory
+from conexus.config import Settings, audit_place, default_data_directory
 from conexus.processes.start import python, run
 from conexus.values import EngineError
 from conexus.workspace.settings_file import load_file
@@ -98,6 +98,7 @@ def folder_checks(folder: Path) -> Iterator[Check]:
     """Checks that this folder (absolute) can be indexed and watched, and that its index can be kept."""
     yield from _guarded("data", _data_directory)
     yield from _guarded("disk", _disk_space)
+    yield from _guarded("audit", _audit)
     yield from _guarded("settings", lambda: _settings(folder))
     yield from _guarded("watcher", lambda: _watcher(folder))
     yield from _guarded("index", lambda: _index(folder))
@@ -213,6 +214,21 @@ def _is_open_to_all(directory: Path) -> bool:
 
 def _bytes_below(directory: Path) -> int:
     return sum(path.lstat().st_size for path in directory.rglob("*") if own_files.is_regular(path))
+
+
+def _audit() -> Check:
+    from conexus.audit import chain
+
+    place = audit_place(Settings(), "doctor")
+    if place is None:
+        return Check("WARN", "audit", "there is no audit log, because there is no data directory", _OTHER_DIRECTORY)
+    if not place.directory.is_dir():
+        return Check("OK", "audit", "nothing was recorded yet")
+    report = chain.verify(place.directory)
+    found = f"{counted(report.lines, 'line')} in {counted(report.files, 'file')}"
+    if report.problems:
+        return Check("WARN", "audit", f"{found}: the log was changed", "`conexus audit verify` says where")
+    return Check("OK", "audit", f"{found}: nothing was changed or removed")
 
 
 def _disk_space() -> Check:

@@ -21,8 +21,8 @@ class ExitCode(IntEnum):
 
 _MEANINGS = {
     ExitCode.OK: "success; search and related found something",
-    ExitCode.NOTHING: "search, related or forget found nothing, status found no index, or doctor found something"
-    " to repair",
+    ExitCode.NOTHING: "search, related or forget found nothing, status found no index, doctor found something to"
+    " repair, or audit found no event or a changed log",
     ExitCode.USAGE: "the command line or the query is wrong",
     ExitCode.FAILED: "failure; standard error says why",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",

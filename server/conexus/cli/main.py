@@ -8,13 +8,13 @@ import sys
 from collections.abc import Sequence
 
 from conexus import IDENTITY
-from conexus.cli import clean, doctor, forget, index, related, search, serve, status
+from conexus.cli import audit, clean, doctor, forget, index, related, search, serve, status
 from conexus.cli.arguments import Parser
 from conexus.cli.exit_code import ExitCode
 from conexus.cli.terminal import warn
 from conexus.processes.memory import limit
 
-_COMMANDS = (serve, index, search, related, status, doctor, forget, clean)
+_COMMANDS = (serve, index, search, related, status, doctor, forget, clean, audit)
 
 
 def command_line() -> Parser:
@@ -28,7 +28,7 @@ def command_line() -> Parser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=IDENTITY)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add_to(commands)
     return parser

@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from pathlib import Path
 
+from conexus import audit
 from conexus.cli.progress import LatestProgress, progress_line
 from conexus.cli.terminal import warn
-from conexus.config import Settings
+from conexus.config import SETTINGS_FILE, Settings, audit_place, record_changes
 from conexus.engine import Engine
 from conexus.processes.start import outside_workspace
 from conexus.session import Session as IndexSession
 from conexus.text.positions import Encoding
 from conexus.values import EngineError, Status
-from conexus.workspace.settings_file import load_file
+from conexus.workspace.settings_file import read_settings_file
 
 _TICK_SECONDS = 0.05
 #: Maximum number of problems with settings that are reported one by one. A hostile file has thousands.
@@ -72,7 +73,8 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
     # The engine's log is for people who run a server. Here, the command reports every failure in a sentence.
     logging.getLogger("conexus").addHandler(logging.NullHandler())
     folder = folder.resolve()
-    settings, problems = load_file(folder, Settings())
+    file = read_settings_file(folder)
+    settings, problems = file.merged_into(Settings())
     for problem in problems[:_MOST_PROBLEMS]:
         warn(problem)
     if len(problems) > _MOST_PROBLEMS:
@@ -85,6 +87,9 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
         allow_large_folders=limits.allow_large_folders,
         max_file_bytes=limits.max_file_bytes or settings.max_file_bytes,
     )
+    audit.keep(audit_place(Settings(), limits.command))
+    options = {"allowLargeFolders": limits.allow_large_folders, "maxFileBytes": limits.max_file_bytes}
+    record_changes(Settings(), settings, [(SETTINGS_FILE, file.values), ("commandLine", options)])
     with outside_workspace():
         engine = Engine(settings)
         index = engine.open_session(encoding=encoding, listener=latest)
@@ -94,6 +99,7 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
             yield Session(engine, index, latest, problems)
         finally:
             engine.close()
+            audit.close()
 
 
 @contextmanager

@@ -254,10 +254,10 @@ class Indexer:
             case Reindex(roots=roots, paths=paths):
                 self._reindex(roots, paths)
             case Clear(roots=roots):
-                cleared = self._present(roots)
-                self._make_anew(cleared)
-                for folder in cleared:
-                    audit.record("indexCleared", index=folder.stored.directory.name)
+                folders = self._present(roots)
+                for folder in folders:
+                    audit.record("indexCleared", folder=folder.name)
+                self._make_anew(folders)
             case SetPaused(paused=paused):
                 self._set_paused(paused)
             case Verify(done=done):
@@ -304,6 +304,7 @@ class Indexer:
     def _reindex(self, roots: Sequence[str], paths: Sequence[str]) -> None:
         self._refresher.renew(paths)
         for folder in self._present(roots):
+            audit.record("indexRebuilt", folder=folder.name, reason="requested")
             folder.rules.forget()
             folder.renew("")
             folder.complete = False
@@ -323,7 +324,7 @@ class Indexer:
             return
         for folder in damaged:
             log.warning("files of the index of %s were overwritten; it is rebuilt", folder.root)
-            audit.record("indexRebuilt", index=folder.stored.directory.name, reason="overwritten")
+            audit.record("indexRebuilt", folder=folder.name, reason="files were overwritten")
         # The whole indexes, because vectors of overwritten rows may have been reused for rows that are intact.
         self._make_anew(damaged)
         self._publish()
@@ -419,6 +420,8 @@ class Indexer:
             folder.scan_due = 0.0
         elif not found.below and refused != folder.refused:
             folder.refused = refused
+            if refused is not None:
+                audit.record("indexRefused", folder=folder.name, reason="needs allowLargeFolders")
             self._folders.watch(folder)
             self._refresher.hint_all_documents(folder.root)
         if refused is None:

@@ -118,6 +118,11 @@ class WorkspaceFolder:
     reopened: bool = False
 
     @property
+    def name(self) -> str:
+        """The name of the index directory, which names the folder in the audit log."""
+        return self.stored.directory.name
+
+    @property
     def settled(self) -> bool:
         """Whether no more changes are expected, except changes that hints announce."""
         return self.complete or self.refused is not None

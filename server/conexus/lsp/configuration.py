@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from conexus.config import Problem, Settings, Watcher, merge
+from conexus.config import SETTINGS_FILE, Problem, Settings, Watcher, merge
 from conexus.lsp.client import Client
 from conexus.workspace.settings_file import SettingsFile
 
@@ -33,6 +33,14 @@ class Configuration:
         problems += more
         watcher, more = _watcher(settings, client)
         return replace(settings, watcher=watcher), problems + more
+
+    def layers(self) -> list[tuple[str, object]]:
+        """Returns what each place gives, from the weakest to the strongest, by the names of the audit log."""
+        return [
+            (SETTINGS_FILE, self.file.values),
+            ("client", self.initialization_options),
+            ("client", self.of_client),
+        ]
 
 
 def symbols_wanted(settings: Settings, client: Client) -> bool:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 
-from conexus import escape, limits
-from conexus.config import Settings, default_data_directory
+from conexus import audit, escape, limits
+from conexus.config import Settings, audit_place, default_data_directory, record_changes
 from conexus.lsp import convert, errors, types
 from conexus.lsp.announcer import Announcer
 from conexus.lsp.client import Client
@@ -71,6 +71,8 @@ class Connection:
         self.watch_parent = watch_parent
         self.configuration = Configuration()
         self.settings = Settings()
+        #: The settings as they were recorded in the audit log; None until it is kept.
+        self._recorded: Settings | None = None
         self.folders: tuple[Path, ...] = ()
         #: The open documents until the engine runs, which has them from then on.
         self._early_documents = Documents()
@@ -155,6 +157,7 @@ class Connection:
         )
         # Settings that arrive later are applied when they arrive.
         await self._wait_for(self.configure(), self.read_settings_file())
+        self._keep_audit()
         settings = self.settings
         engine_class = await loading
         self._engine = await asyncio.to_thread(engine_class, settings, processes=self._worker_processes())
@@ -203,6 +206,8 @@ class Connection:
         self.announcer.close()
         self.workers.close()
         self.protocol.cancel_background()
+        if self._recorded is None:
+            self._keep_audit()
         if self._starting is not None:
             await asyncio.wait({self._starting}, timeout=_START_SECONDS)
         await self._close_engine()
@@ -286,10 +291,22 @@ class Connection:
                 logger.warning("%s", problem)
         if self.session is not None and self.settings != former:
             self.session.configure(self.settings)
+        if self._recorded is not None:
+            self._keep_audit()
         self.protocol.spawn(
             self.registrations.follow(self.settings, self.client, symbols_offered=self.symbols_offered),
             "registering with the client",
         )
+
+    def _keep_audit(self) -> None:
+        """Has the audit log kept as the settings say, and records how they changed."""
+        former, self._recorded = self._recorded, self.settings
+        place = audit_place(self.settings, "serve")
+        if place is not None and (former is None or place != audit_place(former, "serve")):
+            audit.keep(place)
+        record_changes(former or Settings(), self.settings, self.configuration.layers())
+        if place is None:
+            audit.keep(None)  # only now, so that this change is recorded, too
 
     def tell(self, message: str, kind: lsp.MessageType = lsp.MessageType.Info) -> None:
         """Shows the user a message. Every message is shown by this method, because foreign text is escaped here."""

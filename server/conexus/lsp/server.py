@@ -13,7 +13,7 @@ from typing import Any, cast
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 
-from conexus import __version__
+from conexus import __version__, audit
 from conexus.logs import log_to_stderr
 from conexus.lsp import types
 from conexus.lsp.connection import Connection
@@ -94,9 +94,11 @@ def serve(stdio: Stdio, processes: WorkerProcesses, client_process_id: int | Non
     finally:
         processes.close()
         stdio.close()
+        audit.close()
 
 
 async def _serve(stdio: Stdio, processes: WorkerProcesses, client_process_id: int | None) -> int:
+    audit.record("serverStarted", version=__version__)
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[int] = loop.create_future()
 
@@ -120,6 +122,7 @@ async def _serve(stdio: Stdio, processes: WorkerProcesses, client_process_id: in
     stdio.listen(loop, protocol.receive, partial(end, 1))
 
     code = await ended
+    audit.record("serverStopped", code=code)
     last_resort = threading.Timer(_LAST_SECONDS, os._exit, (code,))
     last_resort.daemon = True
     last_resort.start()

@@ -63,7 +63,9 @@ def resolve_in_workspace(roots: Sequence[str], given: str, *, windows: bool = _W
         except OutsideWorkspace as error:
             refused = error
     if not found:
-        audit.record("pathRejected", root=next(iter(roots), ""), reason=str(refused))
+        audit.record(
+            "pathRejected", source="client", reason=str(refused), folder=os.path.basename(next(iter(roots), ""))
+        )  # noqa: PTH119 - text
         raise refused
     return found
 
@@ -278,7 +280,9 @@ class Inside:
         """Returns the error for a path with a link in it. The first one of this object is recorded."""
         if not self._reported:
             self._reported = True
-            audit.record("pathRejected", root=self.root, reason="a symbolic link")
+            audit.record(
+                "pathRejected", source="repository", reason="a symbolic link", folder=os.path.basename(self.root)
+            )  # noqa: PTH119 - text
         return OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
 
 

@@ -45,7 +45,7 @@ class TransformerEmbedder:
             check_packages()
             self._source = locate(model)
         except EmbeddingError as error:
-            audit.record("modelRefused", reason=str(error))
+            audit.record("modelRefused", model=model, reason=str(error))
             raise
         self._memory_mib = memory_mib
         self._timeout_seconds = timeout_seconds
@@ -215,7 +215,7 @@ class TransformerEmbedder:
 
     def _failed(self, worker: WorkerProcess, error: EmbeddingError) -> None:
         worker.stop()
-        audit.record("modelFailed", model=self._source.name, reason=str(error))
+        audit.record("modelRefused", model=self._source.name, reason=str(error))
         with self._change:
             if self._closed:
                 return

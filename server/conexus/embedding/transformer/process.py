@@ -80,6 +80,7 @@ class WorkerProcess:
         try:
             self._process.wait(_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
+            ended_by_force("model", self._process.pid, "did not end")
             self._process.kill()
             self._process.wait()
         with self._asking, contextlib.suppress(OSError):

@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+from conexus import audit
 from conexus.processes.child import lower_priority, spawn_context
 from conexus.storage.lance.requests import Answer, Answered, CloseTables, Failed, Request
 from conexus.storage.lance.server import serve
@@ -98,7 +99,7 @@ class LanceProcess:
         self._shut_down = True
         child = self._child
         if child is not None:
-            child.kill()
+            child.kill("the server ended while it started")
 
     def close(self) -> None:
         """Ends the process after its present request."""
@@ -118,7 +119,7 @@ class LanceProcess:
         except BaseException as error:
             # The connection may hold a part of a message, so the process is of no use any more.
             if child is not None:
-                child.kill()
+                child.kill("")
                 self._end()
             if not isinstance(error, (OSError, EOFError)):
                 raise
@@ -144,6 +145,7 @@ class _Child:
 
     def __init__(self, name: str, *, low_priority: bool) -> None:
         """Starts the process. Raises OSError if that fails."""
+        self._name = name
         context = spawn_context()
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs,), name=f"conexus-{name}", daemon=True)
@@ -166,7 +168,7 @@ class _Child:
         Raises TimeoutError if it was killed, OSError or EOFError if it ended.
         """
         # A timer that kills the process, because neither sending to a full pipe nor receiving has a time-out.
-        timer = threading.Timer(seconds, self.kill)
+        timer = threading.Timer(seconds, self.kill, ("took too long",))
         timer.daemon = True
         timer.start()
         try:
@@ -182,8 +184,10 @@ class _Child:
         self.has_answered = True
         return outcome
 
-    def kill(self) -> None:
-        """Kills the process. Any thread may call it."""
+    def kill(self, reason: str) -> None:
+        """Kills the process. Any thread may call it. ``reason``: for the audit log; empty if it has ended."""
+        if reason:
+            audit.record("processKilled", process=self._name, reason=reason)
         self.killed = True
         self._process.kill()
 
@@ -195,5 +199,6 @@ class _Child:
         self._connection.close()
         self._process.join(_GRACE_SECONDS)
         if self._process.is_alive():
+            audit.record("processKilled", process=self._name, reason="did not end")
             self._process.kill()
             self._process.join(_GRACE_SECONDS)
