@@ -15,6 +15,7 @@ import posixpath
 import re
 import stat
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -63,9 +64,7 @@ def resolve_in_workspace(roots: Sequence[str], given: str, *, windows: bool = _W
         except OutsideWorkspace as error:
             refused = error
     if not found:
-        audit.record(
-            "pathRejected", source="client", reason=str(refused), folder=os.path.basename(next(iter(roots), ""))
-        )  # noqa: PTH119 - text
+        audit.record("pathRejected", source="client", reason=str(refused), folder=Path(next(iter(roots), "")).name)
         raise refused
     return found
 
@@ -280,9 +279,7 @@ class Inside:
         """Returns the error for a path with a link in it. The first one of this object is recorded."""
         if not self._reported:
             self._reported = True
-            audit.record(
-                "pathRejected", source="repository", reason="a symbolic link", folder=os.path.basename(self.root)
-            )  # noqa: PTH119 - text
+            audit.record("pathRejected", source="repository", reason="a symbolic link", folder=Path(self.root).name)
         return OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
 
 
