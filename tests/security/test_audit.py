@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from conexus import audit
 from conexus.audit import chain, events, writer
 from conexus.audit.chain import HEAD_FILE, LOCK_FILE, LOG_FILE, append, lines_of, log_files, verify
-from conexus.audit.events import EVENTS, FIELDS, Event, bounded, problem
-from conexus.audit.writer import Entry, Place, Writer
+from conexus.audit.events import EVENTS, FIELDS, Entry, Event, bounded, problem
+from conexus.audit.writer import Place, Writer
 from conexus.cli import checks
 from conexus.config import Settings, audit_place, record_changes
 from tests.cli.conftest import Conexus, conexus, environment, shop
@@ -454,7 +454,8 @@ _WRITE = """
 import sys, time
 from pathlib import Path
 from conexus.audit.chain import append
-from conexus.audit.writer import Entry, Place
+from conexus.audit.events import Entry
+from conexus.audit.writer import Place
 place = Place(Path(sys.argv[1]), "test", 1, 90)
 print("begun", flush=True)
 for number in range(int(sys.argv[2])):
@@ -546,7 +547,7 @@ def test_nothing_is_kept_while_the_log_is_off(recorder: Writer, place: Place) ->
     reached(recorder, 3)
     recorder.keep(None)
     reached(recorder, 4)
-    recorder.keep(replace(place, command="other"))
+    recorder.keep(place._replace(command="other"))
     reached(recorder, 5)
     recorder.close()
     assert times(place.directory) == [3, 5]

@@ -6,10 +6,9 @@ records nothing: the process that started it decides and records what follows fr
 
 from __future__ import annotations
 
-from conexus.audit.events import Event
 from conexus.audit.writer import Place, Writer
 
-__all__ = ["Event", "Place", "close", "keep", "record"]
+__all__ = ["Place", "close", "keep", "record"]
 
 _writer = Writer()
 #: ``record(event, **details)`` records an event, in any thread, and returns at once; see ``Writer.record``.

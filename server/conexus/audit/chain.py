@@ -26,8 +26,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from conexus.audit.events import bounded
-from conexus.audit.writer import Entry, Place
+from conexus.audit.events import Entry, bounded
+from conexus.audit.writer import Place
 
 LOG_FILE, HEAD_FILE, LOCK_FILE = "audit.jsonl", "head.json", "audit.lock"
 #: A file is rotated when it has this share of the size or of the age of the whole log.

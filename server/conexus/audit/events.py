@@ -51,6 +51,15 @@ class Kind:
     optional: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event, and the time at which it happened, in seconds since the epoch."""
+
+    at: float
+    event: Event
+    details: Details
+
+
 #: The type and the meaning of each field, whichever event has it.
 FIELDS: Mapping[str, tuple[type, str]] = MappingProxyType(
     {

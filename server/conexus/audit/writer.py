@@ -7,13 +7,14 @@ import os
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from conexus.audit import events
-from conexus.audit.events import Details, Event, Value
+if TYPE_CHECKING:
+    # The server records its first events before it is initialized, and what writes them is loaded later.
+    from conexus.audit.events import Details, Event, Value
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +29,7 @@ _CHECKED = os.environ.get("CONEXUS_CHECK_OWNERS") == "1"
 Reason = Literal["queueFull", "notWritten", "crash", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where and how long events are kept."""
 
     #: The directory of the log, and the directory above it, which is the data directory.
@@ -41,17 +41,11 @@ class Place:
     days: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An event, and the time at which it happened, in seconds since the epoch."""
-
-    at: float
-    event: Event
-    details: Details
-
-
-#: What the thread gets: an event, another place from now on, or None for the end.
-_Item = Entry | Place | None
+if TYPE_CHECKING:
+    #: An event: the time at which it happened, in seconds since the epoch, its name, and its details.
+    _Recorded = tuple[float, Event, Details]
+    #: What the thread gets: an event, another place from now on, or None for the end.
+    _Item = _Recorded | Place | None
 
 
 class Writer:
@@ -74,17 +68,18 @@ class Writer:
         """
         if self._off:
             return
-        wrong = events.problem(event, details)
-        if wrong:
-            if _CHECKED:
+        if _CHECKED:
+            from conexus.audit.events import problem
+
+            if wrong := problem(event, details):
                 raise TypeError(wrong)
-            self._lose("unknown", 1)
-        elif self._waiting.qsize() >= MOST_WAITING:
-            self._lose("queueFull", 1)
-        else:
-            self._waiting.put(Entry(time.time(), event, details))
-            if self._thread is None and self._place is not None:
-                self._begin()
+        if self._waiting.qsize() >= MOST_WAITING:
+            with self._lock:
+                self._lost["queueFull"] += 1
+            return
+        self._waiting.put((time.time(), event, details))
+        if self._thread is None and self._place is not None:
+            self._begin()
 
     def keep(self, place: Place | None) -> None:
         """Has the events from now on written to a place; None: not at all."""
@@ -112,10 +107,6 @@ class Writer:
         with self._lock:
             self._waiting, self._place, self._off = SimpleQueue(), None, False
 
-    def _lose(self, reason: Reason, count: int) -> None:
-        with self._lock:
-            self._lost[reason] += count
-
     def _begin(self) -> None:
         with self._lock:
             if self._thread is None and self._place is not None:
@@ -131,9 +122,9 @@ class Writer:
             items = [waiting.get()]
             while len(items) < _MOST_IN_BATCH and not waiting.empty():  # nothing but this thread takes items
                 items.append(waiting.get())
-            batch: list[Entry] = []
+            batch: list[_Recorded] = []
             for item in items:
-                if isinstance(item, Entry):
+                if item is not None and not isinstance(item, Place):
                     batch.append(item)
                     continue
                 self._write(place, batch)
@@ -144,23 +135,27 @@ class Writer:
                 place = item
             self._write(place, batch)
 
-    def _write(self, place: Place, batch: list[Entry], *, last: bool = False) -> None:
+    def _write(self, place: Place, batch: Sequence[_Recorded], *, last: bool = False) -> None:
         """Writes events, and before them how many others were lost; ``last``: even if there are no events."""
         with self._lock:
             lost = self._lost.copy() if batch or last else Counter[Reason]()
             self._lost -= lost
-        lines = [Entry(time.time(), "eventsLost", {"count": count, "reason": reason}) for reason, count in lost.items()]
-        lines += batch
-        if not lines:
+        if not batch and not lost:
             return
+        from conexus.audit.events import Entry, problem
+
+        known = [Entry(*each) for each in batch if not problem(each[1], each[2])]
+        lost["unknown"] += len(batch) - len(known)
+        now = time.time()
+        counts = [Entry(now, "eventsLost", {"count": lost[reason], "reason": reason}) for reason in +lost]
         try:
             from conexus.audit.chain import append  # not before, because filelock is heavy
 
-            append(place, lines)
+            append(place, [*counts, *known])
         except Exception as error:  # without this thread, all further events would be lost  # noqa: BLE001
             with self._lock:
                 self._lost += lost
-                self._lost["notWritten"] += len(batch)
+                self._lost["notWritten"] += len(known)
             if not self._has_warned:
                 self._has_warned = True
                 log.warning("the audit log cannot be written (%s); the number of lost events is recorded", error)
