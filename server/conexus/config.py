@@ -89,7 +89,7 @@ class Settings:
     )
     model: str = _setting(
         STATIC,
-        "The embedding model: `static` (shipped) or the name or path of a sentence-transformers model"
+        "The embedding model: `static` (shipped) or the name or absolute path of a sentence-transformers model"
         " (needs the `transformers` extra).",
         scope="machine",
     )

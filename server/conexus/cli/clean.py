@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from conexus.cli.arguments import count
 from conexus.cli.exit_code import ExitCode
-from conexus.config import Settings
 
 if TYPE_CHECKING:
     from conexus.cli.arguments import Commands
@@ -16,7 +15,6 @@ _MOST = 2**31 - 1
 
 
 def add_to(commands: Commands) -> None:
-    defaults = Settings()
     parser = commands.add_parser(
         "clean",
         help="remove indexes of folders that are gone, and old ones",
@@ -29,16 +27,14 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--max-data-mib",
         type=count(0, _MOST),
-        default=defaults.max_data_mib,
         metavar="N",
-        help=f"the size that all indexes together may have, in MiB (default: {defaults.max_data_mib})",
+        help="the size that all indexes together may have, in MiB (default: 51200)",
     )
     parser.add_argument(
         "--index-age-days",
         type=count(0, _MOST),
-        default=defaults.index_age_days,
         metavar="N",
-        help=f"remove an index that was not used for N days (default: {defaults.index_age_days})",
+        help="remove an index that was not used for N days (default: 90)",
     )
     parser.set_defaults(run=run)
 
@@ -46,10 +42,13 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from conexus.cli.status_text import counted, size
     from conexus.cli.terminal import say
+    from conexus.config import Settings
     from conexus.upkeep import clean
 
-    dry = arguments.dry_run
-    done = clean(most_mib=arguments.max_data_mib, age_days=arguments.index_age_days, dry_run=dry)
+    dry, defaults = arguments.dry_run, Settings()
+    most = defaults.max_data_mib if arguments.max_data_mib is None else arguments.max_data_mib
+    age = defaults.index_age_days if arguments.index_age_days is None else arguments.index_age_days
+    done = clean(most_mib=most, age_days=age, dry_run=dry)
     for each in done.removed:
         say(f"{'would remove' if dry else 'removed'} {each.folder} ({size(each.size)}): {each.reason}")
     freed = size(sum(each.size for each in done.removed))

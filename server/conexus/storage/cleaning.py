@@ -19,7 +19,7 @@ from typing import Literal
 
 from conexus import audit, limits, own_files
 from conexus.limits import Limit
-from conexus.storage.index_directory import Description, read_description, size_bytes, used_at
+from conexus.storage.index_directory import LOCK_FILE, Description, read_description, size_bytes, used_at
 from conexus.storage.writer_lock import WriterLock
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,8 @@ def remove_index(index: StoredIndex, reason: Reason) -> bool:
     """
     lock = WriterLock(index.directory)
     try:
-        if not lock.take() or used_at(index.directory) != index.used_at:
+        # Looked up first, because taking a lock that nobody had makes its file, and so changes the directory.
+        if used_at(index.directory) != index.used_at or not lock.take():
             return False
         removing = f"{_REMOVING}{index.directory.name}-{os.getpid()}"
         own_files.rename(index.directory, removing)
@@ -152,6 +153,8 @@ def busy(indexes: Iterable[StoredIndex]) -> list[StoredIndex]:
 
 
 def _is_free(index: StoredIndex) -> bool:
+    if not os.path.lexists(index.directory / LOCK_FILE):
+        return True
     lock = WriterLock(index.directory)
     try:
         return lock.take()
