@@ -52,7 +52,7 @@ _RUN = frozenset({
     "NIX_PYTHONPREFIX", "NIX_PYTHONEXECUTABLE", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_GLOBAL",
 })  # fmt: skip
 
-#: Real paths of the workspace folders that were opened. Only ``keep_out`` adds to it.
+#: Paths of the workspace folders that were opened, real and as they were given. Only ``keep_out`` adds to it.
 _workspaces: set[str] = set()
 
 
@@ -92,7 +92,12 @@ def keep_out(folder: str) -> None:
 
     ``folder`` is a workspace folder that is opened.
     """
-    _workspaces.add(os.path.realpath(folder))
+    _workspaces.update((folder, os.path.realpath(folder)))
+
+
+def workspaces() -> frozenset[str]:
+    """Return the paths of the workspace folders that were opened, real and as they were given."""
+    return frozenset(_workspaces)
 
 
 def foreign_directories() -> frozenset[str]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from conexus import isolation
+from conexus.logs import EscapingFormatter, without_foreign_paths
 from tests.lsp.raw import RawClient, raw_client
 from tests.workspaces import write
 
@@ -77,6 +81,49 @@ def misuse(client: RawClient, root: Path) -> list[object]:
     client.send_body(b'{"jsonrpc": "2.0", "method": "' + CODE.encode())
     answers.append(client.request("conexus/status", {}))
     return answers
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/home/ada/secret.py is gone", "- is gone"),
+        ("cannot open '/home/ada/my file.py': denied", "cannot open -: denied"),
+        ('File "C:\\Users\\ada\\x.py"', "File -"),
+        (r"\\\\host\share\x: gone", "-: gone"),
+        ("file:///home/ada/x.py", "file:-"),
+        ("/work/shop/a.py and /work/shopping/a.py", "/work/shop/a.py and -"),
+        ("`/work/shop/a b.py`", "`/work/shop/a b.py`"),
+        ("1/2 of a/b.py at 3 MB/s", "1/2 of a/b.py at 3 MB/s"),
+        ("conexus/search failed", "conexus/search failed"),
+    ],
+)
+def test_paths_outside_the_workspace_are_left_out(monkeypatch: pytest.MonkeyPatch, text: str, shown: str) -> None:
+    monkeypatch.setattr(isolation, "_workspaces", {"/work/shop"})
+    assert without_foreign_paths(text) == shown.replace("-", "(a path outside the workspace)")
+
+
+def logged(error: Exception) -> str:
+    """How the log writes an error that was caught."""
+    try:
+        try:
+            raise KeyError(CODE)
+        except KeyError as cause:
+            raise error from cause
+    except Exception:
+        record = logging.LogRecord("name", logging.ERROR, "path", 1, "it failed", None, sys.exc_info())
+        return EscapingFormatter("%(message)s").format(record)
+
+
+def test_an_exception_is_logged_without_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CONEXUS_DEBUG", raising=False)
+    lines = logged(ValueError(f"bad {CODE}\n  in /home/{OUTSIDE}")).splitlines()
+    assert len(lines) == 2
+    assert re.fullmatch(r"  ValueError at test_logs\.py:\d+ in logged; because of KeyError at .*", lines[1])
+    assert CODE not in lines[1]
+    assert "[No such file or directory]" in logged(FileNotFoundError(2, "No such file or directory", f"/{OUTSIDE}"))
+    monkeypatch.setenv("CONEXUS_DEBUG", "1")
+    assert "Traceback" in logged(ValueError(CODE))
+    assert CODE in logged(ValueError(CODE))
 
 
 def test_nothing_foreign_is_told(root: Path, tmp_path: Path) -> None:

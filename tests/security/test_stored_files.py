@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """What is read back is checked before it is used: made-up files are refused or harmless, whatever their checksum."""
-=======
-"""What is read back is checked before it is used: made-up files are refused or harmless, whatever checksum they have."""
->>>>>>> 4484ee9 (conexus clean and conexus forget; a server removes indexes of folders that are gone, old ones, and those beyond maxDataMib)
 
 from __future__ import annotations
 

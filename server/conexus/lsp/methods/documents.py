@@ -6,6 +6,7 @@ editor does not have. Instead, the document is lost: its file on disk is searche
 
 import logging
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 from lsprotocol import types as lsp
@@ -104,7 +105,9 @@ def _lose(connection: Connection, document: str | None, error: Exception, *, ope
         logger.warning("Ignored a bad change of a document that is not open: %s", error)
         return
     if document not in connection.lost:
-        logger.warning("The text of %s is not known until the editor sends it as a whole: %s", document, error)
+        # The name of a document that is no file may hold anything.
+        name = document if PurePath(document).is_absolute() else "a document"
+        logger.warning("The text of %s is not known until the editor sends it as a whole: %s", name, error)
     connection.lost = connection.lost.put(former or Document(document, "", None, ""))
     _forget(connection, document)
 
