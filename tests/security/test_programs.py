@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from conexus import isolation
+from conexus import audit, isolation
 from conexus.isolation import keep_out, reduced
 from conexus.processes import start
 from conexus.processes.start import candidates, environment, find_program, outside_workspace, run
+from conexus.processes.workers import WorkerProcesses
+from conexus.storage.lance.process import LanceProcess
+from conexus.storage.lance.requests import OpenTables
 from conexus.workspace import repository
 from conexus.workspace.repository import GitSettings, common_directory, git_settings, named_directory
 
@@ -266,3 +269,28 @@ def test_a_pointer_to_a_directory_is_followed(tmp_path: Path) -> None:
     assert common_directory(str(tmp_path / "w")) == str(tmp_path / "main" / ".git")
     (tmp_path / "w" / ".git").write_text("gitdir: \0\n")
     assert common_directory(str(tmp_path / "w")) is None
+
+
+# --- the audit log ---
+
+
+def test_starts_and_forced_ends_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded: list[tuple[str, object]] = []
+    monkeypatch.setattr(audit, "record", lambda event, **details: recorded.append((event, details["process"])))
+    process = LanceProcess("store")
+    process.ask(OpenTables(tmp_path / "index", 8))
+    child = process._child
+    assert child is not None
+    child.kill()
+    process.close()
+    workers = WorkerProcesses(1)
+    workers.submit(len, ()).result()
+    workers.close()
+    watching = start.start_python("watcher", ["-c", "pass"])
+    watching.communicate()
+    assert recorded == [
+        ("processStarted", "store"),
+        ("processKilled", "store"),
+        ("processStarted", "worker"),
+        ("processStarted", "watcher"),
+    ]

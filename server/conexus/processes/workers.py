@@ -11,6 +11,7 @@ from threading import Thread
 from typing import TypeVar
 
 from conexus.processes.child import begin_child, lower_priority, spawn_context
+from conexus.processes.start import started
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
@@ -65,6 +66,7 @@ class WorkerProcesses:
         for process in list(self._processes):
             if process not in self._gentle:
                 self._gentle.add(process)
+                started("worker", process)
                 lower_priority(process)
         return future
 

@@ -12,8 +12,8 @@ import threading
 import time
 from pathlib import Path
 
-from conexus import audit
 from conexus.processes.child import lower_priority, spawn_context
+from conexus.processes.start import ended_by_force, started
 from conexus.storage.lance.requests import Answer, Answered, CloseTables, Failed, Request
 from conexus.storage.lance.server import serve
 from conexus.storage.lance.tables import StoreError
@@ -156,8 +156,10 @@ class _Child:
             raise
         finally:
             theirs.close()
-        if low_priority and self._process.pid is not None:
-            lower_priority(self._process.pid)
+        self._name = name
+        started(name, self._process.pid or 0)
+        if low_priority:
+            lower_priority(self._process.pid or 0)
         #: Whether the process has answered a request; whether it was killed. Any thread may read them.
         self.has_answered = False
         self.killed = False
@@ -187,7 +189,7 @@ class _Child:
     def kill(self, reason: str) -> None:
         """Kills the process. Any thread may call it. ``reason``: for the audit log; empty if it has ended."""
         if reason:
-            audit.record("processKilled", process=self._name, reason=reason)
+            ended_by_force(self._name, self._process.pid or 0, reason)
         self.killed = True
         self._process.kill()
 
@@ -199,6 +201,6 @@ class _Child:
         self._connection.close()
         self._process.join(_GRACE_SECONDS)
         if self._process.is_alive():
-            audit.record("processKilled", process=self._name, reason="did not end")
+            ended_by_force(self._name, self._process.pid or 0, "did not end")
             self._process.kill()
             self._process.join(_GRACE_SECONDS)
