@@ -18,8 +18,12 @@ _BANDIT = ["--recursive", "server/conexus", "--severity-level", "medium", "--for
 
 _NOQA = re.compile(r"#\s*noqa(?::\s*(?P<codes>[A-Z]+[0-9]+(?:[,\s]+[A-Z]+[0-9]+)*))?", re.IGNORECASE)
 _NOSEC = re.compile(r"#\s*nosec\b:?(?P<codes>(?:[\s,]+B[0-9]{3})*)")
-_ALLOWED_SECRET = re.compile(r"(?:#|//|--|<!--)\s*pragma: allowlist (?:nextline )?secret")
+#: Suppressions of more than a line.
+_WIDE = re.compile(r"#\s*(?:(?:ruff|flake8):\s*noqa\b|ruff:\s*(?:disable|ignore|file-ignore)\s*\[)", re.IGNORECASE)
+_ALLOWED_SECRET = re.compile(r"[#/*'\-;%\"]\s*pragma: ?(?:allow|white)list(?: nextline)?[ -]secret")
 _DIRECTIVES = (_NOQA, _NOSEC, _ALLOWED_SECRET)
+#: Files by which a scanner is configured, beside pyproject.toml in the root.
+_CONFIGURATIONS = {"ruff.toml", ".ruff.toml", "pyproject.toml", ".bandit", "bandit.yaml", "bandit.yml", "bandit.toml"}
 
 
 def run_ruff(tree: Path) -> Outcome:
@@ -59,7 +63,12 @@ def check_suppressions(tree: Path) -> Outcome:
     policy = read_policy(tree)
     findings: list[str] = []
     lines = 0
+    pyproject = read_pyproject(tree)
+    if "S" not in pyproject["tool"]["ruff"]["lint"].get("select", []):
+        findings.append("pyproject.toml does not select the rules S of ruff")
     for name in tracked_files(tree):
+        if Path(name).name in _CONFIGURATIONS and name != "pyproject.toml":
+            findings.append(f"{name} configures a scanner beside pyproject.toml")
         for number, comment in _comments(tree / name):
             if not (directives := _suppressions(comment)):
                 continue
@@ -68,7 +77,7 @@ def check_suppressions(tree: Path) -> Outcome:
                 findings.append(f"{name}:{number}: {directives} without a reason")
             if "everything" in directives:
                 findings.append(f"{name}:{number}: suppresses every rule, not a named one")
-    rules = len(_configured(read_pyproject(tree))) + len(policy.files_of_data)
+    rules = len(_configured(pyproject)) + len(policy.files_of_data)
     if lines > policy.most_lines:
         findings.append(f"{lines} suppressions on lines; pyproject.toml allows {policy.most_lines}")
     if rules > policy.most_rules:
@@ -88,6 +97,7 @@ def _suppressions(comment: str) -> str:
         found += codes if match["codes"] else ["everything"]
     for match in _NOSEC.finditer(comment):
         found += match["codes"].replace(",", " ").split() or ["everything"]
+    found += ["everything"] * len(_WIDE.findall(comment))
     found += ["a secret"] * len(_ALLOWED_SECRET.findall(comment))
     return ", ".join(found)
 
@@ -100,7 +110,7 @@ def _reason(comment: str) -> str:
 
 
 def _comments(path: Path) -> Iterator[tuple[int, str]]:
-    """Yields the comments of a Python file, and the lines of another text that allow a secret, with their numbers."""
+    """Yields the comments of a Python file, and the lines of any text that allow a secret, with their numbers."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -108,18 +118,26 @@ def _comments(path: Path) -> Iterator[tuple[int, str]]:
     if path.suffix == ".py":
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type == tokenize.COMMENT:
-                yield token.start[0], token.string
-    else:
-        for number, line in enumerate(text.splitlines(), 1):
-            if match := _ALLOWED_SECRET.search(line):
-                yield number, line[match.start() :]
+                yield token.start[0], _ALLOWED_SECRET.sub(" ", token.string)
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := _ALLOWED_SECRET.search(line):
+            yield number, line[match.start() :]
 
 
 def _configured(pyproject: dict[str, Any]) -> list[str]:
-    """Returns the S rules that the configuration of ruff ignores, once for each pattern of files."""
-    lint = pyproject["tool"]["ruff"]["lint"]
-    lists = [lint.get("ignore", []), *lint.get("per-file-ignores", {}).values()]
-    return [code for codes in lists for code in codes if re.fullmatch(r"S\d*", code)]
+    """Returns the S rules that the configuration of ruff ignores, once for each pattern of files, and what it excludes.
+
+    The configuration of bandit counts as a whole.
+    """
+    tools = pyproject["tool"]
+    ruff, lint = tools["ruff"], tools["ruff"]["lint"]
+    lists = [lint.get("ignore", []), lint.get("extend-ignore", [])]
+    for key in ("per-file-ignores", "extend-per-file-ignores"):
+        lists += lint.get(key, {}).values()
+    found = [code for codes in lists for code in codes if re.fullmatch(r"S\d*|ALL", code)]
+    for table in (ruff, lint):
+        found += [*table.get("exclude", []), *table.get("extend-exclude", [])]
+    return found + list(tools.get("bandit", {}))
 
 
 def _report(output: str, last_line: str) -> Any:

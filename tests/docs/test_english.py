@@ -50,6 +50,7 @@ def documents() -> Iterator[Path]:
     """Yields all texts for users and developers: documents, guides, manuals, READMEs."""
     for pattern in (
         "*.md",
+        ".github/*.md",
         "docs/**/*.md",
         "editors/*/*.md",
         "editors/*/media/*.md",

@@ -28,6 +28,7 @@ for tool in ("bandit", "cyclonedx", "detect_secrets", "license_expression", "pip
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "0" * 64
+ALLOWED = "pragma: " + "allowlist secret"
 PYPROJECT = """
 [project]
 name = "sample"
@@ -148,7 +149,7 @@ def test_a_scan_of_no_code_fails(tree: Path) -> None:
 
 @pytest.mark.parametrize(
     "comment",
-    ["# noqa: S301", "# noqa: E501,S301", "# noqa", "# nosec B301", "# nosec", "# pragma: allowlist secret"],
+    ["# noqa: S301", "# noqa: E501,S301", "# noqa", "# nosec B301", "# nosec", f"# {ALLOWED}", f"+ '# {ALLOWED}'"],
 )
 def test_a_suppression_without_its_reason_is_found(tree: Path, comment: str) -> None:
     put(tree, "tests/planted.py", f"x = 1  {comment}\n")
@@ -166,7 +167,16 @@ def test_a_suppression_with_its_reason_passes_and_one_more_does_not(tree: Path, 
     assert check_suppressions(tree).findings == ("2 suppressions on lines; pyproject.toml allows 1",)
 
 
-@pytest.mark.parametrize("comment", ["# noqa  whatever it is", "# nosec  whatever it is"])
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "# noqa  whatever it is",
+        "# nosec  whatever it is",
+        "# ruff: noqa: S603  whatever it is",
+        "# flake8: noqa  whatever it is",
+        "# ruff: disable[S603]  whatever it is",
+    ],
+)
 def test_a_suppression_of_everything_is_found(tree: Path, comment: str) -> None:
     put(tree, "tests/planted.py", f"x = 1  {comment}\n")
     assert check_suppressions(tree).findings == ("tests/planted.py:1: suppresses every rule, not a named one",)
@@ -176,6 +186,25 @@ def test_a_suppression_by_configuration_is_counted(tree: Path) -> None:
     text = PYPROJECT.replace('select = ["S"]', 'select = ["S"]\nper-file-ignores = {"tests/**" = ["S101", "E501"]}')
     put(tree, "pyproject.toml", text)
     assert check_suppressions(tree).findings == ("1 suppressions in pyproject.toml; it allows 0",)
+
+
+@pytest.mark.parametrize("name", ["server/ruff.toml", "tests/pyproject.toml", ".bandit"])
+def test_another_configuration_of_a_scanner_is_found(tree: Path, name: str) -> None:
+    put(tree, name, "")
+    assert check_suppressions(tree).findings == (f"{name} configures a scanner beside pyproject.toml",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('select = ["S"]', 'select = ["E"]'),
+        ("[tool.ruff.lint]", '[tool.ruff]\nextend-exclude = ["server/conexus"]\n[tool.ruff.lint]'),
+        ("[tool.scanners]", '[tool.bandit]\nskips = ["B602"]\n[tool.scanners]'),
+    ],
+)
+def test_a_scanner_that_is_switched_off_by_configuration_is_found(tree: Path, old: str, new: str) -> None:
+    put(tree, "pyproject.toml", PYPROJECT.replace(old, new))
+    assert check_suppressions(tree).state is State.FAILED
 
 
 def test_other_comments_are_no_suppressions_for_security(tree: Path) -> None:
@@ -195,7 +224,7 @@ def test_this_repository_has_a_reason_for_each_suppression_and_a_right_lock() ->
     ("name", "secret"),
     [
         ("docs/planted.md", "AKIA" + "Q3EGPIXS5PL7DW2N"),
-        ("tests/planted.py", "ghp_" + "a1B2c3D4e5F6" * 3),
+        ("tests/planted.py", "ghp_" + "kLmNoPqRsTuV" * 3),
         ("editors/planted.txt", "-----BEGIN RSA " + "PRIVATE KEY-----"),
     ],
 )
