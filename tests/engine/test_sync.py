@@ -294,8 +294,8 @@ def test_a_file_that_becomes_text_right_after_it_was_left_out(
     odd.write_bytes(b"\x00\x01")
     read = tracked.read_and_analyse
 
-    def and_then_written(job: Job, *others: Any) -> Outcome:
-        outcome = read(job, *others)
+    def and_then_written(job: Job, *others: Any, **options: Any) -> Outcome:
+        outcome = read(job, *others, **options)
         if job.path == odd.name:
             odd.write_text("wombats dig burrows", encoding="utf-8")
         return outcome
@@ -332,7 +332,7 @@ def test_rows_by_another_version_are_made_anew(root: Path, data: Path, monkeypat
 
     versions = {each.version for each in LanceTables(stored.directory, 256).files().values()}
     assert len(versions) == 1
-    assert next(iter(versions)).startswith("chunker -1")
+    assert "chunker -1," in next(iter(versions))
 
 
 def test_damaged_tables_are_built_anew(root: Path, data: Path) -> None:
@@ -494,9 +494,9 @@ def test_reindex_reads_files_again_that_did_not_change(
     seen: set[str] = set()
     real = tracked.read_and_analyse
 
-    def noted(job: Job, *arguments: Any) -> Outcome:
+    def noted(job: Job, *arguments: Any, **options: Any) -> Outcome:
         seen.add(job.path)
-        return real(job, *arguments)
+        return real(job, *arguments, **options)
 
     with running(root, data) as engine:
         monkeypatch.setattr(tracked, "read_and_analyse", noted)

@@ -156,7 +156,8 @@ def test_a_very_deep_tree_is_no_obstacle(tmp_path: Path) -> None:
         os.close(descriptor)
         descriptor = inner
     os.close(descriptor)
-    found = scan_of(tmp_path)
+    rules = IgnoreRules(tmp_path, left_out=[tmp_path / "data"])
+    found = scan(tmp_path, rules, SETTINGS)
     assert len(found.entries) == 1
     assert found.skipped == {"unreadable": 1}
 

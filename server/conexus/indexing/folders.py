@@ -139,7 +139,8 @@ class Folders:
         if folder.root in self._waiting:
             return _NO_THREADS
         watcher = self._watchers.get(folder.root)
-        return folder.refused or folder.write_behind.problem or (watcher.degraded if watcher is not None else None)
+        degraded = None if watcher is None else watcher.degraded
+        return folder.refused or folder.write_behind.problem or degraded or folder.rules.problem
 
     def shut_down(self) -> None:
         """Closes all folders. The caller owns what the indexer thread owned."""

@@ -439,7 +439,15 @@ class Indexer:
     def _task(self, root: str, paths: tuple[str, ...]) -> Task:
         folder = self._folders.by_root[root]
         into = folder.stored.path_of(folder.stored.new_name())
-        return Task(root, paths, folder.settings.max_file_bytes, into, folder.index.stored(paths))
+        return Task(
+            root,
+            paths,
+            folder.settings.max_file_bytes,
+            into,
+            folder.stored.version,
+            folder.index.stored(paths),
+            index_secrets=folder.settings.index_secrets,
+        )
 
     def _may_use_workers(self) -> bool:
         """Returns whether worker processes may read files. They have the shipped model alone."""

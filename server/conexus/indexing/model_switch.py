@@ -267,7 +267,11 @@ class ChosenModel:
         with Inside(folder.root) as inside:
             outcomes = {
                 path: read_and_analyse(
-                    Job(inside, path), folder.settings.max_file_bytes, embedder, folder.index.vectors(path)
+                    Job(inside, path),
+                    folder.settings.max_file_bytes,
+                    embedder,
+                    folder.index.vectors(path),
+                    index_secrets=folder.settings.index_secrets,
                 )
                 for path in paths
             }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from conexus.arrays.file import DamagedFile
+from conexus.chunking import language_of_document
 from conexus.config import SETTINGS_FILE
 from conexus.embedding.embedder import Embedder
 from conexus.embedding.unit_vectors import Vectors
@@ -24,6 +25,7 @@ from conexus.storage.manifest import remove_segment
 from conexus.workspace.documents import Document
 from conexus.workspace.inside import Inside
 from conexus.workspace.read import Text, read_text
+from conexus.workspace.secret_files import has_secret_name, holds_secrets
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +128,8 @@ class Refresher:
     def refresh_document(self, session: SessionIndex, identity: str) -> None:
         """Has a session find a document's text, or the file on disk if the document is closed or saved."""
         document = session.documents.get(identity)
+        if document is not None and not session.settings.index_secrets and _may_hold_secrets(document):
+            document = None
         in_folder = False
         for root in session.roots or ():
             folder = self._folders.get(root)
@@ -259,3 +263,9 @@ class Refresher:
         for path in done.current if done.doubtful else ():
             if folder.differs(path):
                 self.refresh_file((done.folder, path), defer=True)
+
+
+def _may_hold_secrets(document: Document) -> bool:
+    path = document.id.replace("\\", "/")
+    language = language_of_document(document.language, path, document.text)
+    return has_secret_name(path, path.rpartition("/")[2]) or holds_secrets(path, language, document.text)

@@ -20,13 +20,14 @@ from conexus.chunking import language_of
 from conexus.embedding.embedder import EmbeddingError
 from conexus.processes.memory import trim
 from conexus.processes.workers import WorkerProcesses
-from conexus.segments.analysis import FileFacts, IndexedFile, analyse, analysis_version
+from conexus.segments.analysis import FileFacts, IndexedFile, analyse
 from conexus.segments.build import build_segment
 from conexus.segments.file import load_segment, save_segment
 from conexus.segments.merge import merge_segments
 from conexus.segments.segment import MemorySegment
 from conexus.workspace.inside import Inside
 from conexus.workspace.read import Skipped, read_text
+from conexus.workspace.secret_files import MAY_HOLD_SECRETS, holds_secrets
 
 if TYPE_CHECKING:
     from conexus.embedding.embedder import Embedder
@@ -51,9 +52,16 @@ Outcome = IndexedFile | Skipped
 
 
 def read_and_analyse(
-    job: Job, max_bytes: int, embedder: Embedder, reuse: Mapping[int, Vectors] | None = None
+    job: Job,
+    max_bytes: int,
+    embedder: Embedder,
+    reuse: Mapping[int, Vectors] | None = None,
+    *,
+    index_secrets: bool = False,
 ) -> Outcome:
-    """Reads one file from disk and analyses it. ``reuse``: known vectors by the digest of their text.
+    """Reads one file from disk and analyses it, unless it holds secrets that are not to be indexed.
+
+    ``reuse``: known vectors by the digest of their text.
 
     Raises EmbeddingError if the model fails. Never raises for a file's content.
     """
@@ -62,6 +70,8 @@ def read_and_analyse(
         return text
     first_line = text.text[:200].split("\n", 1)[0]
     language = language_of(job.path, first_line) or "text"
+    if not index_secrets and holds_secrets(job.path, language, text.text):
+        return Skipped(MAY_HOLD_SECRETS, (text.size, text.mtime_ns))
     facts = FileFacts(job.path, language, text.size, text.mtime_ns, text.digest)
     try:
         return analyse(facts, text.text, embedder, reuse)
@@ -81,10 +91,12 @@ class Task:
     #: Relative to the folder.
     paths: tuple[str, ...]
     max_bytes: int
-    #: The file to write the segment to.
+    #: The file to write the segment to, and the version of everything that makes its rows.
     into: Path
+    version: str
     #: Maps each path to (segment file, file number) where the vectors of the file's former state are stored.
     known: Mapping[str, tuple[Path, int]] = field(default_factory=dict)
+    index_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +168,13 @@ def _read(task: Task) -> Read:
     known = _known_vectors(task.known)
     with Inside(task.folder) as folder:
         outcomes = [
-            (path, read_and_analyse(Job(folder, path), task.max_bytes, model, known.get(path))) for path in task.paths
+            (
+                path,
+                read_and_analyse(
+                    Job(folder, path), task.max_bytes, model, known.get(path), index_secrets=task.index_secrets
+                ),
+            )
+            for path in task.paths
         ]
     skipped = {path: outcome for path, outcome in outcomes if isinstance(outcome, Skipped)}
     files = [outcome for _, outcome in outcomes if isinstance(outcome, IndexedFile)]
@@ -164,7 +182,7 @@ def _read(task: Task) -> Read:
         return Read(None, skipped)
     segment = build_segment(files, model.fingerprint, model.dimensions)
     embedded = sum(file.embedded for file in files)
-    return Read(_in_file(segment, task.into, analysis_version(model.fingerprint)), skipped, embedded)
+    return Read(_in_file(segment, task.into, task.version), skipped, embedded)
 
 
 def _known_vectors(known: Mapping[str, tuple[Path, int]]) -> Mapping[str, Mapping[int, Vectors]]:

@@ -140,8 +140,11 @@ class Workspace:
 
     def set_settings(self, client: SessionClient, settings: Settings) -> None:
         """Sets a session's settings, and applies what follows from them."""
-        if client.name in self.sessions:
-            self.sessions[client.name].settings = settings
+        session = self.sessions.get(client.name)
+        if session is not None:
+            former, session.settings = session.settings, settings
+            if settings.index_secrets != former.index_secrets:
+                self.refresher.hint_documents(session, [document.id for document in session.documents])
             self._configure()
 
     def set_documents(self, client: SessionClient, documents: Documents, changed: Iterable[str]) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from conexus import limits
 from conexus.config import STATIC, Settings
 from conexus.embedding.embedder import Embedder
 from conexus.embedding.unit_vectors import Vectors
 from conexus.indexing.folder_index import FolderIndex
 from conexus.indexing.worker_tasks import Job, Outcome, Read, read_and_analyse
 from conexus.indexing.write_behind import Places, StoreThreads, WriteBehind
+from conexus.limits import Limit
 from conexus.owned import owned
 from conexus.segments.analysis import IndexedFile, analysis_version
 from conexus.segments.file import load_segment
@@ -25,11 +27,12 @@ from conexus.storage.index_directory import index_directory
 from conexus.storage.lance.process import LanceProcess
 from conexus.storage.lance.schema import StoredFile
 from conexus.storage.manifest import LoadedSegment, remove_segment
-from conexus.workspace.ignore import IgnoreRules
+from conexus.workspace.ignore import TOO_DEEP, IgnoreRules
 from conexus.workspace.inside import Inside
 from conexus.workspace.paths import relative_path
 from conexus.workspace.read import TOO_LARGE, VANISHED, Skipped, read_text, state_of
 from conexus.workspace.scan import Scan
+from conexus.workspace.secret_files import MAY_HOLD_SECRETS, SECRETS_VERSION, is_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,10 @@ class LeftOutFiles:
     def get(self, path: str) -> LeftOut | None:
         """Returns why and in which state a file was left out; None if it was not."""
         return self._files.get(path)
+
+    def drop_reason(self, reason: str) -> None:
+        """Drops the paths that were left out for a reason."""
+        self.drop_if(lambda path: self._files[path].reason == reason)
 
     def put(self, path: str, left_out: LeftOut) -> None:
         """Adds a file that was left out, or replaces what is known of it."""
@@ -137,8 +144,17 @@ class WorkspaceFolder:
 
     def configure(self, settings: Settings) -> None:
         """Applies settings. A scan brings the index in line with them."""
+        if settings.index_secrets != self.settings.index_secrets:
+            # Files of data are read again, because only their content tells whether they hold secrets.
+            self.stale.update(path for path in self.index.paths() if is_data(path, self._language(path)))
+            self.left_out.drop_reason(MAY_HOLD_SECRETS)
+            self.stored.version = _version(self.embedder, settings)
         self.settings = settings
         self.rules = _rules(self.root, settings, self.data_directory)
+
+    def _language(self, path: str) -> str:
+        facts = self.index.facts(path)
+        return "" if facts is None else facts.language
 
     @property
     def wants_watcher(self) -> bool:
@@ -229,6 +245,9 @@ class WorkspaceFolder:
                 changed.append((-entry.mtime_ns, entry.path))
         gone = [path for path in self.index.below(below) if path not in present]
         if not below:
+            deeper = found.skipped.get(TOO_DEEP, 0) - self.scan_skipped.get(TOO_DEEP, 0)
+            if deeper > 0:
+                limits.hit(Limit.DEPTH, deeper)
             self.left_out.drop_if(lambda path: path not in present)
             self.scan_skipped = dict(found.skipped)
             self.total_files = len(found.entries)
@@ -287,7 +306,13 @@ class WorkspaceFolder:
         self.stale.discard(path)
         reuse = {**(known or {}), **self.index.vectors(path)}
         with Inside(self.root) as inside:
-            outcome = read_and_analyse(Job(inside, path), self.settings.max_file_bytes, self.embedder, reuse)
+            outcome = read_and_analyse(
+                Job(inside, path),
+                self.settings.max_file_bytes,
+                self.embedder,
+                reuse,
+                index_secrets=self.settings.index_secrets,
+            )
         if isinstance(outcome, IndexedFile):
             self.left_out.drop(path)
             self.embedded += outcome.embedded
@@ -371,7 +396,7 @@ def open_folder(
     # The shipped model of a new release replaces the rows of the old one; each other model has an index of its own.
     model = embedder.name if embedder.name == STATIC else embedder.fingerprint
     directory = index_directory(data_directory, os.path.realpath(root), model)
-    version = analysis_version(embedder.fingerprint)
+    version = _version(embedder, settings)
     stored = FolderStore(directory, root, version, embedder.dimensions, tables, model)
     reopened = threads.has(directory)
     return WorkspaceFolder(
@@ -391,5 +416,17 @@ def _state_of(facts: os.stat_result | None) -> tuple[int, int] | None:
     return None if facts is None else (facts.st_size, facts.st_mtime_ns)
 
 
+def _version(embedder: Embedder, settings: Settings) -> str:
+    """Returns a name for everything that determines the rows of a folder."""
+    secrets = "in" if settings.index_secrets else SECRETS_VERSION
+    return f"secrets {secrets}, {analysis_version(embedder.fingerprint)}"
+
+
 def _rules(root: str, settings: Settings, data_directory: Path) -> IgnoreRules:
-    return IgnoreRules(Path(root), exclude=settings.exclude, left_out=[data_directory])
+    return IgnoreRules(
+        Path(root),
+        exclude=settings.exclude,
+        left_out=[data_directory],
+        max_depth=settings.max_depth,
+        index_secrets=settings.index_secrets,
+    )

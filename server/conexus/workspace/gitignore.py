@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -47,25 +47,19 @@ def byte_string(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One line of an ignore file. Either ``literal``, ``suffix`` or ``expression`` says what it matches."""
+    """One line of an ignore file."""
 
+    #: The pattern without its ``!``, its first and its last slash.
+    text: str
     negated: bool
     directories_only: bool
     #: Whether the pattern is compared with the path below the ignore file's directory, and not with its last name.
     whole_path: bool
-    literal: str | None = None
-    suffix: str | None = None
-    expression: str = _NEVER
-
-    def matches(self, subject: str, flags: int) -> bool:
-        if self.literal is not None:
-            return subject == self.literal
-        if self.suffix is not None:
-            return subject.endswith(self.suffix)
-        return re.fullmatch(self.expression, subject, flags) is not None
+    #: Number of wildcards: stars, question marks, classes and escapes.
+    wildcards: int
 
 
-def parse_pattern(line: str, *, ignore_case: bool = False) -> Pattern | None:
+def parse_pattern(line: str) -> Pattern | None:
     """Returns the pattern of a line, or None for a blank line or a comment.
 
     ``line`` is a byte string without its line end.
@@ -81,26 +75,137 @@ def parse_pattern(line: str, *, ignore_case: bool = False) -> Pattern | None:
     text = text.removeprefix("/")
     if not text:
         return None
-    if ignore_case:
-        return Pattern(negated, directories_only, whole_path, expression=_expression(text))
-    if not _WILDCARD.search(text):
-        return Pattern(negated, directories_only, whole_path, literal=text)
-    if not whole_path and text[0] == "*" and not _WILDCARD.search(text, 1):
-        return Pattern(negated, directories_only, whole_path, suffix=text[1:])
-    return Pattern(negated, directories_only, whole_path, expression=_expression(text))
+    wildcards = len(_WILDCARD.findall(text[: _LONGEST_PATTERN + 1]))
+    return Pattern(text, negated, directories_only, whole_path, wildcards)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class _Budget:
+    """What the patterns of one list may cost. A pattern that does not fit is dropped.
+
+    The limits are far above those of real files. The largest ignore files that people share have 600 patterns.
+    """
+
+    #: Number of patterns, and how many of them may have wildcards.
+    patterns: int = 20_000
+    with_wildcards: int = 2_000
+    #: Number of characters of all patterns with wildcards, which decides how long it takes to compile them.
+    characters: int = 64 * 1024
+
+    def admits(self, pattern: Pattern) -> bool:
+        """Decides whether a pattern fits, and spends what it costs."""
+        length = len(pattern.text)
+        if length > _LONGEST_PATTERN or pattern.wildcards > _MOST_WILDCARDS or not self.patterns:
+            return False
+        if pattern.wildcards:
+            if not self.with_wildcards or length > self.characters:
+                return False
+            self.with_wildcards -= 1
+            self.characters -= length
+        self.patterns -= 1
+        return True
+
+
+#: Maximum number of characters of a pattern, which is the longest path of most systems, and of its wildcards.
+_LONGEST_PATTERN, _MOST_WILDCARDS = 4096, 64
+#: Number of bytes of an ignore file that are read; lines after them are dropped.
+MOST_BYTES = 2**20
+#: Number of patterns that are compiled into one expression, so that no call of ``re`` takes long.
+_PIECE = 50
+
+
+class _Piece:
+    """Some patterns with wildcards, which are compiled when they are first needed."""
+
+    __slots__ = ("_expression", "_flags", "_numbers", "_patterns", "highest")
+
+    def __init__(self, numbered: Sequence[tuple[int, Pattern]], flags: int) -> None:
+        """``numbered``: the patterns with their numbers, the highest number first."""
+        self._patterns: tuple[Pattern, ...] = tuple(pattern for _, pattern in numbered)
+        self._numbers = tuple(number for number, _ in numbered)
+        self._flags = flags
+        self._expression: re.Pattern[str] | None = None
+        self.highest = self._numbers[0]
+
+    def last(self, subject: str) -> int:
+        """Returns the highest number of a pattern that matches a subject; -1 if none does."""
+        expression = self._expression
+        if expression is None:
+            # The first alternative that matches ends the search, and the empty group after it tells which one it is.
+            alternatives = (f"{_expression(pattern.text)}()" for pattern in self._patterns)
+            expression = self._expression = re.compile("|".join(alternatives), self._flags)
+            self._patterns = ()
+        match = expression.fullmatch(subject)
+        return -1 if match is None or match.lastindex is None else self._numbers[match.lastindex - 1]
+
+
+class _Kind:
+    """The patterns of a list that are compared with the same subject, for the same kind of entry."""
+
+    __slots__ = ("_ignore_case", "_literals", "_pieces", "_suffix_numbers", "_suffixes", "whole_path")
+
+    def __init__(self, numbered: Sequence[tuple[int, Pattern]], *, whole_path: bool, ignore_case: bool) -> None:
+        """``numbered``: the patterns with their numbers, ascending."""
+        self.whole_path, self._ignore_case = whole_path, ignore_case
+        self._literals: dict[str, int] = {}
+        suffixes: dict[str, int] = {}
+        others: list[tuple[int, Pattern]] = []
+        for number, pattern in numbered:
+            text = _lower(pattern.text) if ignore_case else pattern.text
+            if not pattern.wildcards:
+                self._literals[text] = number
+            elif not whole_path and pattern.wildcards == 1 and text[0] == "*":
+                suffixes[text[1:]] = number
+            else:
+                others.append((number, pattern))
+        self._suffixes = tuple(suffixes)
+        self._suffix_numbers = suffixes
+        others.reverse()
+        flags = re.DOTALL | (re.IGNORECASE | re.ASCII if ignore_case else 0)
+        self._pieces = tuple(_Piece(others[at : at + _PIECE], flags) for at in range(0, len(others), _PIECE))
+
+    def last(self, subject: str) -> int:
+        """Returns the highest number of a pattern that matches a subject; -1 if none does."""
+        text = _lower(subject) if self._ignore_case else subject
+        last = self._literals.get(text, -1)
+        if self._suffixes and text.endswith(self._suffixes):
+            last = max(last, *(number for suffix, number in self._suffix_numbers.items() if text.endswith(suffix)))
+        for piece in self._pieces:
+            if piece.highest <= last:
+                break
+            found = piece.last(subject)
+            if found >= 0:
+                return max(found, last)
+        return last
+
+
 class PatternList:
-    """The patterns of one ignore file. The last pattern that matches decides."""
+    """The patterns of one ignore file. The last pattern that matches decides. Immutable, except for what it compiles.
 
-    patterns: tuple[Pattern, ...]
-    flags: int
-    names: frozenset[str]
-    suffixes: tuple[str, ...]
-    name_expression: re.Pattern[str] | None
-    paths: frozenset[str]
-    path_expression: re.Pattern[str] | None
+    A path costs time proportional to its length and to the number of patterns with wildcards, which is limited.
+    """
+
+    __slots__ = ("_for_directories", "_for_files", "_negated", "characters", "dropped", "with_wildcards")
+
+    def __init__(self, patterns: Sequence[Pattern], *, dropped: int = 0, ignore_case: bool = False) -> None:
+        #: Number of patterns that did not fit into the budget and were dropped; at least 1 if any was.
+        self.dropped = dropped
+        #: Number of patterns with wildcards, and of their characters.
+        self.with_wildcards = sum(pattern.wildcards > 0 for pattern in patterns)
+        self.characters = sum(len(pattern.text) for pattern in patterns if pattern.wildcards)
+        self._negated = tuple(pattern.negated for pattern in patterns)
+        kinds: dict[tuple[bool, bool], list[tuple[int, Pattern]]] = {}
+        for number, pattern in enumerate(patterns):
+            kinds.setdefault((pattern.directories_only, pattern.whole_path), []).append((number, pattern))
+        made = [
+            (directories_only, _Kind(numbered, whole_path=whole_path, ignore_case=ignore_case))
+            for (directories_only, whole_path), numbered in sorted(kinds.items())
+        ]
+        self._for_directories = tuple(kind for _, kind in made)
+        self._for_files = tuple(kind for directories_only, kind in made if not directories_only)
+
+    def __len__(self) -> int:
+        return len(self._negated)
 
     @classmethod
     def of_lines(cls, lines: Iterable[str], *, ignore_case: bool = False) -> Self:
@@ -109,59 +214,48 @@ class PatternList:
 
     @classmethod
     def of_bytes(cls, content: bytes, *, ignore_case: bool = False) -> Self:
-        """Makes a list of the patterns in the content of an ignore file."""
+        """Makes a list of the first patterns in the content of an ignore file, as many as fit into the budget."""
+        cut = len(content) > MOST_BYTES
+        if cut:
+            content = content[: content.rfind(b"\n", 0, MOST_BYTES) + 1]
         lines = content.removeprefix(b"\xef\xbb\xbf").decode("latin-1").split("\n")
-        parsed = (parse_pattern(line.removesuffix("\r"), ignore_case=ignore_case) for line in lines)
-        patterns = tuple(pattern for pattern in parsed if pattern is not None)
-        flags = re.DOTALL | (re.IGNORECASE | re.ASCII if ignore_case else 0)
-        names = [pattern for pattern in patterns if not pattern.whole_path]
-        paths = [pattern for pattern in patterns if pattern.whole_path]
-        return cls(
-            patterns,
-            flags,
-            frozenset(pattern.literal for pattern in names if pattern.literal is not None),
-            tuple({pattern.suffix for pattern in names if pattern.suffix is not None}),
-            _any_of(names, flags),
-            frozenset(pattern.literal for pattern in paths if pattern.literal is not None),
-            _any_of(paths, flags),
-        )
+        budget = _Budget()
+        patterns: list[Pattern] = []
+        dropped = int(cut)
+        for number, line in enumerate(lines):
+            pattern = parse_pattern(line.removesuffix("\r"))
+            if pattern is not None and budget.admits(pattern):
+                patterns.append(pattern)
+            elif pattern is not None:
+                dropped += 1
+                if not budget.patterns:
+                    dropped += len(lines) - number - 1
+                    break
+        return cls(patterns, dropped=dropped, ignore_case=ignore_case)
 
     def ignores(self, path: str, name: str, is_directory: bool) -> bool | None:
         """Decides whether a path is ignored (True), re-included (False) or not matched by any pattern (None).
 
         ``path`` is relative to the ignore file's directory, ``name`` its last part; both are byte strings.
         """
-        if not (
-            name in self.names
-            or (self.suffixes and name.endswith(self.suffixes))
-            or (self.name_expression and self.name_expression.fullmatch(name))
-            or path in self.paths
-            or (self.path_expression and self.path_expression.fullmatch(path))
-        ):
-            return None
-        for pattern in reversed(self.patterns):
-            if (is_directory or not pattern.directories_only) and pattern.matches(
-                path if pattern.whole_path else name, self.flags
-            ):
-                return not pattern.negated
-        return None
+        last = -1
+        for kind in self._for_directories if is_directory else self._for_files:
+            found = kind.last(path if kind.whole_path else name)
+            if found >= 0:
+                last = max(last, found)
+        return None if last < 0 else not self._negated[last]
 
 
-def _any_of(patterns: list[Pattern], flags: int) -> re.Pattern[str] | None:
-    expressions = [p.expression for p in patterns if p.literal is None and p.suffix is None]
-    return re.compile("|".join(expressions), flags) if expressions else None
+def _lower(text: str) -> str:
+    """Returns a byte string in lower case: as in git, only letters of ASCII have one."""
+    return text.lower() if text.isascii() else text.encode("latin-1").lower().decode("latin-1")
 
 
 def _without_trailing_spaces(line: str) -> str:
-    end = at = 0
-    while at < len(line):
-        escaped = line[at] == "\\"
-        if escaped and at + 1 == len(line):
-            return line
-        at += 1 + escaped
-        if escaped or line[at - 1] != " ":
-            end = at
-    return line[:end]
+    text = line.rstrip(" ")
+    backslashes = len(text) - len(text.rstrip("\\"))
+    # An odd number of backslashes escapes the space after them.
+    return line[: len(text) + 1] if backslashes % 2 else text
 
 
 # --- from wildcards to a regular expression ---

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from conexus.config import Settings
-from conexus.workspace.ignore import IgnoreRules
+from conexus.workspace.ignore import IGNORED, IgnoreRules
 from conexus.workspace.inside import Inside
 from conexus.workspace.read import NOT_REGULAR, NOT_UTF8_NAME, SYMLINK, TOO_LARGE, reason_of, state_of
 from conexus.workspace.roots import needs_consent
@@ -38,7 +38,7 @@ class Scan:
     """The result of a walk."""
 
     entries: list[Entry]
-    #: Number of files and directories that were left out although the ignore rules allow them, by reason.
+    #: Number of files and directories that were left out although no pattern ignores them, by reason.
     skipped: dict[str, int]
     #: Why the entries may not be all files of the folder, in a sentence for the user; None if they are all.
     refused: str | None = None
@@ -69,7 +69,7 @@ def scan_in_steps(
 ) -> Generator[None, None, Scan]:
     """Finds the files at or below a path of a folder: all files by default, one if the path is a file, or none.
 
-    A scan of the whole folder reads the ignore files again, and is refused if the user must consent first. Symbolic
+    A scan of the whole folder reads changed ignore files again, and is refused if the user must consent first. Symbolic
     links are not followed, so that a file is found once, at its real path. A step examines at most one directory, or
     ``_STEP`` entries of a larger one.
     """
@@ -85,7 +85,7 @@ def scan_in_steps(
     if facts is None:
         return found
     is_directory = stat.S_ISDIR(facts.st_mode)
-    if not _is_wanted(rules, below, is_directory, found.skipped):
+    if not _is_wanted(rules.reason(below, is_directory), below, found.skipped):
         return found
     if is_directory:
         return replace(found, refused=(yield from _walk(root, below, rules, settings, found)))
@@ -104,6 +104,9 @@ def _walk(
             yield
             directory = directories.pop()
             prefix = f"{directory}/" if directory else ""
+            level = rules.level(directory)
+            if level is None:
+                continue  # it became a link, or its rules have changed
             try:
                 with inside.listed(directory) as items:
                     for number, item in enumerate(items, 1):
@@ -111,7 +114,7 @@ def _walk(
                             yield
                         path = prefix + item.name
                         is_directory = item.is_dir(follow_symlinks=False)
-                        if not _is_wanted(rules, path, is_directory, found.skipped):
+                        if not _is_wanted(level.reason(path, item.name, is_directory), path, found.skipped):
                             continue
                         if is_directory:
                             directories.append(path)
@@ -126,8 +129,11 @@ def _walk(
     return None
 
 
-def _is_wanted(rules: IgnoreRules, path: str, is_directory: bool, skipped: dict[str, int]) -> bool:
-    if not rules.allows(path, is_directory):
+def _is_wanted(reason: str | None, path: str, skipped: dict[str, int]) -> bool:
+    """Decides whether an entry is scanned. ``reason``: why the rules leave it out, None if they do not."""
+    if reason is not None:
+        if reason is not IGNORED:
+            _count(skipped, reason)
         return False
     if not path.isascii():
         try:
