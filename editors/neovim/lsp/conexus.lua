@@ -4,7 +4,8 @@
 
 ---@type vim.lsp.Config
 return {
-  cmd = { 'conexus', 'serve' },
+  -- By its path, because Neovim would also look for a name in relative folders of the PATH.
+  cmd = { require('conexus.server').find('conexus') or 'conexus', 'serve' },
   root_markers = { 'conexus.toml', '.git', '.hg', '.jj' },
   root_dir = function(bufnr, on_dir)
     require('conexus.root').of_buffer(bufnr, on_dir)

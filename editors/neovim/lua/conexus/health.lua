@@ -78,7 +78,8 @@ local function check_program(cmd)
   local version, problem = version_of(command)
   if problem then
     -- What the user has named may be a script of his own.
-    local report = program == 'conexus' and health.error or health.warn
+    local is_default = program == 'conexus' or program == require('conexus.server').find('conexus')
+    local report = is_default and health.error or health.warn
     report(('%s %s'):format(path, problem), advice)
   else
     health.ok(('%s: %s'):format(path, version))

@@ -35,11 +35,42 @@ function M.program()
   return type(cmd) == 'table' and cmd[1] or nil
 end
 
+---@param path string
+---@param folder string
+local function is_below(path, folder)
+  return path == folder or vim.startswith(path, (folder:gsub('/$', '')) .. '/')
+end
+
+---@param path string
+local function real(path)
+  return vim.fs.normalize(vim.uv.fs_realpath(path) or path)
+end
+
+-- The absolute path of a program on the PATH; nothing if there is none. Skipped are relative folders, and folders of
+-- the current directory unless the home directory is below it: anybody may have put a program of this name there.
+---@param name string
+---@return string?
+function M.find(name)
+  local windows = vim.fn.has('win32') == 1
+  local here, home = real(vim.fn.getcwd()), real(vim.uv.os_homedir() or '/')
+  local is_project = not is_below(home, here)
+  for _, folder in ipairs(vim.split(vim.env.PATH or '', windows and ';' or ':', { plain = true })) do
+    local absolute = folder:match(windows and '^%a:[/\\]' or '^/')
+    if absolute and not (is_project and is_below(real(folder), here)) then
+      local program = vim.fs.normalize(folder) .. '/' .. name
+      if vim.fn.executable(program) == 1 then
+        return vim.fn.exepath(program)
+      end
+    end
+  end
+end
+
 -- Whether the server can be started. If not, the user is told once, and not for every file.
 ---@return boolean
 function M.found()
   local program = M.program()
-  if not program or vim.fn.executable(program) == 1 then
+  local is_there = program and (program == 'conexus' and M.find(program) or vim.fn.executable(program) == 1)
+  if not program or is_there then
     return true
   end
   local message = ('Conexus: the program `%s` was not found. %s'):format(program, M.how_to_install())
