@@ -281,7 +281,7 @@ def test_starts_and_forced_ends_are_recorded(tmp_path: Path, monkeypatch: pytest
     process.ask(OpenTables(tmp_path / "index", 8))
     child = process._child
     assert child is not None
-    child.kill()
+    child.kill("a test")
     process.close()
     workers = WorkerProcesses(1)
     workers.submit(len, ()).result()
