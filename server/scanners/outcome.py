@@ -70,7 +70,7 @@ def run_program(program: str, arguments: list[str], folder: Path) -> Ended:
 
 def _run(command: list[str], folder: Path) -> Ended:
     try:
-        ended = subprocess.run(
+        ended = subprocess.run(  # noqa: S603  an absolute program, no shell, fixed arguments and names of files
             command, cwd=folder, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS
         )
     except subprocess.TimeoutExpired:

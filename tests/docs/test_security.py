@@ -85,7 +85,7 @@ def test_the_commands_of_the_runbooks_work(tmp_path: Path) -> None:
     home.mkdir()
     workspace.mkdir()
     (workspace / "basket.py").write_text("def total_price(articles):\n    return sum(articles)\n")
-    (workspace / ".env").write_text("TOKEN=LEAKED\n")
+    (workspace / "deploy.py").write_text("def deploy():\n    return login('LEAKED')\n")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CONEXUS_", "XDG_"))}
     environment = kept | {"HOME": str(home), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 

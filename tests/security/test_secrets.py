@@ -81,7 +81,7 @@ def made_up(alphabet: str, length: int) -> str:
     return "".join(alphabet[(7 * each + length) % len(alphabet)] for each in range(length))
 
 
-WORD, HEX, UPPER = string.ascii_letters + string.digits, "0123456789abcdef", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+WORD, HEX, UPPER = string.ascii_letters + string.digits, "0123456789abcdef", string.ascii_uppercase + "234567"
 #: Texts with a made-up secret each. They are put together here, so that no scanner of secrets finds one in this file.
 BLOCK = base64.b64encode(hashlib.sha512().digest() * 2).decode()
 SECRETS = {
@@ -95,14 +95,14 @@ SECRETS = {
     "stripe": f"key: sk_live_{made_up(WORD, 24)}\n",
     "openai": f"key: sk-proj-{made_up(WORD, 40)}T3Blbk{'FJ'}{made_up(WORD, 40)}\n",
     "anthropic": f"key: sk-ant-api03-{made_up(WORD, 93)}AA\n",
-    "npm": f"//registry/:_authToken=npm_{made_up(WORD, 36)}\n",
+    "npm": f"//registry/:_authToken=npm_{made_up(WORD, 36)}\n",  # pragma: allowlist secret - made up
     "pypi": f"password = pypi-AgEIcHlwaS5vcmc{made_up(WORD, 80)}\n",
-    "age": f"AGE-SECRET-KEY-1{made_up('QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L', 58)}\n",
+    "age": f"AGE-SECRET-KEY-1{made_up('QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L', 58)}\n",  # pragma: allowlist secret - made up
 }
 HARMLESS = {
     "public": f"-----BEGIN CERTIFICATE-----\n{BLOCK}\n-----END CERTIFICATE-----\n",
     "placeholder": "-----BEGIN PRIVATE" + " KEY-----\n...\n-----END PRIVATE" + " KEY-----\n",
-    "documentation": f"aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = {made_up(WORD, 40)}\n",
+    "documentation": f"aws_access_key_id = AKIA{'IOSFODNN7EXAMPLE'}\naws_secret_access_key = {made_up(WORD, 40)}\n",
     "name only": f"aws_access_key_id = AKIA{made_up(UPPER, 16)}\n",
     "short": "token: ghp_xxxx\nkey: sk_live_...\nnpm_config_cache: x\n",
     "digest": f"sha256: {made_up(HEX, 64)}\n",

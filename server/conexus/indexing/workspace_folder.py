@@ -418,7 +418,7 @@ def _state_of(facts: os.stat_result | None) -> tuple[int, int] | None:
 
 def _version(embedder: Embedder, settings: Settings) -> str:
     """Returns a name for everything that determines the rows of a folder."""
-    secrets = "in" if settings.index_secrets else SECRETS_VERSION
+    secrets = "in" if settings.index_secrets else SECRETS_VERSION  # pragma: allowlist secret - a version
     return f"secrets {secrets}, {analysis_version(embedder.fingerprint)}"
 
 
