@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 
 #: A tool that takes longer than this many seconds is ended.
-_TIMEOUT_SECONDS = 90
+_TIMEOUT_SECONDS = 300
 
 
 class State(Enum):
