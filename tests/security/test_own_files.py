@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import stat
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +17,8 @@ import pytest
 from conexus import own_files
 from conexus.lsp import results_page
 from conexus.own_files import Untrusted
+from tests.faults import until
+from tests.lsp.raw import server_environment
 from tests.workspaces import PATIENCE, running, write
 
 FOREIGN = 12345
@@ -209,8 +215,6 @@ def test_pages_of_results_are_not_written_where_others_may_control_it(
 
 
 def test_an_index_is_used_again_when_others_have_lost_their_right(root: Path, data: Path) -> None:
-    from tests.faults import until
-
     with running(root, data, stored=True):
         pass
     data.chmod(0o777)
@@ -232,23 +236,23 @@ def test_links_above_the_data_directory_are_fine(root: Path, tmp_path: Path) -> 
             assert (engine.status().health, engine.status().role) == ("ok", "writer")
 
 
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory that every user can read, as those of pytest are not."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
 @needs_root
-def test_a_read_only_index_of_root_is_read_by_others(root: Path, tmp_path: Path) -> None:
+def test_a_read_only_index_of_root_is_read_by_others(public: Path) -> None:
     """As in the image of a container, whose user is not root."""
-    import shutil
-    import subprocess
-    import sys
-
-    from tests.lsp.raw import server_environment
-
-    data = tmp_path / "data"
+    root, data = public / "work", public / "data"
+    write(root, {"a.py": "def giraffe_neck():\n    return 1\n"})
     with running(root, data, stored=True):
         pass
     for path in [data, *data.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
-    for path in (tmp_path, *tmp_path.parents[:3]):
-        if path != Path("/tmp"):
-            path.chmod(0o755)
     if shutil.which("setpriv") is None:
         pytest.skip("there is no program that runs another as somebody else")
     script = (
