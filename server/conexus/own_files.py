@@ -34,7 +34,7 @@ _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
-class Untrusted(OSError):
+class Untrusted(PermissionError):
     """Raised if a file or directory of ours may be under the control of another user. ``strerror`` is a sentence."""
 
     def __init__(self, sentence: str) -> None:

@@ -28,7 +28,8 @@ def report(result: Result) -> dict[str, tuple[str, str]]:
 def test_a_sound_installation_has_no_failure(conexus: Conexus, shop: Path, tmp_path: Path) -> None:
     lines = report(conexus("doctor", cwd=shop))
     assert {
-        "python", "packages", "native code", "model", "grammars", "data", "disk", "settings", "watcher", "index"
+        "python", "packages", "native code", "model", "grammars", "data", "audit", "disk", "settings", "watcher",
+        "index",
     } == set(lines)  # fmt: skip
     for subject in ("native code", "model", "grammars", "data", "settings", "index"):
         assert lines[subject][0] == "OK", lines[subject]
@@ -63,6 +64,42 @@ def test_who_may_read_the_indexes(
     assert of(folder_checks(shop), "data").level == "WARN"
     assert of(folder_checks(shop), "data").advice == f"run `chmod 700 {data}`"
     assert of(folder_checks(shop), "index").level == "WARN"
+
+
+def test_directories_that_others_may_control_are_named(
+    conexus: Conexus, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "place" / "data"
+    monkeypatch.setenv("CONEXUS_DATA_DIR", str(data))
+    data.parent.mkdir()
+    data.symlink_to(tmp_path / "nowhere")
+    assert "is a link that leads nowhere" in of(folder_checks(shop), "data").found
+    data.unlink()
+    conexus("index", shop, CONEXUS_DATA_DIR=str(data))
+    assert of(folder_checks(shop), "data").level == "OK"
+    data.parent.chmod(0o777)
+    check = of(folder_checks(shop), "data")
+    assert (check.level, "other users can replace it" in check.found) == ("WARN", True)
+    data.parent.chmod(0o1777)
+    assert of(folder_checks(shop), "data").level == "OK"
+    index = Path(of(folder_checks(shop), "index").found.partition(", ")[0])
+    (index / "x.lance").symlink_to(tmp_path)
+    check = of(folder_checks(shop), "index")
+    assert (check.level, "`x.lance` in the index directory is a link" in check.found) == ("FAIL", True)
+    (index / "x.lance").unlink()
+    (data / "indexes").chmod(0o777)
+    for subject in ("data", "index"):
+        check = of(folder_checks(shop), subject)
+        assert (check.level, "other users can write to `indexes`" in check.found) == ("FAIL", True)
+    result = conexus("index", shop, expect=3, CONEXUS_DATA_DIR=str(data))
+    assert (
+        "the index directory cannot be used: other users can write to `indexes` in the data directory" in result.stderr
+    )
+    (data / "indexes").chmod(0o700)
+    data.rename(tmp_path / "elsewhere")
+    data.symlink_to(tmp_path / "elsewhere")
+    check = of(folder_checks(shop), "data")
+    assert (check.level, "the data directory is a link" in check.found) == ("FAIL", True)
 
 
 def test_wrong_settings_are_named(shop: Path) -> None:
