@@ -26,6 +26,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from conexus import own_files
 from conexus.audit.events import Entry, bounded
 from conexus.audit.writer import Place
 
