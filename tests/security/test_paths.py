@@ -190,7 +190,7 @@ def tree(base: Path) -> Path:
 @BY_PARTS
 def test_files_are_read_wherever_they_are_below_the_root(root: Path, by_parts: bool) -> None:
     with Inside(root, by_parts=by_parts) as inside:
-        for name in ("a.py", "sub/b.py", "sub/inner/c.py", "sub/b.py", "a.py"):
+        for name in ("sub/inner/c.py", "a.py", "sub/b.py", "sub/inner/c.py", "sub/b.py", "a.py"):
             read = read_text(inside, name, 100)
             assert isinstance(read, Text)
             assert read.text == "mine"
@@ -349,6 +349,13 @@ def test_a_directory_that_is_swapped_for_a_link_all_the_time_is_never_read_throu
         stop.set()
         thread.join()
     assert seen <= {"mine", "symbolic link", "vanished"}
+
+
+def test_without_descriptors_of_directories_the_names_of_windows_are_refused(root: Path) -> None:
+    with Inside(root, by_parts=False) as inside:
+        for name in ("NUL", "sub/con.py", "a.py:stream", "sub\\b.py", "a.py "):
+            with pytest.raises(OutsideWorkspace):
+                inside.open(name)
 
 
 def test_descriptors_are_closed(root: Path) -> None:

@@ -15,6 +15,7 @@ import posixpath
 import re
 import stat
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -120,7 +121,6 @@ class Inside:
         self._root: int | None = None
         #: The directory of the last path, and its descriptor; empty for none.
         self._directory, self._descriptor = "", -1
-        self._reported = False
 
     def __enter__(self) -> Self:
         return self
@@ -276,11 +276,15 @@ class Inside:
         return at, facts
 
     def _link(self, path: str) -> OSError:
-        """Returns the error for a path with a link in it. The first one of this object is recorded."""
-        if not self._reported:
-            self._reported = True
-            audit.record("pathRejected", source="repository", reason="a symbolic link", folder=Path(self.root).name)
+        """Returns the error for a path with a link in it, and records it."""
+        _record_link(self.root, path.rpartition("/")[0])
         return OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+
+
+@lru_cache(maxsize=1024)
+def _record_link(root: str, _directory: str) -> None:
+    """Records that a link was refused: once for a directory, because an editor asks again with each change."""
+    audit.record("pathRejected", source="repository", reason="a symbolic link", folder=Path(root).name)
 
 
 def _is_link(facts: os.stat_result) -> bool:
