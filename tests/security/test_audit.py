@@ -761,13 +761,13 @@ def test_a_command_records_settings_and_what_becomes_of_the_index(
     conexus("index", shop, "--rebuild")
     directory = Path(environment["CONEXUS_DATA_DIR"], "audit")
     found = [(line.value["command"], line.value["event"], line.value["details"]) for line in lines_of(directory)]
-    folder = next(details["folder"] for _, event, details in found if event == "indexMade")
-    assert folder.startswith("shop-project-")
+    index = next(details["index"] for _, event, details in found if event == "indexMade")
+    assert index.startswith("shop-project-")
     setting = {"setting": "maxFiles", "source": "conexus.toml", "value": 100}
     assert ("index", "settingsChanged", setting) in found
     setting = {"setting": "maxFileBytes", "source": "commandLine", "value": 5_000_000}
     assert ("index", "settingsChanged", setting) in found
-    assert ("index", "indexCleared", {"folder": folder}) in found
+    assert ("index", "indexCleared", {"index": index}) in found
     assert str(shop.parent) not in json.dumps(found)
     assert conexus("audit", "verify").returncode == 0
 

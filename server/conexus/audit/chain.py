@@ -84,7 +84,7 @@ def append(place: Place, entries: Sequence[Entry]) -> None:
 
     If the files were changed since they were last written, says so in a line of its own.
     """
-    _make_private(place.directory)
+    own_files.make_directories(place.directory.parent, place.directory.name)
     with _locked(place.directory):
         log = _OpenLog(place)
         log.recover()
@@ -400,22 +400,6 @@ def _write_head(directory: Path, head: Head) -> None:
 
 
 # --- files ---
-
-
-def _make_private(directory: Path) -> None:
-    """Makes the directory of the log, or checks it. Raises OSError if others could change what is in it."""
-    for each in (directory.parent, directory):
-        with contextlib.suppress(FileExistsError):
-            each.mkdir(mode=0o700, parents=True)
-        facts = each.lstat()
-        if not stat.S_ISDIR(facts.st_mode):
-            raise NotADirectoryError(errno.ENOTDIR, "the directory of the audit log is not a directory", str(each))
-        if os.name == "posix" and facts.st_uid != os.geteuid():
-            raise PermissionError(errno.EPERM, "the directory of the audit log belongs to another user", str(each))
-        if os.name == "posix" and facts.st_mode & 0o022:
-            raise PermissionError(errno.EPERM, "other users can write to the directory of the audit log", str(each))
-    if facts.st_mode & 0o077:
-        directory.chmod(0o700)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ Event = Literal[
     "indexRemoved",
     "limitReached",
     "logDamaged",
+    "modelFailed",
     "modelLoaded",
     "modelRefused",
     "pathRejected",
@@ -36,7 +37,7 @@ Details = Mapping[str, Value]
 #: Maximum number of characters of a text in the log, before it is escaped.
 LONGEST_TEXT = 200
 #: Fields that hold a path or may hold one.
-_PATHS = frozenset({"model", "path"})
+_PATHS = frozenset({"folder", "model", "path"})
 _SEPARATORS, _TRAILING = re.compile(r"[/\\]"), "/\\"
 _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:")
 _PATH_INSIDE = re.compile(r"(?<![\w.])(?:[/\\~]|[A-Za-z]:[/\\]|\w+://)")
@@ -65,15 +66,13 @@ FIELDS: Mapping[str, tuple[type, str]] = MappingProxyType(
     {
         "code": (int, "exit status of the server"),
         "count": (int, "number of lost events"),
-        "folder": (
-            str,
-            "name of the folder, or of its index directory, which has the key of the index, too",
-        ),
+        "folder": (str, "name of the folder, without the path to it"),
+        "id": (int, "number of the process"),
+        "index": (str, "name of the index directory: the name of the folder and a key"),
         "limit": (str, "name of the limit, as in `limits` of the status"),
         "model": (str, "name of the model; of a path, the last component"),
         "path": (str, "path of the file, relative to the folder"),
         "process": (str, "what the process does: `worker`, `store`, `candidates`, `model`, `watcher`"),
-        "processId": (int, "number of the process"),
         "reason": (str, "why, in one word or a few"),
         "setting": (str, "name of the setting"),
         "source": (
@@ -95,22 +94,23 @@ EVENTS: Mapping[str, Kind] = MappingProxyType(
             ("reason",),
             ("folder", "path"),
         ),
-        "indexCleared": Kind("An index was deleted on request, to be rebuilt.", ("folder",)),
-        "indexMade": Kind("A folder was indexed for the first time.", ("folder",)),
-        "indexRebuilt": Kind("An index, or a part of it, was discarded and rebuilt.", ("folder", "reason")),
-        "indexRefused": Kind("A folder is not indexed.", ("folder", "reason")),
-        "indexRemoved": Kind("An index was deleted.", ("folder", "reason")),
+        "indexCleared": Kind("An index was deleted on request, to be rebuilt.", ("index",)),
+        "indexMade": Kind("The index of a folder was begun.", ("index",)),
+        "indexRebuilt": Kind("An index, or a part of it, was discarded and rebuilt.", ("index", "reason")),
+        "indexRefused": Kind("An index is not used or not made.", ("index", "reason")),
+        "indexRemoved": Kind("An index was deleted.", ("index", "reason")),
         "limitReached": Kind("A limit acted: recorded the first and every thousandth time.", ("limit", "times")),
         "logDamaged": Kind("The audit log was found changed when it was continued.", ("reason",)),
-        "modelLoaded": Kind("An embedding model was loaded.", ("model",), ("reason",)),
-        "modelRefused": Kind("An embedding model was not loaded.", ("model", "reason")),
+        "modelFailed": Kind("An embedding model could not be loaded, or failed later.", ("model", "reason")),
+        "modelLoaded": Kind("An embedding model was loaded.", ("model",)),
+        "modelRefused": Kind("An embedding model must not be loaded.", ("reason",), ("model",)),
         "pathRejected": Kind(
-            "A path or URI that is not in a folder, or cannot be one, was rejected.",
-            ("source", "reason"),
-            ("folder", "path"),
+            "A path or URI was rejected, because it leaves the folder or names no file.",
+            ("reason",),
+            ("source", "folder", "path"),
         ),
-        "processKilled": Kind("A process was ended by force.", ("process", "reason"), ("processId",)),
-        "processStarted": Kind("A process was started.", ("process",), ("processId", "reason")),
+        "processKilled": Kind("A process was ended by force.", ("process", "reason"), ("id",)),
+        "processStarted": Kind("A process was started.", ("process",), ("id", "reason")),
         "serverStarted": Kind("A server began to serve a client.", ("version",)),
         "serverStopped": Kind("A server ended.", ("code",)),
         "settingsChanged": Kind(

@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,19 @@ def add_to(commands: Commands) -> None:
     lines.add_argument("--last", type=count(1, _MOST_LINES), metavar="N", help="only the last N of them")
     add_json_option(lines)
     lines.set_defaults(run=show)
+
+
+@contextmanager
+def kept(command: str) -> Iterator[None]:
+    """Has the audit log kept during a command, and writes what waits at its end."""
+    from conexus import audit
+    from conexus.config import Settings, audit_place
+
+    audit.keep(audit_place(Settings(), command))
+    try:
+        yield
+    finally:
+        audit.close()
 
 
 def moment(text: str) -> datetime:

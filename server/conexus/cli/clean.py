@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from conexus.cli.arguments import count
 from conexus.cli.exit_code import ExitCode
+from conexus.config import Settings
 
 if TYPE_CHECKING:
     from conexus.cli.arguments import Commands
@@ -15,6 +16,7 @@ _MOST = 2**31 - 1
 
 
 def add_to(commands: Commands) -> None:
+    defaults = Settings()
     parser = commands.add_parser(
         "clean",
         help="remove indexes of folders that are gone, and old ones",
@@ -27,28 +29,29 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--max-data-mib",
         type=count(0, _MOST),
+        default=defaults.max_data_mib,
         metavar="N",
-        help="the size that all indexes together may have, in MiB (default: 51200)",
+        help=f"the size that all indexes together may have, in MiB (default: {defaults.max_data_mib})",
     )
     parser.add_argument(
         "--index-age-days",
         type=count(0, _MOST),
+        default=defaults.index_age_days,
         metavar="N",
-        help="remove an index that was not used for N days (default: 90)",
+        help=f"remove an index that was not used for N days (default: {defaults.index_age_days})",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from conexus.cli.audit import kept
     from conexus.cli.status_text import counted, size
     from conexus.cli.terminal import say
-    from conexus.config import Settings
     from conexus.upkeep import clean
 
-    dry, defaults = arguments.dry_run, Settings()
-    most = defaults.max_data_mib if arguments.max_data_mib is None else arguments.max_data_mib
-    age = defaults.index_age_days if arguments.index_age_days is None else arguments.index_age_days
-    done = clean(most_mib=most, age_days=age, dry_run=dry)
+    dry = arguments.dry_run
+    with kept(arguments.command):
+        done = clean(most_mib=arguments.max_data_mib, age_days=arguments.index_age_days, dry_run=dry)
     for each in done.removed:
         say(f"{'would remove' if dry else 'removed'} {each.folder} ({size(each.size)}): {each.reason}")
     freed = size(sum(each.size for each in done.removed))

@@ -31,11 +31,13 @@ def _path(text: str) -> Path:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from conexus.cli.audit import kept
     from conexus.cli.status_text import counted, size
     from conexus.cli.terminal import say, warn
     from conexus.upkeep import forget
 
-    done = forget(arguments.folder)
+    with kept(arguments.command):
+        done = forget(arguments.folder)
     if not (done.indexes or done.caches or done.pages):
         warn(f"nothing is stored about {arguments.folder}")
         return ExitCode.NOTHING

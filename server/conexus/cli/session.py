@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from pathlib import Path
 
-from conexus import audit
+from conexus.cli.audit import kept
 from conexus.cli.progress import LatestProgress, progress_line
 from conexus.cli.terminal import warn
-from conexus.config import SETTINGS_FILE, Settings, audit_place, record_changes
+from conexus.config import SETTINGS_FILE, Settings, record_changes
 from conexus.engine import Engine
 from conexus.processes.start import outside_workspace
 from conexus.session import Session as IndexSession
@@ -87,10 +87,9 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
         allow_large_folders=limits.allow_large_folders,
         max_file_bytes=limits.max_file_bytes or settings.max_file_bytes,
     )
-    audit.keep(audit_place(Settings(), limits.command))
     options = {"allowLargeFolders": limits.allow_large_folders, "maxFileBytes": limits.max_file_bytes}
     record_changes(Settings(), settings, [(SETTINGS_FILE, file.values), ("commandLine", options)])
-    with outside_workspace():
+    with outside_workspace(), kept(limits.command):
         engine = Engine(settings)
         index = engine.open_session(encoding=encoding, listener=latest)
         try:
@@ -99,7 +98,6 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
             yield Session(engine, index, latest, problems)
         finally:
             engine.close()
-            audit.close()
 
 
 @contextmanager

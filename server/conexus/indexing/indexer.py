@@ -256,7 +256,7 @@ class Indexer:
             case Clear(roots=roots):
                 folders = self._present(roots)
                 for folder in folders:
-                    audit.record("indexCleared", folder=folder.name)
+                    audit.record("indexCleared", index=folder.stored.directory.name)
                 self._make_anew(folders)
             case SetPaused(paused=paused):
                 self._set_paused(paused)
@@ -304,7 +304,7 @@ class Indexer:
     def _reindex(self, roots: Sequence[str], paths: Sequence[str]) -> None:
         self._refresher.renew(paths)
         for folder in self._present(roots):
-            audit.record("indexRebuilt", folder=folder.name, reason="requested")
+            audit.record("indexRebuilt", index=folder.stored.directory.name, reason="requested")
             folder.rules.forget()
             folder.renew("")
             folder.complete = False
@@ -324,7 +324,7 @@ class Indexer:
             return
         for folder in damaged:
             log.warning("files of the index of %s were overwritten; it is rebuilt", folder.root)
-            audit.record("indexRebuilt", folder=folder.name, reason="files were overwritten")
+            audit.record("indexRebuilt", index=folder.stored.directory.name, reason="files were overwritten")
         # The whole indexes, because vectors of overwritten rows may have been reused for rows that are intact.
         self._make_anew(damaged)
         self._publish()
@@ -421,7 +421,7 @@ class Indexer:
         elif not found.below and refused != folder.refused:
             folder.refused = refused
             if refused is not None:
-                audit.record("indexRefused", folder=folder.name, reason="needs allowLargeFolders")
+                audit.record("indexRefused", index=folder.stored.directory.name, reason="needs allowLargeFolders")
             self._folders.watch(folder)
             self._refresher.hint_all_documents(folder.root)
         if refused is None:

@@ -116,12 +116,12 @@ def silence() -> None:
 
 def started(name: str, process: int) -> None:
     """Records that a process was started; ``process`` is its number."""
-    audit.record("processStarted", process=name, processId=process)
+    audit.record("processStarted", process=name, id=process)
 
 
 def ended_by_force(name: str, process: int, reason: str) -> None:
     """Records that a process was killed, and why."""
-    audit.record("processKilled", process=name, processId=process, reason=reason)
+    audit.record("processKilled", process=name, id=process, reason=reason)
 
 
 def find_program(name: str) -> str:

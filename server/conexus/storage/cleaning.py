@@ -141,7 +141,7 @@ def remove_index(index: StoredIndex, reason: Reason) -> bool:
         return False
     finally:
         lock.release()
-    audit.record("indexRemoved", folder=index.directory.name, reason=reason)
+    audit.record("indexRemoved", index=index.directory.name, reason=reason)
     if reason == "space":
         limits.hit(Limit.DISK)
     return True

@@ -204,7 +204,7 @@ class FolderStore:
         can = "index is read, but it cannot be written" if is_read else "index directory cannot be used"
         problem = f"the {can}: {error.strerror}"
         if refused and problem != self.state.problem:
-            audit.record("indexRefused", folder=self.directory.name, reason=str(error.strerror))
+            audit.record("indexRefused", index=self.directory.name, reason=str(error.strerror))
         self._change(problem=problem)
 
     def _check(self) -> None:
@@ -236,7 +236,7 @@ class FolderStore:
             log.warning("files that no index uses cannot be removed: %s", error)
         self._change(listed=listed, compared=False, role="writer")
         if is_new:
-            audit.record("indexMade", folder=self.directory.name)
+            audit.record("indexMade", index=self.directory.name)
 
     def release(self) -> None:
         """Releases the lock, so that another process may write."""
@@ -253,7 +253,7 @@ class FolderStore:
             loaded = self._load_tables()
         except (OSError, DamagedFile) as error:
             log.warning("%s; the index is loaded from its tables", error)
-            audit.record("indexRebuilt", folder=self.directory.name, reason="segment files cannot be read")
+            audit.record("indexRebuilt", index=self.directory.name, reason="segment files cannot be read")
             loaded = self._load_tables()
         self._change(size_bytes=size_bytes(self.directory))
         return loaded
@@ -340,7 +340,7 @@ class FolderStore:
             opened = self._process.ask(request)
         except StoreError as error:
             log.warning("%s; the tables are rebuilt", error)
-            audit.record("indexRebuilt", folder=self.directory.name, reason="tables cannot be opened")
+            audit.record("indexRebuilt", index=self.directory.name, reason="tables cannot be opened")
             self._process.close_tables(self.directory)
             remove_tables(self.directory)
             opened = self._process.ask(request)
@@ -357,7 +357,7 @@ class FolderStore:
     def begin_anew(self) -> None:
         """Forgets what was stored and releases the lock, so that the next writer stores everything."""
         log.warning("files of the index are gone; it is stored again")
-        audit.record("indexRebuilt", folder=self.directory.name, reason="files are gone")
+        audit.record("indexRebuilt", index=self.directory.name, reason="files are gone")
         self._change(listed={}, compared=False)
         self._process.close_tables(self.directory)
         self.release()

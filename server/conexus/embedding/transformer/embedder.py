@@ -215,7 +215,7 @@ class TransformerEmbedder:
 
     def _failed(self, worker: WorkerProcess, error: EmbeddingError) -> None:
         worker.stop()
-        audit.record("modelRefused", model=self._source.name, reason=str(error))
+        audit.record("modelFailed", model=self._source.name, reason=str(error))
         with self._change:
             if self._closed:
                 return
