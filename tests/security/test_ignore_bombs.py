@@ -11,11 +11,16 @@ import pytest
 from conexus import limits
 from conexus.config import Settings
 from conexus.limits import Limit
+from conexus.search import scope as scopes
+from conexus.search.operators import parse_operators
+from conexus.search.scope import scope_of
+from conexus.values import BadQuery, Cancelled, CancelToken, Filters
 from conexus.workspace import ignore
 from conexus.workspace.gitignore import MOST_BYTES, PatternList
 from conexus.workspace.ignore import TOO_DEEP, IgnoreRules
 from conexus.workspace.repository import GitSettings
 from conexus.workspace.scan import Scan, scan
+from tests.fixtures import snapshot
 from tests.workspaces import running, write
 
 M = 4 * 2**20
@@ -229,3 +234,62 @@ def test_what_is_nested_too_deep_is_counted_in_the_status_once(tmp_path: Path) -
         engine.reindex()
         assert engine.wait(60)
         assert limits.counts()[Limit.DEPTH] == before + 1
+
+
+# --- filters of a request ---
+
+FILES = {f"src/{'a' * 100}{each}.py": "def f():\n    pass\n" for each in range(40)}
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(include=("*.py",) * 101),
+        Filters(exclude=tuple(f"q{each}" for each in range(100_000))),
+        Filters(languages=("python",) * 60, kinds=("function",) * 60),
+        Filters(include=("*a" * 100_000,)),
+        Filters(include=("*.py",), exclude=("x" * 9_000, "y" * 1_000)),
+    ],
+)
+def test_filters_over_the_limit_are_refused_with_a_sentence(filters: Filters) -> None:
+    before = limits.counts().get(Limit.REQUEST_FILTERS, 0)
+    with pytest.raises(BadQuery, match="at most 100 filters, with 10000 characters together"):
+        scope_of(snapshot({"a.py": "x = 1\n"}), filters)
+    assert limits.counts()[Limit.REQUEST_FILTERS] == before + 1
+
+
+@pytest.mark.parametrize("pattern", ["*a" * 70, "x" * 5000 + "*", "[!a]" * 70])
+def test_a_pattern_that_costs_too_much_is_refused_and_named(pattern: str) -> None:
+    for filters in (Filters(include=(pattern,)), Filters(exclude=("*.py", pattern))):
+        with pytest.raises(BadQuery, match="too long or has too many wildcards"):
+            scope_of(snapshot({"a.py": "x = 1\n"}), filters)
+    with pytest.raises(BadQuery, match="too long or has too many wildcards"):
+        scope_of(snapshot({"a.py": "x = 1\n"}), Filters(), parse_operators(f"path:{pattern}")[0])
+
+
+def test_operators_of_a_query_have_the_same_limits() -> None:
+    for text in ("path:a " * 101, "lang:" + "python," * 101, "-path:" + "x" * 10_001, "kind:function " * 5_000):
+        with pytest.raises(BadQuery, match="at most 100 filters"):
+            parse_operators(text)
+    assert len(parse_operators("path:a " * 100)[0].paths) == 100
+
+
+def test_a_request_with_filters_can_be_cancelled_while_they_are_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scopes, "_CHECK_SECONDS", -1.0)
+    token = CancelToken()
+    calls: list[int] = []
+
+    def check() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            token.cancel()
+        token.check()
+
+    patterns = tuple(f"*a*a*a*{each}x" for each in range(100))
+    now = snapshot(FILES)
+    with pytest.raises(Cancelled):
+        scope_of(now, Filters(include=patterns), check=check)
+    assert len(calls) == 3
+    # What was derived before is not taken for the whole.
+    assert not scope_of(now, Filters(include=patterns)).filter_mask.any()
+    assert scope_of(now, Filters(include=("*.py", *patterns[1:]))).filter_mask.all()

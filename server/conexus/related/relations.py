@@ -101,7 +101,7 @@ def find_related(
         if name not in _RELATIONS:
             raise BadQuery(f"there is no relation `{shortened(name)}`; the relations are {', '.join(RELATIONS)}")
     relations = [name for name in RELATIONS if not request.relations or name in request.relations]
-    scope = scope_of(searchable.snapshot, request.filters)
+    scope = scope_of(searchable.snapshot, request.filters, check=check)
     anchor = find_anchor(scope, request.place)
     embedded = EmbeddedQuery({})
     if "similar" in relations:

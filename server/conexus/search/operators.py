@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from conexus import limits
 from conexus.chunking import canonical_language
 from conexus.chunking.chunk import KINDS
+from conexus.limits import Limit
 from conexus.values import BadQuery, Tests
+
+#: Maximum number of values of a request's filters or of a query's operators, and of their characters.
+MOST_VALUES, MOST_CHARACTERS = 100, 10_000
 
 #: Matches one operator. The value of a path operator is a word that occurs in the path, or a pattern in the syntax of
 #: .gitignore.
@@ -58,14 +64,24 @@ def parse_operators(text: str) -> tuple[Operators, str]:
     operators = _NO_CONDITION
     prose: list[str] = []
     end = 0
+    values: list[str] = []
     for match in _OPERATOR.finditer(text):
         prose.append(text[end : match.start()])
         end = match.end()
         value = match["value"].strip('"').strip()
         if value:
+            values += value.split(",")
+            check_size(values)
             operators = _add_condition(operators, match["name"].lower(), value, negated=bool(match["sign"]))
     prose.append(text[end:])
     return operators, " ".join(part.strip() for part in prose if part.strip())
+
+
+def check_size(values: Sequence[str]) -> None:
+    """Raises BadQuery if the values of filters or operators are too many or too long, because each costs time."""
+    if len(values) > MOST_VALUES or sum(map(len, values)) > MOST_CHARACTERS:
+        limits.hit(Limit.REQUEST_FILTERS)
+        raise BadQuery(f"a request may have at most {MOST_VALUES} filters, with {MOST_CHARACTERS} characters together")
 
 
 def _add_condition(operators: Operators, name: str, value: str, *, negated: bool) -> Operators:

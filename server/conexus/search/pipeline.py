@@ -97,7 +97,7 @@ def run(
     """
     query = understand(request.text)
     check()
-    scope = scope_of(searchable.snapshot, request.filters, query.operators)
+    scope = scope_of(searchable.snapshot, request.filters, query.operators, check)
     if not query.text:
         return Ranking(_listed(scope, request.limit), query)
     embedded = embed_query(searchable.embedders, query.text, check)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,10 +13,12 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from conexus import limits
 from conexus.chunking import LANGUAGES, canonical_language, did_you_mean
 from conexus.chunking.chunk import KINDS
+from conexus.limits import Limit
 from conexus.search.bm25 import Field
-from conexus.search.operators import Operators, parse_kind, shortened
+from conexus.search.operators import Operators, check_size, parse_kind, shortened
 from conexus.search.segment_facts import SegmentFacts, facts_of
 from conexus.segments.memo import Memo
 from conexus.segments.postings import Postings
@@ -165,8 +168,18 @@ class Scope:
         return self.files if live is None else self.memoized("live files", lambda: int(np.count_nonzero(live)))
 
 
-def scope_of(snapshot: Snapshot, filters: Filters, operators: Operators | None = None) -> Scope:
-    """Returns the scope of a request. Raises BadQuery if a filter's value means nothing."""
+def scope_of(
+    snapshot: Snapshot,
+    filters: Filters,
+    operators: Operators | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> Scope:
+    """Returns the scope of a request.
+
+    ``check`` is called now and then, and raises if the request was cancelled. Raises BadQuery if a filter's value means
+    nothing, or if the filters are too many or too long.
+    """
+    check_size((*filters.languages, *filters.include, *filters.exclude, *filters.kinds))
     whole = snapshot.memo.get(_WHOLE, lambda: _whole_scope(snapshot))
     operators = operators or Operators()
     _check_languages(operators, whole.facts)
@@ -174,7 +187,7 @@ def scope_of(snapshot: Snapshot, filters: Filters, operators: Operators | None =
     if conditions.are_empty:
         return whole
     pairs = zip(whole.views, whole.facts, strict=True)
-    return replace(whole, filter_mask=_join((conditions.rows(view, facts) for view, facts in pairs), np.bool_))
+    return replace(whole, filter_mask=_join((conditions.rows(view, facts, check) for view, facts in pairs), np.bool_))
 
 
 def _whole_scope(snapshot: Snapshot) -> Scope:
@@ -234,8 +247,8 @@ class _Conditions:
     not_languages: frozenset[str]
     kinds: tuple[NDArray[np.bool_], ...]
     #: Groups of patterns: each group of ``paths`` must match the file, no group of ``not_paths`` may match it.
-    paths: tuple[tuple[str, ...], ...]
-    not_paths: tuple[tuple[str, ...], ...]
+    paths: tuple[_PathPatterns, ...]
+    not_paths: tuple[_PathPatterns, ...]
     tests: tuple[Tests, ...]
 
     @property
@@ -257,24 +270,26 @@ class _Conditions:
             not_languages=frozenset(operators.not_languages),
             kinds=tuple(masks),
             paths=tuple(
-                patterns for patterns in (filters.include, *(_patterns(each) for each in operators.paths)) if patterns
+                _PathPatterns.of(patterns)
+                for patterns in (filters.include, *(_patterns(each) for each in operators.paths))
+                if patterns
             ),
             not_paths=tuple(
-                patterns
+                _PathPatterns.of(patterns)
                 for patterns in (filters.exclude, *(_patterns(each) for each in operators.not_paths))
                 if patterns
             ),
             tests=(filters.tests, operators.tests),
         )
 
-    def rows(self, view: View, facts: SegmentFacts) -> Mask:
+    def rows(self, view: View, facts: SegmentFacts, check: Callable[[], None]) -> Mask:
         """Returns the mask of the view's rows that the request may return, shape (rows of the view,)."""
         segment = view.segment
         mask = view.live.copy()
         if self.folders and _folder(view.folder) not in self.folders:
             mask[:] = False
             return mask
-        files = self._files(view, facts)
+        files = self._files(view, facts, check)
         if files is not None:
             mask &= files[segment.file_of]
         for kinds in self.kinds:
@@ -284,7 +299,7 @@ class _Conditions:
                 mask &= ((facts.roles & np.uint8(Role.TEST)) != 0) == (tests == "only")
         return mask
 
-    def _files(self, view: View, facts: SegmentFacts) -> Mask | None:
+    def _files(self, view: View, facts: SegmentFacts, check: Callable[[], None]) -> Mask | None:
         if not (self.languages or self.not_languages or self.paths or self.not_paths):
             return None
         files = np.ones(len(view.segment.files), np.bool_)
@@ -293,9 +308,9 @@ class _Conditions:
         if self.not_languages:
             files &= ~_in_languages(facts, self.not_languages)
         for patterns in self.paths:
-            files &= _matching(view, facts, patterns)
+            files &= patterns.mask(view, facts, check)
         for patterns in self.not_paths:
-            files &= ~_matching(view, facts, patterns)
+            files &= ~patterns.mask(view, facts, check)
         return files
 
 
@@ -317,20 +332,56 @@ def _in_languages(facts: SegmentFacts, names: Iterable[str]) -> Mask:
     return np.isin(facts.languages, numbers)
 
 
-def _matching(view: View, facts: SegmentFacts, patterns: tuple[str, ...]) -> Mask:
-    files = view.segment.files
-    return facts.path_masks.get(patterns, lambda: np.array(_match([file.path for file in files], patterns), np.bool_))
+#: Number of paths that are compared with patterns at a time, and seconds after which ``check`` is called.
+_PIECE, _CHECK_SECONDS = 8, 0.02
 
 
-def _match(paths: Sequence[str], patterns: tuple[str, ...]) -> list[bool]:
-    if len(patterns) == 1 and patterns[0].startswith(_CONTAINS):
-        word = patterns[0].removeprefix(_CONTAINS)
+@dataclass(frozen=True, slots=True)
+class _PathPatterns:
+    """Patterns of paths of one filter."""
+
+    patterns: tuple[str, ...]
+    #: The patterns in the syntax of .gitignore; None for a search for a substring.
+    rules: PatternList | None
+
+    @classmethod
+    def of(cls, patterns: tuple[str, ...]) -> _PathPatterns:
+        """Parses patterns. Raises BadQuery for one that is too long or has too many wildcards."""
+        if len(patterns) == 1 and patterns[0].startswith(_CONTAINS):
+            return cls(patterns, None)
+        rules = PatternList.of_lines(patterns)
+        if rules.dropped:
+            limits.hit(Limit.REQUEST_FILTERS)
+            longest = max(patterns, key=len)
+            raise BadQuery(f"the pattern `{shortened(longest)}` is too long or has too many wildcards")
+        return cls(patterns, rules)
+
+    def mask(self, view: View, facts: SegmentFacts, check: Callable[[], None]) -> Mask:
+        """Returns the mask of the view's files that the patterns match, shape (files,)."""
+        return facts.path_masks.get(self.patterns, lambda: np.array(self._match(view, check), np.bool_))
+
+    def _match(self, view: View, check: Callable[[], None]) -> list[bool]:
+        paths = [file.path for file in view.segment.files]
+        found: list[bool] = []
+        checked = time.perf_counter()
+        matches = self._matcher()
+        for first in range(0, len(paths), _PIECE):
+            found += [matches(path) for path in paths[first : first + _PIECE]]
+            if time.perf_counter() - checked > _CHECK_SECONDS:
+                check()
+                checked = time.perf_counter()
+        return found
+
+    def _matcher(self) -> Callable[[str], bool]:
+        rules = self.rules
+        if rules is not None:
+            directories: dict[str, bool] = {"": False}
+            return lambda path: _matches(path, rules, directories)
+        word = self.patterns[0].removeprefix(_CONTAINS)
         unanchored = word.removeprefix("/")
-        # "/src" is anchored at the folder, as in .gitignore.
-        return [path.lower().startswith(unanchored) if word != unanchored else word in path.lower() for path in paths]
-    rules = PatternList.of_lines(patterns)
-    directories: dict[str, bool] = {"": False}
-    return [_matches(path, rules, directories) for path in paths]
+        if word != unanchored:  # "/src" is anchored at the folder, as in .gitignore
+            return lambda path: path.lower().startswith(unanchored)
+        return lambda path: word in path.lower()
 
 
 def _matches(path: str, rules: PatternList, directories: dict[str, bool]) -> bool:

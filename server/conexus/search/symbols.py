@@ -55,7 +55,7 @@ def find_symbols(
     if not text.strip():
         return Ranking(_listed(scope_of(searchable.snapshot, Filters()), limit))
     query = understand(text)
-    scope = scope_of(searchable.snapshot, Filters(), query.operators)
+    scope = scope_of(searchable.snapshot, Filters(), query.operators, check)
     if not query.text:
         return Ranking(_listed(scope, limit))
     embedded = embed_query(searchable.embedders, text, check)
