@@ -39,3 +39,15 @@ def test_a_status_reads_well(conexus: Conexus, tmp_path: Path) -> None:
     ]
     assert "embedded 0 chunks in this run" in lines
     assert "role     writer" in lines
+
+
+def test_a_status_says_which_settings_a_repository_decides_and_what_it_left_out(
+    conexus: Conexus, tmp_path: Path
+) -> None:
+    (tmp_path / "tea.py").write_text("def brew():\n    pass\n", encoding="utf-8")
+    (tmp_path / ".env").write_text("TEA=green\n", encoding="utf-8")
+    (tmp_path / "conexus.toml").write_text('exclude = ["conexus.toml"]\n', encoding="utf-8")
+    indexed = conexus("index", tmp_path)
+    assert "(1 left out: 1 may hold secrets)" in indexed.stdout
+    assert not indexed.stderr
+    assert "health   ok: conexus.toml sets `exclude`." in conexus("status", tmp_path).stdout.splitlines()

@@ -164,3 +164,16 @@ def test_the_editor_raises_a_limit(start: Start, workspace: Path) -> None:
     (folder,) = client.wait_until_quiescent()["folders"]
     assert folder["skipped"] == {}
     assert client.shut_down() == 0
+
+
+def test_the_status_says_which_settings_a_repository_decides(start: Start, workspace: Path) -> None:
+    (workspace / "conexus.toml").write_text('watcher = "off"\nexclude = ["*"]\nmaxFiles = 200000\n')
+    client = start()
+    client.initialize(workspace)
+    note = "conexus.toml sets `watcher`, `exclude`."
+    until(lambda: client.wait_until_quiescent()["message"] == note)
+    assert client.request("conexus/status")["health"] == "ok"
+    # What the user's own settings decide is not the repository's.
+    client.notify("workspace/didChangeConfiguration", {"settings": {"conexus": {"exclude": [], "watcher": "server"}}})
+    until(lambda: client.wait_until_quiescent()["message"] == "")
+    assert client.shut_down() == 0

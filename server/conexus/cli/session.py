@@ -35,6 +35,8 @@ class Session:
     latest: LatestProgress
     #: What is wrong with the folder's conexus.toml, one sentence each.
     problems: Sequence[str]
+    #: Which settings conexus.toml decides, in a sentence for the user; empty for none.
+    note: str
 
     def wait(self) -> Status:
         """Waits, with a progress line, until the index equals the files, and returns the status.
@@ -59,7 +61,7 @@ class Session:
         """Returns the engine's status. Its health is no better than a warning if settings were rejected."""
         status = self.index.status()
         if status.health != "ok" or not self.problems:
-            return status
+            return replace(status, message=" ".join(filter(None, (status.message, self.note))))
         more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
         return replace(status, health="warning", message=f"{self.problems[0]}{more}")
 
@@ -75,6 +77,7 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
     folder = folder.resolve()
     file = read_settings_file(folder)
     settings, problems = file.merged_into(Settings())
+    note = file.note(settings)
     for problem in problems[:_MOST_PROBLEMS]:
         warn(problem)
     if len(problems) > _MOST_PROBLEMS:
@@ -95,7 +98,7 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
         try:
             with _interrupts_for_this_thread_only():
                 index.set_folders([folder])
-            yield Session(engine, index, latest, problems)
+            yield Session(engine, index, latest, problems, note)
         finally:
             engine.close()
 

@@ -23,6 +23,8 @@ class Configuration:
     initialization_options: object = None
     #: The client's answer to `workspace/configuration`, or the configuration that it pushed.
     of_client: object = None
+    #: Which settings the latest answer of ``settings`` has from conexus.toml, in a sentence for the user.
+    note: str = ""
 
     def settings(self, client: Client) -> tuple[Settings, list[Problem]]:
         """Returns the settings in force, with ``watcher`` resolved to who watches, and a problem for each bad value."""
@@ -31,6 +33,7 @@ class Configuration:
         problems += more
         settings, more = merge(settings, _ours(self.of_client), "configuration")
         problems += more
+        self.note = self.file.note(settings)
         watcher, more = _watcher(settings, client)
         return replace(settings, watcher=watcher), problems + more
 

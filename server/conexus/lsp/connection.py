@@ -7,6 +7,7 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -323,7 +324,9 @@ class Connection:
     def status(self) -> types.StatusResult:
         """Returns the engine's status, or a status that says that there is no engine yet."""
         if self.session is not None:
-            return convert.status(self.session.status())
+            status = self.session.status()
+            message = " ".join(filter(None, (status.message, self.configuration.note)))
+            return convert.status(replace(status, message=message))
         return types.StatusResult(
             quiescent=False,
             health="error" if self.failure else "ok",

@@ -10,10 +10,10 @@ import re
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from conexus.config import SETTINGS_FILE, Problem, Settings, merge_repository
+from conexus.config import SETTINGS_FILE, Problem, Settings, camel_case, merge_repository
 from conexus.workspace.read import read_bytes_of
 
 #: Maximum size of a settings file in bytes; larger files are refused. All settings together take a few hundred bytes.
@@ -38,6 +38,20 @@ class SettingsFile:
         """Returns ``settings`` with what a repository may decide replaced, and a problem for each refused value."""
         merged, problems = merge_repository(settings, self.values)
         return merged, problems if self.problem is None else [self.problem, *problems]
+
+    def note(self, settings: Settings) -> str:
+        """Returns which of the settings in force the file decides, in a sentence for the user; empty for none.
+
+        Without it, a user could not see that a repository has excluded its files or turned off the watcher.
+        """
+        default = Settings()
+        own, _ = self.merged_into(default)
+        names = [
+            f"`{camel_case(item.name)}`"
+            for item in fields(Settings)
+            if getattr(default, item.name) != getattr(own, item.name) == getattr(settings, item.name)
+        ]
+        return f"{SETTINGS_FILE} sets {', '.join(names)}." if names else ""
 
 
 def read_settings_file(folder: Path) -> SettingsFile:
