@@ -25,8 +25,14 @@ SETTINGS_FILE = "conexus.toml"
 Scope = Literal["workspace", "limit", "machine"]
 
 
-def _setting(default: Any, description: str, *, least: int | None = None, scope: Scope = "workspace") -> Any:
-    metadata = {"description": description, "least": least, "scope": scope}
+#: The greatest value of a setting that is a number: no conversion of it, to bytes or to a system's time, overflows.
+_MOST = 2**31 - 1
+
+
+def _setting(
+    default: Any, description: str, *, least: int | None = None, most: int = _MOST, scope: Scope = "workspace"
+) -> Any:
+    metadata = {"description": description, "least": least, "most": most, "scope": scope}
     if isinstance(default, list):
         return field(default=tuple(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -53,7 +59,9 @@ class Settings:
     exclude: tuple[str, ...] = _setting(
         [], "Patterns of files to leave out, in the syntax of .gitignore, relative to each folder."
     )
-    max_file_bytes: int = _setting(1_000_000, "Files with more bytes than this are left out.", least=1, scope="limit")
+    max_file_bytes: int = _setting(
+        1_000_000, "Files with more bytes than this are left out.", least=1, most=2**40, scope="limit"
+    )
     max_files: int = _setting(
         200_000,
         "A folder with more files than this is not indexed until `allowLargeFolders` is set.",
@@ -114,6 +122,7 @@ class Settings:
         "The number of processes that read and embed files while many are waiting; 0 means one for each core, four at"
         " most.",
         least=0,
+        most=64,
         scope="machine",
     )
     index_secrets: bool = _setting(
@@ -131,7 +140,11 @@ class Settings:
         30, "A request that takes longer than this is ended with an error, in seconds.", least=1, scope="machine"
     )
     max_message_mib: int = _setting(
-        64, "The connection ends at a message that is larger than this, in MiB.", least=1, scope="machine"
+        64,
+        "A message that is larger than this, in MiB, is refused; open documents are then searched as they are on disk"
+        " until the editor sends their whole text.",
+        least=1,
+        scope="machine",
     )
     max_message_depth: int = _setting(
         100, "A message whose arrays and objects are nested deeper than this is refused.", least=10, scope="machine"
@@ -249,7 +262,7 @@ def merge(settings: Settings, given: object, source: str) -> tuple[Settings, lis
             continue
         if value is None:
             continue
-        wrong = _wrong(hints[item.name], value, item.metadata["least"])
+        wrong = _wrong(hints[item.name], value, item.metadata["least"], item.metadata["most"])
         if wrong:
             problems.append(Problem(f"{source}: `{name}` {wrong}"))
         else:
@@ -262,7 +275,7 @@ def _short(name: object) -> str:
     return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
 
 
-def _wrong(hint: Any, value: object, least: int | None) -> str:
+def _wrong(hint: Any, value: object, least: int | None, most: int) -> str:
     if get_origin(hint) is Literal:
         allowed = get_args(hint)
         return "" if value in allowed else f"must be one of {', '.join(allowed)}"
@@ -275,6 +288,8 @@ def _wrong(hint: Any, value: object, least: int | None) -> str:
         return f"must be {_words(hint)}"
     if least is not None and isinstance(value, int) and value < least:
         return f"must be {least} or more"
+    if isinstance(value, int) and value > most:
+        return f"must be {most} or less"
     return ""
 
 

@@ -112,8 +112,7 @@ class Session:
             self._put(documents)
 
     def _put(self, documents: Sequence[Document]) -> None:
-        for document in documents:
-            self._documents = self._documents.put(document)
+        self._documents = self._documents.put(*documents)
         self._indexer.set_documents(self._client, self._documents, [document.id for document in documents])
 
     def open_document(self, document: str, text: str, version: int | None, language: str) -> None:
@@ -130,11 +129,11 @@ class Session:
             if former is not None:
                 self._put([Document(document, text, version, former.language)])
 
-    def close_document(self, document: str) -> None:
-        """Closes a document: the disk is the truth again."""
+    def close_document(self, *documents: str) -> None:
+        """Closes documents: the disk is the truth again."""
         with self._changing:
-            self._documents = self._documents.close(document)
-            self._indexer.set_documents(self._client, self._documents, [document])
+            self._documents = self._documents.close(*documents)
+            self._indexer.set_documents(self._client, self._documents, documents)
 
     def hint(self, paths: Iterable[str | Path]) -> None:
         """Reports that these paths, or something below them, may have changed."""
@@ -222,11 +221,12 @@ class Session:
     ) -> Answer:
         """Returns the best chunks for a query.
 
-        Raises BadQuery if the query cannot be understood, Cancelled if ``cancel`` was set.
+        Raises BadQuery if the query is too long or cannot be understood, Cancelled if ``cancel`` was set.
         """
         started = time.perf_counter()
         token = cancel or CancelToken()
         token.check()
+        self._check_length(query)
         with self._asked() as state:
             request = SearchRequest(
                 query,
@@ -244,6 +244,7 @@ class Session:
         started = time.perf_counter()
         token = cancel or CancelToken()
         token.check()
+        self._check_length(query)
         with self._asked() as state:
             check = self._between_stages(state.searchable, token)
             ranking = find_symbols(state.searchable, query, limit=limit, check=check)
@@ -281,6 +282,12 @@ class Session:
             return self._answer(started, state, found.rows, token, degraded=found.degraded)
 
     # --- internals ---
+
+    def _check_length(self, query: str) -> None:
+        most = self._settings.max_query_length
+        if len(query) > most:
+            limits.hit(limits.Limit.QUERY_LENGTH)
+            raise BadQuery(f"`query` has {len(query)} characters; `maxQueryLength` is {most}.")
 
     @contextmanager
     def _asked(self) -> Iterator[SessionState]:

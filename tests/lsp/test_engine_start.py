@@ -23,7 +23,12 @@ from conexus.workspace.documents import Documents
 class Output:
     """The standard output of a server that nobody reads."""
 
+    is_behind = False
+
     def write(self, body: bytes) -> None:
+        pass
+
+    def configure(self, _: object) -> None:
         pass
 
 

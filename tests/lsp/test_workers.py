@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from conexus.lsp.workers import _THREADS, Workers
+from conexus.lsp.workers import THREADS, Workers
 from conexus.values import CancelToken
 from tests.lsp.raw import PATIENCE
 
@@ -40,7 +40,7 @@ class Question:
 
 
 async def test_a_cancelled_question_frees_its_thread(workers: Workers) -> None:
-    requests = [Question() for _ in range(_THREADS)]
+    requests = [Question() for _ in range(THREADS)]
     tasks = [asyncio.create_task(workers.run(question)) for question in requests]
     assert all([await question.has(question.begun) for question in requests])
     next_one = asyncio.create_task(workers.run(lambda token: "the next"))
@@ -53,7 +53,7 @@ async def test_a_cancelled_question_frees_its_thread(workers: Workers) -> None:
 
 
 async def test_a_question_that_was_cancelled_while_it_waited_never_runs(workers: Workers) -> None:
-    running = [Question() for _ in range(_THREADS)]
+    running = [Question() for _ in range(THREADS)]
     tasks = [asyncio.create_task(workers.run(question)) for question in running]
     assert all([await question.has(question.begun) for question in running])
     waiting = [Question() for _ in range(20)]
@@ -65,6 +65,30 @@ async def test_a_question_that_was_cancelled_while_it_waited_never_runs(workers:
     await asyncio.gather(*cancelled, return_exceptions=True)
     for question in running:
         question.released.set()
-    assert await asyncio.gather(*tasks) == ["answered"] * _THREADS
+    assert await asyncio.gather(*tasks) == ["answered"] * THREADS
     assert await asyncio.wait_for(last, PATIENCE) is False
     assert not any(question.begun.is_set() for question in waiting)
+
+
+async def test_what_is_cancelled_while_all_threads_hang_leaves_nothing_behind(workers: Workers) -> None:
+    hanging = [Question() for _ in range(THREADS)]
+    released = threading.Event()
+
+    def hang(question: Question) -> str:
+        question.begun.set()
+        released.wait()
+        return "answered"
+
+    tasks = [asyncio.create_task(workers.run(lambda _, each=each: hang(each))) for each in hanging]  # type: ignore[misc]
+    assert all([await question.has(question.begun) for question in hanging])
+    try:
+        for _ in range(100):
+            waiting = asyncio.create_task(workers.run(lambda token: "never"))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            assert isinstance((await asyncio.gather(waiting, return_exceptions=True))[0], asyncio.CancelledError)
+        assert workers._threads._work_queue.qsize() == 0
+    finally:
+        released.set()
+    assert await asyncio.gather(*tasks) == ["answered"] * THREADS
+    assert await asyncio.wait_for(workers.run(lambda token: "the next"), PATIENCE) == "the next"

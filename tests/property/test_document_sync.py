@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsprotocol import types as lsp
 
+from conexus.config import Settings
 from conexus.lsp.client import client_of
 from conexus.lsp.connection import Connection
 from conexus.lsp.methods.documents import did_change, did_close, did_open
@@ -70,6 +71,7 @@ def connection_of(encoding: str) -> Connection:
     connection.protocol = cast("Protocol", SimpleNamespace(converter=CONVERTER))
     connection._early_documents = connection.lost = Documents()
     connection.session = None
+    connection.settings = Settings()
     return connection
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conexus.lsp.frames import FrameError, FrameReader, frame
+from conexus.lsp.frames import FrameError, FrameReader, Skipped, frame
 
 bodies = st.binary(max_size=40)
 stray_lines = st.sampled_from([b"", b"hello\r\n", b"\r\n", b"X-Header: 1\r\n", b"content-length: no\r\n"])
@@ -27,12 +27,22 @@ def test_frames_survive_any_cut(messages: list[tuple[bytes, bytes]], places: lis
     assert found == [body for _, body in messages]
 
 
+@given(st.lists(st.tuples(stray_lines, bodies)), st.lists(st.integers(0, 10_000)), st.integers(0, 40))
+def test_a_body_that_is_too_long_is_skipped_and_the_next_one_is_found(
+    messages: list[tuple[bytes, bytes]], places: list[int], most: int
+) -> None:
+    stream = b"".join(stray + frame(body) for stray, body in messages)
+    reader = FrameReader(most)
+    found = [body for piece in cut(stream, places) for body in reader.feed(piece)]
+    assert found == [body if len(body) <= most else Skipped(len(body), body) for _, body in messages]
+
+
 @given(st.binary(max_size=300))
 def test_garbage_never_raises_anything_else(data: bytes) -> None:
     reader = FrameReader()
     try:
         for body in reader.feed(data):
-            assert isinstance(body, bytes)
+            assert isinstance(body, bytearray)
     except FrameError:
         pass
 

@@ -43,7 +43,9 @@ class Announcer:
         self._throttle.cancel()
 
     def _send_change(self) -> None:
-        if self._change is not None:
+        if self._protocol.stdio.is_behind:
+            self._throttle.ask()
+        elif self._change is not None:
             params = convert.index_changed(self._change)
             self._change = None
             self._protocol.notify(types.INDEX_CHANGED, params)

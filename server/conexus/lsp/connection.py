@@ -26,6 +26,7 @@ from conexus.lsp.protocol import Protocol
 from conexus.lsp.registrations import Registrations
 from conexus.lsp.workers import Workers
 from conexus.prewarm import WorkerProcesses, start_if_needed
+from conexus.timing import SingleFlight
 from conexus.values import Event, IndexChanged, Progress, SettingsFileChanged, StatusChanged
 from conexus.workspace.documents import Document, Documents
 from conexus.workspace.settings_file import SettingsFile, read_settings_file
@@ -46,6 +47,8 @@ _RECHECK_SECONDS = 0.25
 
 #: Maximum number of problems with settings that are shown one by one. A hostile file has thousands.
 _MOST_PROBLEMS = 3
+#: Maximum number of messages that are remembered, so that none is shown twice. Further problems are not shown.
+_MOST_SHOWN = 1000
 
 #: Seconds that `close` waits for an engine that is still starting.
 _START_SECONDS = 10.0
@@ -101,6 +104,10 @@ class Connection:
         self._shown: set[str] = set()
         #: Lets one change of folders at a time reach the engine, so that the last one has the latest folders.
         self._changing_folders = asyncio.Lock()
+        # Whatever number of notifications a client sends, one piece of each work is under way, and one waits.
+        self._pulling: SingleFlight[bool] = SingleFlight()
+        self._rereading: SingleFlight[bool] = SingleFlight()
+        self._moving: SingleFlight[bool] = SingleFlight()
         self._reading: dict[Path | None, asyncio.Lock] = {}
 
     # --- life ---
@@ -112,6 +119,7 @@ class Connection:
         self.configuration.initialization_options = options
         # Without conexus.toml, because the answer must not wait for a disk.
         self.settings, _ = self.configuration.settings(client)
+        self.protocol.configure(self.settings)
         self.symbols_offered = symbols_wanted(self.settings, client)
 
     def start(self) -> asyncio.Task[Session]:
@@ -225,6 +233,11 @@ class Connection:
         """The open documents as the client sent them last."""
         return self._early_documents if self.session is None else self.session.documents
 
+    def admits(self, document: Document) -> bool:
+        """Returns whether there is room for a document beside the other open ones."""
+        number, size_bytes = self.documents.size_with(document)
+        return number <= self.settings.max_documents and size_bytes <= self.settings.max_documents_mib << 20
+
     def put_document(self, document: Document) -> None:
         """Adds an open document, or replaces its text."""
         if self.session is None:
@@ -232,26 +245,51 @@ class Connection:
         else:
             self.session.put_documents(document)
 
-    def close_document(self, document: str) -> None:
-        """Closes a document: its file is searched again."""
+    def close_document(self, *documents: str) -> None:
+        """Closes documents: their files are searched again."""
         if self.session is None:
-            self._early_documents = self._early_documents.close(document)
+            self._early_documents = self._early_documents.close(*documents)
         else:
-            self.session.close_document(document)
+            self.session.close_document(*documents)
 
     # --- settings ---
 
     async def configure(self) -> None:
-        """Asks the client for its settings, if it supports that, and applies the settings."""
-        if self.client.pulls_configuration:
+        """Asks the client for its settings, if it supports that, and applies the settings.
+
+        Returns at once if the client is being asked: it will be asked again after its answer.
+        """
+        self._pulling.request(True)
+        while self._pulling.should_start():
             try:
-                answer = await self.server.workspace_configuration_async(
-                    lsp.ConfigurationParams(items=[lsp.ConfigurationItem(section=SECTION)])
-                )
-                self.configuration.of_client = answer[0] if answer else None
-            except Exception as error:  # whatever it answered, the engine must start  # noqa: BLE001
-                logger.warning("The client did not send its settings: %s", error)
-        self.take_settings()
+                await self._pull()
+            finally:
+                self._pulling.finished()
+            self.take_settings()
+
+    async def _pull(self) -> None:
+        if not self.client.pulls_configuration:
+            return
+        try:
+            answer = await self.server.workspace_configuration_async(
+                lsp.ConfigurationParams(items=[lsp.ConfigurationItem(section=SECTION)])
+            )
+            self.configuration.of_client = answer[0] if answer else None
+        except Exception as error:  # whatever it answered, the engine must start  # noqa: BLE001
+            logger.warning("The client did not send its settings: %s", error)
+
+    def settings_file_changed(self) -> None:
+        """Begins to read conexus.toml again."""
+        self._rereading.request(True)
+        if self._rereading.under_way is None:
+            self.protocol.spawn(self._reread(), "reading conexus.toml")
+
+    async def _reread(self) -> None:
+        while self._rereading.should_start():
+            try:
+                await self.read_settings_file()
+            finally:
+                self._rereading.finished()
 
     async def read_settings_file(self) -> None:
         """Reads the first folder's conexus.toml, and applies the settings."""
@@ -266,10 +304,15 @@ class Connection:
     async def set_folders(self, folders: tuple[Path, ...]) -> None:
         """Changes the folders, and applies the settings of the first."""
         self.folders = folders
-        await self._wait_for(self.read_settings_file())
-        async with self._changing_folders:
-            if self.session is not None:
-                await asyncio.to_thread(self.session.set_folders, self.folders)
+        self._moving.request(True)
+        while self._moving.should_start():
+            try:
+                await self._wait_for(self.read_settings_file())
+                async with self._changing_folders:
+                    if self.session is not None:
+                        await asyncio.to_thread(self.session.set_folders, self.folders)
+            finally:
+                self._moving.finished()
 
     async def _wait_for(self, *sources: Coroutine[Any, Any, None]) -> None:
         """Waits for settings, at most ``_CONFIGURATION_SECONDS``. Later settings are applied when they arrive."""
@@ -282,7 +325,7 @@ class Connection:
         """Merges the layers of the settings, reports what was not understood, and applies the settings."""
         former = self.settings
         self.settings, problems = self.configuration.settings(self.client)
-        new = [problem for problem in problems if problem not in self._shown]
+        new = [problem for problem in problems if problem not in self._shown][: _MOST_SHOWN - len(self._shown)]
         self._shown.update(new)
         for problem in new[:_MOST_PROBLEMS]:
             self.show(problem, lsp.MessageType.Warning)
@@ -290,6 +333,7 @@ class Connection:
             self.show(f"{len(more)} more settings were not accepted; the log lists them.", lsp.MessageType.Warning)
             for problem in more:
                 logger.warning("%s", problem)
+        self.protocol.configure(self.settings)
         if self.session is not None and self.settings != former:
             self.session.configure(self.settings)
         if self._recorded is not None:
@@ -308,6 +352,12 @@ class Connection:
         record_changes(former or Settings(), self.settings, self.configuration.layers())
         if place is None:
             audit.keep(None)  # only now, so that this change is recorded, too
+
+    def show_once(self, message: str) -> None:
+        """Shows the user a message that needs action, unless it was shown before."""
+        if message not in self._shown and len(self._shown) < _MOST_SHOWN:
+            self._shown.add(message)
+            self.show(message, lsp.MessageType.Warning)
 
     def tell(self, message: str, kind: lsp.MessageType = lsp.MessageType.Info) -> None:
         """Shows the user a message. Every message is shown by this method, because foreign text is escaped here."""
@@ -377,7 +427,7 @@ class Connection:
                 self.announcer.index_changed(event)
             case SettingsFileChanged():
                 if self.folders and event.folder == str(self.folders[0]):
-                    self.protocol.spawn(self.read_settings_file(), "reading conexus.toml")
+                    self.settings_file_changed()
             case StatusChanged():
                 if self.session is not None:
                     self.announce_status()

@@ -5,9 +5,11 @@ from pygls.exceptions import JsonRpcException
 
 from conexus import escape
 
+_RETRY_AFTER_MS = 500
 
-def parse_error() -> JsonRpcException:
-    return _error("The message is not JSON.", ErrorCodes.ParseError)
+
+def parse_error(message: str) -> JsonRpcException:
+    return _error(message, ErrorCodes.ParseError)
 
 
 def invalid_request(message: str) -> JsonRpcException:
@@ -37,6 +39,14 @@ def request_failed(message: str, *, retry_after_ms: int | None = None) -> JsonRp
     """
     data = None if retry_after_ms is None else {"retryAfterMs": retry_after_ms}
     return _error(message, LSPErrorCodes.RequestFailed, data)
+
+
+def overloaded() -> JsonRpcException:
+    return request_failed("Too many requests are waiting.", retry_after_ms=_RETRY_AFTER_MS)
+
+
+def too_late(seconds: int) -> JsonRpcException:
+    return request_failed(f"The request was ended because it took longer than {seconds} s (`requestTimeoutSeconds`).")
 
 
 def for_client(message: str) -> str:

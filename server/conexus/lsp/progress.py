@@ -15,6 +15,9 @@ from conexus.values import Progress
 #: Seconds between two reports of a bar.
 _REPORT_SECONDS = 0.1
 
+#: Maximum number of requests whose own bars are shown.
+_MOST_ADOPTED = 100
+
 _REINDEX_TITLE = "Reindexing"
 
 
@@ -61,8 +64,11 @@ class IndexProgress:
             self._report(shown)
 
     def adopt(self, token: lsp.ProgressToken) -> None:
-        """Shows the work that a request caused under the request's token, until `settle`."""
-        if token not in self._adopted:
+        """Shows the work that a request caused under the request's token, until `settle`.
+
+        Does nothing if very many requests wait for that already.
+        """
+        if token not in self._adopted and len(self._adopted) < _MOST_ADOPTED:
             bar = self._adopted[token] = _Bar(token, Progress(_REINDEX_TITLE, 0, 0))
             self._begin(bar)
 
@@ -114,6 +120,9 @@ class IndexProgress:
             bar.throttle.ask()
 
     def _send_report(self, bar: _Bar) -> None:
+        if self._protocol.stdio.is_behind:
+            self._report(bar)
+            return
         self._send(
             bar,
             lsp.WorkDoneProgressReport(percentage=_percentage(bar.latest), message=_message(bar.latest)),

@@ -11,6 +11,7 @@ import inspect
 import json
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from typing import Any, cast
@@ -21,22 +22,31 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
 
+from conexus import limits
+from conexus.config import Settings
+from conexus.limits import Limit
 from conexus.lsp import errors, types
+from conexus.lsp.messages import FIRST_CUT, MessageId, Unreadable
 from conexus.lsp.stdio import Stdio
 from conexus.lsp.structuring import ParamsError, structure_params
+from conexus.lsp.workers import THREADS
 
 logger = logging.getLogger(__name__)
-
-MessageId = int | str
-
-#: Maximum number of digits of a number that are read. No number of the protocol has more.
-_MOST_DIGITS = 100
 
 
 class Stage(Enum):
     CREATED = 0
     INITIALIZED = 1
     SHUT_DOWN = 2
+
+
+@dataclass(slots=True)
+class _Request:
+    """A request that is not answered yet."""
+
+    task: asyncio.Task[Any]
+    deadline: asyncio.TimerHandle | None
+    is_late: bool = False
 
 
 class Protocol(LanguageServerProtocol):
@@ -49,9 +59,10 @@ class Protocol(LanguageServerProtocol):
         self.stage = Stage.CREATED
         #: Function that is called when the client asks us to exit.
         self.on_exit: Callable[[], None] = lambda: None
-        #: Function that is called when a message cannot be read.
-        self.on_unreadable: Callable[[], None] = lambda: None
-        self._running: dict[MessageId, asyncio.Task[Any]] = {}
+        #: Function that is called when a message cannot be read, or an edit is sent as a request.
+        self.on_unreadable: Callable[[Unreadable], None] = lambda _: None
+        self._settings = Settings()
+        self._running: dict[MessageId, _Request] = {}
         self._background: set[asyncio.Task[Any]] = set()
 
     def _register_builtin_features(self) -> None:
@@ -63,17 +74,18 @@ class Protocol(LanguageServerProtocol):
 
     # --- messages from the client ---
 
-    def receive(self, body: bytes) -> None:
-        """Handles one message body."""
-        try:
-            # Editors send bytes of a buffer that are not UTF-8 as they are.
-            message = json.loads(body.decode("utf-8", "replace"), parse_int=_whole_number)
-        except (ValueError, RecursionError):
+    def configure(self, settings: Settings) -> None:
+        """Applies the limits of messages and requests, from the next one on."""
+        self._settings = settings
+        self.stdio.configure(settings)
+
+    def receive(self, message: object) -> None:
+        """Handles one message, as ``messages.read_message`` returns it."""
+        if isinstance(message, Unreadable):
             # The message may have been an edit.
-            self.on_unreadable()
-            self._refuse(None, errors.parse_error())
-            return
-        if not isinstance(message, dict):
+            self.on_unreadable(message)
+            self._refuse(message.msg_id, errors.parse_error(message.reason))
+        elif not isinstance(message, dict):
             self._refuse(None, errors.invalid_request("A message must be an object."))
         elif "method" not in message:
             self._receive_response(message)
@@ -87,6 +99,9 @@ class Protocol(LanguageServerProtocol):
         if isinstance(msg_id, bool) or not isinstance(msg_id, (int, str)):
             self._refuse(None, errors.invalid_request("`id` must be a whole number or a string."))
             return
+        if isinstance(msg_id, int) and abs(msg_id) >= FIRST_CUT:
+            self._refuse(None, errors.invalid_request("`id` has too many digits."))
+            return
         try:
             if msg_id in self._running:
                 raise errors.invalid_request("`id` belongs to a request that is still running.")
@@ -94,7 +109,7 @@ class Protocol(LanguageServerProtocol):
             handler = self.fm.features.get(method)
             if handler is None or method in _NOTIFICATIONS:
                 if method in OF_DOCUMENTS:
-                    self.on_unreadable()
+                    self.on_unreadable(Unreadable("An edit was sent as a request."))
                 raise errors.method_not_found(method)
             arguments = self._arguments(method, message.get("params"))
             if method == lsp.SHUTDOWN:
@@ -108,12 +123,32 @@ class Protocol(LanguageServerProtocol):
             self._refuse(msg_id, _answerable(error, method))
         else:
             if inspect.iscoroutine(result):
-                task = asyncio.get_running_loop().create_task(result, name=method)
-                self._running[msg_id] = task
-                # Not a wrapping coroutine, because a task that is cancelled before its first step never runs.
-                task.add_done_callback(partial(self._finish, msg_id))
+                self._run(msg_id, method, result)
             else:
                 self._respond(msg_id, result)
+
+    def _run(self, msg_id: MessageId, method: str, work: Coroutine[Any, Any, Any]) -> None:
+        """Answers a request with the result of a coroutine, or with an error when its time is over."""
+        deadline = None
+        loop = asyncio.get_running_loop()
+        if method != lsp.SHUTDOWN:
+            if len(self._running) >= THREADS + self._settings.max_waiting_requests:
+                work.close()
+                limits.hit(Limit.WAITING_REQUESTS)
+                self._refuse(msg_id, errors.overloaded())
+                return
+            deadline = loop.call_later(self._settings.request_timeout_seconds, self._end_late, msg_id)
+        task = loop.create_task(work, name=method)
+        self._running[msg_id] = _Request(task, deadline)
+        # Not a wrapping coroutine, because a task that is cancelled before its first step never runs.
+        task.add_done_callback(partial(self._finish, msg_id))
+
+    def _end_late(self, msg_id: MessageId) -> None:
+        """Ends a request whose time is over. Its answer does not wait for a thread that may hang."""
+        request = self._running[msg_id]
+        request.is_late = True
+        limits.hit(Limit.REQUEST_TIME)
+        request.task.cancel()
 
     def _check_stage(self, message: dict[str, Any]) -> None:
         method = message["method"]
@@ -129,8 +164,12 @@ class Protocol(LanguageServerProtocol):
             raise errors.not_initialized()
 
     def _finish(self, msg_id: MessageId, task: asyncio.Task[Any]) -> None:
-        del self._running[msg_id]
-        if task.cancelled():
+        request = self._running.pop(msg_id)
+        if request.deadline is not None:
+            request.deadline.cancel()
+        if request.is_late and (task.cancelled() or task.exception() is not None):
+            self._refuse(msg_id, errors.too_late(self._settings.request_timeout_seconds))
+        elif task.cancelled():
             self._refuse(msg_id, errors.cancelled())
         elif (error := task.exception()) is not None:
             self._refuse(msg_id, _answerable(error, task.get_name()))
@@ -164,9 +203,9 @@ class Protocol(LanguageServerProtocol):
 
     def _cancel(self, params: object) -> None:
         msg_id = params.get("id") if isinstance(params, dict) else None
-        task = self._running.get(msg_id) if isinstance(msg_id, (int, str)) else None
-        if task is not None:
-            task.cancel()
+        request = self._running.get(msg_id) if isinstance(msg_id, (int, str)) else None
+        if request is not None:
+            request.task.cancel()
 
     def _arguments(self, method: str, params: object) -> tuple[Any, ...]:
         if method in OF_DOCUMENTS:
@@ -226,26 +265,18 @@ class Protocol(LanguageServerProtocol):
 
     def cancel_requests(self) -> None:
         """Answers all running requests with "cancelled", except for `shutdown`."""
-        for task in self._running.values():
-            if task.get_name() != lsp.SHUTDOWN:
-                task.cancel()
+        for request in self._running.values():
+            if request.task.get_name() != lsp.SHUTDOWN:
+                request.task.cancel()
 
     async def drain(self) -> None:
         """Waits until all requests are answered."""
         while self._running:
-            await asyncio.wait(self._running.values())
+            await asyncio.wait([request.task for request in self._running.values()])
 
     def cancel_background(self) -> None:
         for task in self._background:
             task.cancel()
-
-
-def _whole_number(digits: str) -> int:
-    """Returns a whole number of a message, read from its first ``_MOST_DIGITS`` digits.
-
-    Python refuses numbers of thousands of digits, and the protocol's numbers end at 2**31.
-    """
-    return int(digits[:_MOST_DIGITS])
 
 
 def _answerable(error: BaseException, method: str) -> JsonRpcException:

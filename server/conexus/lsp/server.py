@@ -109,7 +109,7 @@ async def _serve(stdio: Stdio, processes: WorkerProcesses, client_process_id: in
     server = LanguageServer("Conexus", __version__, protocol_cls=Protocol, converter_factory=make_converter)
     protocol = cast("Protocol", server.protocol)
     protocol.stdio = stdio
-    protocol.on_unreadable = lambda: documents.lose_all(connection)
+    protocol.on_unreadable = lambda message: documents.lose_all(connection, message)
     protocol.on_exit = lambda: end(0 if protocol.stage is Stage.SHUT_DOWN else 1)
     parent_gone = partial(end, 1)
     connection = Connection(server, protocol, processes, watch_parent=lambda pid: watch_process(pid, parent_gone))

@@ -143,8 +143,11 @@ def _whole_number(value: Any, cls: Any) -> int:
 
 
 def _uinteger(value: Any, _: Any) -> int:
+    number = _whole_number(value, int)
+    if number < 0:
+        raise _UnfitError("must be 0 or more")
     # The protocol's numbers end at 2**31 - 1, but some clients write "to the end" as a larger number.
-    return min(_whole_number(value, int), UINTEGER_MAX_VALUE)
+    return min(number, UINTEGER_MAX_VALUE)
 
 
 def _number(value: Any, _: Any) -> float:

@@ -1,9 +1,9 @@
 """Runs requests to the engine in threads of our own, so that the event loop never waits."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from conexus.lsp import errors
@@ -13,33 +13,16 @@ T = TypeVar("T")
 
 #: Number of requests that are answered at the same time, so that a request that waits for a model holds up no other.
 #: More would only take the interpreter's lock from each other, the event loop and the indexer.
-_THREADS = 2
-#: Maximum number of requests that wait. Beyond it, a client must ask again later, so that our memory does not grow.
-_LARGEST_QUEUE = 512
-_RETRY_AFTER_MS = 500
+THREADS = 2
 
 
 class Workers:
-    """The threads that answer requests, and the number of requests that run or wait. Only the event loop uses it."""
+    """The threads that answer requests. Only the event loop uses it."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="conexus-question")
-        self._admitted = 0
-
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """Reserves a place in the queue.
-
-        Raises:
-            JsonRpcException: there is no place (-32803 with `retryAfterMs`).
-        """
-        if self._admitted >= _THREADS + _LARGEST_QUEUE:
-            raise errors.request_failed("Too many requests are waiting.", retry_after_ms=_RETRY_AFTER_MS)
-        self._admitted += 1
-        try:
-            yield
-        finally:
-            self._admitted -= 1
+        self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="conexus-question")
+        # The pool's own queue keeps what was cancelled for as long as all threads are busy.
+        self._free = asyncio.Semaphore(THREADS)
 
     async def run(self, ask: Callable[[CancelToken], T]) -> T:
         """Runs `ask` in a thread and returns its result. When the awaiting task is cancelled, the token is, too.
@@ -47,9 +30,21 @@ class Workers:
         Raises:
             JsonRpcException: the engine refused the request.
         """
+        await self._free.acquire()
+        loop = asyncio.get_running_loop()
         token = CancelToken()
+
+        def ended(_: Future[T]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._free.release)
+
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, ask, token)
+            running = self._threads.submit(ask, token)
+        except RuntimeError:
+            raise errors.cancelled() from None  # the connection is being closed
+        running.add_done_callback(ended)
+        try:
+            return await asyncio.wrap_future(running)
         except asyncio.CancelledError:
             token.cancel()
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -30,6 +31,11 @@ class Document:
     language: str
     #: The lines of ``text``, kept for the next change.
     _lines: LineIndex | None = field(default=None, repr=False, compare=False)
+    #: Memory that the text takes, in bytes.
+    size_bytes: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size_bytes", sys.getsizeof(self.text))
 
     def changed(self, changes: Iterable[Change], version: int | None, encoding: Encoding) -> Document:
         """Returns the document after the changes, which apply one after the other."""
@@ -44,6 +50,8 @@ class Documents:
     """All open documents by id. Every change returns a new value; the old value stays as it is."""
 
     _by_id: Mapping[str, Document] = field(default_factory=lambda: MappingProxyType({}))
+    #: Memory that the texts of all documents take, in bytes.
+    size_bytes: int = 0
 
     def __iter__(self) -> Iterator[Document]:
         return iter(self._by_id.values())
@@ -57,12 +65,28 @@ class Documents:
     def get(self, identity: str) -> Document | None:
         return self._by_id.get(identity)
 
-    def put(self, document: Document) -> Documents:
-        """Returns the documents with ``document`` added or replaced."""
-        return Documents(MappingProxyType({**self._by_id, document.id: document}))
+    def size_with(self, document: Document) -> tuple[int, int]:
+        """Returns the number and ``size_bytes`` of the documents if ``document`` were put."""
+        former = self._by_id.get(document.id)
+        if former is None:
+            return len(self) + 1, self.size_bytes + document.size_bytes
+        return len(self), self.size_bytes + document.size_bytes - former.size_bytes
 
-    def close(self, identity: str) -> Documents:
-        """Returns the documents without one of them, or these documents if it is not open."""
-        if identity not in self._by_id:
+    def put(self, *documents: Document) -> Documents:
+        """Returns the documents with some added or replaced."""
+        size = self.size_bytes
+        by_id = dict(self._by_id)
+        for document in documents:
+            former = by_id.get(document.id)
+            size += document.size_bytes - (former.size_bytes if former else 0)
+            by_id[document.id] = document
+        return Documents(MappingProxyType(by_id), size)
+
+    def close(self, *identities: str) -> Documents:
+        """Returns the documents without some of them, or these documents if none of them is open."""
+        closed = [identity for identity in identities if identity in self._by_id]
+        if not closed:
             return self
-        return Documents(MappingProxyType({key: each for key, each in self._by_id.items() if key != identity}))
+        by_id = dict(self._by_id)
+        size = self.size_bytes - sum(by_id.pop(identity).size_bytes for identity in dict.fromkeys(closed))
+        return Documents(MappingProxyType(by_id), size)

@@ -11,13 +11,23 @@ from typing import Any
 
 from lsprotocol import types as lsp
 
+from conexus import limits
+from conexus.limits import Limit
 from conexus.lsp import convert, results_page, types
 from conexus.lsp.connection import Connection
+from conexus.lsp.messages import Unreadable
 from conexus.lsp.methods.watched_files import hint
+from conexus.lsp.protocol import Stage
 from conexus.lsp.structuring import ParamsError, structure_params
 from conexus.workspace.documents import Change, Document
 
 logger = logging.getLogger(__name__)
+
+_NO_ROOM = "more or larger documents are open than `maxDocuments` and `maxDocumentsMib` allow"
+_TOO_LARGE = (
+    "A message of the editor was too large and was ignored (`maxMessageMib`). Open documents are searched as they are"
+    " on disk until the editor sends their whole text."
+)
 
 
 def did_open(connection: Connection, params: object) -> None:
@@ -25,11 +35,12 @@ def did_open(connection: Connection, params: object) -> None:
     try:
         item = structure_params(connection.protocol.converter, params, types.DidOpenParams).text_document
     except ParamsError as error:
-        _lose(connection, _document_named(params), error, opened=True)
+        named = _document_named(params)
+        _lose(connection, named, error, opened=None if named is None else Document(named, "", None, ""))
         return
     document = _document_of(item.uri)
     if document is not None:
-        _open(connection, Document(document, item.text, item.version, item.language_id))
+        _keep(connection, Document(document, item.text, item.version, item.language_id))
 
 
 def did_change(connection: Connection, params: object) -> None:
@@ -57,10 +68,7 @@ def did_change(connection: Connection, params: object) -> None:
         logger.exception("Applying a change failed")
         _lose(connection, document, error)
         return
-    if known is None:
-        _open(connection, changed)
-        return
-    connection.put_document(changed)
+    _keep(connection, changed)
 
 
 def did_save(connection: Connection, params: lsp.DidSaveTextDocumentParams) -> None:
@@ -77,44 +85,62 @@ def did_close(connection: Connection, params: object) -> None:
     document = convert.document_of_uri(given.text_document.uri)
     if document is not None:
         connection.lost = connection.lost.close(document)
-        _forget(connection, document)
+        if document in connection.documents:
+            connection.close_document(document)
 
 
-def lose_all(connection: Connection) -> None:
+def lose_all(connection: Connection, unreadable: Unreadable) -> None:
     """Loses all open documents, until the editor sends whole texts: a message cannot be read or names no file."""
-    for document in connection.documents:
-        _lose(connection, document.id, ParamsError("a message could not be read"))
+    if unreadable.too_large and connection.protocol.stage is Stage.INITIALIZED:
+        connection.show_once(_TOO_LARGE)
+    if documents := list(connection.documents):
+        logger.warning(
+            "The texts of %d documents are not known until the editor sends them as a whole: %s",
+            len(documents),
+            unreadable.reason,
+        )
+        connection.lost = connection.lost.put(*map(_without_text, documents))
+        connection.close_document(*(document.id for document in documents))
 
 
-def _open(connection: Connection, document: Document) -> None:
+def _keep(connection: Connection, document: Document) -> None:
+    """Stores a document's text, or loses the document if there is no room for it beside the other open ones."""
+    if not connection.admits(document):
+        limits.hit(Limit.DOCUMENTS)
+        _lose(connection, document.id, ParamsError(_NO_ROOM), opened=document)
+        return
     connection.lost = connection.lost.close(document.id)
     connection.put_document(document)
 
 
-def _lose(connection: Connection, document: str | None, error: Exception, *, opened: bool = False) -> None:
+def _lose(connection: Connection, document: str | None, error: Exception, *, opened: Document | None = None) -> None:
     """Loses a document: its file is searched until a whole text arrives.
 
-    ``opened`` says that the client has just opened the document. If ``document`` is None, all documents are lost,
-    because a message that does not say which document it is about may be about any.
+    ``opened`` is what the client has just opened. If ``document`` is None, all documents are lost, because a message
+    that does not say which document it is about may be about any.
     """
     if document is None:
-        lose_all(connection)
+        lose_all(connection, Unreadable(str(error)))
         return
-    former = connection.documents.get(document) or connection.lost.get(document)
-    if former is None and not opened:
+    former = connection.documents.get(document) or connection.lost.get(document) or opened
+    if former is None:
         logger.warning("Ignored a bad change of a document that is not open: %s", error)
         return
     if document not in connection.lost:
         # The name of a document that is no file may hold anything.
         name = document if PurePath(document).is_absolute() else "a document"
-        logger.warning("The text of %s is not known until the editor sends it as a whole: %s", name, error)
-    connection.lost = connection.lost.put(former or Document(document, "", None, ""))
-    _forget(connection, document)
-
-
-def _forget(connection: Connection, document: str) -> None:
+        if len(connection.lost) >= connection.settings.max_documents:
+            # A change of it is ignored, until the client opens it again.
+            logger.warning("Too many documents are open; %s is searched as it is on disk", name)
+        else:
+            logger.warning("The text of %s is not known until the editor sends it as a whole: %s", name, error)
+            connection.lost = connection.lost.put(_without_text(former))
     if document in connection.documents:
         connection.close_document(document)
+
+
+def _without_text(document: Document) -> Document:
+    return Document(document.id, "", document.version, document.language)
 
 
 def _changes(connection: Connection, given: Sequence[Any], *, known: bool) -> list[Change]:

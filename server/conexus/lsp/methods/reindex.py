@@ -1,5 +1,6 @@
 """`conexus/reindex`: reads files again from scratch."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def _local(connection: Connection, field: str, names: Sequence[str]) -> tuple[st
     found: list[str] = []
     folders = [str(folder) for folder in connection.folders]
     for index, name in enumerate(names):
+        if not _can_be_a_path(name):
+            raise errors.invalid_params(f"`{field}[{index}]` has a character that no path has.")
         if "://" in name and path_of_uri(name) is None:
             raise errors.invalid_params(f"`{field}[{index}]` is not the URI of a file or folder.")
         try:
@@ -33,3 +36,10 @@ def _local(connection: Connection, field: str, names: Sequence[str]) -> tuple[st
         except OutsideWorkspace:
             raise errors.invalid_params(f"`{field}[{index}]` is in no folder of the workspace.") from None
     return tuple(found)
+
+
+def _can_be_a_path(name: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:  # a surrogate without its other half
+        return False

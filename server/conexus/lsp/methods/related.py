@@ -8,20 +8,19 @@ from conexus.lsp.connection import Connection
 
 
 async def related(connection: Connection, params: types.RelatedParams) -> types.SearchResult:
-    with connection.workers.admitted():
-        where = params.position if params.range is None else params.range
-        if where is None or (params.range is not None and params.position is not None):
-            raise errors.invalid_params("Exactly one of `range` and `position` must be given.")
-        document = _document(connection, params.text_document.uri)
-        session = await connection.started()
-        ask = partial(
-            session.related,
-            convert.place(document, where),
-            relations=tuple(params.relations),
-            limit=params.limit,
-            filters=convert.filters(params.filters),
-        )
-        return convert.result(await connection.workers.run(lambda token: ask(cancel=token)))
+    where = params.position if params.range is None else params.range
+    if where is None or (params.range is not None and params.position is not None):
+        raise errors.invalid_params("Exactly one of `range` and `position` must be given.")
+    document = _document(connection, params.text_document.uri)
+    session = await connection.started()
+    ask = partial(
+        session.related,
+        convert.place(document, where),
+        relations=tuple(params.relations),
+        limit=params.limit,
+        filters=convert.filters(params.filters),
+    )
+    return convert.result(await connection.workers.run(lambda token: ask(cancel=token)))
 
 
 def _document(connection: Connection, uri: str) -> str:

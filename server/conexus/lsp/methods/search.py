@@ -8,17 +8,16 @@ from conexus.values import Place
 
 
 async def search(connection: Connection, params: types.SearchParams) -> types.SearchResult:
-    with connection.workers.admitted():
-        near = _near(params)
-        session = await connection.started()
-        ask = partial(
-            session.search,
-            params.query,
-            limit=params.limit,
-            filters=convert.filters(params.filters),
-            near=near,
-        )
-        return convert.result(await connection.workers.run(lambda token: ask(cancel=token)))
+    near = _near(params)
+    session = await connection.started()
+    ask = partial(
+        session.search,
+        params.query,
+        limit=params.limit,
+        filters=convert.filters(params.filters),
+        near=near,
+    )
+    return convert.result(await connection.workers.run(lambda token: ask(cancel=token)))
 
 
 def _near(params: types.SearchParams) -> Place | None:

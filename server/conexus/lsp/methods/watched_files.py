@@ -17,7 +17,7 @@ def hint(connection: Connection, uris: Iterable[str]) -> None:
     """Tells the engine that these files, or anything below them, may have changed."""
     paths = [path for uri in uris if (path := path_of_uri(uri)) is not None]
     if connection.folders and str(connection.folders[0] / SETTINGS_FILE) in paths:
-        connection.protocol.spawn(connection.read_settings_file(), "reading conexus.toml")
+        connection.settings_file_changed()
     # Before the engine runs, no hint is needed, because its start reads the disk.
     if paths and connection.session is not None:
         connection.session.hint(paths)

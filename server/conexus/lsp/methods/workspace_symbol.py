@@ -19,10 +19,9 @@ async def workspace_symbol(connection: Connection, params: lsp.WorkspaceSymbolPa
     """Returns exact names first, then hits by meaning, in the order of the server."""
     if not symbols_wanted(connection.settings, connection.client):
         return []
-    with connection.workers.admitted():
-        session = await connection.started()
-        while not session.quiescent and connection.seconds_since_start() < _FIRST_LOOK_SECONDS:  # noqa: ASYNC110  there is no event
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-        ask = partial(session.symbols, params.query)
-        answer = await connection.workers.run(lambda token: ask(cancel=token))
-        return [convert.symbol(hit) for hit in answer.hits]
+    session = await connection.started()
+    while not session.quiescent and connection.seconds_since_start() < _FIRST_LOOK_SECONDS:  # noqa: ASYNC110  there is no event
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+    ask = partial(session.symbols, params.query)
+    answer = await connection.workers.run(lambda token: ask(cancel=token))
+    return [convert.symbol(hit) for hit in answer.hits]
