@@ -14,6 +14,7 @@ from conexus.config import Settings, default_data_directory
 from conexus.embedding.embedder import Embedder, LoadingEmbedder
 from conexus.embedding.late_interaction import TokenEmbedder
 from conexus.indexing.indexer import Indexer
+from conexus.indexing.memory_limits import MemoryLimits
 from conexus.indexing.session_index import SessionClient
 from conexus.prewarm import start_if_needed
 from conexus.processes.workers import WorkerProcesses
@@ -147,5 +148,5 @@ def _load_transformer(settings: Settings) -> LoadingEmbedder:
     from conexus.embedding.transformer.embedder import TransformerEmbedder
 
     return TransformerEmbedder(
-        settings.model, memory_mib=settings.model_memory_mib, timeout_seconds=settings.model_timeout_seconds
+        settings.model, memory_mib=MemoryLimits.of(settings).model_mib, timeout_seconds=settings.model_timeout_seconds
     )

@@ -195,6 +195,7 @@ class Session:
                     folder.chunks,
                     folder.complete,
                     dict(folder.skipped),
+                    folder.quarantined,
                     folder.role,
                     folder.search_mode,
                 )
@@ -382,6 +383,8 @@ class Session:
 def _health(state: SessionState) -> tuple[Health, str]:
     if state.indexer.problem:
         return "error", state.indexer.problem
+    if state.indexer.indexing_problem:
+        return "warning", state.indexer.indexing_problem
     for folder in state.folders:
         if folder.problem:
             return "warning", f"{Path(folder.root).name or folder.root}: {folder.problem}"

@@ -93,6 +93,8 @@ class FolderStatus:
     complete: bool
     #: Number of files left out, by reason in words ("binary", "larger than maxFileBytes", …).
     skipped: dict[str, int]
+    #: Paths of files that made a process fail or needed too much memory, 20 at most. They are read when they change.
+    quarantined: tuple[str, ...]
     role: Literal["writer", "reader"]
     #: Which rows a query scores: with ``exact`` all rows, with ``indexed`` the candidates from LanceDB's indices.
     search_mode: SearchMode

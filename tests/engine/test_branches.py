@@ -12,7 +12,7 @@ import pytest
 
 from conexus.config import Settings
 from conexus.embedding.recipe import document_text
-from conexus.indexing.worker_tasks import Job, read_and_analyse
+from conexus.indexing.worker_tasks import FileBounds, Job, read_and_analyse
 from conexus.segments.analysis import IndexedFile
 from conexus.workspace.inside import Inside
 from tests.fixtures import model
@@ -60,7 +60,7 @@ def texts(folder: Path) -> set[str]:
     found = set()
     for path in sorted(folder.rglob("*.py")):
         name = path.relative_to(folder).as_posix()
-        file = read_and_analyse(Job(Inside(folder), name), 1_000_000, model())
+        file = read_and_analyse(Job(Inside(folder), name), FileBounds(1_000_000, 20_000), model())
         assert isinstance(file, IndexedFile)
         found |= {document_text(name, chunk) for chunk in file.chunks}
     return found

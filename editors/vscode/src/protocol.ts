@@ -122,6 +122,7 @@ export interface FolderStatus {
   readonly chunks: number;
   readonly complete: boolean;
   readonly skipped: Readonly<Record<string, number>>;
+  readonly quarantined: readonly string[];
   readonly role: 'writer' | 'reader';
   readonly searchMode: 'exact' | 'indexed';
 }

@@ -21,6 +21,7 @@ const STATUS: StatusResult = {
       chunks: 9000,
       complete: true,
       skipped: { large: 2, binary: 0 },
+      quarantined: [],
       role: 'writer',
       searchMode: 'exact',
     },

@@ -81,7 +81,8 @@ class CurrentTexts:
     def _compare(self, key: FileKey, fresh: Fresh | None) -> Edited | None:
         document = document_of(*key)
         opened = self._documents.get(document)
-        if opened is not None:
+        # A document that is too large for the index is searched, and shown, as its file is on disk.
+        if opened is not None and not opened.is_larger_than(self._max_file_bytes):
             return self._of_buffer(opened, key, fresh)
         if fresh is None or fresh.text is None:
             return None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from conexus.chunking.budget import Budget, OverBudget
 from conexus.chunking.tree_sitter_leak import ReadCallbackBuffers
 
 if TYPE_CHECKING:
@@ -17,10 +17,9 @@ Match: TypeAlias = "tuple[int, dict[str, list[Node]]]"
 # Maximum number of in-progress matches of a query. Real files need a few hundred; hostile nesting would need millions.
 _MATCH_LIMIT = 20_000
 
-# Seconds of this thread's processor time that parsing may take, in any case and for each byte. Real files need 0.2 s
-# per MB, hostile files need hours.
-_SECONDS = 0.5
-_SECONDS_PER_BYTE = 1.5e-6
+# Largest number of nodes of a tree that is queried. Real files have 200 000 in each MB, dense tables 500 000. What a
+# query returns of many more nodes would take hundreds of MB.
+_MOST_NODES = 600_000
 
 # Number of pairs of loose tokens that cost a query half a second, and number of nodes that may be examined to count
 # the pairs.
@@ -50,16 +49,18 @@ def grammar(language: str) -> tuple[Language, Query]:
 _INHERITED = {"tsx": "typescript"}
 
 
-def matches(data: bytes, language: str) -> list[Match] | None:
-    """Returns the matches of the language's query in ``data``, or None if parsing or the query would take too long."""
+def matches(data: bytes, language: str, budget: Budget) -> list[Match]:
+    """Returns the matches of the language's query in ``data``.
+
+    Raises OverBudget if parsing or the query would take too much time or memory.
+    """
     from tree_sitter import Parser, QueryCursor
 
     known, query = grammar(language)
     step = _STEP
-    give_up = time.thread_time() + _SECONDS + len(data) * _SECONDS_PER_BYTE
 
-    def late(*_: object) -> bool:
-        return time.thread_time() > give_up
+    def stops(*_: object) -> bool:
+        return budget.stops_parser()
 
     pieces = ReadCallbackBuffers(data)
 
@@ -68,14 +69,16 @@ def matches(data: bytes, language: str) -> list[Match] | None:
 
     try:
         # Only a parse that reads through a callback can be stopped. The callback costs nothing measurable.
-        tree = Parser(known).parse(read, progress_callback=late)
-        if _is_rubble(tree.root_node):
-            return None
-        # Predicates read the text of their nodes, which are names, through the same callback.
+        tree = Parser(known).parse(read, progress_callback=stops)
+        if tree.root_node.descendant_count > _MOST_NODES or _is_rubble(tree.root_node):
+            raise OverBudget
+        budget.check()
+        # Predicates read the text of their nodes, which are names, through the same callback. A query cannot be
+        # stopped: py-tree-sitter 0.26.1 crashes if it is given a progress callback.
         step = _STEP_OF_NAMES
         return QueryCursor(query, match_limit=_MATCH_LIMIT).matches(tree.root_node)
-    except ValueError:
-        return None
+    except ValueError as error:  # the parser was stopped
+        raise OverBudget from error
     finally:
         pieces.take_back()
 

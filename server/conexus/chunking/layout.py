@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 
+from conexus import limits
 from conexus.chunking import markdown
+from conexus.chunking.budget import Budget, OverBudget, TooManyChunks
 from conexus.chunking.chunk import Chunk
 from conexus.chunking.documentation import string_text
 from conexus.chunking.languages import LANGUAGES
 from conexus.chunking.outline import WHOLE, Definition, Outline, outline
 from conexus.chunking.splitting import Bounds, pieces
+from conexus.limits import Limit
 
 _TEXT = Bounds(lines=40, bytes=1500)
 
@@ -61,26 +64,46 @@ class _Segment:
     head: bool = False
 
 
-def chunks(text: str, language: str) -> list[Chunk]:
-    """Returns the chunks of a text. ``language`` is a canonical name."""
+def chunks(text: str, language: str, most: int) -> list[Chunk]:
+    """Returns the chunks of a text. ``language`` is a canonical name.
+
+    If there are more than ``most``, or finding them takes too much time or memory, the chunks are runs of lines: the
+    text stays searchable. Raises TooManyChunks if these are more than ``most``, too.
+    """
     # Lone surrogates are not valid UTF-8, but an editor may send them.
     data = text.encode("utf-8", "surrogatepass")
     lines = data.splitlines(keepends=True)
     starts = [0, *accumulate(map(len, lines))]
-    found = _outline(data, lines, starts, language) or Outline()
+    budget = Budget(len(data))
+    try:
+        return _laid_out(data, lines, starts, _outline(data, lines, starts, language, budget, most), budget, most)
+    except TooManyChunks:
+        limits.hit(Limit.CHUNKS_OF_FILE)
+    except (OverBudget, MemoryError):
+        limits.hit(Limit.WORKER_MEMORY)
+    return _laid_out(data, lines, starts, Outline(), None, most)
+
+
+def _laid_out(
+    data: bytes, lines: list[bytes], starts: list[int], found: Outline, budget: Budget | None, most: int
+) -> list[Chunk]:
+    if len(found.definitions) > most:
+        raise TooManyChunks
     owners = _owners(len(lines), found.definitions)
     _take_docstrings(data, starts, owners, found)
     segments = _without_bare_headers(lines, _segments(lines, owners), found.definitions)
-    return _emit(data, lines, starts, segments, found)
+    if budget is not None:
+        budget.check()
+    return _emit(data, lines, starts, segments, found, budget, most)
 
 
-def _outline(data: bytes, lines: list[bytes], starts: list[int], language: str) -> Outline | None:
+def _outline(data: bytes, lines: list[bytes], starts: list[int], language: str, budget: Budget, most: int) -> Outline:
     if language not in LANGUAGES or not _is_written_by_hand(data, lines):
-        return None
+        return Outline()
     if language == "markdown":
-        return markdown.outline(data, lines, starts)
+        return markdown.outline(data, lines, starts, budget, most)
     # The grammars treat a lone carriage return as a blank.
-    return outline(_LONE_RETURN.sub(b"\n", data) if b"\r" in data else data, starts, language)
+    return outline(_LONE_RETURN.sub(b"\n", data) if b"\r" in data else data, starts, language, budget)
 
 
 def _is_written_by_hand(data: bytes, lines: list[bytes]) -> bool:
@@ -164,12 +187,20 @@ def _is_bare_header(lines: list[bytes], segment: _Segment, definitions: list[Def
     return definition.scope_only and not definition.documentation and segment.end < definition.end_line
 
 
-def _emit(data: bytes, lines: list[bytes], starts: list[int], segments: list[_Segment], found: Outline) -> list[Chunk]:
+def _emit(
+    data: bytes,
+    lines: list[bytes],
+    starts: list[int],
+    segments: list[_Segment],
+    found: Outline,
+    budget: Budget | None,
+    most: int,
+) -> list[Chunk]:
     chunks: list[Chunk] = []
     references = sorted(found.references)
     reference = 0
     parts: dict[int, int] = {}
-    for segment in segments:
+    for segment in segments if budget is None else budget.checked(segments):
         definition = found.definitions[segment.owner] if segment.owner >= 0 else None
         part = parts.get(segment.owner, 0) if definition else 0
         for first, end in _pieces(lines, starts, segment, definition):
@@ -178,6 +209,8 @@ def _emit(data: bytes, lines: list[bytes], starts: list[int], segments: list[_Se
             while reference < len(references) and references[reference][0] < stop:
                 reference += 1
             symbol = definition.symbol if definition else ""
+            if len(chunks) == most:
+                raise TooManyChunks
             chunks.append(
                 Chunk(
                     start_line=first,

@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from conexus.chunking.budget import Budget, TooManyChunks
 from conexus.chunking.outline import Definition, Outline
 
 _FENCE = re.compile(rb" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _ATX = re.compile(rb" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?\s*$")
 _LONGEST_HEADING = 500
+#: Number of lines between two checks of the budget.
+_LINES = 4096
 _UNDERLINE = re.compile(rb" {0,3}(=+|-{2,})\s*$")
 _NO_PARAGRAPH = re.compile(rb"\s*$|\s*(?:[-*+>|#]|\d+[.)])(?:\s|$)|    |\t| {0,3}[|=]")
 _LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])?")
@@ -20,14 +23,15 @@ _CODE_SPAN = re.compile(rb"`(?:[\w$]+(?:\.|::|#))*([A-Za-z_$][\w$]*[?!]?)(?:\(\)
 _FRONT_MATTER = re.compile(rb"(?:---|\+\+\+)\s*$")
 
 
-def outline(data: bytes, lines: Sequence[bytes], starts: Sequence[int]) -> Outline:
+def outline(data: bytes, lines: Sequence[bytes], starts: Sequence[int], budget: Budget, most: int) -> Outline:
     """Returns the sections, with the titles of the enclosing sections as breadcrumb.
 
+    Raises OverBudget if finding them takes too much time or memory, TooManyChunks if there are more than ``most``.
     References are names in code spans. ``starts`` holds the byte offsets of the lines, followed by the file's size.
     """
     found = Outline()
     enclosing: list[tuple[int, Definition]] = []
-    for line, level, title in _headings(lines):
+    for line, level, title in _headings(lines, budget, most):
         while enclosing and enclosing[-1][0] >= level:
             _close(enclosing.pop()[1], line, starts)
         section = Definition(
@@ -43,7 +47,7 @@ def outline(data: bytes, lines: Sequence[bytes], starts: Sequence[int]) -> Outli
         )
         found.definitions.append(section)
         enclosing.append((level, section))
-    found.references.extend((match.start(1), match[1]) for match in _CODE_SPAN.finditer(data))
+    found.references.extend((match.start(1), match[1]) for match in budget.checked(_CODE_SPAN.finditer(data)))
     return found
 
 
@@ -51,13 +55,17 @@ def _close(section: Definition, line: int, starts: Sequence[int]) -> None:
     section.end_line, section.end_byte = line, starts[line]
 
 
-def _headings(lines: Sequence[bytes]) -> list[tuple[int, int, str]]:
+def _headings(lines: Sequence[bytes], budget: Budget, most: int) -> list[tuple[int, int, str]]:
     """Returns (line, level, title) of each heading outside of code blocks and front matter."""
     headings: list[tuple[int, int, str]] = []
     fence = b""
     line = _after_front_matter(lines)
     paragraph = False
     while line < len(lines):
+        if line % _LINES == 0:
+            budget.check()
+        if len(headings) > most:
+            raise TooManyChunks
         text = lines[line]
         opening = _FENCE.match(text.rstrip())
         if fence:

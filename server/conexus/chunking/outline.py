@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from conexus.chunking.budget import Budget
 from conexus.chunking.documentation import comment_text
 from conexus.chunking.grammar import matches
 from conexus.chunking.splitting import Bounds
@@ -85,21 +87,19 @@ class Outline:
     references: list[tuple[int, bytes]] = field(default_factory=list)
 
 
-def outline(data: bytes, starts: list[int], language: str) -> Outline | None:
-    """Returns the outline of a file, or None if finding it would take too long.
+def outline(data: bytes, starts: list[int], language: str, budget: Budget) -> Outline:
+    """Returns the outline of a file. Raises OverBudget if finding it would take too much time or memory.
 
     ``language`` is one of ``LANGUAGES``. ``starts`` holds the byte offsets of the file's lines.
     """
-    found = matches(data, language)
-    if found is None:
-        return None
+    found = matches(data, language, budget)
     result = Outline()
     references = result.references
     wrappers: dict[int, int] = {}
     keywords: set[int] = set()
     # Candidates by byte range. If several patterns match one node, one with a name counts, else the first in the query.
     candidates: dict[tuple[int, int], tuple[bool, int, Definition]] = {}
-    for pattern, captures in found:
+    for pattern, captures in budget.checked(found):
         for role, nodes in captures.items():
             if role == "reference":
                 for node in nodes:
@@ -128,7 +128,7 @@ def outline(data: bytes, starts: list[int], language: str) -> Outline | None:
     ordered = [candidates[key][2] for key in sorted(candidates, key=lambda key: (key[0], -key[1]))]
     for definition in ordered:
         definition.first_line = min(definition.first_line, wrappers.get(definition.end_line, definition.first_line))
-    result.definitions = _nested(ordered, result, data, language)
+    result.definitions = _nested(budget.checked(ordered), result, data, language)
     return result
 
 
@@ -198,7 +198,7 @@ def _scope(text: str) -> tuple[str, ...]:
     return tuple(part for part in parts if part not in _OF_NO_NAME)
 
 
-def _nested(ordered: list[Definition], result: Outline, data: bytes, language: str) -> list[Definition]:
+def _nested(ordered: Iterable[Definition], result: Outline, data: bytes, language: str) -> list[Definition]:
     """Returns the definitions that become chunks, with their final kind, breadcrumb, documentation and lines."""
     kept: list[Definition] = []
     enclosing: list[Definition] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from conexus.escape import one_line
 from conexus.values import FolderStatus, Status
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
@@ -50,6 +51,8 @@ def status_lines(status: Status) -> Iterator[str]:
         complete = "complete" if part.complete else "incomplete"
         yield f"folder   {part.path}"
         yield f"index    {amount(part)}, {complete}{skipped_words(status)}"
+        if part.quarantined:
+            yield f"failed   {', '.join(one_line(path) for path in part.quarantined)}"
         yield f"search   {_SEARCH_MODES[part.search_mode]}"
     yield f"health   {status.health}{': ' + status.message if status.message else ''}"
     yield f"model    {status.model.name}, {status.model.dimensions} dimensions"

@@ -48,6 +48,9 @@ class Folders:
         folder = open_folder(
             root, settings, embedder, self._data_directory, self._maintenance.threads, self._maintenance.tables
         )
+        former = self.by_root.get(root)
+        if former is not None:
+            folder.left_out.take_quarantined(former.left_out)
         folder.stored.on_opened = lambda files: self._loop.post(TablesOpened(folder, files))
         folder.write_behind.on_done = lambda: self._loop.post(WriteFinished(root), awaited=False)
         return folder

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from itertools import takewhile
 
 from conexus.segments.snapshot import FileKey
 from conexus.timing import Clock, Deadline
@@ -13,6 +15,13 @@ QUIET_SECONDS = 0.06
 PATIENCE_SECONDS = 0.15
 #: Debounce for edits: wait for 20 ms of silence, but run at most every 100 ms (key repeat).
 TYPED_QUIET_SECONDS, TYPED_EVERY_SECONDS = 0.02, 0.1
+
+
+def common_directory(paths: Sequence[str]) -> str:
+    """Returns the deepest directory that contains all of these relative paths; empty for the folder itself."""
+    first, last = min(paths).split("/")[:-1], max(paths).split("/")[:-1]
+    common = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return "/".join(name for name, _ in common)
 
 
 class Hints:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conexus import audit
+from conexus import audit, limits
 from conexus.config import Settings
 from conexus.embedding.transformer.deferred import DeferredEmbedder
 from conexus.indexing.bulk_reader import INLINE_SECONDS, Bulk
@@ -43,6 +45,7 @@ from conexus.indexing.commands import (
 )
 from conexus.indexing.event_loop import Loop
 from conexus.indexing.maintenance import Maintenance
+from conexus.indexing.memory_limits import MemoryLimits
 from conexus.indexing.publish import Publisher, publish_state
 from conexus.indexing.request_gate import RequestGate
 from conexus.indexing.scans import Found, Scanning
@@ -51,10 +54,11 @@ from conexus.indexing.state import FolderState, IndexerState
 from conexus.indexing.worker_tasks import Task
 from conexus.indexing.workspace import Workspace
 from conexus.indexing.workspace_folder import WorkspaceFolder
+from conexus.limits import Limit
 from conexus.owned import hand_over
-from conexus.processes.memory import trim
+from conexus.processes.memory import private_bytes, trim
 from conexus.processes.workers import WorkerProcesses
-from conexus.segments.snapshot import Searchable
+from conexus.segments.snapshot import FileKey, Searchable
 from conexus.timing import Deadline
 from conexus.values import Event, Progress, SettingsFileChanged, StatusChanged
 from conexus.workspace.documents import Documents
@@ -66,6 +70,12 @@ log = logging.getLogger(__name__)
 
 #: Seconds until whole segment files are checked again, after a check found no damage.
 _VERIFY_SECONDS = 60.0
+#: Size in bytes up to which a file is read in this process even if it may have ended a worker or no worker can run.
+_SMALL_BYTES = 32 << 10
+#: Largest number of quarantined files that the status names.
+_MOST_NAMED = 20
+#: Seconds between two looks at the memory of this process; and the share of the limit below which indexing goes on.
+_MEMORY_SECONDS, _ENOUGH = 1.0, 0.9
 
 
 class Indexer:
@@ -115,7 +125,7 @@ class Indexer:
             settled=lambda: self.state.quiescent,
         )
         self._publisher = Publisher(self._prepare_session)
-        self._bulk = Bulk(processes, self._loop.wake)
+        self._bulk = Bulk(processes, self._loop.wake, MemoryLimits.of(settings).workers_mib)
         self._scanning = Scanning()
         self._maintenance = Maintenance(
             self._bulk, self._publisher, self.requests, partial(self._loop.post, awaited=False)
@@ -134,6 +144,9 @@ class Indexer:
         self._folders, self._refresher = self._workspace.folders, self._workspace.refresher
         #: When a scan is due, or files can be read.
         self._work_due = Deadline()
+        #: When the memory of this process is looked at next; whether it is above ``server_memory_mib``.
+        self._memory_due = Deadline()
+        self._over_memory = False
         #: When whole segment files may be checked again, in seconds on the monotonic clock.
         self._verify_due = 0.0
         self._reported: object = None
@@ -359,6 +372,8 @@ class Indexer:
             self._refresher.files.due,
             self._publisher.due,
             self._work_due,
+            self._bulk.retry.next_try,
+            self._memory_due,
             *self._maintenance.deadlines,
         )
         self._workspace.begin(embedder)
@@ -369,7 +384,7 @@ class Indexer:
         due = [self._scanning.due(folder) for folder in self._folders.by_root.values() if folder.loaded]
         if self._bulk.can_work(workers=self._may_use_workers()):
             due.append(0.0)
-        if self.paused or not due:
+        if self._rests or not due:
             self._work_due.clear()
         else:
             self._work_due.set_in(max(0.0, min(due) - time.monotonic()))
@@ -378,15 +393,16 @@ class Indexer:
         self._folders.try_again()
         if not self._is_untouched():
             self._verify()
+        self._look_at_memory()
         if self._refresher.edits.due.is_due():
             until = time.monotonic() + INLINE_SECONDS
             self._refresher.refresh_edits(lambda: time.monotonic() < until and not self._loop.waiting)
             self._publish_changes()
-        if self._refresher.files.due.is_due() and self._refresher.refresh_files(self._slice()):
+        if self._refresher.files.due.is_due() and self._refresher.refresh_files(self._slice(), defer=self._over_memory):
             self._publish_changes()
         for done in self._bulk.results():
             self._refresher.add(done)
-        if not self.paused:
+        if not self._rests:
             self._scan()
             self._work_off()
         if self._bulk.idle:
@@ -397,6 +413,41 @@ class Indexer:
         self._maintenance.run_due(folders, settings.memory_mib << 20)
         self._maintenance.clean_if_due(folders, self._data_directory, settings)
         self._plan()
+
+    @property
+    def _rests(self) -> bool:
+        """Whether no file is read and no folder is scanned now."""
+        return self.paused or self._over_memory
+
+    def _look_at_memory(self) -> None:
+        """Stops the reading of files while this process uses more memory than it may, at most once a second."""
+        if self._memory_due.is_set and not self._memory_due.is_due():
+            return
+        self._memory_due.set_in(_MEMORY_SECONDS)
+        most = self._memory.server_mib << 20
+        used = private_bytes(os.getpid())
+        if used > most and not self._over_memory:
+            # Before anything is stopped: caches may be all that is too much.
+            self._maintenance.drop_caches()
+            used = private_bytes(os.getpid())
+        over = used > most * (_ENOUGH if self._over_memory else 1)
+        if over and not self._over_memory:
+            limits.hit(Limit.SERVER_MEMORY)
+            self._bulk.interrupt()
+            self._scanning.interrupt()
+        self._over_memory = over
+
+    @property
+    def _memory(self) -> MemoryLimits:
+        return self._workspace.memory
+
+    def _indexing_problem(self) -> str | None:
+        """Returns why some files are not indexed at present, in words for the user; None if nothing prevents it."""
+        if self._over_memory:
+            return f"more than {self._memory.server_mib} MiB are in use; no more files are indexed until less are"
+        if self._bulk.cannot_run:
+            return f"worker processes cannot run here, so {self._bulk.stranded} files are not indexed"
+        return None
 
     def _slice(self) -> Callable[[], bool]:
         """Starts a time slice. Returns a function that says whether there is time left.
@@ -428,32 +479,39 @@ class Indexer:
             self._refresher.compare(folder, found)
 
     def _work_off(self) -> None:
-        if self._bulk.idle:
+        workers = self._may_use_workers()
+        if self._bulk.idle and not self._bulk.can_work(workers=workers):
             return
         self._maintenance.note_activity()
-        self._bulk.work_off(
-            self._task, self._refresher.refresh_file, lambda: self._loop.waiting, workers=self._may_use_workers()
-        )
+        self._bulk.work_off(self._task, self._read_queued, self._is_small, lambda: self._loop.waiting, workers=workers)
         self._notify(Progress("Indexing", self._bulk.done, self._bulk.done + self._bulk.pending))
 
-    def _task(self, root: str, paths: tuple[str, ...]) -> Task:
+    def _task(self, root: str, paths: tuple[str, ...], memory: int) -> Task:
         folder = self._folders.by_root[root]
         into = folder.stored.path_of(folder.stored.new_name())
-        return Task(
-            root,
-            paths,
-            folder.settings.max_file_bytes,
-            into,
-            folder.stored.version,
-            folder.index.stored(paths),
-            index_secrets=folder.settings.index_secrets,
-        )
+        return Task(root, paths, folder.bounds, into, folder.stored.version, memory, folder.index.stored(paths))
+
+    def _read_queued(self, key: FileKey) -> None:
+        self._refresher.refresh_file(key, scanned=True)
+
+    def _is_small(self, key: FileKey) -> bool:
+        root, path = key
+        folder = self._folders.by_root.get(root)
+        return folder is None or folder.size_of(path) <= _SMALL_BYTES
 
     def _may_use_workers(self) -> bool:
         """Returns whether worker processes may read files. They have the shipped model alone."""
         return not any(isinstance(folder.embedder, DeferredEmbedder) for folder in self._folders.by_root.values())
 
     def _end_of_bulk(self) -> None:
+        for root, folder in self._folders.by_root.items():
+            changes = folder.index.changes
+            again = folder.keep_within(last=True)
+            self._bulk.add((root, path) for path in again)
+            if again or folder.index.changes != changes:
+                self._publisher.mark_dirty(root)
+        if not self._bulk.idle:
+            return
         for folder in self._folders.by_root.values():
             if folder.loaded and not folder.settled and self._scanning.is_scanned(folder):
                 folder.stale.clear()
@@ -506,6 +564,7 @@ class Indexer:
             stored=not self._maintenance.storing,
             storing_problem=next((each.write_behind.problem for each in folders if each.write_behind.problem), None),
             embedded_chunks=self._workspace.embedded_chunks(),
+            indexing_problem=self._indexing_problem(),
             problem=self._problem,
             model_problem=self._workspace.switch.problem,
         )
@@ -517,6 +576,7 @@ class Indexer:
             folder.root,
             complete=folder.complete,
             skipped=folder.skipped(),
+            quarantined=tuple(islice(folder.left_out.quarantined, _MOST_NAMED)),
             role=folder.stored.role,
             search_mode=self._maintenance.search_mode(folder.root),
             size_bytes=folder.stored.state.size_bytes,
@@ -538,7 +598,7 @@ class Indexer:
             return False
         folders = self._folders.by_root.values()
         settled = all(each.settled and not self._scanning.is_awaited(each) for each in folders)
-        return self.paused or (
+        return self._rests or (
             settled and self._bulk.idle and not self._folders.loading and not self._workspace.switch.pending
         )
 
@@ -547,8 +607,9 @@ class Indexer:
         if self._maintenance.storing and self._settled() and not self._loop.is_awaited:
             self._maintenance.storing = not all(map(_is_stored, self._folders.by_root.values()))
         self._publish_states()
-        problems = tuple(map(self._folders.problem, self._folders.by_root.values()))
-        state = (self.state.phase, self.state.quiescent, self.state.problem, self.paused, problems)
+        folders = map(self._folders.problem, self._folders.by_root.values())
+        problems = (*folders, self.state.indexing_problem, self.state.problem)
+        state = (self.state.phase, self.state.quiescent, self.paused, problems)
         if state != self._reported:
             self._reported = state
             self._notify(StatusChanged())

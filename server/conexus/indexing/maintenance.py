@@ -155,10 +155,7 @@ class Maintenance:
                 self._thread.submit(self.tables.close_if_idle)
         if self._trim.is_due() and self._quiet.is_due():
             self._trim.clear()
-            # These caches help while many files are read; for one file they are filled again within milliseconds.
-            word_terms.cache_clear()
-            word_hash.cache_clear()
-            trim()
+            self.drop_caches()
         if self._look.is_due():
             self._look.set_in(_LOOK_SECONDS)
             for folder in folders:
@@ -190,6 +187,13 @@ class Maintenance:
         else:
             if cleaned.removed:
                 log.info("%d indexes that nobody needs were removed", len(cleaned.removed))
+
+    def drop_caches(self) -> None:
+        """Gives memory back that is not needed now."""
+        # These caches help while many files are read; for one file they are filled again within milliseconds.
+        word_terms.cache_clear()
+        word_hash.cache_clear()
+        trim()
 
     def _let_requests_go_first(self) -> None:
         """Decides whether work that can wait should wait now, because a request is in flight."""

@@ -25,12 +25,13 @@ from conexus.embedding.transformer.vector_cache import RememberedEmbedder, Vecto
 from conexus.indexing.commands import FolderBuilt, ModelReady, Post, VectorsMade, WantedVectors
 from conexus.indexing.event_loop import Action
 from conexus.indexing.session_index import SessionIndex
-from conexus.indexing.worker_tasks import Job, read_and_analyse
+from conexus.indexing.worker_tasks import FATAL, Job, read_and_analyse
 from conexus.indexing.workspace_folder import WorkspaceFolder
 from conexus.owned import hand_over
 from conexus.segments.analysis import IndexedFile
 from conexus.segments.segment import MemorySegment
 from conexus.workspace.inside import Inside
+from conexus.workspace.read import Skipped
 from conexus.workspace.scan import scan
 
 log = logging.getLogger(__name__)
@@ -266,13 +267,9 @@ class ChosenModel:
         assert embedder is not None  # noqa: S101  nothing is built before the model is ready
         with Inside(folder.root) as inside:
             outcomes = {
-                path: read_and_analyse(
-                    Job(inside, path),
-                    folder.settings.max_file_bytes,
-                    embedder,
-                    folder.index.vectors(path),
-                    index_secrets=folder.settings.index_secrets,
-                )
+                path: read_and_analyse(Job(inside, path), folder.bounds, embedder, folder.index.vectors(path))
+                if path not in folder.left_out.quarantined
+                else Skipped(FATAL)
                 for path in paths
             }
         files = [outcome for outcome in outcomes.values() if isinstance(outcome, IndexedFile)]

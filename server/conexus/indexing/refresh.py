@@ -6,18 +6,20 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
+from conexus import limits
 from conexus.arrays.file import DamagedFile
-from conexus.chunking import language_of_document
+from conexus.chunking import TooManyChunks, language_of_document
 from conexus.config import SETTINGS_FILE
 from conexus.embedding.embedder import Embedder
 from conexus.embedding.unit_vectors import Vectors
 from conexus.indexing.bulk_reader import Bulk, Done
 from conexus.indexing.commands import WantedVectors
-from conexus.indexing.hints import TYPED_EVERY_SECONDS, TYPED_QUIET_SECONDS, Hints
+from conexus.indexing.hints import TYPED_EVERY_SECONDS, TYPED_QUIET_SECONDS, Hints, common_directory
 from conexus.indexing.publish import Publisher
 from conexus.indexing.scans import Found, Scanning
 from conexus.indexing.session_index import SessionIndex
 from conexus.indexing.workspace_folder import WorkspaceFolder
+from conexus.limits import Limit
 from conexus.owned import owned
 from conexus.processes.workers import INLINE_FILES
 from conexus.segments.snapshot import FileKey
@@ -28,6 +30,10 @@ from conexus.workspace.read import Text, read_text
 from conexus.workspace.secret_files import has_secret_name, holds_secrets
 
 log = logging.getLogger(__name__)
+
+#: Most hints of files that wait. If more come, the directory that contains all of these files is scanned instead: that
+#: takes less time than to look at each of them, and no more memory.
+_MOST_HINTS = 5_000
 
 
 @owned()
@@ -84,10 +90,34 @@ class Refresher:
                 relative = folder.relative(path)
                 if relative is not None:
                     self.files.add((root, relative))
+                    if len(self.files) > _MOST_HINTS:
+                        self._scan_instead()
             for name, session in self._sessions.items():
                 if path in session.documents:
                     self.edits.add((name, path))
             self._on_hint()
+
+    def _scan_instead(self) -> None:
+        """Has one scan find what all hints of files name, because there are too many to look at each file."""
+        by_folder: dict[str, list[str]] = {}
+        while self.files:
+            root, path = self.files.take_first()
+            by_folder.setdefault(root, []).append(path)
+        for root, paths in by_folder.items():
+            folder = self._folders.get(root)
+            if folder is None:
+                continue
+            directory = common_directory(paths)
+            forgot = [path for path in paths if folder.rules.forget(path)]
+            if forgot:
+                directory = ""
+                self.hint_all_documents(root)
+            # What was read or scanned before may be out of date.
+            self._bulk.supersede((root, directory))
+            self._scanning.touch(root, directory)
+            self._scanning.ask(folder, directory)
+            if SETTINGS_FILE in paths:
+                self._on_settings_file(root)
 
     def hint_documents(self, session: SessionIndex, identities: Iterable[str]) -> None:
         """Adds hints: these documents of a session were opened, edited or closed."""
@@ -128,6 +158,10 @@ class Refresher:
     def refresh_document(self, session: SessionIndex, identity: str) -> None:
         """Has a session find a document's text, or the file on disk if the document is closed or saved."""
         document = session.documents.get(identity)
+        if document is not None and document.is_larger_than(session.settings.max_file_bytes):
+            # As a file it would be left out, too.
+            limits.hit(Limit.FILE_SIZE)
+            document = None
         if document is not None and not session.settings.index_secrets and _may_hold_secrets(document):
             document = None
         in_folder = False
@@ -143,7 +177,10 @@ class Refresher:
                 self._hide(session, root, path)
                 self.files.add((root, path))
         if document is not None and not in_folder and self._embedder is not None:
-            self.embedded += session.show("", identity, document, self._embedder, None, {})
+            try:
+                self.embedded += session.show("", identity, document, self._embedder, None, {})
+            except TooManyChunks:
+                session.hide("", identity)
             self._publisher.mark_session_dirty(session, "")
         else:
             self._hide(session, "", identity)
@@ -168,7 +205,12 @@ class Refresher:
                 return
         if session.has_shown(root, path, document, folder.embedder, disk):
             return
-        folder.embedded += session.show(root, path, document, folder.embedder, disk, known=folder.index.vectors(path))
+        known, plain = folder.index.vectors(path), self._bulk.is_quarantined((root, path))
+        try:
+            folder.embedded += session.show(root, path, document, folder.embedder, disk, known, plain=plain)
+        except TooManyChunks:
+            self._hide(session, root, path)
+            return
         self._publisher.mark_session_dirty(session, root)
         index = session.buffers[root]
         if (fresh := index.fresh(path)) is not None:
@@ -176,19 +218,23 @@ class Refresher:
 
     # --- files ---
 
-    def refresh_files(self, has_time: Callable[[], bool]) -> bool:
-        """Refreshes the files that hints name, at least one, while there is time. Returns False if the time ended."""
-        defer = len(self.files) > INLINE_FILES
+    def refresh_files(self, has_time: Callable[[], bool], *, defer: bool = False) -> bool:
+        """Refreshes the files that hints name, at least one, while there is time. Returns False if the time ended.
+
+        ``defer`` as in ``refresh_file``.
+        """
+        defer = defer or len(self.files) > INLINE_FILES
         while self.files:
             self.refresh_file(self.files.take_first(), defer=defer)
             if not has_time():
                 return False
         return True
 
-    def refresh_file(self, key: FileKey, *, defer: bool = False) -> None:
+    def refresh_file(self, key: FileKey, *, defer: bool = False, scanned: bool = False) -> None:
         """Brings the rows of one path in line with the disk: a file, or nothing. A directory is left to a scan.
 
-        With ``defer``, a file is not read here but queued in ``Bulk``.
+        With ``defer``, a file is not read here but queued in ``Bulk``. ``scanned``: whether it was queued before, so
+        that it is known that the folder has room for it.
         """
         root, path = key
         folder = self._folders.get(root)
@@ -201,7 +247,8 @@ class Refresher:
         self._scanning.touch(root, path)
         if folder.loaded and folder.refused is None:
             changes = folder.index.changes
-            to_read = folder.refresh(path, defer=defer, known=self._vectors_of_documents(folder, path))
+            defer = defer or self._bulk.is_quarantined(key)
+            to_read = folder.refresh(path, defer=defer, scanned=scanned, known=self._vectors_of_documents(folder, path))
             if to_read is None:
                 self._scanning.ask(folder, path)
             else:
@@ -258,6 +305,7 @@ class Refresher:
             if isinstance(done.read.segment, Path):
                 remove_segment(done.read.segment)
             self._bulk.add((done.folder, path) for path in done.current)
+        folder.keep_within(last=False)
         self._publisher.mark_dirty(done.folder)
         self._hint_documents_of(folder, done.current)
         for path in done.current if done.doubtful else ():

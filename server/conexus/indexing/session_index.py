@@ -75,21 +75,28 @@ class SessionIndex:
         embedder: Embedder,
         disk: Text | Skipped | None,
         known: Mapping[int, Vectors],
+        *,
+        plain: bool = False,
     ) -> int:
         """Has this session find a document's text in place of the file. Returns the number of chunks embedded.
+
+        ``plain`` as in ``analyse``. Raises TooManyChunks if the document has more chunks than a file may have.
 
         ``path`` is relative to ``root``, or the document's identity if ``root`` is empty. ``disk`` is the file on disk
         (None: there is none), ``known`` the vectors by digest that need not be made again.
         """
         index = self.buffers.get(root)
         if index is None or index.model != embedder.fingerprint:
-            index = self.buffers[root] = FolderIndex(root, embedder.fingerprint, embedder.dimensions)
+            index = FolderIndex(root, embedder.fingerprint, embedder.dimensions)
         language = language_of_document(document.language, path, document.text)
         facts = FileFacts(path, language, 0, 0, "")
         if isinstance(disk, Text):
             facts = FileFacts(path, language, disk.size, disk.mtime_ns, "")
-        file = analyse(facts, document.text, embedder, {**known, **index.vectors(path)})
+        reuse = {**known, **index.vectors(path)}
+        most = self.settings.max_file_chunks
+        file = analyse(facts, document.text, embedder, reuse, most_chunks=most, plain=plain)
         index.replace(path, Fresh(file, document.text))
+        self.buffers[root] = index
         return file.embedded
 
     def has_shown(

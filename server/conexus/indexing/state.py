@@ -21,6 +21,8 @@ class FolderState:
     complete: bool = False
     #: Number of files left out, by reason.
     skipped: Mapping[str, int] = field(default_factory=dict)
+    #: Paths of files that made a worker fail or needed too much memory, 20 at most.
+    quarantined: tuple[str, ...] = ()
     role: Literal["writer", "reader"] = "reader"
     search_mode: Literal["exact", "indexed"] = "exact"
     #: Size of the stored index in bytes.
@@ -44,6 +46,8 @@ class IndexerState:
     storing_problem: str | None = None
     #: Number of chunks that the answering model embedded since the start.
     embedded_chunks: int = 0
+    #: Why some files are not indexed at present, in words for the user.
+    indexing_problem: str | None = None
     #: Why nothing can be indexed, and why the model that the user chose does not answer; in words for the user.
     problem: str | None = None
     model_problem: str | None = None

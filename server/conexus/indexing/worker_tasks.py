@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conexus import limits
 from conexus.arrays.file import DamagedFile
-from conexus.chunking import language_of
+from conexus.chunking import TooManyChunks, language_of
 from conexus.embedding.embedder import EmbeddingError
-from conexus.processes.memory import trim
+from conexus.processes.memory import OwnLimit, trim
 from conexus.processes.workers import WorkerProcesses
 from conexus.segments.analysis import FileFacts, IndexedFile, analyse
 from conexus.segments.build import build_segment
@@ -44,39 +47,50 @@ class Job:
     path: str
 
 
-#: Why a file is left out although the file is not at fault, in words for the user.
+@dataclass(frozen=True, slots=True)
+class FileBounds:
+    """How large a file may be, in bytes and in chunks, and whether it may hold secrets."""
+
+    bytes: int
+    chunks: int
+    secrets: bool = False
+
+
+#: Why a file is left out after it was read, in words for the user.
 FAILED = "could not be analysed, see the log"
 FATAL = "made the indexing process fail, see the log"
+TOO_HEAVY = "needs more memory than workerMemoryMib"
+TOO_MANY_CHUNKS = "more than maxFileChunks chunks"
+NO_WORKER = "not read, because worker processes cannot run"
+#: The reasons for which a file is quarantined: it is tried again when it changes, in a worker alone.
+QUARANTINE = frozenset({FATAL, TOO_HEAVY})
 
 Outcome = IndexedFile | Skipped
 
 
 def read_and_analyse(
-    job: Job,
-    max_bytes: int,
-    embedder: Embedder,
-    reuse: Mapping[int, Vectors] | None = None,
-    *,
-    index_secrets: bool = False,
+    job: Job, bounds: FileBounds, embedder: Embedder, reuse: Mapping[int, Vectors] | None = None
 ) -> Outcome:
     """Reads one file from disk and analyses it, unless it holds secrets that are not to be indexed.
 
     ``reuse``: known vectors by the digest of their text.
 
-    Raises EmbeddingError if the model fails. Never raises for a file's content.
+    Raises EmbeddingError if the model fails, and MemoryError if the process may not use as much memory as this needs.
     """
-    text = read_text(job.folder, job.path, max_bytes)
+    text = read_text(job.folder, job.path, bounds.bytes)
     if isinstance(text, Skipped):
         return text
     first_line = text.text[:200].split("\n", 1)[0]
     language = language_of(job.path, first_line) or "text"
-    if not index_secrets and holds_secrets(job.path, language, text.text):
+    if not bounds.secrets and holds_secrets(job.path, language, text.text):
         return Skipped(MAY_HOLD_SECRETS, (text.size, text.mtime_ns))
     facts = FileFacts(job.path, language, text.size, text.mtime_ns, text.digest)
     try:
-        return analyse(facts, text.text, embedder, reuse)
-    except EmbeddingError:
+        return analyse(facts, text.text, embedder, reuse, most_chunks=bounds.chunks)
+    except (EmbeddingError, MemoryError):
         raise
+    except TooManyChunks:
+        return Skipped(TOO_MANY_CHUNKS, (text.size, text.mtime_ns))
     except Exception:
         # A defect in our code that one file triggers must not keep other files from being indexed.
         log.exception("%s cannot be indexed", job.path)
@@ -90,13 +104,14 @@ class Task:
     folder: str
     #: Relative to the folder.
     paths: tuple[str, ...]
-    max_bytes: int
+    bounds: FileBounds
     #: The file to write the segment to, and the version of everything that makes its rows.
     into: Path
     version: str
+    #: Bytes that the worker may use beyond what it uses without any work.
+    memory: int
     #: Maps each path to (segment file, file number) where the vectors of the file's former state are stored.
     known: Mapping[str, tuple[Path, int]] = field(default_factory=dict)
-    index_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +124,11 @@ class Read:
     skipped: Mapping[str, Skipped]
     #: Number of chunks that the model was asked to embed.
     embedded: int = 0
+    #: Paths of files that were not read, because the others have many chunks; and of those that need more memory.
+    unread: tuple[str, ...] = ()
+    heavy: tuple[str, ...] = ()
+    #: How often each limit acted meanwhile.
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,26 +183,58 @@ def _model() -> Embedder:
     return StaticEmbedder()
 
 
+#: Chunks after which a worker reads no more files of a task, because it keeps all of them in memory.
+_MOST_CHUNKS = 12_000
+#: Seconds of processor time after which the system ends a worker that is reading a file, in any case and for each byte.
+#: Chunking ends by itself long before; native code may not.
+_SECONDS, _SECONDS_PER_BYTE = 20.0, 20e-6
+#: Bytes that merging segments may use, in any case and for each row.
+_MERGE_BYTES, _MERGE_BYTES_PER_ROW = 256 << 20, 8 << 10
+
+
+@cache
+def _memory() -> OwnLimit:
+    return OwnLimit()
+
+
 def _read(task: Task) -> Read:
     model = _model()
+    _memory().set(task.memory)
     known = _known_vectors(task.known)
+    before = limits.counts()
+    files: list[IndexedFile] = []
+    skipped: dict[str, Skipped] = {}
+    heavy: list[str] = []
+    chunks = 0
+    unread = deque(task.paths)
     with Inside(task.folder) as folder:
-        outcomes = [
-            (
-                path,
-                read_and_analyse(
-                    Job(folder, path), task.max_bytes, model, known.get(path), index_secrets=task.index_secrets
-                ),
-            )
-            for path in task.paths
-        ]
-    skipped = {path: outcome for path, outcome in outcomes if isinstance(outcome, Skipped)}
-    files = [outcome for _, outcome in outcomes if isinstance(outcome, IndexedFile)]
+        while unread and chunks <= _MOST_CHUNKS:
+            path = unread.popleft()
+            _limit_seconds(_SECONDS + task.bounds.bytes * _SECONDS_PER_BYTE)
+            try:
+                outcome = read_and_analyse(Job(folder, path), task.bounds, model, known.get(path))
+            except MemoryError:
+                heavy.append(path)
+                continue
+            if isinstance(outcome, Skipped):
+                skipped[path] = outcome
+            else:
+                files.append(outcome)
+                chunks += len(outcome.chunks)
+    _limit_seconds(0.0)
+    acted = {name: number - before.get(name, 0) for name, number in limits.counts().items()}
+    rest = Read(None, skipped, 0, tuple(unread), tuple(heavy), acted)
     if not files:
-        return Read(None, skipped)
+        return rest
     segment = build_segment(files, model.fingerprint, model.dimensions)
     embedded = sum(file.embedded for file in files)
-    return Read(_in_file(segment, task.into, task.version), skipped, embedded)
+    return replace(rest, segment=_in_file(segment, task.into, task.version), embedded=embedded)
+
+
+def _limit_seconds(seconds: float) -> None:
+    """Has the system end this process after so many seconds of processor time; 0: never. Not possible on Windows."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def _known_vectors(known: Mapping[str, tuple[Path, int]]) -> Mapping[str, Mapping[int, Vectors]]:
@@ -202,10 +254,12 @@ def _known_vectors(known: Mapping[str, tuple[Path, int]]) -> Mapping[str, Mappin
 
 
 def _merge(task: MergeTask) -> MemorySegment | Path:
+    memory = _memory()
     parts = [
         (part if isinstance(part, MemorySegment) else load_segment(part, verify=False)[0], files)
         for part, files in task.parts
     ]
+    memory.set(_MERGE_BYTES + _MERGE_BYTES_PER_ROW * sum(len(segment) for segment, _ in parts))
     return _in_file(merge_segments(parts), task.into, task.version)
 
 

@@ -12,6 +12,7 @@ from conexus.indexing.commands import Command, FolderBuilt, WantedVectors
 from conexus.indexing.event_loop import Loop
 from conexus.indexing.folders import Folders
 from conexus.indexing.maintenance import Maintenance
+from conexus.indexing.memory_limits import MemoryLimits
 from conexus.indexing.model_switch import ModelSwitch
 from conexus.indexing.publish import Publisher
 from conexus.indexing.refresh import Refresher
@@ -48,6 +49,8 @@ class Workspace:
         """
         #: The settings of what all sessions share.
         self.settings = settings
+        #: The memory that each of our processes may use.
+        self.memory = MemoryLimits.of(settings)
         #: The shipped model; None until it is loaded.
         self.embedder: Embedder | None = None
         self.sessions: dict[str, SessionIndex] = {}
@@ -158,6 +161,9 @@ class Workspace:
         """Applies the settings: the first session's to what all sessions share, and to each folder its own."""
         former = self.settings
         settings = self.settings = next((session.settings for session in self.sessions.values()), former)
+        self.memory = MemoryLimits.of(settings)
+        self._bulk.memory_mib = self.memory.workers_mib
+        self._maintenance.tables.memory_mib = self.memory.store_mib
         if settings.workers != former.workers:
             self._bulk.set_workers(settings.workers)
         if _model_settings(settings) != _model_settings(former):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from conexus import limits
 from conexus.config import STATIC, Settings
 from conexus.embedding.embedder import Embedder
 from conexus.embedding.unit_vectors import Vectors
+from conexus.indexing.folder_budget import BEYOND_CHUNKS, BEYOND_SIZE, within_size
 from conexus.indexing.folder_index import FolderIndex
-from conexus.indexing.worker_tasks import Job, Outcome, Read, read_and_analyse
+from conexus.indexing.worker_tasks import QUARANTINE, FileBounds, Job, Outcome, Read, read_and_analyse
 from conexus.indexing.write_behind import Places, StoreThreads, WriteBehind
 from conexus.limits import Limit
 from conexus.owned import owned
@@ -31,7 +32,7 @@ from conexus.workspace.ignore import TOO_DEEP, IgnoreRules
 from conexus.workspace.inside import Inside
 from conexus.workspace.paths import relative_path
 from conexus.workspace.read import TOO_LARGE, VANISHED, Skipped, read_text, state_of
-from conexus.workspace.scan import Scan
+from conexus.workspace.scan import Entry, Scan
 from conexus.workspace.secret_files import MAY_HOLD_SECRETS, SECRETS_VERSION, is_data
 
 
@@ -42,6 +43,8 @@ class LeftOut:
     reason: str
     size: int
     mtime_ns: int
+    #: Number of its chunks, if it was left out for them.
+    chunks: int = 0
 
 
 class LeftOutFiles:
@@ -49,6 +52,10 @@ class LeftOutFiles:
 
     def __init__(self) -> None:
         self._files: dict[str, LeftOut] = {}
+        #: Paths of the files that are left out because the folder has too many chunks.
+        self.beyond_chunks: dict[str, int] = {}
+        #: Paths of the files that made a worker fail, or needed too much memory.
+        self.quarantined: dict[str, None] = {}
         self.by_reason: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -67,12 +74,23 @@ class LeftOutFiles:
         self.drop(path)
         self._files[path] = left_out
         self.by_reason[left_out.reason] += 1
+        if left_out.reason in QUARANTINE:
+            self.quarantined[path] = None
+        elif left_out.reason == BEYOND_CHUNKS:
+            self.beyond_chunks[path] = left_out.chunks
+
+    def take_quarantined(self, other: LeftOutFiles) -> None:
+        """Adds the quarantined files of another index of the same folder."""
+        for path in other.quarantined:
+            self.put(path, other._files[path])
 
     def drop(self, path: str) -> None:
         """Drops a path; does nothing for one that is not left out."""
         left_out = self._files.pop(path, None)
         if left_out is not None:
             self.by_reason[left_out.reason] -= 1
+            self.quarantined.pop(path, None)
+            self.beyond_chunks.pop(path, None)
 
     def drop_if(self, condition: Callable[[str], bool]) -> None:
         """Drops the paths for which a condition holds."""
@@ -103,6 +121,10 @@ class WorkspaceFolder:
     stale: set[str] = field(default_factory=set)
     #: Whether what was stored is searchable, or nothing was stored.
     loaded: bool = False
+    #: Bytes that further files may have together before the folder is scanned and the largest files are left out.
+    room: int = 1 << 62
+    #: What ``keep_within`` depends on, as of its latest call.
+    _kept: tuple[int, int, int] = (0, 0, 0)
     #: Whether the first comparison with the disk is done: every file was checked once.
     complete: bool = False
     #: Whether many files were read just now and their segments are still to be merged.
@@ -149,12 +171,24 @@ class WorkspaceFolder:
             self.stale.update(path for path in self.index.paths() if is_data(path, self._language(path)))
             self.left_out.drop_reason(MAY_HOLD_SECRETS)
             self.stored.version = _version(self.embedder, settings)
+        if settings.max_file_chunks != self.settings.max_file_chunks:
+            self.renew("")  # which files are cut into runs of lines is not known
         self.settings = settings
         self.rules = _rules(self.root, settings, self.data_directory)
 
     def _language(self, path: str) -> str:
         facts = self.index.facts(path)
         return "" if facts is None else facts.language
+
+    @property
+    def bounds(self) -> FileBounds:
+        """How large a file may be."""
+        return FileBounds(self.settings.max_file_bytes, self.settings.max_file_chunks, self.settings.index_secrets)
+
+    def size_of(self, path: str) -> int:
+        """Returns the size of a file on disk in bytes; 0 if there is none."""
+        facts = self._facts(path)
+        return 0 if facts is None else facts.st_size
 
     @property
     def wants_watcher(self) -> bool:
@@ -185,6 +219,9 @@ class WorkspaceFolder:
             self.index.adopt(each.segment, each.name, each.files, version, indexed=each.indexed and present)
             if not present:
                 self.stale.update(each.segment.files[number].path for number in each.files)
+        # They were stored with another ``max_file_chunks``.
+        most = self.settings.max_file_chunks
+        self.stale.update(path for path in self.index.paths() if self.index.rows_of(path) > most)
 
     def make_anew(self) -> None:
         """Drops everything that is searchable and stored. The next scan has every file read; no vector is reused."""
@@ -237,7 +274,14 @@ class WorkspaceFolder:
         """
         changed: list[tuple[int, str]] = []
         present = set()
-        for entry in found.entries:
+        entries: Sequence[Entry] = found.entries
+        most, beyond = self.settings.max_folder_mib << 20, 0
+        if not below:
+            entries, beyond = within_size(found.entries, most)
+            self.room = most - sum(entry.size for entry in entries)
+        for entry in entries:
+            if below and self._is_beyond(entry.path, entry.size):
+                continue
             present.add(entry.path)
             known = self.index.facts(entry.path) or self.left_out.get(entry.path)
             same = known is not None and (known.size, known.mtime_ns) == (entry.size, entry.mtime_ns)
@@ -249,9 +293,52 @@ class WorkspaceFolder:
             if deeper > 0:
                 limits.hit(Limit.DEPTH, deeper)
             self.left_out.drop_if(lambda path: path not in present)
-            self.scan_skipped = dict(found.skipped)
-            self.total_files = len(found.entries)
+            limits.hit(Limit.FOLDER_SIZE, max(0, beyond - self.scan_skipped.get(BEYOND_SIZE, 0)))
+            self.scan_skipped = {**found.skipped, BEYOND_SIZE: beyond}
+            self.total_files = len(entries)
         return [path for _, path in sorted(changed)], gone
+
+    def _is_beyond(self, path: str, size: int) -> bool:
+        """Returns whether a file that no scan has seen makes the folder too large. Then a scan chooses the files."""
+        if self.index.facts(path) is None and self.left_out.get(path) is None:
+            self.room -= size
+            if self.room < 0:
+                self.scan_due = 0.0
+                return True
+        return False
+
+    def keep_within(self, *, last: bool) -> list[str]:
+        """Leaves files out if the folder has too many chunks, those with the most chunks first.
+
+        The others and the smallest of these files have too many chunks together, so which files are left out depends
+        on nothing but the files. ``last``: whether no more files are expected now; else a tenth more is kept, because
+        choosing takes time. Returns the files that were left out before and are to be read again.
+        """
+        most, out = self.settings.max_folder_chunks, self.left_out.beyond_chunks
+        state = (self.index.changes, len(out), most)
+        if last and state == self._kept:
+            return []
+        if self.index.chunks > (most if last else most + most // 10):
+            ordered = sorted((self.index.rows_of(path), path) for path in self.index.paths())
+            while self.index.chunks > most:
+                chunks, path = ordered.pop()
+                facts = self.index.facts(path)
+                self.remove([path])
+                if facts is not None:
+                    limits.hit(Limit.CHUNKS_OF_FOLDER)
+                    self.left_out.put(path, LeftOut(BEYOND_CHUNKS, facts.size, facts.mtime_ns, chunks))
+        again: list[str] = []
+        if last and out:
+            room = most - self.index.chunks
+            for chunks, path in sorted((chunks, path) for path, chunks in out.items()):
+                room -= chunks
+                if room < 0:
+                    break
+                again.append(path)
+            for path in again:
+                self.left_out.drop(path)
+        self._kept = (self.index.changes, len(out), most)
+        return again
 
     def differs(self, path: str) -> bool:
         """Returns whether a file differs from its known state, or is not let in by the ignore rules."""
@@ -270,12 +357,13 @@ class WorkspaceFolder:
     # --- changing ---
 
     def refresh(
-        self, path: str, *, defer: bool = False, known: Mapping[int, Vectors] | None = None
+        self, path: str, *, defer: bool = False, scanned: bool = False, known: Mapping[int, Vectors] | None = None
     ) -> list[str] | None:
         """Brings the rows of a path in line with the disk. Returns None for a directory, which must be scanned.
 
         Otherwise returns the files that are still to be read: with ``defer``, the file itself if it changed.
-        ``known``: vectors by digest that need not be made again.
+        ``scanned``: whether a scan of the folder has found the file. ``known``: vectors by digest that need not be made
+        again.
         """
         facts = self._facts(path)
         mode = 0 if facts is None else facts.st_mode
@@ -284,6 +372,8 @@ class WorkspaceFolder:
         if stat.S_ISREG(mode) and self.rules.allows(path, is_directory=False):
             self.remove(each for each in self.index.below(path) if each != path)
             if self._is_as_indexed(path, facts):
+                return []
+            if facts is not None and not scanned and self._is_beyond(path, facts.st_size):
                 return []
             if defer:
                 return [path]
@@ -306,13 +396,7 @@ class WorkspaceFolder:
         self.stale.discard(path)
         reuse = {**(known or {}), **self.index.vectors(path)}
         with Inside(self.root) as inside:
-            outcome = read_and_analyse(
-                Job(inside, path),
-                self.settings.max_file_bytes,
-                self.embedder,
-                reuse,
-                index_secrets=self.settings.index_secrets,
-            )
+            outcome = read_and_analyse(Job(inside, path), self.bounds, self.embedder, reuse)
         if isinstance(outcome, IndexedFile):
             self.left_out.drop(path)
             self.embedded += outcome.embedded

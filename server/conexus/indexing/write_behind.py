@@ -13,7 +13,7 @@ from conexus.indexing.folder_index import LiveSegment
 from conexus.owned import owned
 from conexus.segments.segment import MemorySegment
 from conexus.storage.folder_store import FolderStore, Save
-from conexus.storage.lance.process import ShutDown
+from conexus.storage.lance.process import NeedsMemory, ShutDown
 from conexus.storage.lance.requests import StoredRows
 from conexus.storage.lance.tables import KEEP_SECONDS, StoreError
 from conexus.storage.manifest import LoadedSegment
@@ -34,6 +34,8 @@ _MOST_DEAD = 0.1
 MAINTENANCE_SECONDS = 10.0
 #: Shortest and longest pause of writing after a failure, in seconds. Each failure doubles the pause.
 _FIRST_REST_SECONDS, _LONGEST_REST_SECONDS = 1.0, 30.0
+#: Failures in a row, because the store process needs too much memory, after which writing pauses for this long.
+_MOST_HEAVY, _HEAVY_REST_SECONDS = 5, 600.0
 _PAUSE_SECONDS, _LONGEST_HOLD_SECONDS = 2.0, 30.0
 _LOCK_RETRY_SECONDS = 1.0
 
@@ -81,6 +83,8 @@ class _Outcome:
     """How a piece of writing ended, as reported by the store thread."""
 
     failed: bool = False
+    #: Whether it failed because the store process needed too much memory.
+    heavy: bool = False
     #: Paths of the files whose rows could not be written.
     unwritten: Collection[str] = ()
     #: Whether a batch, perhaps an empty one, was written; whether the tables were compacted.
@@ -107,6 +111,8 @@ class WriteBehind:
         self._work: Future[_Outcome | None] | None = None
         #: When writing may go on after a batch or after compacting, and when after a failure.
         self._pause, self._retry = Deadline(0.0), Backoff(_FIRST_REST_SECONDS, _LONGEST_REST_SECONDS)
+        #: Most files in the next batch, and failures in a row because the store process needed too much memory.
+        self._most_files, self._heavy = FLUSH_FILES, 0
         #: When the next manifest may be written.
         self._next_list = Deadline(0.0)
         #: When the stored files and the lock are checked next, and when a reader tries to take the lock.
@@ -249,7 +255,7 @@ class WriteBehind:
             self._next_list.set_in(LIST_SECONDS)
             self._begin(self._write_list, self._saves(base), self._seen)
         elif not hold and (self._waiting or (idle and not self._stored.state.compared)):
-            batch = locate(self._take_waiting(FLUSH_FILES))
+            batch = locate(self._take_waiting(self._most_files))
             self._batch, self._is_last_batch = frozenset(batch), not self._waiting
             self._begin(self._write, batch, unwritten=batch)
 
@@ -294,8 +300,15 @@ class WriteBehind:
             return
         if outcome.unwritten:
             self._waiting = {**dict.fromkeys(outcome.unwritten), **self._waiting}
+        if outcome.heavy:
+            self._heavy += 1
+            self._most_files = max(1, len(outcome.unwritten) // 2)
+        elif not outcome.failed and outcome.wrote:
+            self._heavy, self._most_files = 0, min(2 * self._most_files, FLUSH_FILES)
         if outcome.failed:
             self._retry.failed()
+            if self._heavy >= _MOST_HEAVY:
+                self._retry.next_try.set_in(_HEAVY_REST_SECONDS)
             self._next_list.set_in(0.0)
         else:
             self._retry.succeeded()
@@ -360,6 +373,7 @@ class WriteBehind:
             problem = f"{reason}; searching goes on from memory"
             log.warning("%s", problem)
             self._stored.fail(problem)
+            return _Outcome(failed=True, heavy=isinstance(error, NeedsMemory), unwritten=unwritten)
         except Exception:
             log.exception("the index could not be stored")
         else:

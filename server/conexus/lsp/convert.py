@@ -109,6 +109,8 @@ def status(given: values.Status) -> types.StatusResult:
     fields = asdict(given)
     fields["message"] = escape.message(given.message)
     fields["model"] = types.ModelStatus(**{**fields["model"], "name": escape.message(given.model.name)})
+    for folder in fields["folders"]:
+        folder["quarantined"] = [escape.message(path) for path in folder["quarantined"]]
     fields["folders"] = [
         types.FolderStatus(uri=uri_of_path(folder.pop("path")), **folder) for folder in fields["folders"]
     ]

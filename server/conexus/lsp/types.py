@@ -168,6 +168,7 @@ class FolderStatus:
     chunks: int
     complete: bool
     skipped: Mapping[str, int]
+    quarantined: Sequence[str]
     role: Role
     search_mode: SearchMode
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conexus.arrays.ragged import Ragged
-from conexus.chunking import CHUNKER_VERSION, chunk_text
+from conexus.chunking import CHUNKER_VERSION, MOST_CHUNKS, chunk_text
 from conexus.chunking.chunk import Chunk
 from conexus.embedding.embedder import Embedder
 from conexus.embedding.late_interaction import TokenEmbedder
@@ -87,14 +87,23 @@ class IndexedFile:
         return replace(self, vectors=vectors)
 
 
-def analyse(facts: FileFacts, text: str, embedder: Embedder, reuse: Mapping[int, Vectors] | None = None) -> IndexedFile:
+def analyse(
+    facts: FileFacts,
+    text: str,
+    embedder: Embedder,
+    reuse: Mapping[int, Vectors] | None = None,
+    *,
+    most_chunks: int = MOST_CHUNKS,
+    plain: bool = False,
+) -> IndexedFile:
     """Chunks a text, takes its terms and tokens, and embeds its chunks.
 
-    ``reuse`` maps digests to vectors: a chunk whose vector is in it is not embedded.
+    ``reuse`` maps digests to vectors: a chunk whose vector is in it is not embedded. ``plain``: whether the text is
+    chunked without the grammar of its language. Raises TooManyChunks if there are more than ``most_chunks``.
     """
     from conexus.embedding.tokenizer import shipped_tokens
 
-    chunks = tuple(chunk_text(text, facts.language))
+    chunks = tuple(chunk_text(text, "text" if plain else facts.language, most_chunks))
     texts = [document_text(facts.path, chunk) for chunk in chunks]
     digests = np.array([_digest(each) for each in texts], np.int64)
     tokens = shipped_tokens().documents(texts)

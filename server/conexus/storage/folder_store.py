@@ -36,7 +36,7 @@ from conexus.storage.index_directory import (
     size_bytes,
     write_description,
 )
-from conexus.storage.lance.process import LanceProcess
+from conexus.storage.lance.process import LanceProcess, NeedsMemory
 from conexus.storage.lance.requests import CompactTables, LoadRows, OpenTables, StoredRows, TablesState, WriteRows
 from conexus.storage.lance.schema import StoredFile
 from conexus.storage.lance.tables import StoreError
@@ -278,7 +278,7 @@ class FolderStore:
                 loaded.append(LoadedSegment(segment, each.name, tuple(range(len(segment.files))), each.version))
         except (StoreError, OSError, DamagedFile) as error:
             log.warning("%s; it is rebuilt", error)
-            if self.state.role == "writer":
+            if self.state.role == "writer" and not isinstance(error, NeedsMemory):
                 remove_tables(self.directory)
             return []
         return loaded
@@ -338,6 +338,8 @@ class FolderStore:
         request = OpenTables(self.directory, self.dimensions)
         try:
             opened = self._process.ask(request)
+        except NeedsMemory:
+            raise
         except StoreError as error:
             log.warning("%s; the tables are rebuilt", error)
             audit.record("indexRebuilt", index=self.directory.name, reason="tables cannot be opened")

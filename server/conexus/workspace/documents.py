@@ -37,6 +37,12 @@ class Document:
     def __post_init__(self) -> None:
         object.__setattr__(self, "size_bytes", sys.getsizeof(self.text))
 
+    def is_larger_than(self, size: int) -> bool:
+        """Returns whether the text has more than ``size`` bytes of UTF-8."""
+        if len(self.text) * 4 <= size:
+            return False
+        return len(self.text) > size or len(self.text.encode("utf-8", "surrogatepass")) > size
+
     def changed(self, changes: Iterable[Change], version: int | None, encoding: Encoding) -> Document:
         """Returns the document after the changes, which apply one after the other."""
         lines = self._lines or LineIndex(self.text)

@@ -66,6 +66,7 @@
 ---@field chunks integer
 ---@field complete boolean
 ---@field skipped table<string, integer>
+---@field quarantined string[]
 ---@field role conexus.Role
 ---@field searchMode conexus.SearchMode
 

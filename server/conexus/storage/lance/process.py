@@ -12,7 +12,10 @@ import threading
 import time
 from pathlib import Path
 
+from conexus import limits
+from conexus.limits import Limit
 from conexus.processes.child import lower_priority, spawn_context
+from conexus.processes.memory import private_bytes
 from conexus.processes.start import ended_by_force, started
 from conexus.storage.lance.requests import Answer, Answered, CloseTables, Failed, Request
 from conexus.storage.lance.server import serve
@@ -20,6 +23,8 @@ from conexus.storage.lance.tables import StoreError
 
 log = logging.getLogger(__name__)
 
+#: Seconds between two looks at the memory of a process that is at work.
+_WATCH_SECONDS = 0.25
 #: Seconds without a request after which the process ends.
 _IDLE_SECONDS = 20.0
 #: Most seconds that a process may take to end.
@@ -28,6 +33,10 @@ _GRACE_SECONDS = 20.0
 
 class ShutDown(Exception):
     """The server is shutting down: the process had not answered a request yet and was killed, or is not started."""
+
+
+class NeedsMemory(StoreError):
+    """A process used more memory than it may, and was ended."""
 
 
 class LanceProcess:
@@ -42,6 +51,8 @@ class LanceProcess:
         ``low_priority``: whether the process has low priority, because no one waits for it.
         """
         self._name = name
+        #: The memory that the process may use, in MiB; 0: any. Set by any thread, for the next requests.
+        self.memory_mib = 0
         self._low_priority = low_priority
         #: Held during a request: requests are answered one after the other.
         self._lock = threading.Lock()
@@ -115,7 +126,7 @@ class LanceProcess:
                 child = self._child = _Child(self._name, low_priority=self._low_priority)
             if self._shut_down:
                 raise ShutDown
-            outcome = child.exchange(request, request.TIMEOUT_SECONDS)
+            outcome = child.exchange(request, request.TIMEOUT_SECONDS, self.memory_mib << 20)
         except BaseException as error:
             # The connection may hold a part of a message, so the process is of no use any more.
             if child is not None:
@@ -125,6 +136,12 @@ class LanceProcess:
                 raise
             if self._shut_down:
                 raise ShutDown from error
+            if child is not None and child.grew:
+                limits.hit(Limit.STORE_MEMORY)
+                raise NeedsMemory(
+                    f"the {self._name} process needed more than {self.memory_mib} MiB and was ended"
+                    " (see `storeMemoryMib`)"
+                ) from error
             if isinstance(error, TimeoutError):
                 log.error("the %s process did not answer `%s` and is ended", self._name, type(request).__name__)
                 raise StoreError(f"the {self._name} process did not answer") from error
@@ -163,16 +180,19 @@ class _Child:
         #: Whether the process has answered a request; whether it was killed. Any thread may read them.
         self.has_answered = False
         self.killed = False
+        #: Whether it was killed because it used too much memory.
+        self.grew = False
 
-    def exchange(self, request: Request[Answer], seconds: float) -> Answered | Failed:
+    def exchange(self, request: Request[Answer], seconds: float, memory: int) -> Answered | Failed:
         """Sends a request and receives its outcome. The process is killed after ``seconds``, whatever it does then.
 
-        Raises TimeoutError if it was killed, OSError or EOFError if it ended.
+        It is killed, too, if it uses more than ``memory`` bytes; 0: any number. Raises TimeoutError if it was killed,
+        OSError or EOFError if it ended.
         """
-        # A timer that kills the process, because neither sending to a full pipe nor receiving has a time-out.
-        timer = threading.Timer(seconds, self.kill, ("took too long",))
-        timer.daemon = True
-        timer.start()
+        # A thread that kills the process, because neither sending to a full pipe nor receiving has a time-out.
+        done = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(done, seconds, memory), daemon=True)
+        watch.start()
         try:
             self._connection.send(request)
             outcome: Answered | Failed = self._connection.recv()
@@ -181,10 +201,22 @@ class _Child:
                 raise TimeoutError from error
             raise
         finally:
-            timer.cancel()
-            timer.join()
+            done.set()
+            watch.join()
         self.has_answered = True
         return outcome
+
+    def _watch(self, done: threading.Event, seconds: float, memory: int) -> None:
+        """Kills the process if ``seconds`` pass before ``done``, or if it uses more than ``memory`` bytes."""
+        end = time.monotonic() + seconds
+        while not done.wait(min(_WATCH_SECONDS, max(0.0, end - time.monotonic()))):
+            if memory and private_bytes(self._process.pid) > memory:
+                self.grew = True
+                self.kill("used too much memory")
+                return
+            if time.monotonic() >= end:
+                self.kill("took too long")
+                return
 
     def kill(self, reason: str) -> None:
         """Kills the process. Any thread may call it. ``reason``: for the audit log; empty if it has ended."""

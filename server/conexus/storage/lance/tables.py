@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ _MOST_INDEX_SEGMENTS = 8
 _LONGEST_WORD = 128
 #: Rows that are loaded at once. More loaded rows than this are made into a segment.
 _ROWS_AT_ONCE = 16_384
+#: Rows that are written at once. Each takes some 3 KB of memory until it is written.
+_ROWS_PER_WRITE = 8192
 #: Seconds for which old versions are kept. A reader uses the newest version and is done within moments, except for a
 #: start that has nothing but tables.
 KEEP_SECONDS = 15.0
@@ -200,9 +203,14 @@ class LanceTables:
             # to the table.
             known = self._known_paths()
             former = [path for path in present if path in known]
-            chunks = [chunk_rows(files, batch.folder, generation) for files in batch.files]
-            if any(map(len, chunks)):
-                self._chunks.add(self._pa.concat_tables(chunks))
+            waiting: list[Any] = []
+            for part in chain.from_iterable(map(_parts, batch.files)):
+                waiting.append(chunk_rows(part, batch.folder, generation))
+                if sum(map(len, waiting)) > _ROWS_PER_WRITE:
+                    self._chunks.add(self._pa.concat_tables(waiting))
+                    waiting.clear()
+            if any(map(len, waiting)):
+                self._chunks.add(self._pa.concat_tables(waiting))
             if present:
                 self._files.add(file_rows(batch.files, version, generation))
             self._delete(self._files, batch.gone, None)
@@ -307,6 +315,20 @@ class LanceTables:
                 table.optimize(cleanup_older_than=timedelta(seconds=keep_seconds))
         except Exception as error:  # a conflict with a reader's checkout is harmless: next time  # noqa: BLE001
             log.warning("index maintenance was put off: %s", first_line(error))
+
+
+def _parts(files: Files) -> Iterator[Files]:
+    """Yields files in parts of bounded size: at most ``_ROWS_PER_WRITE`` rows, or one file."""
+    waiting: list[int] = []
+    rows = 0
+    for number, count in zip(files.numbers, files.counts, strict=True):
+        if waiting and rows + count > _ROWS_PER_WRITE:
+            yield Files(files.segment, tuple(waiting))
+            waiting, rows = [], 0
+        waiting.append(number)
+        rows += count
+    if rows:
+        yield Files(files.segment, tuple(waiting))
 
 
 def first_line(error: Exception) -> str:
