@@ -42,7 +42,12 @@ _lock = threading.Lock()
 
 
 def hit(limit: Limit, times: int = 1) -> None:
-    """Counts that a limit acted, in any thread. Only the first and every thousandth time is audited, against floods."""
+    """Counts that a limit acted so many times, 0 or more, in any thread.
+
+    Only the first and every thousandth time is audited, against floods.
+    """
+    if not times:
+        return
     with _lock:
         before = _counts[limit]
         _counts[limit] += times

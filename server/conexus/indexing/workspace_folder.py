@@ -36,6 +36,10 @@ from conexus.workspace.scan import Entry, Scan
 from conexus.workspace.secret_files import MAY_HOLD_SECRETS, SECRETS_VERSION, is_data
 
 
+#: The limits that make a scan leave files out, by reason.
+_LIMITS_OF_SCANS = {BEYOND_SIZE: Limit.FOLDER_SIZE, TOO_DEEP: Limit.DEPTH, TOO_LARGE: Limit.FILE_SIZE}
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """A file that could not be indexed, and its state on disk at that moment."""
@@ -289,12 +293,11 @@ class WorkspaceFolder:
                 changed.append((-entry.mtime_ns, entry.path))
         gone = [path for path in self.index.below(below) if path not in present]
         if not below:
-            deeper = found.skipped.get(TOO_DEEP, 0) - self.scan_skipped.get(TOO_DEEP, 0)
-            if deeper > 0:
-                limits.hit(Limit.DEPTH, deeper)
+            skipped = {**found.skipped, BEYOND_SIZE: beyond}
+            for reason, limit in _LIMITS_OF_SCANS.items():
+                limits.hit(limit, max(0, skipped.get(reason, 0) - self.scan_skipped.get(reason, 0)))
             self.left_out.drop_if(lambda path: path not in present)
-            limits.hit(Limit.FOLDER_SIZE, max(0, beyond - self.scan_skipped.get(BEYOND_SIZE, 0)))
-            self.scan_skipped = {**found.skipped, BEYOND_SIZE: beyond}
+            self.scan_skipped = skipped
             self.total_files = len(entries)
         return [path for _, path in sorted(changed)], gone
 
