@@ -35,7 +35,6 @@ from conexus.workspace.read import TOO_LARGE, VANISHED, Skipped, read_text, stat
 from conexus.workspace.scan import Entry, Scan
 from conexus.workspace.secret_files import MAY_HOLD_SECRETS, SECRETS_VERSION, is_data
 
-
 #: The limits that make a scan leave files out, by reason.
 _LIMITS_OF_SCANS = {BEYOND_SIZE: Limit.FOLDER_SIZE, TOO_DEEP: Limit.DEPTH, TOO_LARGE: Limit.FILE_SIZE}
 
