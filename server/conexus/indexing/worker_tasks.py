@@ -188,6 +188,8 @@ _MOST_CHUNKS = 12_000
 #: Seconds of processor time after which the system ends a worker that is reading a file, in any case and for each byte.
 #: Chunking ends by itself long before; native code may not.
 _SECONDS, _SECONDS_PER_BYTE = 20.0, 20e-6
+#: Seconds after which the system ends it in any case: native code that is refused memory may wait for ever.
+_MOST_SECONDS = 120.0
 #: Bytes that merging segments may use, in any case and for each row.
 _MERGE_BYTES, _MERGE_BYTES_PER_ROW = 256 << 20, 8 << 10
 
@@ -235,6 +237,7 @@ def _limit_seconds(seconds: float) -> None:
     """Has the system end this process after so many seconds of processor time; 0: never. Not possible on Windows."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, _MOST_SECONDS) if seconds else 0.0)
 
 
 def _known_vectors(known: Mapping[str, tuple[Path, int]]) -> Mapping[str, Mapping[int, Vectors]]:
