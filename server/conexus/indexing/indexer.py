@@ -144,7 +144,7 @@ class Indexer:
         self._folders, self._refresher = self._workspace.folders, self._workspace.refresher
         #: When a scan is due, or files can be read.
         self._work_due = Deadline()
-        #: When the memory of this process is looked at next; whether it is above ``server_memory_mib``.
+        #: When the memory of this process is examined next; whether it is above ``server_memory_mib``.
         self._memory_due = Deadline()
         self._over_memory = False
         #: When whole segment files may be checked again, in seconds on the monotonic clock.

@@ -188,7 +188,7 @@ _MOST_CHUNKS = 12_000
 #: Seconds of processor time after which the system ends a worker that is reading a file, in any case and for each byte.
 #: Chunking ends by itself long before; native code may not.
 _SECONDS, _SECONDS_PER_BYTE = 20.0, 20e-6
-#: Seconds after which the system ends it in any case: native code that is refused memory may wait for ever.
+#: Seconds after which the system ends it in any case: native code that is refused memory may hang.
 _MOST_SECONDS = 120.0
 #: Bytes that merging segments may use, in any case and for each row.
 _MERGE_BYTES, _MERGE_BYTES_PER_ROW = 256 << 20, 8 << 10
@@ -234,7 +234,7 @@ def _read(task: Task) -> Read:
 
 
 def _limit_seconds(seconds: float) -> None:
-    """Has the system end this process after so many seconds of processor time; 0: never. Not possible on Windows."""
+    """Has the system end this process after this number of seconds of processor time; 0: never. Not possible on Windows."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, seconds)
         signal.setitimer(signal.ITIMER_REAL, max(seconds, _MOST_SECONDS) if seconds else 0.0)

@@ -96,7 +96,7 @@ class WorkerProcesses:
 def _begin(load: Callable[[], None] | None) -> None:
     begin_child()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    # Where memory is refused, printing a backtrace needs more memory, and native code then waits for itself for ever.
+    # Where memory is refused, printing a backtrace needs more memory, and native code may hang.
     os.environ["RUST_BACKTRACE"] = "0"
     if load is not None:
         load()
