@@ -144,6 +144,14 @@ class _RuleFiles:
         self._known_incomplete, self._incomplete = self._incomplete, {}
         self._bytes = self._patterns = self._characters = 0
 
+    def end(self) -> None:
+        """Ends the reading of all files: rules that were dropped only before hold now, or are gone."""
+        self._known_incomplete = {}
+
+    def dropped(self) -> dict[str, bytes]:
+        """Returns the files of which some rules do not hold, by path; while none is known, those of the scan before."""
+        return self._incomplete or self._known_incomplete
+
     def forget(self, file: str) -> None:
         """Forgets a file, because it changed."""
         self._files.pop(file, None)
@@ -198,11 +206,6 @@ class _RuleFiles:
             if self._known_incomplete.get(file) != digest:
                 limits.hit(Limit.IGNORE_RULES)
 
-    @property
-    def incomplete(self) -> list[str]:
-        """The files of which some rules do not hold."""
-        return list(self._incomplete)
-
 
 class IgnoreRules:
     """The ignore rules of a workspace folder, for scanning as well as for watching it.
@@ -241,13 +244,15 @@ class IgnoreRules:
     @property
     def problem(self) -> str | None:
         """Which rules do not hold because there are too many, in words for the user; None if all hold."""
-        files = [os.path.relpath(file, self._root) for file in self._files.incomplete]
-        names = ["`exclude`"] * bool(self._exclude.dropped) + ["git's global excludes"] * bool(self._everywhere.dropped)
-        names += [f"`{file}`" for file in files]
-        if not names:
+        count = len(incomplete := self._files.dropped())
+        first = f"`{os.path.relpath(next(iter(incomplete), ''), self._root)}`" if count else ""
+        for name, patterns in (("git's global excludes", self._everywhere), ("`exclude`", self._exclude)):
+            if patterns.dropped:
+                count, first = count + 1, name
+        if not count:
             return None
-        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        return f"Some ignore rules are too long or too many and do not hold: {names[0]}{others}."
+        others = f" and {count - 1} more" if count > 1 else ""
+        return f"Some ignore rules are too long or too many and do not hold: {first}{others}."
 
     def allows(self, path: str, is_directory: bool) -> bool:
         """Decides whether a file or directory is part of the workspace. The folder itself, ``""``, always is."""
@@ -284,6 +289,10 @@ class IgnoreRules:
                 if known == directory or known.startswith(below):
                     self._levels.pop(known, None)
         return decides
+
+    def all_read(self) -> None:
+        """Ends a scan of the whole folder, which began with `forget` and has read the rules of every directory."""
+        self._files.end()
 
     def level(self, directory: str) -> Level | None:
         """Returns the rules in a directory, or None if the directory is not part of the workspace."""

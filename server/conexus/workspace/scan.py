@@ -80,7 +80,9 @@ def scan_in_steps(
         if refused:
             return replace(found, refused=f"{refused} {_CONSENT}")
         rules.forget()
-        return replace(found, refused=(yield from _walk(root, "", rules, settings, found)))
+        refused = yield from _walk(root, "", rules, settings, found)
+        rules.all_read()
+        return replace(found, refused=refused)
     facts = state_of(root or "/", below)
     if facts is None:
         return found
