@@ -14,6 +14,9 @@ JOBS = 2
 ARGS =
 # For `make security`: --strict fails if something cannot be checked.
 STRICT =
+# For `make fuzz`: the time for all targets, and names of targets of tests/fuzz/targets.py; none: all.
+MINUTES = 15
+TARGETS =
 # For `make test-editors`: names of tests/editors/install.py; none: all.
 EDITORS =
 # For `make bench`: the workspaces, and the Python of an environment with semble in it.
@@ -25,11 +28,12 @@ WORKSPACES = --mid .
 FILES =
 SPANS =
 
-.PHONY: help demo test test-editors lint lint-editors format bench bench-live bench-quality security lock clean
+.PHONY: help demo test fuzz test-editors lint lint-editors format bench bench-live bench-quality security lock clean
 
 help:
 	@echo 'make demo [DIR=folder] [Q="question"]   start the server on a workspace and ask it'
 	@echo 'make test [JOBS=2] [ARGS=...]           lint, types, import rules, security, all tests, coverage'
+	@echo 'make fuzz [MINUTES=15] [TARGETS=uris]     any bytes for whatever reads foreign bytes (tests/fuzz)'
 	@echo 'make test-editors [EDITORS="emacs"]     the real editors over the real server (docs/editors/README.md)'
 	@echo 'make lint-editors                       types, style and unit tests of the VS Code extension'
 	@echo 'make lint                               everything of `make test` but the tests'
@@ -46,6 +50,9 @@ demo: $(VENV)/.installed
 
 test: lint security
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term --cov-fail-under=85 $(ARGS)
+
+fuzz: $(VENV)/.developing
+	nice $(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(TARGETS)
 
 test-editors: lint-editors $(VENV)/.editing
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m tests.editors.install $(EDITORS)

@@ -15,6 +15,8 @@ _WINDOWS = os.name == "nt"
 _FILE_URI = re.compile(r"file:(?://([^/?#]*))?([^?#]*)", re.IGNORECASE)
 #: What cannot be the name of an entry of a directory.
 NO_NAMES = frozenset({"", ".", ".."})
+#: Matches a host and a share of Windows; `//./` and `//?/` begin the names of devices.
+_SHARE = re.compile(r"//(?![.?]+[/\\])[^/\\]+[/\\](?!\.{1,2}(?:[/\\]|$))[^/\\]")
 _DRIVE = re.compile(r"/?([A-Za-z])[:|](/.*)?", re.DOTALL)
 
 
@@ -40,11 +42,11 @@ def path_of_uri(uri: str, windows: bool = _WINDOWS) -> str | None:
     if not windows:
         return None if host else posixpath.normpath("/" + path.lstrip("/"))
     if host:
-        return ntpath.normpath(f"//{host}{path}")
-    if drive := _DRIVE.fullmatch(path):
+        path = f"//{host}{path}"
+    elif drive := _DRIVE.fullmatch(path):
         return ntpath.normpath(f"{drive[1].upper()}:{drive[2] or '/'}")
     # Some clients write the host of a network share into the path.
-    return ntpath.normpath(path) if path.startswith("//") else None
+    return ntpath.normpath(path) if _SHARE.match(path) else None
 
 
 def uri_of_path(path: str | os.PathLike[str], windows: bool = _WINDOWS) -> str:
@@ -54,7 +56,8 @@ def uri_of_path(path: str | os.PathLike[str], windows: bool = _WINDOWS) -> str:
         return "file://" + _quoted(name)
     name = name.replace("\\", "/")
     if name.startswith("//"):
-        return "file:" + _quoted(name)
+        # In the place of the host, localhost would name this computer's own disk.
+        return ("file://" if name.lower().startswith("//localhost/") else "file:") + _quoted(name)
     drive, rest = name[:2], name[2:]
     return f"file:///{drive}{_quoted(rest)}"
 
