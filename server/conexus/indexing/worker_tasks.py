@@ -234,7 +234,7 @@ def _read(task: Task) -> Read:
 
 
 def _limit_seconds(seconds: float) -> None:
-    """Has the system end this process after this number of seconds of processor time; 0: never. Not possible on Windows."""
+    """Has the system end this process after this number of seconds of processor time; 0: never. Not on Windows."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, seconds)
         signal.setitimer(signal.ITIMER_REAL, max(seconds, _MOST_SECONDS) if seconds else 0.0)
