@@ -42,7 +42,7 @@ _lock = threading.Lock()
 
 
 def hit(limit: Limit, times: int = 1) -> None:
-    """Counts that a limit acted so many times, 0 or more, in any thread.
+    """Counts that a limit acted a number of times, 0 or more. Any thread may call this.
 
     Only the first and every thousandth time is audited, against floods.
     """
