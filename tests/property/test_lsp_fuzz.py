@@ -22,7 +22,7 @@ from tests.workspaces import write
 
 #: Seconds that a long run takes; without it, a few rounds of a fixed number of steps.
 SECONDS = float(os.environ.get("CONEXUS_FUZZ_SECONDS", "0"))
-ROUNDS, STEPS = 3, 60
+ROUNDS, STEPS = 2, 60
 
 FOLDERS = ("first", "second")
 NAMES = ("one.py", "two.go", "inner/three.py", "skipped/four.py", "läng 5%.md")

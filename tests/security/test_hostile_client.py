@@ -145,7 +145,7 @@ def test_a_message_of_too_many_values_is_refused(start: Start, workspace: Path) 
     ],
 )
 def test_the_id_of_a_message_that_is_not_read_is_found(body: bytes, found: int | str | None) -> None:
-    message = read_message(Skipped(10**9, body), 100)
+    message = read_message(Skipped(10**9, body), 100, MIB)
     assert isinstance(message, Unreadable)
     assert message.msg_id == found
 
@@ -169,6 +169,30 @@ def test_a_large_message_of_any_small_pieces_is_read_in_bounded_memory(
     assert memory_of(client) - before < 256 * MIB
     client.shut_down()
     client._put_back.clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_read"),
+    [
+        ("x" * 900, True),
+        ("é" * 450, True),
+        ("x" * 900 + "…", True),
+        ("x" * 900 + "🙂", False),
+        ("🙂" * 110, True),
+        ("x" * 900 + "\\ud83d\\ude42", False),
+        ("x" * 400 + "\\ud83d\\ude42", True),
+    ],
+)
+def test_a_message_whose_text_is_much_larger_in_memory_is_refused(text: str, is_read: bool) -> None:
+    body = bytearray(f'{{"id": 5, "params": "{text}"}}'.encode())
+    assert len(body) <= 1000
+    message = read_message(body, 100, 1000)
+    assert isinstance(message, Unreadable) is not is_read
+    assert (
+        message.msg_id == 5
+        if isinstance(message, Unreadable)
+        else message == {"id": 5, "params": json.loads(f'"{text}"')}
+    )
 
 
 def test_a_client_that_does_not_read_is_left(tmp_path: Path, workspace: Path) -> None:

@@ -26,10 +26,15 @@ FIRST_CUT = 10 ** (_MOST_DIGITS - 2)
 _MOST_VALUES = 2_000_000
 #: Memory that a value takes, in bytes, roughly.
 _BYTES_OF_VALUE = 100
+#: Size in bytes up to which a message may have as many values as bytes.
+_SMALL = 2048
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+"?'
 _BRACKETS = re.compile(_STRING + rb"|[\[{\]}]", re.DOTALL)
 _BRACKETS_AND_COMMAS = re.compile(_STRING + rb"|[\[{\]},]", re.DOTALL)
+#: Matches the first byte of a character beyond U+FFFF.
+_WIDEST = re.compile(rb"[\xf0-\xff]")
+_PIECE = 1 << 20
 _ID = re.compile(rb'\s*:\s*(-?\d{1,16}|"(?:[^"\\]|\\.){0,200}")\s*[,}]', re.DOTALL)
 #: Number of bytes in which the `id` of a message that is refused is looked for.
 _BEGINNING = 4096
@@ -51,13 +56,17 @@ class Unreadable:
 
 def weight(body: bytearray | Skipped) -> int:
     """Returns how much memory a message takes before it is handled, in bytes: an upper bound that is quickly found."""
-    return 0 if isinstance(body, Skipped) else len(body) + _BYTES_OF_VALUE * _values(body)
+    if isinstance(body, Skipped):
+        return 0
+    # A keystroke's message is not worth the counting.
+    return len(body) + _BYTES_OF_VALUE * (len(body) if len(body) <= _SMALL else _values(body))
 
 
-def read_message(body: bytearray | Skipped, most_depth: int) -> object:
+def read_message(body: bytearray | Skipped, most_depth: int, most_bytes: int) -> object:
     """Returns the message, or an Unreadable. ``body`` is emptied: it must not be in memory beside what was read.
 
-    ``most_depth`` is the maximum depth of arrays and objects in each other. Runs in the thread that reads the input.
+    ``most_depth`` is the maximum depth of arrays and objects in each other. The text may take twice ``most_bytes`` in
+    memory. Runs in the thread that reads the input.
     """
     if isinstance(body, Skipped):
         limits.hit(Limit.MESSAGE_SIZE)
@@ -67,9 +76,13 @@ def read_message(body: bytearray | Skipped, most_depth: int) -> object:
         limits.hit(Limit.MESSAGE_DEPTH)
         reason = "The message is nested deeper than `maxMessageDepth` allows."
         return Unreadable(reason, _id_in(bytes(body[:_BEGINNING])))
-    if _values(body) > _MOST_VALUES and _has_too_many_values(body):
+    if len(body) > _MOST_VALUES and _values(body) > _MOST_VALUES and _has_too_many_values(body):
         limits.hit(Limit.MESSAGE_SIZE)
         reason = f"The message has more than {_MOST_VALUES} values."
+        return Unreadable(reason, _id_in(bytes(body[:_BEGINNING])), too_large=True)
+    if len(body) * 4 > 2 * most_bytes and len(body) * _bytes_of_character(body) > 2 * most_bytes:
+        limits.hit(Limit.MESSAGE_SIZE)
+        reason = "The text of the message takes more than twice the memory that `maxMessageMib` allows."
         return Unreadable(reason, _id_in(bytes(body[:_BEGINNING])), too_large=True)
     # Editors send bytes of a buffer that are not UTF-8 as they are.
     text = body.decode("utf-8", "replace")
@@ -84,6 +97,19 @@ def read_message(body: bytearray | Skipped, most_depth: int) -> object:
 def _values(body: bytearray) -> int:
     """Returns an upper bound of the number of values."""
     return body.count(b"[") + body.count(b"{") + body.count(b",")
+
+
+def _bytes_of_character(body: bytearray) -> int:
+    """Returns how many bytes each character of the text takes in memory: the widest one decides."""
+    # An escape may be any character.
+    if b"\\u" in body:
+        return 4
+    if body.isascii():
+        return 1
+    # In pieces, because a search lets no other thread run.
+    if any(_WIDEST.search(body, start, start + _PIECE) for start in range(0, len(body), _PIECE)):
+        return 4
+    return 2
 
 
 def _is_too_deep(body: bytearray, most: int) -> bool:

@@ -82,7 +82,9 @@ class Stdio:
                         weighing = weight(body)
                         backlog.add(weighing)
                         # Not on the loop, because a large message would block it.
-                        loop.call_soon_threadsafe(take, read_message(body, self._most_depth), weighing)
+                        message = read_message(body, self._most_depth, self._frames.most_bytes)
+                        loop.call_soon_threadsafe(take, message, weighing)
+                        del body, message  # they may be large, and the next piece may be long in coming
             except (OSError, FrameError) as error:
                 logger.error("The connection broke: %s", error)
             except RuntimeError:
