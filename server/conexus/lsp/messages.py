@@ -72,14 +72,15 @@ def read_message(body: bytearray | Skipped, most_depth: int, most_bytes: int) ->
         limits.hit(Limit.MESSAGE_SIZE)
         reason = f"The message has {body.length} bytes, more than `maxMessageMib` allows."
         return Unreadable(reason, _id_in(body.beginning), too_large=True)
-    if _is_too_deep(body, most_depth):
-        limits.hit(Limit.MESSAGE_DEPTH)
-        reason = "The message is nested deeper than `maxMessageDepth` allows."
-        return Unreadable(reason, _id_in(bytes(body[:_BEGINNING])))
+    # First, because it bounds the time that the next check takes.
     if len(body) > _MOST_VALUES and _values(body) > _MOST_VALUES and _has_too_many_values(body):
         limits.hit(Limit.MESSAGE_SIZE)
         reason = f"The message has more than {_MOST_VALUES} values."
         return Unreadable(reason, _id_in(bytes(body[:_BEGINNING])), too_large=True)
+    if _is_too_deep(body, most_depth):
+        limits.hit(Limit.MESSAGE_DEPTH)
+        reason = "The message is nested deeper than `maxMessageDepth` allows."
+        return Unreadable(reason, _id_in(bytes(body[:_BEGINNING])))
     if len(body) * 4 > 2 * most_bytes and len(body) * _bytes_of_character(body) > 2 * most_bytes:
         limits.hit(Limit.MESSAGE_SIZE)
         reason = "The text of the message takes more than twice the memory that `maxMessageMib` allows."
