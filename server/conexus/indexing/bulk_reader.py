@@ -37,6 +37,9 @@ _MOST_LOOKED_AT, _MOST_BEGINNING_MS = 1000, 40
 _MOST_FAILED_STARTS = 4
 #: Pause in seconds after a worker died: the first one and the longest. Each further death doubles the pause.
 _FIRST_REST_SECONDS, _LONGEST_REST_SECONDS = 0.25, 30.0
+#: Size in bytes up to which a file is read in this process even if it may have ended a worker, if no worker can run, or
+#: while workers start; and above which a file is read by a worker if one can run.
+_SMALL_BYTES, _LARGE_BYTES = 32 << 10, 256 << 10
 #: Bytes of memory that a worker uses without any work, and the least that it gets for its work.
 _REST_BYTES, _LEAST_BYTES = 32 << 20, 48 << 20
 #: Largest number of quarantined files that are remembered.
@@ -167,6 +170,7 @@ class Bulk:
         self._waiting.pop(key, None)
         self._suspects.pop(key, None)
         self._stranded.pop(key, None)
+        self._large.discard(key)
         if self._flying:
             self._clock += 1
             self._superseded[key] = self._clock
@@ -191,6 +195,7 @@ class Bulk:
         for waiting in (self._waiting, self._suspects, self._stranded):
             for key in [key for key in waiting if key[0] == folder]:
                 del waiting[key]
+        self._large = {key for key in self._large if key[0] != folder}
         for future in [future for future, batch in self._flying.items() if batch.folder == folder]:
             _drop(future, self._flying.pop(future))
 
@@ -207,16 +212,16 @@ class Bulk:
         self,
         task: Callable[[str, tuple[str, ...], int], Task],
         read_here: Callable[[FileKey], None],
-        is_small: Callable[[FileKey], bool],
+        size_of: Callable[[FileKey], int],
         stop: Callable[[], bool],
         *,
         workers: bool,
     ) -> None:
         """Has waiting files read: many by workers, a few by ``read_here``, and the first ones while workers start.
 
-        ``task`` makes a task of a folder, paths and the memory in bytes. ``is_small`` says whether a file can be read
-        in this process even if workers cannot run. ``stop`` is asked before each file that is read in this thread.
-        ``workers`` says whether workers may be used.
+        ``task`` makes a task of a folder, paths and the memory in bytes. ``size_of`` returns the size of a file on
+        disk. ``stop`` is asked before each file that is read in this thread. ``workers`` says whether workers may be
+        used.
         """
         if workers and self._needs_trial:
             self._try_workers(task)
@@ -229,17 +234,18 @@ class Bulk:
             for suspect in suspects:
                 if suspect in self._quarantined:
                     self._end(suspect, FATAL)
-                elif is_small(suspect):
+                elif size_of(suspect) <= _SMALL_BYTES:
                     self._waiting[suspect] = None
                 else:
                     self._end(suspect, NO_WORKER)
         until = time.monotonic() + INLINE_SECONDS
         while (key := self._next_here(pays=pays)) is not None and time.monotonic() < until and not stop():
-            if pays and not is_small(key):
+            size = size_of(key)
+            if workers and not self.cannot_run and size > (_SMALL_BYTES if pays else _LARGE_BYTES):
                 self._large.add(key)
                 continue
             del self._waiting[key]
-            if self.cannot_run and not is_small(key):
+            if self.cannot_run and size > _SMALL_BYTES:
                 self._end(key, NO_WORKER)
                 continue
             read_here(key)
@@ -277,7 +283,7 @@ class Bulk:
         There is none, too, if workers pay (``pays``) and are to read all files that wait.
         """
         if not pays:
-            return next(iter(self._waiting), None)
+            return next((key for key in self._waiting if key not in self._large), None)
         if self._answering:
             return None
         while self._quick and (self._quick[-1] not in self._waiting or self._quick[-1] in self._large):
@@ -295,7 +301,7 @@ class Bulk:
 
         False where workers cannot run.
         """
-        many = bool(self._flying or self._suspects) or len(self._waiting) > INLINE_FILES
+        many = bool(self._flying or self._suspects or self._large) or len(self._waiting) > INLINE_FILES
         return many and not self.cannot_run
 
     @property
@@ -331,6 +337,7 @@ class Bulk:
         for path in paths:
             self._waiting.pop((folder, path), None)
             self._suspects.pop((folder, path), None)
+            self._large.discard((folder, path))
         self._submitted += 1
         self._clock += 1
         self._flying[future] = _Batch(folder, tuple(paths), self._clock, given.into, suspect)

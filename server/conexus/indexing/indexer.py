@@ -70,8 +70,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds until whole segment files are checked again, after a check found no damage.
 _VERIFY_SECONDS = 60.0
-#: Size in bytes up to which a file is read in this process even if it may have ended a worker or no worker can run.
-_SMALL_BYTES = 32 << 10
 #: Largest number of quarantined files that the status names.
 _MOST_NAMED = 20
 #: Seconds between two looks at the memory of this process; and the share of the limit below which indexing goes on.
@@ -483,7 +481,7 @@ class Indexer:
         if self._bulk.idle and not self._bulk.can_work(workers=workers):
             return
         self._maintenance.note_activity()
-        self._bulk.work_off(self._task, self._read_queued, self._is_small, lambda: self._loop.waiting, workers=workers)
+        self._bulk.work_off(self._task, self._read_queued, self._size_of, lambda: self._loop.waiting, workers=workers)
         self._notify(Progress("Indexing", self._bulk.done, self._bulk.done + self._bulk.pending))
 
     def _task(self, root: str, paths: tuple[str, ...], memory: int) -> Task:
@@ -494,10 +492,10 @@ class Indexer:
     def _read_queued(self, key: FileKey) -> None:
         self._refresher.refresh_file(key, scanned=True)
 
-    def _is_small(self, key: FileKey) -> bool:
+    def _size_of(self, key: FileKey) -> int:
         root, path = key
         folder = self._folders.by_root.get(root)
-        return folder is None or folder.size_of(path) <= _SMALL_BYTES
+        return 0 if folder is None else folder.size_of(path)
 
     def _may_use_workers(self) -> bool:
         """Returns whether worker processes may read files. They have the shipped model alone."""
