@@ -104,6 +104,8 @@ class Bulk:
         # Files that a worker died of or that needed too much memory; and files that wait until workers can run.
         self._quarantined: dict[FileKey, None] = {}
         self._stranded: dict[FileKey, None] = {}
+        # The file that failed alone just now, and is tried once more by a new worker.
+        self._failed_alone: FileKey | None = None
         # Results that no worker returned.
         self._ended: list[Done] = []
         # Files that may be read in this thread while workers start, the best last.
@@ -399,6 +401,9 @@ class Bulk:
         alone = len(batch.paths) == 1
         again = [(batch.folder, path) for path in (*read.unread, *read.heavy) if self._is_current(batch, path)]
         if alone and read.heavy:
+            if self._try_once_more(batch):
+                self.close()
+                return
             limits.hit(Limit.WORKER_MEMORY)
             yield self._quarantine(batch, TOO_HEAVY)
             return
@@ -416,11 +421,24 @@ class Bulk:
         self.close()
         self.retry.failed()
         log.warning("an indexing process failed: %s", error)
-        if self._answered and len(batch.paths) == 1:
+        if self._answered and len(batch.paths) == 1 and not self._try_once_more(batch):
             log.warning("%s makes an indexing process fail", batch.paths[0])
             yield self._quarantine(batch, FATAL)
         else:
             self._suspects.update(((batch.folder, path), None) for path in batch.paths)
+
+    def _try_once_more(self, batch: _Batch) -> bool:
+        """Has a file that failed alone tried next by a new worker, once. Returns whether it is tried.
+
+        What a worker read before takes memory, and somebody may have ended the worker.
+        """
+        key = batch.folder, batch.paths[0]
+        if self._failed_alone == key:
+            self._failed_alone = None
+            return False
+        self._failed_alone = key
+        self._suspects = {key: None, **self._suspects}
+        return True
 
     def _quarantine(self, batch: _Batch, reason: str) -> Done:
         path = batch.paths[0]
