@@ -16,6 +16,7 @@ from conexus.chunking import BEGINNING_MS, language_of
 from conexus.indexing.worker_tasks import FATAL, NO_WORKER, TOO_HEAVY, Pool, Read, Task
 from conexus.limits import Limit
 from conexus.owned import owned
+from conexus.processes.memory import HOLES
 from conexus.processes.workers import INLINE_FILES, WorkerProcesses
 from conexus.segments.snapshot import FileKey
 from conexus.storage.manifest import remove_segment
@@ -276,7 +277,7 @@ class Bulk:
 
     def _memory(self, *, alone: bool) -> int:
         """Returns the bytes that a worker may use for a task, beside what all workers use without any work."""
-        free = (self.memory_mib << 20) - self.pool.workers * _REST_BYTES
+        free = (self.memory_mib << 20) - self.pool.workers * _REST_BYTES - HOLES
         return max(free if alone else free // self.pool.workers, _LEAST_BYTES)
 
     def _next_here(self, *, pays: bool) -> FileKey | None:

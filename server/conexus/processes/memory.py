@@ -66,7 +66,7 @@ OUT_OF_MEMORY = 77
 _WATCH_SECONDS = 0.05
 #: Bytes by which the private memory that a process reserved may exceed what it uses, because freed memory between used
 #: memory is not given back.
-_HOLES = 64 << 20
+HOLES = 64 << 20
 
 
 class OwnLimit:
@@ -85,7 +85,7 @@ class OwnLimit:
 
     def set(self, growth: int) -> None:
         """Lets the process use ``growth`` bytes more than it used without any work."""
-        self._most = self._rest + growth + (_HOLES if sys.platform == "linux" else 0)
+        self._most = self._rest + growth + (HOLES if sys.platform == "linux" else 0)
         if sys.platform == "linux":
             import resource
 
