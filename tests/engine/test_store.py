@@ -15,7 +15,8 @@ from conexus.segments.analysis import FileFacts, IndexedFile, analyse, analysis_
 from conexus.segments.build import build_segment
 from conexus.segments.snapshot import Snapshot
 from conexus.storage.index_directory import SCHEMA_VERSION, has_tables
-from conexus.storage.lance.tables import Batch, Files, LanceTables, StoreError, any_of, first_line, quote
+from conexus.storage.lance.predicates import any_of, quote
+from conexus.storage.lance.tables import Batch, Files, LanceTables, StoreError, first_line
 from tests.workspaces import Row, lexical, rows
 
 DIMENSIONS = 8

@@ -275,7 +275,7 @@ def _table() -> Any:
 
 def predicates(data: bytes) -> None:
     """A literal is one value: no text selects other rows than those that equal it."""
-    from conexus.storage.lance.tables import any_of, quote
+    from conexus.storage.lance.predicates import any_of, quote
 
     text = data.decode("utf-8", "replace")
     rows = ["a", "b", "'", "a'b", "--", "\\"]

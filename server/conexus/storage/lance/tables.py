@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
@@ -19,6 +19,7 @@ from typing import Any
 from conexus.segments.analysis import FileFacts
 from conexus.segments.segment import MemorySegment
 from conexus.storage.index_directory import Table, remove_tables_of_other_layouts, table_name, table_path
+from conexus.storage.lance.predicates import any_of
 from conexus.storage.lance.schema import (
     Files,
     StoredFile,
@@ -74,16 +75,6 @@ class _Piece:
 
     def __len__(self) -> int:
         return 0 if self.rows is None else len(self.rows)
-
-
-def quote(value: str) -> str:
-    """Returns a value as a string literal of LanceDB's SQL. A predicate may hold a value in no other way."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def any_of(column: str, values: Iterable[str]) -> str:
-    """Returns the predicate that a column has one of these values."""
-    return f"{column} IN ({', '.join(quote(value) for value in values)})"
 
 
 class LanceTables:
