@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from conexus import __version__
+from conexus.cli.clean import INDEX_AGE_DAYS, MAX_DATA_MIB
 from conexus.cli.exit_code import ExitCode
 from conexus.cli.main import command_line
+from conexus.config import Settings
 from tests.cli.conftest import Conexus
 from tests.faults import processes_of
 
@@ -55,6 +57,10 @@ def test_help_names_every_command_and_exit_status(conexus: Conexus) -> None:
         assert re.search(rf"^ +{command} ", output, re.MULTILINE)
     for code in ExitCode:
         assert re.search(rf"^ +{code.value} ", output, re.MULTILINE)
+
+
+def test_cleaning_has_the_defaults_of_the_settings() -> None:
+    assert (Settings().max_data_mib, Settings().index_age_days) == (MAX_DATA_MIB, INDEX_AGE_DAYS)
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["search", "--help"], ["serve", "--help"]])

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from conexus.cli.arguments import count
 from conexus.cli.exit_code import ExitCode
-from conexus.config import Settings
 
 if TYPE_CHECKING:
     from conexus.cli.arguments import Commands
 
 _MOST = 2**31 - 1
+#: The defaults of `maxDataMib` and `indexAgeDays`. The module of the settings takes too long to import for `--help`.
+MAX_DATA_MIB, INDEX_AGE_DAYS = 51_200, 90
 
 
 def add_to(commands: Commands) -> None:
-    defaults = Settings()
     parser = commands.add_parser(
         "clean",
         help="remove indexes of folders that are gone, and old ones",
@@ -29,16 +29,16 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--max-data-mib",
         type=count(0, _MOST),
-        default=defaults.max_data_mib,
+        default=MAX_DATA_MIB,
         metavar="N",
-        help=f"the size that all indexes together may have, in MiB (default: {defaults.max_data_mib})",
+        help=f"the size that all indexes together may have, in MiB (default: {MAX_DATA_MIB})",
     )
     parser.add_argument(
         "--index-age-days",
         type=count(0, _MOST),
-        default=defaults.index_age_days,
+        default=INDEX_AGE_DAYS,
         metavar="N",
-        help=f"remove an index that was not used for N days (default: {defaults.index_age_days})",
+        help=f"remove an index that was not used for N days (default: {INDEX_AGE_DAYS})",
     )
     parser.set_defaults(run=run)
 
