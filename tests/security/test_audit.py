@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import os
@@ -20,6 +21,7 @@ from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import conexus as package
 from conexus import audit
 from conexus.audit import chain, events, writer
 from conexus.audit.chain import HEAD_FILE, LOCK_FILE, LOG_FILE, append, lines_of, log_files, verify
@@ -623,6 +625,21 @@ def test_the_table_is_whole() -> None:
     assert set(get_args(Event)) == set(EVENTS)
     used = {name for kind in EVENTS.values() for name in (*kind.fields, *kind.optional)}
     assert used == set(FIELDS)
+
+
+def test_every_event_is_recorded_as_the_table_says() -> None:
+    found = set()
+    for path in sorted(Path(package.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "audit.record":
+                (event,) = node.args
+                assert isinstance(event, ast.Constant), f"{path.name}:{node.lineno}"
+                kind = EVENTS[str(event.value)]
+                names = {str(each.arg) for each in node.keywords}
+                assert set(kind.fields) <= names <= {*kind.fields, *kind.optional}, f"{path.name}:{node.lineno}"
+                found.add(event.value)
+    of_the_log = {"eventsLost", "logDamaged"}
+    assert set(EVENTS) - of_the_log - found == set()
 
 
 @pytest.mark.parametrize(
