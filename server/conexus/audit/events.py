@@ -11,7 +11,6 @@ from typing import Literal
 from conexus.escape import one_line
 
 Event = Literal[
-    "dataDirectoryRefused",
     "eventsLost",
     "fileQuarantined",
     "indexCleared",
@@ -87,7 +86,6 @@ FIELDS: Mapping[str, tuple[type, str]] = MappingProxyType(
 
 EVENTS: Mapping[str, Kind] = MappingProxyType(
     {
-        "dataDirectoryRefused": Kind("The data directory cannot be trusted, so nothing is read or kept.", ("reason",)),
         "eventsLost": Kind("Events before this one were not written.", ("count", "reason")),
         "fileQuarantined": Kind(
             "A file is left out until it changes, because reading it ended a process.",
