@@ -12,13 +12,15 @@ from tests.lsp.raw import RawClient, server_environment
 
 Start = Callable[..., RawClient]
 
-#: Records every call of the event loop's thread that looks at a path below the workspaces.
+#: Records every call of the event loop's thread that looks at a path below the workspaces. The watching process, which
+#: has no event loop, looks at them in its only thread.
 RECORDER = """
-import os, threading, traceback
+import os, sys, threading, traceback
 below, log = os.environ["CONEXUS_TEST_BELOW"], os.environ["CONEXUS_TEST_LOG"]
 def recording(real):
     def call(path=".", *arguments, **more):
-        if threading.current_thread() is threading.main_thread() and os.fspath(path).startswith(below):
+        is_loop = threading.current_thread() is threading.main_thread() and "watcher_process" not in sys.argv[0]
+        if is_loop and not isinstance(path, int) and os.fsdecode(path).startswith(below):
             with open(log, "a") as file:
                 file.write(f"{real.__name__} {path}\\n" + "".join(traceback.format_stack(limit=8)))
         return real(path, *arguments, **more)

@@ -251,7 +251,7 @@ def test_a_read_only_index_of_root_is_read_by_others(public: Path) -> None:
     write(root, {"a.py": "def giraffe_neck():\n    return 1\n"})
     with running(root, data, stored=True):
         pass
-    for path in [data, *data.rglob("*")]:
+    for path in [data, *data.rglob("*"), root, *root.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     if shutil.which("setpriv") is None:
         pytest.skip("there is no program that runs another as somebody else")
