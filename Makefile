@@ -33,7 +33,7 @@ SPANS =
 help:
 	@echo 'make demo [DIR=folder] [Q="question"]   start the server on a workspace and ask it'
 	@echo 'make test [JOBS=2] [ARGS=...]           lint, types, import rules, security, all tests, coverage'
-	@echo 'make fuzz [MINUTES=15] [TARGETS=uris]     any bytes for whatever reads foreign bytes (tests/fuzz)'
+	@echo 'make fuzz [MINUTES=15] [TARGETS=uris]   any bytes for whatever reads foreign bytes (tests/fuzz)'
 	@echo 'make test-editors [EDITORS="emacs"]     the real editors over the real server (docs/editors/README.md)'
 	@echo 'make lint-editors                       types, style and unit tests of the VS Code extension'
 	@echo 'make lint                               everything of `make test` but the tests'

@@ -13,13 +13,6 @@ from conexus.config import default_data_directory
 from conexus.values import EngineError
 from conexus.workspace.paths import uri_of_path
 
-#: Why an index is removed, in words for the user.
-_REASONS = {
-    "vanished": "its folder is gone",
-    "unused": "it was not used for long",
-    "space": "all indexes were too large",
-    "forgotten": "it was to be forgotten",
-}
 #: Most bytes of a page of results that are read.
 _LONGEST_PAGE = 1 << 26
 
@@ -60,11 +53,16 @@ def clean(*, most_mib: int, age_days: int, dry_run: bool = False) -> Cleanup:
     from conexus.storage import cleaning
 
     cleaned = cleaning.clean(default_data_directory(), most_bytes=most_mib << 20, age_days=age_days, dry_run=dry_run)
+    reasons = {
+        "vanished": "its folder is gone",
+        "unused": f"it was not used for {age_days} day{'' if age_days == 1 else 's'}",
+        "space": f"all indexes together had more than {most_mib} MiB",
+    }
     removed = [
         RemovedIndex(
             each.index.description.folder if each.index.description is not None else each.index.directory.name,
             each.index.size,
-            _REASONS[each.reason],
+            reasons[each.reason],
         )
         for each in cleaned.removed
     ]

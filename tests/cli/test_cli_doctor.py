@@ -46,6 +46,15 @@ def test_what_must_be_repaired_is_a_failure(conexus: Conexus, shop: Path, tmp_pa
     assert "CONEXUS_DATA_DIR" in found
 
 
+def test_a_data_directory_that_is_a_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocker = tmp_path / "a file"
+    blocker.write_text("", encoding="utf-8")
+    monkeypatch.setenv("CONEXUS_DATA_DIR", str(blocker))
+    check = of(folder_checks(tmp_path), "data")
+    assert (check.level, check.found) == ("FAIL", f"{blocker} is not a directory")
+    assert "CONEXUS_DATA_DIR" in check.advice
+
+
 # --- what a whole run would take long to show, on the checks themselves ---
 
 

@@ -41,6 +41,15 @@ def test_a_status_reads_well(conexus: Conexus, tmp_path: Path) -> None:
     assert "role     writer" in lines
 
 
+def test_a_status_says_that_the_data_directory_is_not_used(
+    conexus: Conexus, environment: dict[str, str], shop: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    refused = conexus("status", shop, expect=3, CONEXUS_DATA_DIR=str(tmp_path / "link"))
+    assert "the data directory is a link" in refused.stderr
+    assert "there is no index" not in refused.stderr
+
+
 def test_a_status_says_which_settings_a_repository_decides_and_what_it_left_out(
     conexus: Conexus, tmp_path: Path
 ) -> None:

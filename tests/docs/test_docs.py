@@ -14,6 +14,7 @@ import pytest
 
 import conexus.lsp.types
 from conexus.config import Settings, camel_case
+from conexus.limits import Limit
 from conexus.lsp import types
 from conexus.lsp.structuring import make_converter, structure_params
 from conexus.related.relations import RELATIONS
@@ -102,6 +103,28 @@ def test_every_setting_is_described_and_no_other() -> None:
         for item in fields(Settings)
     }
     assert described == expected
+
+
+def test_the_smallest_values_are_documented() -> None:
+    (words,) = re.findall(r"they are at least 1, but (.+)\.$", CONFIGURATION, re.MULTILINE)
+    others = {camel_case(item.name): item.metadata["least"] for item in fields(Settings)}
+    others = {name: least for name, least in others.items() if least not in (None, 1)}
+    memory = {name for name, least in others.items() if least == 256}
+    assert memory == {"modelMemoryMib", "serverMemoryMib", "storeMemoryMib"}
+    assert words == (
+        "`memoryMib` and `workers` may be 0, `maxMessageDepth` is at least 10, `workerMemoryMib` at least 128, and"
+        " the other settings of memory at least 256"
+    )
+    assert others == dict.fromkeys(memory, 256) | {
+        "memoryMib": 0, "workers": 0, "maxMessageDepth": 10, "workerMemoryMib": 128,
+    }  # fmt: skip
+
+
+def test_every_limit_has_a_row_that_names_its_settings() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|$", CONFIGURATION, re.MULTILINE))
+    assert list(rows) == sorted(Limit)
+    known = {camel_case(item.name) for item in fields(Settings)}
+    assert {name for words in rows.values() for name in re.findall(r"`(\w+)`", words)} <= known
 
 
 def _type_words(hint: Any) -> str:

@@ -742,8 +742,9 @@ def test_the_commands_verify_and_show_the_log(
     assert "fileQuarantined  reason=memory path=a\\x1b" in shown[0]
     assert len(conexus("audit", "show", "--since", "2h").stdout.splitlines()) == 3
     assert len(conexus("audit", "show", "--since", "2026-01-01").stdout.splitlines()) == 4
-    conexus("audit", "show", "--since", "9999-01-01", expect=1)
-    conexus("audit", "show", "--since", "soon", expect=2)
+    none = conexus("audit", "show", "--since", "9999-01-01", expect=1)
+    assert (none.stdout, none.stderr) == ("", "conexus: the audit log has no such event\n")
+    assert "must be a time such as 2026-01-31" in conexus("audit", "show", "--since", "soon", expect=2).stderr
     values = json.loads(conexus("audit", "show", "--json", "--event", "limitReached", "--last", "2").stdout)
     assert [value["details"]["times"] for value in values] == [1, 2]
     assert "limitReached" in conexus("audit", "show", "--event", "limit", expect=2).stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -310,6 +311,37 @@ def test_forget_says_if_a_server_begins_meanwhile(tmp_path: Path, data: Path, mo
     monkeypatch.setattr(cleaning, "remove_index", lambda *_: False)
     with pytest.raises(EngineError, match="in use by another process"):
         upkeep.forget(tmp_path / "gone")
+
+
+def test_forget_says_that_a_disk_is_read_only(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = index(data, tmp_path / "gone")
+    lock = WriterLock(directory)
+    assert lock.take()
+    lock.release()
+
+    def refused(_: WriterLock) -> bool:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(directory))
+
+    monkeypatch.setattr(WriterLock, "take", refused)
+    assert main(["forget", str(tmp_path / "gone")]) == 3
+    assert capsys.readouterr().err == f"conexus: Read-only file system: {directory}\n"
+    assert not clean(data, most_bytes=0, age_days=0, dry_run=True).removed
+    assert directory.exists()
+
+
+def test_clean_says_why(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index(data, folder(tmp_path, "old"), days=9)
+    index(data, tmp_path / "gone")
+    index(data, folder(tmp_path, "large"), size=2 << 20)
+    assert main(["clean", "--dry-run", "--index-age-days", "1", "--max-data-mib", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rpartition(": ")[2] for line in lines[:-1]] == [
+        "it was not used for 1 day",
+        "its folder is gone",
+        "all indexes together had more than 1 MiB",
+    ]
 
 
 @pytest.mark.parametrize("path", ["", "a\0b"])

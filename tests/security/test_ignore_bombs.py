@@ -102,7 +102,7 @@ def test_a_folder_with_a_bomb_is_scanned_and_it_is_said_once(
     for _ in range(3):
         assert len(scanned(tmp_path, rules).entries) == 5  # the ignore file itself is too large
         assert counted() == 1
-        assert rules.problem == "Some ignore rules are too long or too many and do not hold: `.gitignore`."
+        assert rules.problem == "Some ignore rules are too long or too many and have no effect: `.gitignore`."
     rules.forget()
     assert rules.problem is not None  # it does not come and go with every scan
     (tmp_path / ".gitignore").write_text("*.log\n")

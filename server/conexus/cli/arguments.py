@@ -110,5 +110,5 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_json_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON value, as docs/protocol.md describes it")
+def add_json_option(parser: argparse.ArgumentParser, document: str = "docs/protocol.md") -> None:
+    parser.add_argument("--json", action="store_true", help=f"print one JSON value, as {document} describes it")

@@ -46,7 +46,7 @@ def add_to(commands: Commands) -> None:
     lines.add_argument("--since", type=moment, metavar="TIME", help="only events since a time, or 30m, 2h, 7d ago")
     lines.add_argument("--event", metavar="NAME", help="only events of this name")
     lines.add_argument("--last", type=count(1, _MOST_LINES), metavar="N", help="only the last N of them")
-    add_json_option(lines)
+    add_json_option(lines, "docs/security/audit.md")
     lines.set_defaults(run=show)
 
 
@@ -73,7 +73,9 @@ def moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time, as 2026-01-31, 2026-01-31T12:00 or 2h are") from None
+        raise argparse.ArgumentTypeError(
+            f"must be a time such as 2026-01-31, 2026-01-31T12:00 or 2h, not {text!r}"
+        ) from None
 
 
 def verify(_: argparse.Namespace) -> int:
@@ -110,6 +112,8 @@ def show(arguments: argparse.Namespace) -> int:
     found = [] if directory is None else list(_chosen(chain.lines_of(directory), arguments))
     if arguments.last is not None:
         found = found[-arguments.last :]
+    if directory is not None and not found:
+        warn("the audit log has no such event")
     if arguments.json:
         sys.stdout.write(dump(found))
     else:

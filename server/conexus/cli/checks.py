@@ -179,9 +179,11 @@ def _data_directory() -> Check:
         if os.path.lexists(directory):
             return Check("FAIL", "data", f"{directory} is a link that leads nowhere", _OTHER_DIRECTORY)
         return Check("OK", "data", f"{directory} does not exist yet")
+    if not directory.is_dir():
+        return Check("FAIL", "data", f"{directory} is not a directory", _OTHER_DIRECTORY)
     if refused := _refusal(directory, *_OWN_DIRECTORIES):
         return Check("FAIL", "data", f"{directory} is not used: {refused}")
-    if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
+    if not os.access(directory, os.W_OK | os.X_OK):
         return Check("FAIL", "data", f"{directory} is not writable", _OTHER_DIRECTORY)
     used = size(_bytes_below(directory))
     mode = directory.stat().st_mode & 0o777

@@ -29,13 +29,16 @@ def add_to(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from conexus import own_files
     from conexus.cli.json_output import dump, status_value
     from conexus.cli.session import session
     from conexus.cli.status_text import status_lines
     from conexus.cli.terminal import say, warn
+    from conexus.config import default_data_directory
     from conexus.diagnosis import stored_index_of
 
     if stored_index_of(arguments.folder) is None:
+        own_files.check_directories(default_data_directory(), own_files.INDEXES)
         named = shlex.quote(str(arguments.folder))
         warn(f"there is no index of {arguments.folder}; `conexus index {named}` makes one")
         if arguments.json:

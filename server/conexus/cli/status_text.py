@@ -13,7 +13,7 @@ _SEARCH_MODES = {
     "exact": "exact: a query scores every chunk",
     "indexed": "indexed: a query scores the candidates of LanceDB's indices",
 }
-_ROLES = {"writer": "writer", "reader": "reader: another process writes the index"}
+_ROLES = {"writer": "writer", "reader": "reader: another process writes the index, or it is read-only"}
 
 
 def size(count: int) -> str:

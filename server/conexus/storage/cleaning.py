@@ -148,18 +148,23 @@ def remove_index(index: StoredIndex, reason: Reason) -> bool:
 
 
 def busy(indexes: Iterable[StoredIndex]) -> list[StoredIndex]:
-    """Returns the indexes that a process writes."""
-    return [index for index in indexes if not _is_free(index)]
+    """Returns the indexes that a process writes. Raises OSError if that cannot be known, as on a read-only disk."""
+    return [index for index in indexes if _is_written(index)]
 
 
 def _is_free(index: StoredIndex) -> bool:
-    if not os.path.lexists(index.directory / LOCK_FILE):
-        return True
-    lock = WriterLock(index.directory)
     try:
-        return lock.take()
+        return not _is_written(index)
     except OSError:
         return False
+
+
+def _is_written(index: StoredIndex) -> bool:
+    if not os.path.lexists(index.directory / LOCK_FILE):
+        return False
+    lock = WriterLock(index.directory)
+    try:
+        return not lock.take()
     finally:
         lock.release()
 

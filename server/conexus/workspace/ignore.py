@@ -252,7 +252,7 @@ class IgnoreRules:
         if not count:
             return None
         others = f" and {count - 1} more" if count > 1 else ""
-        return f"Some ignore rules are too long or too many and do not hold: {first}{others}."
+        return f"Some ignore rules are too long or too many and have no effect: {first}{others}."
 
     def allows(self, path: str, is_directory: bool) -> bool:
         """Decides whether a file or directory is part of the workspace. The folder itself, ``""``, always is."""
