@@ -816,4 +816,21 @@ def test_a_refused_folder_is_recorded(tmp_path: Path, workspace: Path) -> None:
         client.initialize(workspace, initializationOptions={"maxFiles": 1})
         client.wait_until_quiescent()
         assert client.shut_down() == 0
-    assert "indexRefused" in kinds(tmp_path / "data" / "audit")
+    lines = [line.value for line in lines_of(tmp_path / "data" / "audit")]
+    assert [line["details"]["reason"] for line in lines if line["event"] == "indexRefused"] == [
+        "needs allowLargeFolders"
+    ]
+    assert [line["details"]["limit"] for line in lines if line["event"] == "limitReached"] == ["files"]
+
+
+def test_a_folder_that_goes_is_recorded_as_unreadable(tmp_path: Path, workspace: Path) -> None:
+    with raw_client(tmp_path / "data") as client:
+        client.initialize(workspace)
+        client.wait_until_quiescent()
+        workspace.rename(tmp_path / "elsewhere")
+        client.request("conexus/reindex", {})
+        while "cannot be read" not in client.wait_until_quiescent()["message"]:
+            pass
+        assert client.shut_down() == 0
+    lines = [line.value for line in lines_of(tmp_path / "data" / "audit")]
+    assert [line["details"]["reason"] for line in lines if line["event"] == "indexRefused"] == ["unreadable"]

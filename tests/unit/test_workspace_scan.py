@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from conexus import limits
 from conexus.config import Settings
 from conexus.workspace.ignore import IgnoreRules
 from conexus.workspace.inside import Inside
@@ -115,7 +116,9 @@ def test_too_many_files_and_special_folders_need_consent(tmp_path: Path, monkeyp
     for number in range(4):
         (tmp_path / f"{number}.py").touch()
     assert scan_of(tmp_path, Settings(max_files=4)).refused is None
+    before = limits.counts().get("files", 0)
     refused = scan_of(tmp_path, Settings(max_files=3)).refused
+    assert limits.counts()["files"] == before + 1
     assert refused is not None
     assert "more than 3 files" in refused
     assert "allowLargeFolders" in refused

@@ -62,6 +62,7 @@ from conexus.segments.snapshot import FileKey, Searchable
 from conexus.timing import Deadline
 from conexus.values import Event, Progress, SettingsFileChanged, StatusChanged
 from conexus.workspace.documents import Documents
+from conexus.workspace.scan import CONSENT
 
 if TYPE_CHECKING:
     from conexus.embedding.embedder import Embedder, LoadingEmbedder
@@ -470,7 +471,8 @@ class Indexer:
         elif not found.below and refused != folder.refused:
             folder.refused = refused
             if refused is not None:
-                audit.record("indexRefused", index=folder.stored.directory.name, reason="needs allowLargeFolders")
+                reason = "needs allowLargeFolders" if refused.endswith(CONSENT) else "unreadable"
+                audit.record("indexRefused", index=folder.stored.directory.name, reason=reason)
             self._folders.watch(folder)
             self._refresher.hint_all_documents(folder.root)
         if refused is None:

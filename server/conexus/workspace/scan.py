@@ -12,13 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from conexus import limits
 from conexus.config import Settings
+from conexus.limits import Limit
 from conexus.workspace.ignore import IGNORED, IgnoreRules
 from conexus.workspace.inside import Inside
 from conexus.workspace.read import NOT_REGULAR, NOT_UTF8_NAME, SYMLINK, TOO_LARGE, reason_of, state_of
 from conexus.workspace.roots import needs_consent
 
-_CONSENT = "Set `allowLargeFolders` to index it."
+#: What the user can do about a folder that needs consent.
+CONSENT = "Set `allowLargeFolders` to index it."
 #: Number of entries of a directory that are examined in one step.
 _STEP = 64
 
@@ -78,7 +81,7 @@ def scan_in_steps(
     if not below:
         refused = None if settings.allow_large_folders else needs_consent(root or "/")
         if refused:
-            return replace(found, refused=f"{refused} {_CONSENT}")
+            return replace(found, refused=f"{refused} {CONSENT}")
         rules.forget()
         refused = yield from _walk(root, "", rules, settings, found)
         rules.all_read()
@@ -121,7 +124,9 @@ def _walk(
                         if is_directory:
                             directories.append(path)
                         elif len(found.entries) == most:
-                            return f"This folder has more than {most} files. {_CONSENT}"
+                            if not top:
+                                limits.hit(Limit.FILES)
+                            return f"This folder has more than {most} files. {CONSENT}"
                         else:
                             _take(path, item, settings, found)
             except (OSError, ValueError) as error:
