@@ -93,13 +93,16 @@ def test_the_file_of_a_folder_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"maxFiles = ", "conexus.toml: "),
+        (b"maxFiles = ", "conexus.toml has no effect: "),
         (b"maxFiles = '\xff'", "is not UTF-8"),
         (b"exclude = " + b"[" * 50_000, "nested too deeply"),
-        (b"maxFiles = " + b"9" * 5000, "conexus.toml: "),
+        (b"maxFiles = " + b"9" * 5000, "conexus.toml has no effect: "),
         (b"[maxFiles]\na = 1\n", "`maxFiles` must be a whole number"),
         (b"x" * 64 * 1024 + b"\n", "is larger than 64 KiB"),
-        (b'"' + b'\\"' * 32_000, "conexus.toml: "),  # took 20 s where strings without an end were looked for again
+        (
+            b'"' + b'\\"' * 32_000,
+            "conexus.toml has no effect: ",
+        ),  # took 20 s where strings without an end were looked for again
         (b"a." * 21 + b"a = 1\n", "has a key of too many parts"),
         (b"[" + b'"a".' * 21 + b"a]\n", "has a key of too many parts"),
         (b"exclude = {" + b"'a'." * 21 + b"a = 1}\n", "has a key of too many parts"),
@@ -119,10 +122,10 @@ def test_a_file_that_cannot_be_understood_is_told(tmp_path: Path, content: bytes
 
 def test_what_is_no_file_is_told_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "conexus.toml")
-    assert load_file(tmp_path, Settings()) == (Settings(), ["conexus.toml: is not a file"])
+    assert load_file(tmp_path, Settings()) == (Settings(), ["conexus.toml has no effect: it is not a file"])
     (tmp_path / "conexus.toml").unlink()
     (tmp_path / "conexus.toml").mkdir()
-    assert load_file(tmp_path, Settings()) == (Settings(), ["conexus.toml: is not a file"])
+    assert load_file(tmp_path, Settings()) == (Settings(), ["conexus.toml has no effect: it is not a file"])
 
 
 @pytest.mark.parametrize("target", ["real.toml", "nowhere", "/dev/zero"])
@@ -131,15 +134,18 @@ def test_a_link_is_not_followed(tmp_path: Path, target: str) -> None:
     (tmp_path / "conexus.toml").symlink_to(target)
     settings, problems = load_file(tmp_path, Settings())
     assert settings == Settings()
-    assert problems == ["conexus.toml: is a symbolic link, which is not followed"]
+    assert problems == ["conexus.toml has no effect: it is a symbolic link"]
 
 
 def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(*_: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(settings_file, "read_bytes", denied)  # tests may run as root, who may read everything
-    assert load_file(tmp_path, Settings()) == (Settings(), ["conexus.toml: cannot be read (PermissionError)"])
+    monkeypatch.setattr(settings_file, "read_bytes_of", denied)  # tests may run as root, who may read everything
+    assert load_file(tmp_path, Settings()) == (
+        Settings(),
+        ["conexus.toml has no effect: it cannot be read (PermissionError)"],
+    )
 
 
 def test_a_folder_that_is_none_has_no_file(tmp_path: Path) -> None:

@@ -62,12 +62,12 @@ def read_settings_file(folder: Path) -> SettingsFile:
         return SettingsFile()
     except OSError as error:
         if error.errno == errno.ELOOP:
-            return _problem("is a symbolic link, which is not followed")
-        return _problem(f"cannot be read ({type(error).__name__})")
+            return _problem("it is a symbolic link")
+        return _problem(f"it cannot be read ({type(error).__name__})")
     if not stat.S_ISREG(facts.st_mode):
-        return _problem("is not a file")
+        return _problem("it is not a file")
     if len(content) > _MAX_BYTES:
-        return _problem(f"is larger than {_MAX_BYTES // 1024} KiB")
+        return _problem(f"it is larger than {_MAX_BYTES // 1024} KiB")
     return _parse(content)
 
 
@@ -80,16 +80,16 @@ def _parse(content: bytes) -> SettingsFile:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return _problem("is not UTF-8")
+        return _problem("it is not UTF-8")
     if _LONG_KEY.search(text):
-        return _problem("has a key of too many parts")
+        return _problem("it has a key of too many parts")
     try:
         return SettingsFile(tomllib.loads(text))
     except RecursionError:
-        return _problem("is nested too deeply")
+        return _problem("it is nested too deeply")
     except ValueError as error:  # TOMLDecodeError, or a number of too many digits
         return _problem(str(error))
 
 
 def _problem(words: str) -> SettingsFile:
-    return SettingsFile(problem=Problem(f"{SETTINGS_FILE}: {words}"))
+    return SettingsFile(problem=Problem(f"{SETTINGS_FILE} has no effect: {words}"))
