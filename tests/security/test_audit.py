@@ -774,7 +774,7 @@ def test_the_doctor_says_where_there_is_no_log(tmp_path: Path, monkeypatch: pyte
 def test_a_command_records_settings_and_what_becomes_of_the_index(
     conexus: Conexus, environment: dict[str, str], shop: Path
 ) -> None:
-    (shop / "conexus.toml").write_text("maxFiles = 100\n", encoding="utf-8")
+    (shop / "conexus.toml").write_text('maxFiles = 100\nmodel = "mine"\n', encoding="utf-8")
     conexus("index", shop, "--max-file-bytes", "5000000")
     conexus("index", shop, "--rebuild")
     directory = Path(environment["CONEXUS_DATA_DIR"], "audit")
@@ -786,8 +786,25 @@ def test_a_command_records_settings_and_what_becomes_of_the_index(
     setting = {"setting": "maxFileBytes", "source": "commandLine", "value": 5_000_000}
     assert ("index", "settingsChanged", setting) in found
     assert ("index", "indexCleared", {"index": index}) in found
+    refused = {"reason": "conexus.toml: a repository cannot set `model`"}
+    assert ("index", "settingRefused", refused) in found
     assert str(shop.parent) not in json.dumps(found)
     assert conexus("audit", "verify").returncode == 0
+
+
+@pytest.mark.parametrize("action", ["verify", "show"])
+def test_a_log_that_others_may_control_is_not_read(
+    conexus: Conexus, environment: dict[str, str], shop: Path, action: str
+) -> None:
+    conexus("index", shop)
+    directory = Path(environment["CONEXUS_DATA_DIR"], "audit")
+    directory.chmod(0o777)
+    refused = conexus("audit", action, expect=3)
+    assert "other users" in refused.stderr
+    directory.rename(directory.with_name("elsewhere"))
+    directory.symlink_to("elsewhere")
+    refused = conexus("audit", action, expect=3)
+    assert "is a link" in refused.stderr
 
 
 def test_a_server_records_its_life_and_its_settings(tmp_path: Path, workspace: Path) -> None:

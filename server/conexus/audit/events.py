@@ -28,6 +28,7 @@ Event = Literal[
     "processStarted",
     "serverStarted",
     "serverStopped",
+    "settingRefused",
     "settingsChanged",
 ]
 Value = str | int | bool
@@ -111,6 +112,7 @@ EVENTS: Mapping[str, Kind] = MappingProxyType(
         "processStarted": Kind("A process was started.", ("process",), ("id", "reason")),
         "serverStarted": Kind("A server began to serve a client.", ("version",)),
         "serverStopped": Kind("A server ended.", ("code",)),
+        "settingRefused": Kind("A setting was not accepted; of many, the first ones are recorded.", ("reason",)),
         "settingsChanged": Kind(
             "A setting was changed, or differs from the default at the start.", ("setting", "source"), ("value",)
         ),

@@ -146,10 +146,13 @@ def _in_words(value: dict[str, Any]) -> str:
 
 def _directory() -> Path | None:
     """Returns the directory of the log. Says so and returns None if there is none."""
+    from conexus import own_files
     from conexus.cli.terminal import warn
     from conexus.config import AUDIT_DIRECTORY, default_data_directory
 
-    directory = default_data_directory() / AUDIT_DIRECTORY
+    data_directory = default_data_directory()
+    own_files.check_directories(data_directory, AUDIT_DIRECTORY)
+    directory = data_directory / AUDIT_DIRECTORY
     if directory.is_dir():
         return directory
     warn(f"there is no audit log in {directory}")

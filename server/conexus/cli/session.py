@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from pathlib import Path
 
+from conexus import audit
 from conexus.cli.audit import kept
 from conexus.cli.progress import LatestProgress, progress_line
 from conexus.cli.terminal import warn
@@ -79,6 +80,7 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
     settings, problems = file.merged_into(Settings())
     note = file.note(settings)
     for problem in problems[:_MOST_PROBLEMS]:
+        audit.record("settingRefused", reason=problem)
         warn(problem)
     if len(problems) > _MOST_PROBLEMS:
         warn(f"{len(problems) - _MOST_PROBLEMS} more settings of conexus.toml were rejected")

@@ -328,6 +328,7 @@ class Connection:
         new = [problem for problem in problems if problem not in self._shown][: _MOST_SHOWN - len(self._shown)]
         self._shown.update(new)
         for problem in new[:_MOST_PROBLEMS]:
+            audit.record("settingRefused", reason=problem)
             self.show(problem, lsp.MessageType.Warning)
         if more := new[_MOST_PROBLEMS:]:
             self.show(f"{len(more)} more settings were not accepted; the log lists them.", lsp.MessageType.Warning)
