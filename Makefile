@@ -62,7 +62,8 @@ test-editors: lint-editors $(VENV)/.editing
 lint-editors: editors/vscode/node_modules/.package-lock.json
 	cd editors/vscode && npm run --silent lint && npm test --silent
 
-lint: $(VENV)/.developing
+# The scanners are checked, too, so what they import is installed.
+lint: $(VENV)/.securing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p conexus -p benchmarks -p scanners
