@@ -20,7 +20,9 @@ from conexus.indexing.worker_tasks import NO_WORKER, TOO_MANY_CHUNKS
 from conexus.processes.memory import available_mib
 from conexus.storage.lance.process import LanceProcess, NeedsMemory
 from conexus.storage.lance.requests import OpenTables
-from conexus.workspace.scan import Entry
+from conexus.workspace.ignore import IgnoreRules
+from conexus.workspace.scan import Entry, scan
+from conexus.workspace.watcher_process import _Tree
 from tests.faults import until
 from tests.workspaces import PATIENCE, Call, OneClient, running, write
 
@@ -144,6 +146,42 @@ def test_files_beyond_the_folder_s_size_are_found_when_others_go(root: Path, dat
         write(root, {"half.txt": words * 25_000})
         engine.hint([root / "half.txt"])
         until(lambda: skipped(engine) == {BEYOND_SIZE: 1}, engine.status)
+
+
+# --- paths ---
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_folder_whose_paths_are_too_long_together_needs_consent(
+    root: Path, monkeypatch: pytest.MonkeyPatch, empty: bool
+) -> None:
+    monkeypatch.setattr("conexus.workspace.scan._MOST_BYTES_OF_PATHS", 3_000)
+    assert scan(root, IgnoreRules(root), Settings()).refused is None
+    for number in range(10):
+        deep = root / f"{number}{'d' * 200}" / ("e" * 200)
+        deep.mkdir(parents=True)
+        if not empty:
+            (deep / "a.py").touch()
+    refused = scan(root, IgnoreRules(root), Settings()).refused
+    assert refused == "The paths of this folder's files are too long together. Set `allowLargeFolders` to index it."
+    assert scan(root, IgnoreRules(root), Settings(allow_large_folders=True)).refused is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system watches whole trees")
+def test_the_paths_of_watched_directories_are_limited(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conexus.workspace.watcher_process._MOST_CHARACTERS", 2_000)
+    for number in range(10):
+        (root / f"{number}{'d' * 100}").mkdir()
+    tree = _Tree(str(root), lenient=False, most=100)
+    tree.add([""])
+    assert not tree.limited
+    # A directory that is listed again costs nothing more.
+    tree.add([""])
+    assert not tree.limited
+    for number in range(10):
+        (root / f"{number}{'d' * 100}" / ("e" * 100)).mkdir()
+    tree.add([f"{number}{'d' * 100}" for number in range(10)])
+    assert tree.limited
 
 
 # --- memory ---

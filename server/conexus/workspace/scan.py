@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,10 @@ from conexus.workspace.roots import needs_consent
 CONSENT = "Set `allowLargeFolders` to index it."
 #: Number of entries of a directory that are examined in one step.
 _STEP = 64
+#: Memory in bytes that the paths of the files and directories of a folder may take together, without consent. All
+#: processes together use six times as much: each keeps paths for several purposes. A path has up to 4096 bytes, and the
+#: paths of 200,000 real files take 30 MB.
+_MOST_BYTES_OF_PATHS = 48 << 20
 
 
 class Entry(NamedTuple):
@@ -104,6 +109,7 @@ def _walk(
     """Adds the files below ``top`` to ``found``. Returns why the walk ended early, or None if it did not."""
     most = None if settings.allow_large_folders else settings.max_files
     directories = [top]
+    room = float("inf") if settings.allow_large_folders else _MOST_BYTES_OF_PATHS
     with Inside(root or "/") as inside:
         while directories:
             yield
@@ -121,6 +127,9 @@ def _walk(
                         is_directory = item.is_dir(follow_symlinks=False)
                         if not _is_wanted(level.reason(path, item.name, is_directory), path, found.skipped):
                             continue
+                        room -= sys.getsizeof(path)
+                        if room < 0:
+                            return f"The paths of this folder's files are too long together. {_CONSENT}"
                         if is_directory:
                             directories.append(path)
                         elif len(found.entries) == most:

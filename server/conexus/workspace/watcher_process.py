@@ -25,6 +25,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from conexus.workspace.inside import Inside
@@ -44,6 +45,9 @@ _MOST_PATHS = 500
 _COARSE_NS = 2_000_000_000
 #: A group of directories is joined with the next one if it has at most this many times as many directories.
 _GROWTH = 8
+#: Number of characters of the paths of all directories that are watched. For each, this process uses 5 bytes. A path
+#: may have 4096, and those of 100,000 real directories have 6 million.
+_MOST_CHARACTERS = 16 << 20
 #: The directories of version control, and which directories in them are watched.
 _CONTROL = {".git": frozenset({"info"}), ".hg": frozenset[str](), ".svn": frozenset[str]()}
 #: The kind of change that watchfiles gives for all but what came, went or was moved.
@@ -161,6 +165,7 @@ class _Tree:
         The directories among ``tops`` are listed even if they are known. Times are in ns.
         """
         found: dict[str, int] = {}
+        room = _MOST_CHARACTERS - sum(map(len, self._known))
         with Inside(self._root) as inside:
             level, listed_again = tops, True
             while level:
@@ -177,7 +182,12 @@ class _Tree:
                         found[path] = time.time_ns()
                     elif not listed_again:
                         continue
-                    below += self._directories_in(inside, path)
+                    directories = self._directories_in(inside, path)
+                    room -= sum(len(each) for each in directories if each not in self._known)
+                    if room < 0:
+                        self.limited = True
+                        return found
+                    below += directories
                 level, listed_again = below, False
         return found
 
@@ -186,7 +196,8 @@ class _Tree:
         prefix = f"{path}/" if path else ""
         try:
             with inside.listed(path) as entries:
-                names = [item.name for item in entries if item.is_dir(follow_symlinks=False) and item.name in wanted]
+                found = (item.name for item in entries if item.is_dir(follow_symlinks=False) and item.name in wanted)
+                names = list(islice(found, self._most))
         except PermissionError:
             if not self._lenient:
                 raise
