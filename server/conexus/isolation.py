@@ -66,6 +66,11 @@ def isolate() -> None:
         # Children get the flags of this process, and with -E they would not see what the environment says.
         os.execv(sys.executable, [sys.executable, "-P", *sys.orig_argv[1:]])  # noqa: S606 - ourselves
     named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    # The processes that multiprocessing starts would run the script that runs now once more, and an installer's script
+    # may not say that it is to be run as a program alone. They need nothing of it.
+    main = sys.modules["__main__"]
+    main.__spec__ = None
+    vars(main).pop("__file__", None)
     isolate_children()
     here = _working_directory()
     unsafe = {_full(entry, here) for entry in named if not _is_safe(entry, here, below=True)}

@@ -195,6 +195,23 @@ def test_a_script_from_standard_input_starts_no_file_of_its_name(repository: Rep
     repository.check("multiprocessing.spawn")
 
 
+def test_a_script_that_is_not_guarded_runs_once(repository: Repository, tmp_path: Path) -> None:
+    """Some installers write no ``if __name__ == "__main__"``. multiprocessing would run the script in each worker."""
+    script, runs = tmp_path / "conexus-script", tmp_path / "runs"
+    note = f"open({str(runs)!r}, 'a').write('run ')\n"
+    script.write_text(f"import sys\nfrom conexus.__main__ import main\n{note}sys.exit(main())\n")
+    result = subprocess.run(
+        [sys.executable, "-P", script, "index", repository.folder],
+        env=repository.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert runs.read_text() == "run "
+    repository.check("multiprocessing.spawn")
+
+
 def test_no_program_of_the_repository_is_taken_for_git(repository: Repository) -> None:
     program = repository.folder / "git"
     program.write_text(f"#!/bin/sh\necho git >> '{repository.mark}'\n")

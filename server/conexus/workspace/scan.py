@@ -129,7 +129,7 @@ def _walk(
                             continue
                         room -= sys.getsizeof(path)
                         if room < 0:
-                            return f"The paths of this folder's files are too long together. {_CONSENT}"
+                            return f"The paths of this folder's files are too long together. {CONSENT}"
                         if is_directory:
                             directories.append(path)
                         elif len(found.entries) == most:
