@@ -45,6 +45,19 @@ SECRET_NAMES = [
     "config/secrets.yml",
     "config/master.key",
     "credentials.json",
+    "home/.ssh/keys/work",
+    "home/.gnupg/private-keys-v1.d/ABC.key",
+    "id_rsa.bak",
+    "id_ed25519.old.orig",
+    ".env~",
+    ".npmrc copy",
+    "home/.cargo/credentials.toml",
+    "home/.config/gh/hosts.yml",
+    "home/.m2/settings.xml",
+    ".bash_history",
+    ".psql_history",
+    "rclone.conf",
+    "client_secret.json",
 ]
 ORDINARY_NAMES = [
     ".env.example",
@@ -63,6 +76,11 @@ ORDINARY_NAMES = [
     "tokenizer.json",
     "ssh/config",
     "pem.go",
+    "app.py.bak",
+    ".env.example.old",
+    "src/hosts.yml",
+    "settings.xml",
+    "docs/history",
 ]
 
 

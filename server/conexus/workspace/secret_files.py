@@ -10,14 +10,16 @@ import re
 #: Why such a file is left out, in the words that users read.
 MAY_HOLD_SECRETS = "may hold secrets"  # pragma: allowlist secret - a reason to be counted
 #: Names what the rules here leave out. An index that was made by other rules is brought in line with these.
-SECRETS_VERSION = 1
+SECRETS_VERSION = 2
 
 # fmt: off
 _NAMES = frozenset({
-    ".boto", ".dockercfg", ".env", ".envrc", ".git-credentials", ".htpasswd", ".my.cnf", ".netrc", ".npmrc", ".pgpass",
-    ".pypirc", ".s3cfg", ".terraformrc", ".vault-token", "_netrc", "application_default_credentials.json",
-    "credentials.json", "credentials.tfrc.json", "id_dsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk",
-    "id_rsa", "kubeconfig", "master.key", "secret.json", "secret.yaml", "secret.yml", "secrets.json", "secrets.toml",
+    ".bash_history", ".boto", ".dockercfg", ".dockerconfigjson", ".env", ".envrc", ".git-credentials", ".htpasswd",
+    ".my.cnf", ".mysql_history", ".netrc", ".node_repl_history", ".npmrc", ".pgpass", ".psql_history", ".pypirc",
+    ".python_history", ".s3cfg", ".terraformrc", ".vault-token", ".zsh_history", "_netrc", "accesstokens.json",
+    "application_default_credentials.json", "client_secret.json", "client_secrets.json", "credentials.json",
+    "credentials.tfrc.json", "id_dsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "id_rsa", "kubeconfig",
+    "master.key", "rclone.conf", "secret.json", "secret.yaml", "secret.yml", "secrets.json", "secrets.toml",
     "secrets.yaml", "secrets.yml",
 })
 _SUFFIXES = (
@@ -26,9 +28,26 @@ _SUFFIXES = (
 )
 # fmt: on
 #: Names that mean something only in a directory of a certain name.
-_IN_DIRECTORY = frozenset({".aws/credentials", ".docker/config.json", ".kube/config", "gcloud/credentials"})
+_IN_DIRECTORY = frozenset(
+    {
+        ".aws/credentials",
+        ".cargo/credentials",
+        ".cargo/credentials.toml",
+        ".docker/config.json",
+        ".gem/credentials",
+        ".kube/config",
+        ".m2/settings.xml",
+        "gcloud/access_tokens.db",
+        "gcloud/credentials",
+        "gcloud/credentials.db",
+        "gh/hosts.yml",
+    }
+)  # fmt: skip
 _ELSEWHERE = frozenset(each.rpartition("/")[2] for each in _IN_DIRECTORY)
+#: Directories whose files are all left out, at any depth.
 _DIRECTORIES = frozenset({".ssh", ".gnupg"})
+#: Ends of the names of copies, which hold what the file of the name before them held.
+_COPIES = ("~", ".bak", ".backup", ".copy", ".old", ".orig", ".save", ".swp", " copy")
 #: Words in the name of an `.env` file that is there to be copied and filled in.
 _EXAMPLE = frozenset({"default", "defaults", "dist", "example", "sample", "schema", "template", "tpl"})
 
@@ -39,13 +58,15 @@ def has_secret_name(path: str, name: str) -> bool:
     ``path`` is written with ``/``: a path, or the identity of an open document. ``name`` is its last part.
     """
     name = name.lower()
+    while name.endswith(_COPIES):
+        name = name.removesuffix(next(each for each in _COPIES if name.endswith(each)))
     if name in _NAMES or name.endswith(_SUFFIXES):
         return not (name.endswith(".env") and _is_example(name))
     if name.startswith(".env."):
         return not _is_example(name)
     if ".ssh/" in path or ".gnupg/" in path or name in _ELSEWHERE:
-        directory = path.rpartition("/")[0].rpartition("/")[2].lower()
-        return directory in _DIRECTORIES or f"{directory}/{name}" in _IN_DIRECTORY
+        directories = path.lower().split("/")[:-1]
+        return not _DIRECTORIES.isdisjoint(directories) or "/".join((*directories[-1:], name)) in _IN_DIRECTORY
     return False
 
 
