@@ -58,6 +58,9 @@ SECRET_NAMES = [
     ".psql_history",
     "rclone.conf",
     "client_secret.json",
+    "infra/prod.tfvars",
+    "infra/prod.auto.tfvars.json",
+    ".vault_pass",
 ]
 ORDINARY_NAMES = [
     ".env.example",
@@ -115,6 +118,11 @@ SECRETS = {
     "anthropic": f"key: sk-ant-api03-{made_up(WORD, 93)}AA\n",
     "npm": f"//registry/:_authToken=npm_{made_up(WORD, 36)}\n",  # pragma: allowlist secret - made up
     "pypi": f"password = pypi-AgEIcHlwaS5vcmc{made_up(WORD, 80)}\n",
+    "slack-app": f"token: xapp-1-{made_up(UPPER, 11)}-{made_up(string.digits, 13)}-{made_up(HEX, 64)}\n",
+    "shopify": f"token: shpat_{made_up(HEX, 32)}\n",
+    "docker": f"token: dckr_pat_{made_up(WORD, 27)}\n",
+    "atlassian": f"token: ATATT3{made_up(WORD, 186)}\n",
+    "google": f"client_secret: GOCSPX-{made_up(WORD, 28)}\n",
     "age": f"AGE-SECRET-KEY-1{made_up('QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L', 58)}\n",  # pragma: allowlist secret - made up
 }
 HARMLESS = {

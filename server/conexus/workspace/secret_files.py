@@ -10,21 +10,22 @@ import re
 #: Why such a file is left out, in the words that users read.
 MAY_HOLD_SECRETS = "may hold secrets"  # pragma: allowlist secret - a reason to be counted
 #: Names what the rules here leave out. An index that was made by other rules is brought in line with these.
-SECRETS_VERSION = 2
+SECRETS_VERSION = 3
 
 # fmt: off
 _NAMES = frozenset({
     ".bash_history", ".boto", ".dockercfg", ".dockerconfigjson", ".env", ".envrc", ".git-credentials", ".htpasswd",
     ".my.cnf", ".mysql_history", ".netrc", ".node_repl_history", ".npmrc", ".pgpass", ".psql_history", ".pypirc",
-    ".python_history", ".s3cfg", ".terraformrc", ".vault-token", ".zsh_history", "_netrc", "accesstokens.json",
+    ".python_history", ".s3cfg", ".terraformrc", ".vault-token",
+    ".vault_pass", ".zsh_history", "_netrc", "accesstokens.json",
     "application_default_credentials.json", "client_secret.json", "client_secrets.json", "credentials.json",
     "credentials.tfrc.json", "id_dsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "id_rsa", "kubeconfig",
     "master.key", "rclone.conf", "secret.json", "secret.yaml", "secret.yml", "secrets.json", "secrets.toml",
-    "secrets.yaml", "secrets.yml",
+    "secrets.yaml", "secrets.yml", "sftp-config.json",
 })
 _SUFFIXES = (
     ".env", ".jceks", ".jks", ".kdbx", ".keystore", ".kubeconfig", ".ovpn", ".p12", ".p8", ".pem", ".pfx", ".pkcs12",
-    ".ppk", ".tfstate", ".tfstate.backup",
+    ".ppk", ".tfstate", ".tfstate.backup", ".tfvars", ".tfvars.json",
 )
 # fmt: on
 #: Names that mean something only in a directory of a certain name.
@@ -100,6 +101,11 @@ _TOKENS = tuple(
         ("SG.", r"(?<![A-Za-z0-9])SG\.[\w-]{22}\.[\w-]{43}(?![\w-])"),
         ("dop_v1_", r"(?<![A-Za-z0-9])dop_v1_[a-f0-9]{64}"),
         ("hvs.", r"(?<![A-Za-z0-9])hvs\.[\w-]{90,250}"),
+        ("xapp-", r"(?<![A-Za-z0-9])xapp-\d-[A-Z0-9]{8,14}-\d{8,14}-[a-f0-9]{60,70}"),
+        ("shp", r"(?<![A-Za-z0-9])shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}(?![A-Za-z0-9])"),
+        ("dckr_pat_", r"(?<![A-Za-z0-9])dckr_pat_[\w-]{27}(?![\w-])"),
+        ("ATATT3", r"(?<![A-Za-z0-9])ATATT3[\w=-]{100,250}"),
+        ("GOCSPX-", r"(?<![A-Za-z0-9])GOCSPX-[\w-]{28}(?![\w-])"),
         ("AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}"),
         # An access key alone is a name. It is a secret with its secret key, which has no mark of its own.
         ("KIA", r"(?<![A-Z0-9])AKIA(?![A-Z2-7]{9}EXAMPLE)[A-Z2-7]{16}(?![A-Z0-9])"),
@@ -110,6 +116,7 @@ _TOKENS = tuple(
 #: no class, because `re` then looks for the first characters alone: 6 ns for each character instead of 25.
 _MAYBE = re.compile(
     r"-BEGIN |gh[pousr]_[A-Za-z0-9]{36}|_pat_\w{82}|glpat-[\w-]{20}|xox[abeprs]-|/services/T|k_live_|T3BlbkFJ|k-ant-"
+    r"|xapp-\d|shp[acps][ast]_|dckr_p|ATATT3|GOCSPX-"
     r"|npm_[A-Za-z0-9]{36}|-AgE|hf_[A-Za-z]{34}|SG\.[\w-]{22}\.|_v1_|vs\.[\w-]{90}|AGE-S|KIA[A-Z2-7]{16}|SIA[A-Z2-7]{16}"
 )
 _AWS_SECRET = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
