@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +18,7 @@ from conexus.indexing.indexer import Indexer
 from conexus.indexing.session_index import SessionClient
 from conexus.indexing.state import SessionState
 from conexus.isolation import keep_out
+from conexus.processes.memory import resident_bytes
 from conexus.related.place import RelatedPlace
 from conexus.related.relations import Related, RelatedRequest, find_related
 from conexus.search import pipeline
@@ -391,14 +391,3 @@ def _health(state: SessionState) -> tuple[Health, str]:
     if state.indexer.model_problem:
         return "warning", f"{state.indexer.model_problem}; the shipped model answers"
     return "ok", ""
-
-
-def resident_bytes() -> int:
-    """Returns the memory of this process, in bytes."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return pages * os.sysconf("SC_PAGE_SIZE")

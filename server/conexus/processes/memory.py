@@ -41,10 +41,20 @@ def trim() -> None:
 def mapped_bytes() -> int:
     """Returns how many bytes of mapped files are in this process's memory; 0 if the system does not report it."""
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[2])
+        return _statm()[2] * _PAGE
     except (OSError, ValueError, IndexError):
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def resident_bytes() -> int:
+    """Returns the memory of this process, with files that it maps, in bytes.
+
+    Without /proc, returns the most that it ever used; 0 if the system does not report that either.
+    """
+    try:
+        return _statm()[1] * _PAGE
+    except (OSError, ValueError, IndexError):
+        return _peak_bytes()
 
 
 def private_bytes(process: int | None = None) -> int:
@@ -54,9 +64,8 @@ def private_bytes(process: int | None = None) -> int:
     process ever used is known, with mapped files.
     """
     try:
-        with open(f"/proc/{process or 'self'}/statm", "rb") as file:  # noqa: PTH123 - a hot path
-            fields = file.read(200).split()
-        return (int(fields[1]) - int(fields[2])) * _PAGE
+        fields = _statm(process)
+        return (fields[1] - fields[2]) * _PAGE
     except (OSError, ValueError, IndexError):
         return _peak_bytes() if process is None else 0
 
@@ -102,7 +111,7 @@ class OwnLimit:
 
 def _data_bytes() -> int:
     """Returns what Linux compares with RLIMIT_DATA: the private memory that was reserved, used or not."""
-    return int(Path("/proc/self/statm").read_bytes().split()[5]) * _PAGE
+    return _statm()[5] * _PAGE
 
 
 #: The most that is read of a file of the system's that says what a control group may use.
@@ -127,6 +136,15 @@ def available_mib(root: Path = Path("/")) -> int | None:
 def _begin_of(path: Path) -> str:
     with path.open("rb") as file:
         return file.read(_LONGEST).decode("ascii", "replace")
+
+
+def _statm(process: int | None = None) -> list[int]:
+    """Returns what Linux counts of a process's memory, in pages: the fields of proc_pid_statm(5).
+
+    ``process``: its number, or ours. Raises OSError for a process that has ended, and on other systems.
+    """
+    with open(f"/proc/{process or 'self'}/statm", "rb") as file:  # noqa: PTH123 - a hot path
+        return [int(field) for field in file.read(200).split()]
 
 
 def _peak_bytes() -> int:

@@ -12,7 +12,7 @@ from typing import IO, Any, cast
 from conexus.embedding.embedder import EmbeddingError
 from conexus.embedding.transformer.frames import read_frame, write_frame
 from conexus.embedding.transformer.model_files import ModelSource
-from conexus.embedding.transformer.worker import OUT_OF_MEMORY
+from conexus.processes.memory import OUT_OF_MEMORY
 from conexus.processes.start import ended_by_force, start_python
 
 _WORKER = "conexus.embedding.transformer.worker"

@@ -23,12 +23,11 @@ from conexus.embedding.transformer.frames import read_frame, write_frame
 from conexus.embedding.transformer.model_files import MAX_TOKENS, foreign_code, hub_name
 from conexus.embedding.unit_vectors import Vectors, to_unit_length, valid_unicode
 from conexus.escape import without_home
+from conexus.processes.memory import OUT_OF_MEMORY, resident_bytes
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-#: Exit code of a process that needed more memory than it may use.
-OUT_OF_MEMORY = 77
 _NICENESS = 10
 _WATCH_SECONDS = 0.05
 _MESSAGE_CHARACTERS = 300
@@ -79,24 +78,12 @@ def _watch(memory_mib: int, parent: int) -> None:
     def watch() -> None:
         pause = threading.Event()
         while not pause.wait(_WATCH_SECONDS):
-            if resident_mib() > memory_mib:
+            if resident_bytes() > memory_mib << 20:
                 os._exit(OUT_OF_MEMORY)
             if os.getppid() != parent:
                 os._exit(0)
 
     threading.Thread(target=watch, name="watch", daemon=True).start()
-
-
-def resident_mib() -> float:
-    """Returns the memory that this process uses, in MiB. Without /proc, returns the most that it ever used."""
-    try:
-        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
-    except (OSError, IndexError, ValueError):
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _download(model: str) -> str:
