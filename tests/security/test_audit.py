@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,15 @@ def test_each_flipped_byte_is_found(log: Path, name: str) -> None:
         assert verify(log).problems, position
     file.write_bytes(content)
     assert verify(log).problems == ()
+
+
+def test_a_line_without_end_is_found_and_not_read_whole(log: Path) -> None:
+    with (log / "audit.jsonl").open("r+b") as file:
+        file.truncate(1 << 30)  # a hole: the file takes no space
+    tracemalloc.start()
+    assert verify(log).problems
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    tracemalloc.stop()
 
 
 def test_each_cut_end_is_found(log: Path) -> None:

@@ -33,6 +33,8 @@ from conexus.audit.writer import Place
 LOG_FILE, HEAD_FILE, LOCK_FILE = "audit.jsonl", "head.json", "audit.lock"
 #: A file is rotated when it has this share of the size or of the age of the whole log.
 _SHARE = 8
+#: Maximum number of bytes of a line or of the head that are read at once.
+_LONGEST_LINE = 1 << 16
 _LOCK_SECONDS = 10.0
 _DAY_SECONDS = 24 * 3600.0
 #: What the first line names as the hash of the line before.
@@ -251,7 +253,8 @@ class _Check:
         for number, raw in enumerate(_raw_lines(path), 1):
             if not raw.endswith(b"\n"):
                 # A crash may tear a line that the head does not count yet.
-                if not (self._head and path.name == LOG_FILE and offset >= self._head.size):
+                is_torn = self._head and path.name == LOG_FILE and offset >= self._head.size
+                if len(raw) == _LONGEST_LINE or not is_torn:
                     self.problems.append(f"{path.name}, line {number}: the line is cut")
                 return
             offset += len(raw)
@@ -361,7 +364,9 @@ def parsed(raw: bytes) -> Line | None:
 
 def _raw_lines(path: Path) -> Iterator[bytes]:
     with _opened(path, os.O_RDONLY) as descriptor, open(descriptor, "rb", closefd=False) as file:
-        yield from file
+        # A line of ours is far shorter. A longer one comes in pieces, which are no lines.
+        while raw := file.readline(_LONGEST_LINE):
+            yield raw
 
 
 def _last_line(path: Path) -> Line | None:
@@ -378,7 +383,7 @@ def read_head(directory: Path) -> Head | None:
     """Returns the head; None if there is none, or if it was changed. Raises OSError if it cannot be read."""
     try:
         with _opened(directory / HEAD_FILE, os.O_RDONLY) as descriptor:
-            raw = _read_from(descriptor, 0)
+            raw = os.read(descriptor, _LONGEST_LINE)
     except FileNotFoundError:
         return None
     found = _unsealed(raw)
