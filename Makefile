@@ -28,6 +28,11 @@ WORKSPACES = --mid .
 FILES =
 SPANS =
 
+# What judges paths, predicates, limits, messages and files that are read back, and the audit log: tests take every branch.
+GUARDS = */workspace/inside.py,*/workspace/paths.py,*/workspace/secret_files.py,*/limits.py,*/own_files.py,*/audit/*,\
+*/storage/lance/predicates.py,*/storage/cleaning.py,*/segments/checks.py,*/lsp/messages.py,*/lsp/frames.py,\
+*/indexing/folder_budget.py,*/indexing/memory_limits.py
+
 .PHONY: help demo test fuzz test-editors lint lint-editors format bench bench-live bench-quality security lock clean
 
 help:
@@ -50,6 +55,7 @@ demo: $(VENV)/.installed
 
 test: lint security
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term --cov-fail-under=85 $(ARGS)
+	@test -n "$(ARGS)" || $(BIN)/python -m coverage report --include='$(GUARDS)' --skip-covered --fail-under=100
 
 fuzz: $(VENV)/.developing
 	nice $(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(TARGETS)

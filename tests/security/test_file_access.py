@@ -108,7 +108,7 @@ ALLOWED = {
     "storage/cleaning.py": {
         "_entries": (OWN, ".iterdir"),
         "remove_index": (OWN, ".rename"),
-        "_is_free": (OWN, "os.path.lexists"),
+        "_is_written": (OWN, "os.path.lexists"),
         "_is_gone": ("the folder itself, as our own description of its index names it", "os.lstat"),
     },
     "storage/folder_store.py": {

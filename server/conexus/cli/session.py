@@ -80,7 +80,6 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
     settings, problems = file.merged_into(Settings())
     note = file.note(settings)
     for problem in problems[:_MOST_PROBLEMS]:
-        audit.record("settingRefused", reason=problem)
         warn(problem)
     if len(problems) > _MOST_PROBLEMS:
         warn(f"{len(problems) - _MOST_PROBLEMS} more settings of conexus.toml were rejected")
@@ -93,8 +92,10 @@ def session(folder: Path, *, limits: argparse.Namespace, encoding: Encoding = En
         max_file_bytes=limits.max_file_bytes or settings.max_file_bytes,
     )
     options = {"allowLargeFolders": limits.allow_large_folders, "maxFileBytes": limits.max_file_bytes}
-    record_changes(Settings(), settings, [(SETTINGS_FILE, file.values), ("commandLine", options)])
     with outside_workspace(), kept(limits.command):
+        for problem in problems[:_MOST_PROBLEMS]:
+            audit.record("settingRefused", reason=problem)
+        record_changes(Settings(), settings, [(SETTINGS_FILE, file.values), ("commandLine", options)])
         engine = Engine(settings)
         index = engine.open_session(encoding=encoding, listener=latest)
         try:
