@@ -29,9 +29,10 @@ FILES =
 SPANS =
 
 # What judges paths, predicates, limits, messages and files that are read back, and the audit log: tests take every branch.
-GUARDS = */workspace/inside.py,*/workspace/paths.py,*/workspace/secret_files.py,*/limits.py,*/own_files.py,*/audit/*,\
-*/storage/lance/predicates.py,*/storage/cleaning.py,*/segments/checks.py,*/lsp/messages.py,*/lsp/frames.py,\
-*/indexing/folder_budget.py,*/indexing/memory_limits.py
+_IN_AND_OUT = */workspace/inside.py,*/workspace/paths.py,*/workspace/secret_files.py,*/lsp/messages.py,*/lsp/frames.py
+_KEPT = */own_files.py,*/audit/*,*/storage/lance/predicates.py,*/storage/cleaning.py,*/segments/checks.py
+_LIMITS = */limits.py,*/indexing/folder_budget.py,*/indexing/memory_limits.py
+GUARDS = $(_IN_AND_OUT),$(_KEPT),$(_LIMITS)
 
 .PHONY: help demo test fuzz test-editors lint lint-editors format bench bench-live bench-quality security lock clean
 
