@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
 
-from conexus.answers.live_text import CurrentTexts, Edited, document_of, file_state, lines_of_state
+from conexus.answers.live_text import CurrentTexts, Edited, document_of, lines_of_state, state_in
 from conexus.chunking.chunk import Chunk
 from conexus.related.relations import Related
 from conexus.search.highlights import find_matches, marked_terms
@@ -21,6 +21,7 @@ from conexus.segments.snapshot import Fresh, RowRef
 from conexus.text.names import place_of_name
 from conexus.text.positions import Encoding, split_lines, units
 from conexus.values import Hit, Position, TextRange
+from conexus.workspace.inside import Inside
 
 #: Maximum number of lines of a hit that is a definition: a longer one is cut, but never inside its first chunk.
 MOST_LINES = 40
@@ -48,6 +49,8 @@ class Reader:
     check: Callable[[], None] = lambda: None
     #: Results of ``state`` by path, so that several hits of one file are of one text.
     _states: dict[str, tuple[int, int] | None] = field(default_factory=dict)
+    #: The folders that ``state`` has opened, by root. They stay open for one call of ``hits_of``.
+    _folders: dict[str, Inside] = field(default_factory=dict)
 
     def state(self, folder: str, document: str, facts: FileFacts) -> tuple[int, int] | None:
         """Returns the size (bytes) and time (ns) of a file; None if it no longer exists.
@@ -55,10 +58,17 @@ class Reader:
         Calls ``on_stale`` if they differ from ``facts``, the file's indexed state.
         """
         if document not in self._states:
-            self._states[document] = state = file_state(folder, facts.path)
+            if folder and folder not in self._folders:
+                self._folders[folder] = Inside(folder)
+            self._states[document] = state = state_in(self._folders.get(folder), facts.path)
             if state != (facts.size, facts.mtime_ns):
                 self.on_stale(document)
         return self._states[document]
+
+    def close(self) -> None:
+        """Closes the folders."""
+        for folder in self._folders.values():
+            folder.close()
 
 
 def hits_of(ranked: Iterable[Ranked | Related], reader: Reader, query: Query | None = None) -> tuple[Hit, ...]:
@@ -67,8 +77,11 @@ def hits_of(ranked: Iterable[Ranked | Related], reader: Reader, query: Query | N
     A row is left out if all of its lines were removed from an open document since they were indexed.
     """
     asked = marked_terms(query) if query is not None else frozenset()
-    hits = (_hit(each, reader, asked) for each in ranked)
-    return tuple(hit for hit in hits if hit is not None)
+    try:
+        hits = (_hit(each, reader, asked) for each in ranked)
+        return tuple(hit for hit in hits if hit is not None)
+    finally:
+        reader.close()
 
 
 def _hit(ranked: Ranked | Related, reader: Reader, asked: frozenset[str]) -> Hit | None:

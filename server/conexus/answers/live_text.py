@@ -14,7 +14,8 @@ from conexus.text.diff import LineMap
 from conexus.text.lines import Lines
 from conexus.text.positions import split_lines
 from conexus.workspace.documents import Document, Documents
-from conexus.workspace.read import Skipped, read_current, state_of
+from conexus.workspace.inside import Inside
+from conexus.workspace.read import Skipped, read_current
 
 #: Number of files whose lines are cached, because a user who types a query gets nearly the same hits after each letter.
 _MOST_FILES = 256
@@ -128,7 +129,16 @@ def file_lines(folder: str, path: str, max_bytes: int) -> Sequence[str]:
 
 def file_state(folder: str, path: str) -> tuple[int, int] | None:
     """Returns the size (bytes) and time (ns) of a folder's file on disk; None if there is none."""
-    facts = state_of(folder, path) if folder else None
+    with Inside(folder) as inside:
+        return state_in(inside if folder else None, path)
+
+
+def state_in(folder: Inside | None, path: str) -> tuple[int, int] | None:
+    """Returns the size (bytes) and time (ns) of a file of an open folder; None if there is none, or no folder."""
+    try:
+        facts = None if folder is None else folder.stat(path)
+    except (OSError, ValueError):
+        return None
     return None if facts is None else (facts.st_size, facts.st_mtime_ns)
 
 
