@@ -123,6 +123,15 @@ class Scope:
 
         It orders rows of equal score. The numbers of the rows do not: they follow the order in which files were read.
         """
+        places = np.empty(len(rows), np.int64)
+        places[np.lexsort((rows, self._file_ranks(rows)))] = np.arange(len(rows))
+        return places
+
+    def _file_ranks(self, rows: NDArray[np.integer]) -> NDArray[np.integer]:
+        """Returns the rank of each row's file by folder and path; shape (len(rows),)."""
+        if len(self.views) == 1:
+            of_rows: NDArray[np.integer] = self.facts[0].path_ranks[self.file_of[rows]]
+            return of_rows
         files, owners = np.unique(self.file_of[rows], return_inverse=True)
         keys: list[tuple[str, str]] = []
         for file in files.tolist():
@@ -130,9 +139,8 @@ class Scope:
             keys.append((view.folder, view.segment.files[file - self.first_files[number]].path))
         ranks = np.empty(len(keys), np.int64)
         ranks[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
-        places = np.empty(len(rows), np.int64)
-        places[np.lexsort((rows, ranks[owners]))] = np.arange(len(rows))
-        return places
+        of_rows = ranks[owners]
+        return of_rows
 
     def first_by_place(self, rows: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
         """Returns the first ``limit`` of the rows, which must ascend, by folder, path and place in the file."""
