@@ -139,8 +139,7 @@ class Scope:
             keys.append((view.folder, view.segment.files[file - self.first_files[number]].path))
         ranks = np.empty(len(keys), np.int64)
         ranks[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
-        of_rows = ranks[owners]
-        return of_rows
+        return ranks[owners]
 
     def first_by_place(self, rows: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
         """Returns the first ``limit`` of the rows, which must ascend, by folder, path and place in the file."""
