@@ -49,7 +49,7 @@ class Reader:
     check: Callable[[], None] = lambda: None
     #: Results of ``state`` by path, so that several hits of one file are of one text.
     _states: dict[str, tuple[int, int] | None] = field(default_factory=dict)
-    #: The folders that ``state`` has opened, by root. They stay open for one call of ``hits_of``.
+    #: Folders by root. They stay open for one call of ``hits_of``.
     _folders: dict[str, Inside] = field(default_factory=dict)
 
     def state(self, folder: str, document: str, facts: FileFacts) -> tuple[int, int] | None:
@@ -58,15 +58,18 @@ class Reader:
         Calls ``on_stale`` if they differ from ``facts``, the file's indexed state.
         """
         if document not in self._states:
-            if folder and folder not in self._folders:
-                self._folders[folder] = Inside(folder)
-            self._states[document] = state = state_in(self._folders.get(folder), facts.path)
+            self._states[document] = state = state_in(self._open(folder), facts.path) if folder else None
             if state != (facts.size, facts.mtime_ns):
                 self.on_stale(document)
         return self._states[document]
 
+    def _open(self, folder: str) -> Inside:
+        if folder not in self._folders:
+            self._folders[folder] = Inside(folder)
+        return self._folders[folder]
+
     def close(self) -> None:
-        """Closes the folders."""
+        """Closes the folders that ``state`` has opened."""
         for folder in self._folders.values():
             folder.close()
 

@@ -129,17 +129,19 @@ def file_lines(folder: str, path: str, max_bytes: int) -> Sequence[str]:
 
 def file_state(folder: str, path: str) -> tuple[int, int] | None:
     """Returns the size (bytes) and time (ns) of a folder's file on disk; None if there is none."""
+    if not folder:
+        return None
     with Inside(folder) as inside:
-        return state_in(inside if folder else None, path)
+        return state_in(inside, path)
 
 
-def state_in(folder: Inside | None, path: str) -> tuple[int, int] | None:
-    """Returns the size (bytes) and time (ns) of a file of an open folder; None if there is none, or no folder."""
+def state_in(folder: Inside, path: str) -> tuple[int, int] | None:
+    """Returns the size (bytes) and time (ns) of a file of an open folder; None if there is none."""
     try:
-        facts = None if folder is None else folder.stat(path)
+        facts = folder.stat(path)
     except (OSError, ValueError):
         return None
-    return None if facts is None else (facts.st_size, facts.st_mtime_ns)
+    return facts.st_size, facts.st_mtime_ns
 
 
 def lines_of_state(folder: str, path: str, size: int, mtime_ns: int, max_bytes: int) -> Sequence[str]:

@@ -35,8 +35,6 @@ _MESSAGE_CHARACTERS = 300
 
 def main() -> int:
     requests, replies = _private_streams()
-    # Libraries look for files by relative paths, and the working directory may be a stranger's repository.
-    os.chdir(os.sep)
     # Ctrl-C in a terminal reaches every process of the group; our parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICENESS)
